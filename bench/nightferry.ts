@@ -1,0 +1,84 @@
+// Our own program as one of those measured, started as a person starts it: a daemon with a share on the target's side,
+// paired by a one-time code, and the one-shot command that dials it over mutual TLS. Each target gets two new states, so
+// that no run knows anything of an earlier one but what its own target's runs left behind.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Measured } from './measure.ts'
+import { own, type Peer, type Told } from './peers.ts'
+import { must, run, startDaemon } from './processes.ts'
+
+const clone = dirname(dirname(fileURLToPath(import.meta.url)))
+const program = join(clone, 'nightferry')
+const machine = 'bench-target'
+
+export const nightferry: Peer = {
+  name: 'nightferry',
+  async look(signal) {
+    if (!existsSync(program)) return { missing: `${program} is not there` }
+    const help = await run([program, 'sync', '--help'], signal)
+    if (help.code !== 0 || !help.stdout.includes('--mode'))
+      return { missing: `nightferry sync --help: ${lastLine(help.stderr || help.stdout)}` }
+    const { version } = JSON.parse(readFileSync(join(clone, 'package.json'), 'utf8')) as { version: string }
+    return { version: `nightferry ${version}, Node ${process.version}` }
+  },
+  async open(source, target, scope, signal) {
+    const here = [program, '--state', join(source.beside, 'state')]
+    const there = [program, '--state', join(target.beside, 'state')]
+    await must([...there, 'share', 'add', 'mirror', target.tree], signal)
+    const serve = [...there, 'serve', '--listen', '127.0.0.1:0', '--name', machine]
+    const daemon = own(await startDaemon(serve, (output) => listening.test(output), signal), scope)
+    const address = listening.exec(daemon.output())?.[1]
+    const pairing = own(await startDaemon([...there, 'pair'], (output) => code.test(output), signal), scope)
+    await must([...here, 'pair', `${code.exec(pairing.output())?.[1]}@${address}`, '--name', 'bench-source'], signal)
+    if ((await pairing.ended) !== 0) throw new Error(`nightferry pair: ${lastLine(pairing.output())}`)
+    const command = [...here, 'sync', source.tree, `${machine}:mirror`, '--json', '--quiet']
+    return { command, daemonPid: daemon.pid, rewritesLinks: false, read: readEvents }
+  },
+}
+
+const listening = /listening on (\S+:\d+)/
+const code = /code: *(\S+)/
+
+/** The figures of the `run-end` event, and the time from each `phase` event to the next. */
+function readEvents({ output, wallSeconds }: Measured): Told {
+  const phases: { name: string; atSeconds: number }[] = [{ name: 'start', atSeconds: 0 }]
+  let told: Told = {}
+  for (const { line, atSeconds } of linesOf(output)) {
+    // A first run may print a line for every file: only those that matter are parsed.
+    if (!/"type":"(phase|run-end)"/.test(line)) continue
+    const event = JSON.parse(line) as Record<string, unknown>
+    if (event.type === 'phase') phases.push({ name: String(event.phase), atSeconds })
+    else told = readEnd(event)
+  }
+  phases.push({ name: '', atSeconds: wallSeconds })
+  const seconds: Record<string, number> = {}
+  for (const [i, { name, atSeconds }] of phases.entries())
+    if (name !== '') seconds[name] = (seconds[name] ?? 0) + (phases[i + 1]?.atSeconds ?? atSeconds) - atSeconds
+  return phases.length > 2 ? { ...told, phases: seconds } : told
+}
+
+function readEnd(event: Record<string, unknown>): Told {
+  const counts = event.counts as Record<string, number> | undefined
+  return {
+    wireBytes: Number(event.wireBytesOut) + Number(event.wireBytesIn),
+    contentBytes: Number(event.contentBytes),
+    ...(counts?.renamed === undefined ? {} : { renamed: counts.renamed }),
+  }
+}
+
+function linesOf(output: Measured['output']): { line: string; atSeconds: number }[] {
+  const lines: { line: string; atSeconds: number }[] = []
+  let rest = ''
+  for (const { text, atSeconds } of output) {
+    const parts = (rest + text).split('\n')
+    rest = parts.pop() ?? ''
+    for (const line of parts) lines.push({ line, atSeconds })
+  }
+  return lines
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? ''
+}

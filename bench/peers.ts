@@ -1,0 +1,152 @@
+// The programs we are measured against, as Debian installs them: rsync to its own daemon in the clear, and rsync over ssh.
+// Each is started for one run with a configuration, keys and a free port of its own on 127.0.0.1, in a temporary folder;
+// nothing of the machine's own rsyncd or sshd is read, changed or reached.
+
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import type { Measured } from './measure.ts'
+import type { Ground } from './places.ts'
+import { type Daemon, debianVersion, findProgram, freePort, isListening, must, run, startDaemon } from './processes.ts'
+
+export type PeerName = 'nightferry' | 'rsync daemon' | 'rsync over ssh'
+
+/** What a program said of a run; a figure that it does not tell is absent. */
+export type Told = {
+  /** Content and messages in both directions, before encryption. */
+  readonly wireBytes?: number
+  readonly renamed?: number
+  readonly contentBytes?: number
+  /** Seconds of each phase, in order. */
+  readonly phases?: Readonly<Record<string, number>>
+}
+
+/** A target made ready: the daemon runs, the command mirrors the source to it each time it is run. */
+export type Ready = {
+  readonly command: readonly string[]
+  readonly daemonPid: number
+  /** Whether links may arrive written in another way, as an rsync daemon writes them that is not in a chroot. */
+  readonly rewritesLinks: boolean
+  read(measured: Measured): Told
+}
+
+export type Peer = {
+  readonly name: PeerName
+  /** Its versions, or why it cannot take part on this machine. */
+  look(signal: AbortSignal): Promise<{ readonly version: string } | { readonly missing: string }>
+  /** Makes a target ready; what was started for it ends with `scope`. `source.beside` and `target.beside` are its own. */
+  open(source: Ground, target: Ground, scope: AsyncDisposableStack, signal: AbortSignal): Promise<Ready>
+}
+
+const rsyncOptions = ['-a', '--delete', '--stats', '--no-human-readable']
+
+export const rsyncDaemon: Peer = {
+  name: 'rsync daemon',
+  async look(signal) {
+    const rsync = findProgram('rsync')
+    return rsync === undefined ? lacking('rsync', 'rsync') : { version: await rsyncVersion(rsync, signal) }
+  },
+  async open(source, target, scope, signal) {
+    const rsync = findProgram('rsync') ?? 'rsync'
+    const port = await freePort()
+    const config = join(target.beside, 'rsyncd.conf')
+    // As root it serves as Debian's does, from a chroot, and keeps owners; without one it would also rewrite links.
+    const isRoot = userInfo().uid === 0
+    const identity = isRoot ? 'use chroot = yes\nuid = 0\ngid = 0\n' : 'use chroot = no\n'
+    const settings = `${identity}munge symlinks = no\nread only = no\nreverse lookup = no\n`
+    const logging = `log file = ${join(target.beside, 'rsyncd.log')}\n`
+    writeFileSync(config, `${settings}${logging}[mirror]\npath = ${target.tree}\n`)
+    const argv = [rsync, '--daemon', '--no-detach', `--config=${config}`, '--address=127.0.0.1', `--port=${port}`]
+    const daemon = own(await startDaemon(argv, () => isListening(port), signal), scope)
+    const command = [rsync, ...rsyncOptions, `${source.tree}/`, `rsync://127.0.0.1:${port}/mirror/`]
+    return { command, daemonPid: daemon.pid, rewritesLinks: !isRoot, read: readRsync }
+  },
+}
+
+export const rsyncOverSsh: Peer = {
+  name: 'rsync over ssh',
+  async look(signal) {
+    const [rsync, sshd] = [findProgram('rsync'), findProgram('sshd')]
+    if (rsync === undefined) return lacking('rsync', 'rsync')
+    if (sshd === undefined) return lacking('sshd', 'openssh-server')
+    if (findProgram('ssh') === undefined) return lacking('ssh', 'openssh-client')
+    const ssh = (await run(['ssh', '-V'], signal)).stderr.trim()
+    return { version: `${await rsyncVersion(rsync, signal)}; ${ssh}` }
+  },
+  async open(source, target, scope, signal) {
+    const port = await freePort()
+    const key = join(source.beside, 'key')
+    const known = join(source.beside, 'known_hosts')
+    const hostKey = join(target.beside, 'host_key')
+    const allowed = join(target.beside, 'authorized_keys')
+    for (const path of [key, hostKey])
+      await must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'bench', '-f', path], signal)
+    await must(['cp', `${key}.pub`, allowed], signal)
+    const [type, digits] = (await must(['cat', `${hostKey}.pub`], signal)).split(' ')
+    writeFileSync(known, `[127.0.0.1]:${port} ${type} ${digits}\n`)
+    const config = join(target.beside, 'sshd_config')
+    writeFileSync(config, sshdConfig(port, hostKey, allowed))
+    makeSeparationFolder(scope)
+    const argv = [findProgram('sshd') ?? 'sshd', '-D', '-e', '-f', config]
+    const daemon = own(await startDaemon(argv, (output) => output.includes('Server listening'), signal), scope)
+    const trust = `-o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile='${known}'`
+    const shell = `ssh -F /dev/null -p ${port} -i '${key}' ${trust}`
+    const place = `${userInfo().username}@127.0.0.1:${target.tree}/`
+    const command = [findProgram('rsync') ?? 'rsync', ...rsyncOptions, '-e', shell, `${source.tree}/`, place]
+    return { command, daemonPid: daemon.pid, rewritesLinks: false, read: readRsync }
+  },
+}
+
+/** Ends the daemon with the scope. */
+export function own(daemon: Daemon, scope: AsyncDisposableStack): Daemon {
+  scope.defer(() => daemon.end())
+  return daemon
+}
+
+function sshdConfig(port: number, hostKey: string, allowed: string): string {
+  return [
+    `Port ${port}`,
+    'ListenAddress 127.0.0.1',
+    `HostKey ${hostKey}`,
+    `AuthorizedKeysFile ${allowed}`,
+    'PasswordAuthentication no',
+    'KbdInteractiveAuthentication no',
+    'PermitRootLogin prohibit-password',
+    'StrictModes no',
+    'UsePAM no',
+    'UseDNS no',
+    'PidFile none',
+    'PrintMotd no',
+    '',
+  ].join('\n')
+}
+
+/** The empty folder that sshd insists on as root; systemd makes it where sshd is a service. */
+function makeSeparationFolder(scope: AsyncDisposableStack): void {
+  if (userInfo().uid !== 0) return
+  try {
+    mkdirSync('/run/sshd', { mode: 0o755 })
+    scope.defer(() => rmdirSync('/run/sshd'))
+  } catch {
+    // It is there already; sshd says so where it is not what it needs.
+  }
+}
+
+async function rsyncVersion(rsync: string, signal: AbortSignal): Promise<string> {
+  const said = (await must([rsync, '--version'], signal)).split('\n')[0] ?? ''
+  const packaged = await debianVersion('rsync', signal)
+  return `rsync ${/version (\S+)/.exec(said)?.[1] ?? said}${packaged === '' ? '' : ` (Debian ${packaged})`}`
+}
+
+function lacking(program: string, debianPackage: string): { readonly missing: string } {
+  return { missing: `${program} is not installed (Debian: apt install ${debianPackage})` }
+}
+
+function readRsync({ output }: Measured): Told {
+  const text = output.map((piece) => piece.text).join('')
+  const number = (label: string): number => Number(new RegExp(`^${label}: (\\d+)`, 'm').exec(text)?.[1] ?? Number.NaN)
+  return {
+    wireBytes: number('Total bytes sent') + number('Total bytes received'),
+    contentBytes: number('Literal data'),
+  }
+}

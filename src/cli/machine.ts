@@ -1,0 +1,43 @@
+// What a command works with: this machine's places, its name, its state, its crew and its way to other machines. Opened
+// lazily, closed in reverse. Only what a verb needs is loaded: a local run opens no identity.
+
+import { type Places, machineName, openPlaces } from '../daemon/config.ts'
+import type { Workshop } from '../jobs/local.ts'
+import type { Reach } from '../jobs/run.ts'
+import { openState } from '../state/open.ts'
+import { systemClock } from '../std/clock.ts'
+import { crewSize, openCrew } from '../std/crew.ts'
+import { openLog } from '../std/log.ts'
+import type { DiskTasks } from '../disk/tasks.ts'
+import { openReach } from '../daemon/reach.ts'
+
+export type GlobalOptions = { readonly state?: string }
+
+export type OpenMachine = {
+  readonly places: Places
+  readonly workshop: Workshop
+  readonly reach: Reach
+  close(): Promise<void>
+}
+
+/** Opens what a run or a daemon needs. `role` names its log. */
+export function openMachine(options: GlobalOptions, role: 'sync' | 'serve'): OpenMachine {
+  // Threads start while everything else is opened.
+  const crew = openCrew<DiskTasks>(new URL('../disk/tasks.ts', import.meta.url), crewSize())
+  const places = openPlaces(options.state, process.env)
+  const clock = systemClock
+  const state = openState({ directory: places.state, clock })
+  const log = openLog({ directory: places.logs, role, clock })
+  const machine = machineName(places)
+  for (const notice of state.notices) process.stderr.write(`${notice}\n`)
+  return {
+    places,
+    workshop: { crew, state, clock, log, machine },
+    reach: openReach(places, machine),
+    async close() {
+      log.flush()
+      state[Symbol.dispose]()
+      await crew.close()
+    },
+  }
+}

@@ -1,0 +1,92 @@
+// The command line's entry: names the verbs and their options, hands over, and turns what comes back into an exit code.
+// It decides nothing. Verbs are loaded when they are called, so that a start costs what it uses.
+
+import { Command, InvalidArgumentError } from 'commander'
+import { productVersion } from '../daemon/version.ts'
+import { Bug } from '../std/assert.ts'
+import { asFailure } from '../std/failure.ts'
+import { showFailure } from './print.ts'
+import type { SyncOptions } from './sync.ts'
+
+const exitCodesText = `
+Exit codes: 0 done or nothing to do · 1 failed · 2 wrong usage or settings · 3 done, but some paths had problems
+  11 locked by another run · 12 not paired, wrong key or share · 13 unreachable · 15 held by a guard · 130 cancelled`
+
+async function main(args: readonly string[]): Promise<number> {
+  let exitCode = 0
+  const run = (verb: () => Promise<number>): Promise<void> =>
+    verb().then((code) => {
+      exitCode = code
+    })
+  const program = new Command('nightferry')
+    .description('Keeps the folders of a small network mirrored, in sync and backed up.')
+    .version(productVersion)
+    .option('--state <dir>', 'keep settings and state below this directory (for tests and demos)')
+    .exitOverride()
+    .showHelpAfterError('(nightferry help shows all verbs)')
+    .addHelpText('after', exitCodesText)
+  addSync(program, run)
+  addMachines(program, run)
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return exitCode
+  } catch (error) {
+    return ended(error)
+  }
+}
+
+type Run = (verb: () => Promise<number>) => Promise<void>
+
+/** A verb that knows --state too, so that it may stand before or after the verb. */
+function verb(program: Command, text: string): Command {
+  return program.command(text).option('--state <dir>', 'keep settings and state below this directory')
+}
+
+/** Patterns and their opposites keep the order in which they were given: the last one that matches wins. */
+function addSync(program: Command, run: Run): void {
+  const rules: string[] = []
+  const collect = (text: string, all: readonly string[]): readonly string[] => [...all, text]
+  verb(program, 'sync <source> <target>')
+    .description('Make the target a verified copy of the source. An end is a folder here, or machine:share[/folder].')
+    .option('--mode <mode>', 'mirror: the target becomes the source; update: only missing and newer files go over', modeOf, 'mirror')
+    .option('-n, --dry-run', 'list what would be done, and do nothing')
+    .option('--exclude <pattern>', 'leave out what matches (gitignore rules; may be repeated)', (text) => rules.push(text))
+    .option('--include <pattern>', 'take back in what an earlier --exclude leaves out', (text) => rules.push(`!${text}`))
+    .option('--ignore-file <file>', 'read rules from a file (may be repeated)', collect, [])
+    .option('--gitignore', 'obey .gitignore files too (.nightferryignore files always count)')
+    .option('--no-dotfiles', 'leave out files and folders whose name begins with a dot')
+    .option('--checksum', 'compare content wherever sizes are equal, whatever the times say')
+    .option('--max-delete <n>', 'hold a run that deletes or replaces more than N entries, or P% (default: 50%, or 10000)')
+    .option('--release', 'let the run go on that was held, with exactly the changes that were shown')
+    .option('--new-target', 'the target was replaced on purpose: forget what the last run knew of it')
+    .option('--json', 'one JSON event per line')
+    .option('-q, --quiet', 'say nothing but problems and failures')
+    .option('-v, --verbose', 'list every change and every problem')
+    .addHelpText('after', exitCodesText)
+    .action((source: string, target: string, _own: unknown, command: Command) =>
+      run(async () => {
+        const { sync } = await import('./sync.ts')
+        return await sync(source, target, { ...command.optsWithGlobals<SyncOptions>(), exclude: rules })
+      }),
+    )
+}
+
+function modeOf(text: string): string {
+  if (text !== 'mirror' && text !== 'update') throw new InvalidArgumentError('It is mirror or update.')
+  return text
+}
+
+function addMachines(_program: Command, _run: Run): void {}
+
+/** The exit code for what ended the program early. A bug is not caught: it shows its stack and stops the process. */
+function ended(error: unknown): number {
+  if (error instanceof Bug) throw error
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('commander.')) {
+    return 'exitCode' in error && error.exitCode === 0 ? 0 : 2
+  }
+  const failure = asFailure(error, 'disk-error')
+  showFailure(failure, process.argv.includes('--json'))
+  return failure.exitCode
+}
+
+process.exitCode = await main(process.argv.slice(2))

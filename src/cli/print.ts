@@ -1,0 +1,234 @@
+// What people read. Rules: on a terminal progress is one line that is redrawn and never scrolls; in a pipe everything is
+// plain lines; with --json every line is one event. Results go to stdout, failures and progress to stderr. Names chosen
+// by others are escaped before they reach a terminal. A summary says what happened in one sentence, with figures.
+
+import { showName } from '../core/entry.ts'
+import { problemCodes, isProblemCode } from '../core/problem.ts'
+import type { RunEvent } from '../jobs/endpoint.ts'
+import type { FinishedRun } from '../jobs/run.ts'
+import { systemClock } from '../std/clock.ts'
+import type { Failure } from '../std/failure.ts'
+import { escapeControls } from '../std/log.ts'
+
+export type Style = {
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly verbose: boolean
+  /** Changes are always listed. */
+  readonly list: boolean
+}
+
+/** Text from elsewhere, made safe for a terminal: C0, C1 and bidi controls become visible. */
+export function safeText(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this replaces
+  return escapeControls(showName(text)).replace(/[\u0000-\u001f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
+
+export function showBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`
+  const units = ['kB', 'MB', 'GB', 'TB', 'PB']
+  let value = bytes / 1000
+  let unit = 0
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${units[unit]}`
+}
+
+export function showCount(count: number, noun: string): string {
+  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`
+}
+
+export function showDuration(ms: number): string {
+  if (ms < 10_000) return `${(ms / 1000).toFixed(2)} s`
+  const seconds = Math.round(ms / 1000)
+  if (seconds < 90) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  return minutes < 90 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}
+
+const marks: Readonly<Record<string, string>> = { rename: 'r', attributes: '~' }
+
+function changeLine(event: RunEvent & { type: 'change' }): string {
+  const path = safeText(event.path) + (event.action.endsWith('directory') ? '/' : '')
+  if (event.from !== undefined) return `r ${safeText(event.from)} -> ${path}`
+  const mark = marks[event.action] ?? (event.action.startsWith('create') ? '+' : event.action.startsWith('delete') ? '-' : '>')
+  return `${mark} ${path}`
+}
+
+/** Shows a run's events in one style. `write` and `warn` are the two outputs. */
+export class RunPrinter {
+  readonly #style: Style
+  readonly #terminal: boolean
+  #runId = ''
+  #drawn = false
+  #lastDrawMs = 0
+  #phase = ''
+  #startMs: number = systemClock.monotonicMs()
+
+  constructor(style: Style) {
+    this.#style = style
+    this.#terminal = process.stderr.isTTY === true && !style.json && !style.quiet
+  }
+
+  start(facts: { source: string; target: string; mode: string }): void {
+    this.#startMs = systemClock.monotonicMs()
+    if (this.#style.json) this.#json({ type: 'run-start', ...facts })
+  }
+
+  readonly listen = (event: RunEvent): void => {
+    if (this.#style.json) {
+      if (event.type !== 'progress' || this.#due()) this.#json({ ...event })
+      return
+    }
+    switch (event.type) {
+      case 'phase':
+        this.#phase = event.phase
+        this.#draw(`${event.phase} ...`)
+        return
+      case 'progress':
+        if (this.#terminal && this.#due()) this.#draw(this.#progressLine(event))
+        return
+      case 'change':
+        if (this.#style.list || this.#style.verbose) this.#line(changeLine(event))
+        return
+      case 'problem':
+        return
+      case 'halt':
+        this.#showHalt(event)
+        return
+      case 'notice':
+        if (!this.#style.quiet) this.#line(safeText(event.text))
+        return
+    }
+  }
+
+  #due(): boolean {
+    const nowMs = systemClock.monotonicMs()
+    if (nowMs - this.#lastDrawMs < 100) return false
+    this.#lastDrawMs = nowMs
+    return true
+  }
+
+  #progressLine(event: RunEvent & { type: 'progress' }): string {
+    const elapsedMs = systemClock.monotonicMs() - this.#startMs
+    const rate = event.contentBytes / Math.max(0.001, elapsedMs / 1000)
+    const left = rate > 0 ? (event.contentTotal - event.contentBytes) / rate : 0
+    const percent = event.contentTotal === 0 ? 100 : Math.floor((event.contentBytes / event.contentTotal) * 100)
+    const files = `${event.files.toLocaleString('en-US')}/${event.filesTotal.toLocaleString('en-US')} files`
+    const facts = `${this.#phase} ${percent} %  ${files}  ${showBytes(event.contentBytes)}  ${showBytes(rate)}/s`
+    return `${facts}  ${showDuration(left * 1000)} left  ${safeText(event.path)}`
+  }
+
+  /** Redraws the one progress line. */
+  #draw(text: string): void {
+    if (!this.#terminal) return
+    const columns = process.stderr.columns ?? 80
+    process.stderr.write(`\r\x1b[2K${text.slice(0, columns - 1)}`)
+    this.#drawn = true
+  }
+
+  #clear(): void {
+    if (this.#drawn) process.stderr.write('\r\x1b[2K')
+    this.#drawn = false
+  }
+
+  #line(text: string): void {
+    this.#clear()
+    process.stdout.write(`${text}\n`)
+  }
+
+  #json(event: Record<string, unknown>): void {
+    process.stdout.write(`${escapeControls(JSON.stringify({ schema: 1, runId: this.#runId, ...event }))}\n`)
+  }
+
+  named(runId: string): void {
+    this.#runId = runId
+  }
+
+  #showHalt(event: RunEvent & { type: 'halt' }): void {
+    this.#clear()
+    const write = (text: string): void => void process.stderr.write(`${text}\n`)
+    write(`halted: ${event.reason}.`)
+    write(`It would delete ${showCount(event.deletes, 'entry').replace('entrys', 'entries')} and replace ${event.replaces.toLocaleString('en-US')}; nothing was changed. Among them:`)
+    for (const path of event.sample) write(`  ${safeText(path)}`)
+    write('If this is what you want, run the same command once more with --release; it covers exactly this set.')
+  }
+
+  end(run: FinishedRun, exitCode: number): void {
+    this.#clear()
+    const elapsedMs = Math.round(systemClock.monotonicMs() - this.#startMs)
+    if (this.#style.json) {
+      for (const problem of run.problems) this.#json({ type: 'problem', ...problem })
+      const { outcome, counts, problems, summary, contentBytes, wireBytesOut, wireBytesIn } = run
+      const { files, sizeBytes } = summary
+      this.#json({
+        type: 'run-end',
+        outcome,
+        exitCode,
+        counts: { ...counts, problems: problems.length },
+        files,
+        sizeBytes,
+        contentBytes,
+        wireBytesOut,
+        wireBytesIn,
+        elapsedMs,
+        scanMs: run.scanMs,
+      })
+      return
+    }
+    for (const { path, code, detail } of run.problems.slice(0, this.#style.verbose ? undefined : 20)) {
+      const what = isProblemCode(code) ? problemCodes[code] : code
+      process.stderr.write(`problem: ${safeText(path)} ${what}${detail === '' ? '' : ` (${detail})`}\n`)
+    }
+    if (run.problems.length > 20 && !this.#style.verbose) process.stderr.write(`... and ${run.problems.length - 20} more; -v shows all\n`)
+    if (!this.#style.quiet) process.stdout.write(`${summarySentence(run, elapsedMs)}\n`)
+  }
+
+  failed(failure: Failure): void {
+    this.#clear()
+    showFailure(failure, this.#style.json, this.#runId)
+  }
+}
+
+/** What a run came to, in one sentence. */
+export function summarySentence(run: FinishedRun, elapsedMs: number): string {
+  const tree = `${showCount(run.summary.files, 'file')}, ${showBytes(run.summary.sizeBytes)}`
+  const took = showDuration(elapsedMs)
+  const { created, replaced, attributes, renamed, deleted, copied } = run.counts
+  const done = [
+    [created, 'created'],
+    [replaced, 'replaced'],
+    [attributes, 'adjusted'],
+    [renamed, 'renamed'],
+    [copied, 'taken from what was there'],
+    [deleted, 'deleted'],
+  ]
+    .filter(([count]) => count !== 0)
+    .map(([count, what]) => `${count?.toLocaleString('en-US')} ${what}`)
+    .join(', ')
+  const problems = run.problems.length === 0 ? '' : `; ${showCount(run.problems.length, 'problem')}`
+  switch (run.outcome) {
+    case 'unchanged':
+      return `in sync: nothing changed (${tree}) in ${took}`
+    case 'planned':
+      return `dry run: nothing was changed (${tree}) in ${took}${problems}`
+    case 'halted':
+      return `halted before anything was changed, after ${took}`
+    default:
+      return `${run.problems.length === 0 ? 'in sync' : 'done as far as possible'}: ${done === '' ? 'nothing to do' : done} (${tree}) in ${took}${problems}`
+  }
+}
+
+/** A failure as a person needs it: what happened, what to do. */
+export function showFailure(failure: Failure, json: boolean, runId = ''): void {
+  if (json) {
+    const { code, message, hint } = failure
+    process.stdout.write(`${escapeControls(JSON.stringify({ schema: 1, runId, type: 'failure', code, message, hint }))}\n`)
+    return
+  }
+  process.stderr.write(`nightferry: ${safeText(failure.message)}\n`)
+  if (failure.hint !== '') process.stderr.write(`${safeText(failure.hint)}\n`)
+}
+

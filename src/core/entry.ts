@@ -1,0 +1,67 @@
+// One entry of a directory as both machines speak of it: no inode, no ctime, nothing local.
+
+/** What stands below a directory, known without listing it. */
+export type Summary = {
+  /** Merkle digest under the view in force: equal means that names, kinds, modes, sizes, times and links are equal. */
+  readonly fingerprint: Uint8Array
+  /** Files and symlinks below, at every depth. */
+  readonly files: number
+  readonly directories: number
+  readonly sizeBytes: number
+}
+
+/** The first three are copied; the others are seen, reported, and protect what is there from deletion. */
+export type Kind = 'directory' | 'file' | 'symlink' | 'special' | 'unreadable' | 'bad-name'
+
+export type Entry = {
+  readonly kind: Kind
+  /** Text; for `bad-name` the bytes with each byte above 0x7f as one character of U+DC80..U+DCFF, which no real name has. */
+  readonly name: string
+  /** Permission bits under the view's mask; 0 for symlinks. */
+  readonly mode: number
+  /** Files and symlinks; 0 for directories, whose time is a courtesy that travels beside the listing. */
+  readonly mtimeSeconds: number
+  readonly mtimeNs: number
+  /** Files only. */
+  readonly sizeBytes: number
+  /** Proven changes of content under an unchanged size and mtime, on the machine that saw them. */
+  readonly edits: number
+  /** Symlinks only. */
+  readonly link: Uint8Array | undefined
+  /** Directories only. */
+  readonly summary: Summary | undefined
+}
+
+export function isCopied(kind: Kind): boolean {
+  return kind === 'directory' || kind === 'file' || kind === 'symlink'
+}
+
+/** Escapes a name that is not UTF-8 so that every byte can be read back by a person. */
+export function badNameText(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte)
+  return text
+}
+
+export function badNameBytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    bytes[i] = unit < 0x80 ? unit : unit - 0xdc00
+  }
+  return bytes
+}
+
+/** For people: lone surrogates of `badNameText` become `\xff`. */
+export function showName(text: string): string {
+  return text.replace(/[\udc80-\udcff]/g, (unit) => `\\x${(unit.charCodeAt(0) - 0xdc00).toString(16)}`)
+}
+
+/** -1, 0 or 1: which time is earlier, when a difference up to `grainNs` counts as none. */
+export function compareTimes(a: Entry, b: Entry, grainNs: number): number {
+  const seconds = a.mtimeSeconds - b.mtimeSeconds
+  // Beyond a year the nanoseconds can't matter, and the product below would lose digits.
+  if (Math.abs(seconds) > 31_536_000) return Math.sign(seconds)
+  const ns = seconds * 1e9 + (a.mtimeNs - b.mtimeNs)
+  return Math.abs(ns) < Math.max(1, grainNs) ? 0 : Math.sign(ns)
+}

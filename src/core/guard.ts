@@ -1,0 +1,73 @@
+// The brake: looks at a whole plan before anything of it is applied, and says halt where it would delete or replace more
+// than a person is likely to mean. Counted after renames are matched. Pure; the same function judges on the driver and
+// again on the receiver.
+
+export type GuardLimit =
+  | { readonly kind: 'default' }
+  | { readonly kind: 'count'; readonly entries: number }
+  | { readonly kind: 'percent'; readonly percent: number }
+
+export type GuardFacts = {
+  /** Entries (files, symlinks and directories) that the left holds under the view. */
+  readonly leftEntries: number
+  readonly rightEntries: number
+  /** Entries that the plan deletes, those below deleted directories included. */
+  readonly deletes: number
+  /** Files and symlinks that get other content, and entries that change their kind. */
+  readonly replaces: number
+  /** These two roots were brought together by a run before. */
+  readonly hasBase: boolean
+}
+
+export type HaltReason = 'emptied-root' | 'no-base' | 'too-many'
+
+export type Halt = { readonly reason: HaltReason; readonly deletes: number; readonly replaces: number }
+
+const defaultPercent = 50
+const defaultPercentMinEntries = 10
+const defaultEntriesMax = 10_000
+
+/** The halt that this plan deserves, or undefined. */
+export function inspect(facts: GuardFacts, limit: GuardLimit): Halt | undefined {
+  const guarded = facts.deletes + facts.replaces
+  if (guarded === 0) return undefined
+  const halt = (reason: HaltReason): Halt => ({ reason, deletes: facts.deletes, replaces: facts.replaces })
+  if (facts.leftEntries === 0 && facts.deletes > 0) return halt('emptied-root')
+  if (!facts.hasBase) return halt('no-base')
+  return exceeds(guarded, facts.rightEntries, limit) ? halt('too-many') : undefined
+}
+
+function exceeds(guarded: number, entries: number, limit: GuardLimit): boolean {
+  switch (limit.kind) {
+    case 'count':
+      return guarded > limit.entries
+    case 'percent':
+      return guarded * 100 > entries * limit.percent
+    case 'default':
+      return (
+        guarded > defaultEntriesMax ||
+        (guarded >= defaultPercentMinEntries && guarded * 100 > entries * defaultPercent)
+      )
+  }
+}
+
+/** `N` or `P%` as a limit, or undefined where the text is neither. */
+export function parseGuardLimit(text: string): GuardLimit | undefined {
+  const match = /^(\d{1,9})(%?)$/.exec(text.trim())
+  if (match === null) return undefined
+  const value = Number(match[1])
+  if (match[2] === '%') return value <= 100 ? { kind: 'percent', percent: value } : undefined
+  return { kind: 'count', entries: value }
+}
+
+/** What a halt means, for a person. */
+export function haltText(reason: HaltReason): string {
+  switch (reason) {
+    case 'emptied-root':
+      return 'the source is empty, and the target would be emptied'
+    case 'no-base':
+      return 'these two folders were never brought together before, and the target holds something else'
+    case 'too-many':
+      return 'more would be deleted or replaced than the limit allows'
+  }
+}

@@ -1,0 +1,200 @@
+// What is to be done on the right, in a safe order: renamed directories first, then what comes (parents before children),
+// then what changes, then what goes. A plan is held encoded, a section a directory, so that a million steps cost their
+// bytes and no objects; a batch is a few sections, and is what travels, is staged, and lands together.
+
+import { ByteReader, ByteWriter } from '../std/bytes.ts'
+import { Failure } from '../std/failure.ts'
+import type { Entry } from './entry.ts'
+import { entryNameBytes, putEntry, putTime, takeEntry, takeTime } from './listing.ts'
+import { parseRelPath, pathMaxBytes, type RelPath } from './path.ts'
+
+/** What happens at one name. */
+export type Action =
+  /** Nothing is there; a file or symlink comes. */
+  | 'create'
+  /** A file or symlink is there and gets the content of another. */
+  | 'replace'
+  /** Something of another kind is there; it goes, this comes. */
+  | 'retype'
+  /** Only mode or time. */
+  | 'attributes'
+  | 'delete'
+const actions: readonly Action[] = ['create', 'replace', 'retype', 'attributes', 'delete']
+
+export type Step = {
+  readonly action: Action
+  /** The entry as it shall be; for `delete` the entry as it is. */
+  readonly entry: Entry
+  /** Where on the right this very file lies now, when it only moved; proven by digests. */
+  readonly from: RelPath | undefined
+  /** The left's digest of the content, where it is known. */
+  readonly digest: Uint8Array | undefined
+}
+
+export type SectionHead = {
+  readonly path: RelPath
+  /** The directory itself: is there, is to be made, or is to be made where something of another kind is. */
+  readonly state: 'present' | 'new' | 'retype'
+  readonly mode: number
+  readonly mtimeSeconds: number
+  readonly mtimeNs: number
+}
+const states: readonly SectionHead['state'][] = ['present', 'new', 'retype']
+
+export type Section = SectionHead & { readonly steps: readonly Step[] }
+
+/** A section's steps, encoded; `files` counts creates and replaces with content. */
+export type PackedSection = SectionHead & {
+  readonly stepBytes: Uint8Array
+  readonly stepCount: number
+  readonly files: number
+  readonly contentBytes: number
+}
+
+export function packSection(head: SectionHead, steps: readonly Step[]): PackedSection {
+  const writer = new ByteWriter(64 + steps.length * 40)
+  let files = 0
+  let contentBytes = 0
+  for (const step of steps) {
+    putStep(writer, step)
+    if (carriesContent(step)) {
+      files++
+      contentBytes += step.entry.sizeBytes
+    }
+  }
+  return { ...head, stepBytes: writer.take(), stepCount: steps.length, files, contentBytes }
+}
+
+/** Whether this step may need content from the left. */
+export function carriesContent(step: Step): boolean {
+  return step.entry.kind === 'file' && (step.action === 'create' || step.action === 'replace' || step.action === 'retype')
+}
+
+function putStep(writer: ByteWriter, step: Step): void {
+  const extras = (step.from === undefined ? 0 : 0x10) | (step.digest === undefined ? 0 : 0x20)
+  writer.u8(actions.indexOf(step.action) | extras)
+  putEntry(writer, step.entry, entryNameBytes(step.entry))
+  if (step.from !== undefined) writer.text(step.from)
+  if (step.digest !== undefined) writer.bytes(step.digest)
+}
+
+function takeStep(reader: ByteReader): Step {
+  const head = reader.u8()
+  const action = actions[head & 0x0f]
+  if (action === undefined || head > 0x3f) throw new Failure('protocol-broken', 'a step has an unknown action')
+  const entry = takeEntry(reader)
+  const from = (head & 0x10) === 0 ? undefined : takePath(reader)
+  const digest = (head & 0x20) === 0 ? undefined : reader.bytes(32).slice()
+  return { action, entry, from, digest }
+}
+
+export function takePath(reader: ByteReader): RelPath {
+  const path = parseRelPath(reader.text(pathMaxBytes))
+  if (path === undefined) throw new Failure('protocol-broken', 'a path is none below a root')
+  return path
+}
+
+/** At most this many files and bytes make a batch; one file alone may be larger. */
+export const batchFilesMax: number = 1000
+export const batchContentMax: number = 8 * 1024 * 1024
+/** A new directory larger than this is not built aside and renamed whole: its files land one by one. */
+export const buildContentMax: number = 64 * 1024 * 1024
+
+/** Encodes sections as one batch. */
+export function encodeBatch(sections: readonly PackedSection[]): Uint8Array {
+  const writer = new ByteWriter(4096)
+  writer.varint(sections.length)
+  for (const section of sections) {
+    writer.text(section.path)
+    writer.u8(states.indexOf(section.state))
+    writer.varint(section.mode)
+    putTime(writer, section.mtimeSeconds, section.mtimeNs)
+    writer.varint(section.stepCount)
+    writer.bytes(section.stepBytes)
+  }
+  return writer.take()
+}
+
+/** The sections of a batch; safe for bytes from a peer, which are bounded by the frame that carried them. */
+export function decodeBatch(bytes: Uint8Array): Section[] {
+  const reader = new ByteReader(bytes)
+  const sections: Section[] = []
+  const count = reader.varint(bytes.length)
+  for (let i = 0; i < count; i++) {
+    const path = takePath(reader)
+    const state = states[reader.u8()]
+    if (state === undefined) throw new Failure('protocol-broken', 'a section has an unknown state')
+    const mode = reader.varint(0o7777)
+    const time = takeTime(reader)
+    const stepCount = reader.varint(bytes.length)
+    const steps: Step[] = []
+    for (let s = 0; s < stepCount; s++) steps.push(takeStep(reader))
+    sections.push({ path, state, mode, mtimeSeconds: time.seconds, mtimeNs: time.ns, steps })
+  }
+  reader.end()
+  return sections
+}
+
+/** The steps of one packed section. */
+export function stepsOf(section: PackedSection): Step[] {
+  const reader = new ByteReader(section.stepBytes)
+  const steps: Step[] = []
+  while (reader.left > 0) steps.push(takeStep(reader))
+  return steps
+}
+
+/**
+ * Cuts sections, in their order, into batches of at most `batchFilesMax` files or `batchContentMax` bytes. A section
+ * that fits no batch is cut; its further parts find the directory present.
+ */
+export function* cutBatches(sections: Iterable<PackedSection>): Generator<PackedSection[]> {
+  let batch: PackedSection[] = []
+  let steps = 0
+  let contentBytes = 0
+  for (const section of sections) {
+    for (const part of cutSection(section)) {
+      const full = steps + part.stepCount > batchFilesMax || contentBytes + part.contentBytes > batchContentMax
+      if (batch.length > 0 && full) {
+        yield batch
+        batch = []
+        steps = 0
+        contentBytes = 0
+      }
+      batch.push(part)
+      // A section without steps still costs: an empty directory is one thing to make.
+      steps += part.stepCount + 1
+      contentBytes += part.contentBytes
+    }
+  }
+  if (batch.length > 0) yield batch
+}
+
+function* cutSection(section: PackedSection): Generator<PackedSection> {
+  if (section.stepCount <= batchFilesMax && section.contentBytes <= buildContentMax) {
+    yield section
+    return
+  }
+  let part: Step[] = []
+  let contentBytes = 0
+  // The directory is made first and alone; then its files land in it one by one.
+  if (section.state !== 'present') yield packSection(section, [])
+  const head: SectionHead = { ...section, state: 'present' }
+  for (const step of stepsOf(section)) {
+    const size = carriesContent(step) ? step.entry.sizeBytes : 0
+    if (part.length > 0 && (part.length >= batchFilesMax || contentBytes + size > batchContentMax)) {
+      yield packSection(head, part)
+      part = []
+      contentBytes = 0
+    }
+    part.push(step)
+    contentBytes += size
+  }
+  if (part.length > 0) yield packSection(head, part)
+}
+
+/** Order of sections: parents before children, and neighbours together. */
+export function compareSections(a: SectionHead, b: SectionHead): number {
+  const left = a.path.replaceAll('/', '\0')
+  const right = b.path.replaceAll('/', '\0')
+  return left < right ? -1 : left > right ? 1 : 0
+}

@@ -1,0 +1,37 @@
+// One path that could not be handled. A value in a run's result: the run goes on, nothing below that path is deleted,
+// and the next run looks again. Codes are closed; docs/errors.md explains each to a person.
+
+export const problemCodes = {
+  unreadable: 'could not be read',
+  special: 'is a device, FIFO or socket, which are not copied',
+  'bad-name': 'has a name that is not UTF-8 text',
+  'reserved-name': "has a name that is Nightferry's own",
+  'name-too-long': 'has a name or path that is too long for the other side',
+  changing: 'kept changing while it was read',
+  vanished: 'disappeared before it was read',
+  'target-changed': 'was changed on the target since it was looked at, and was left alone',
+  'target-occupied': 'is taken on the target by something that is not ours to replace',
+  'type-clash': 'is of another kind on the target, and update replaces nothing by another kind',
+  'same-time': 'has other content on the target with the same time, so neither is newer',
+  'other-device': 'lies on another file system that is mounted inside the target',
+  'damaged-in-transit': 'arrived with content that does not match its digest',
+  'damaged-on-disk': 'changed its content while nothing says that anyone wrote to it',
+  'permission-denied': 'may not be written on the target',
+  'no-space': 'did not fit on the target',
+  'not-empty': 'holds content that was not part of the plan, and was kept',
+  'write-failed': 'could not be written on the target',
+} as const
+
+export type ProblemCode = keyof typeof problemCodes
+
+export type Problem = {
+  /** Path relative to the roots, for people; names that are not UTF-8 are shown escaped. */
+  readonly path: string
+  readonly code: ProblemCode
+  /** The system's word for it (an errno name), or empty. */
+  readonly detail: string
+}
+
+export function isProblemCode(text: string): text is ProblemCode {
+  return Object.hasOwn(problemCodes, text)
+}

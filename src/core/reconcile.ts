@@ -1,0 +1,173 @@
+// Decides, for one directory, what the right side needs to become the left (mirror) or to get what is newer (update).
+// A pure function over two listings; docs/reconcile.md is its table, and each row there has the name of a branch here
+// and of a test. Absence counts only where both listings are complete: what could not be read is listed as such, and
+// such an entry is never deleted, replaced or entered.
+
+import { compareBytes, equalBytes } from '../std/bytes.ts'
+import { compareTimes, type Entry, isCopied } from './entry.ts'
+import { entryNameBytes } from './listing.ts'
+import type { ProblemCode } from './problem.ts'
+
+export type Mode = 'mirror' | 'update'
+
+export type Rules = {
+  readonly mode: Mode
+  /** The coarser grain of both ends: times that differ by less are equal. */
+  readonly timeGrainNs: number
+  /** Compare content wherever sizes are equal, whatever the times say. */
+  readonly checksum: boolean
+}
+
+export type Decision =
+  /** Absent on the right: bring it. */
+  | { readonly kind: 'create'; readonly left: Entry }
+  /** Both are directories that differ below. */
+  | { readonly kind: 'enter'; readonly left: Entry; readonly right: Entry }
+  /** Same kind, other content. */
+  | { readonly kind: 'replace'; readonly left: Entry; readonly right: Entry }
+  /** Another kind: what is there goes, what comes is new. */
+  | { readonly kind: 'retype'; readonly left: Entry; readonly right: Entry }
+  /** Same content, other mode or time. */
+  | { readonly kind: 'attributes'; readonly left: Entry; readonly right: Entry }
+  | { readonly kind: 'delete'; readonly right: Entry }
+  /** Only the digests of both can tell; `settleDigests` decides then. */
+  | { readonly kind: 'digests'; readonly left: Entry; readonly right: Entry }
+  | { readonly kind: 'problem'; readonly name: string; readonly code: ProblemCode }
+
+/** The decisions for one directory, in the order of names. A name without one needs nothing. */
+export function reconcile(left: readonly Entry[], right: readonly Entry[], rules: Rules): Decision[] {
+  const decisions: Decision[] = []
+  let l = 0
+  let r = 0
+  while (l < left.length || r < right.length) {
+    const a = left[l]
+    const b = right[r]
+    const order = a === undefined ? 1 : b === undefined ? -1 : compareNames(a, b)
+    if (order <= 0) l++
+    if (order >= 0) r++
+    decide(order <= 0 ? a : undefined, order >= 0 ? b : undefined, rules, decisions)
+  }
+  return decisions
+}
+
+function compareNames(a: Entry, b: Entry): number {
+  return a.name === b.name && a.kind === b.kind ? 0 : compareBytes(entryNameBytes(a), entryNameBytes(b))
+}
+
+function decide(left: Entry | undefined, right: Entry | undefined, rules: Rules, into: Decision[]): void {
+  if (left === undefined) {
+    if (right === undefined) return
+    decideOnlyRight(right, rules, into)
+    return
+  }
+  // From here the left exists. What it is may be unknown to us: then nothing on the right is touched.
+  if (!isCopied(left.kind)) {
+    into.push({ kind: 'problem', name: left.name, code: uncopiedCode(left) })
+    return
+  }
+  if (right === undefined) {
+    into.push({ kind: 'create', left })
+    return
+  }
+  // From here both exist. What the right is may be nothing that we may replace.
+  if (!isCopied(right.kind)) {
+    into.push({ kind: 'problem', name: right.name, code: 'target-occupied' })
+    return
+  }
+  if (left.kind !== right.kind) {
+    if (rules.mode === 'mirror') into.push({ kind: 'retype', left, right })
+    else into.push({ kind: 'problem', name: left.name, code: 'type-clash' })
+    return
+  }
+  if (left.kind === 'directory') decideDirectories(left, right, rules, into)
+  else if (left.kind === 'file') decideFiles(left, right, rules, into)
+  else decideSymlinks(left, right, rules, into)
+}
+
+/** A mirror has nothing that the left has not; what we never copy is never deleted either. */
+function decideOnlyRight(right: Entry, rules: Rules, into: Decision[]): void {
+  if (rules.mode === 'update') return
+  if (isCopied(right.kind)) into.push({ kind: 'delete', right })
+  else into.push({ kind: 'problem', name: right.name, code: 'target-occupied' })
+}
+
+function uncopiedCode(entry: Entry): ProblemCode {
+  if (entry.kind === 'special') return 'special'
+  return entry.kind === 'bad-name' ? 'bad-name' : 'unreadable'
+}
+
+function decideDirectories(left: Entry, right: Entry, rules: Rules, into: Decision[]): void {
+  // An update leaves the modes of directories that are there as they are.
+  if (rules.mode === 'mirror' && left.mode !== right.mode) into.push({ kind: 'attributes', left, right })
+  const same =
+    left.summary !== undefined &&
+    right.summary !== undefined &&
+    equalBytes(left.summary.fingerprint, right.summary.fingerprint)
+  if (!same || rules.checksum) into.push({ kind: 'enter', left, right })
+}
+
+function decideFiles(left: Entry, right: Entry, rules: Rules, into: Decision[]): void {
+  const order = compareTimes(left, right, rules.timeGrainNs)
+  if (rules.mode === 'update') {
+    decideUpdate(left, right, order, rules, into)
+    return
+  }
+  if (left.sizeBytes !== right.sizeBytes) into.push({ kind: 'replace', left, right })
+  else if (needsDigests(left, right, order, rules)) into.push({ kind: 'digests', left, right })
+  else if (order !== 0 || left.mode !== right.mode) into.push({ kind: 'attributes', left, right })
+}
+
+/** Equal size: the times answer, unless they differ, an edit under equal times was proven, or a person wants to know. */
+function needsDigests(left: Entry, right: Entry, order: number, rules: Rules): boolean {
+  if (left.sizeBytes === 0) return false
+  return order !== 0 || left.edits > 0 || right.edits > 0 || rules.checksum
+}
+
+function decideUpdate(left: Entry, right: Entry, order: number, rules: Rules, into: Decision[]): void {
+  // Older on the left: the right keeps what it has.
+  if (order < 0) return
+  if (order > 0) {
+    if (left.sizeBytes !== right.sizeBytes) into.push({ kind: 'replace', left, right })
+    else if (left.sizeBytes === 0) into.push({ kind: 'attributes', left, right })
+    else into.push({ kind: 'digests', left, right })
+    return
+  }
+  // Equal times: nothing says which is newer.
+  if (left.sizeBytes !== right.sizeBytes) into.push({ kind: 'problem', name: left.name, code: 'same-time' })
+  else if (needsDigests(left, right, order, rules)) into.push({ kind: 'digests', left, right })
+}
+
+function decideSymlinks(left: Entry, right: Entry, rules: Rules, into: Decision[]): void {
+  const order = compareTimes(left, right, rules.timeGrainNs)
+  const same = left.link !== undefined && right.link !== undefined && equalBytes(left.link, right.link)
+  if (rules.mode === 'mirror') {
+    if (!same) into.push({ kind: 'replace', left, right })
+    else if (order !== 0) into.push({ kind: 'attributes', left, right })
+    return
+  }
+  if (same || order < 0) return
+  if (order > 0) into.push({ kind: 'replace', left, right })
+  else into.push({ kind: 'problem', name: left.name, code: 'same-time' })
+}
+
+/**
+ * Decides a pair of files of equal size whose digests were asked for. A digest is undefined where it could not be taken
+ * (the file kept changing, or is gone): such a path is left alone until the next run.
+ */
+export function settleDigests(
+  left: Entry,
+  right: Entry,
+  digests: { left: Uint8Array | undefined; right: Uint8Array | undefined },
+  rules: Rules,
+): Decision | undefined {
+  if (digests.left === undefined || digests.right === undefined) {
+    return { kind: 'problem', name: left.name, code: 'changing' }
+  }
+  const order = compareTimes(left, right, rules.timeGrainNs)
+  if (equalBytes(digests.left, digests.right)) {
+    const modes = rules.mode === 'mirror' && left.mode !== right.mode
+    return order !== 0 || modes ? { kind: 'attributes', left, right } : undefined
+  }
+  if (rules.mode === 'update' && order === 0) return { kind: 'problem', name: left.name, code: 'same-time' }
+  return { kind: 'replace', left, right }
+}

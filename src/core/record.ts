@@ -1,0 +1,219 @@
+// What one directory held when it was looked at: names, stat rows, link targets and the digests known so far, as one
+// flat buffer that goes unchanged to the database and between threads. Sorted by name bytes. It is raw (no job's rules)
+// and local (inodes and ctimes mean nothing elsewhere); what travels is the listing that view.ts makes of it.
+//
+// Layout, little endian: header of 12 u32 {version, count, names, links, digests, own mtime seconds, high half, ns,
+// own inode low, high, 0, 0};
+// count stat rows; count u32 name ends; digests of 32 bytes; names; links {u16 length, bytes} in the order of symlinks.
+
+import { assert } from '../std/assert.ts'
+import { compareBytes, decodeName } from '../std/bytes.ts'
+import { Failure } from '../std/failure.ts'
+import { statDevice, statMode, statWidth, typeMask, typeSymlink } from './stat.ts'
+
+const version = 1
+const headerWords = 12
+
+/** Taken so soon after the file's own ctime that a later write could hide behind the same time stamp. */
+export const flagRacy = 1
+export const flagDigest = 2
+/** The name is not UTF-8, or too long to be carried. */
+export const flagBadName = 4
+/** A directory that could not be listed: nothing is known of what is below. */
+export const flagUnreadable = 8
+/** Counts proven content changes under an unchanged size and mtime. */
+export const editShift = 8
+
+export const digestBytes = 32
+
+/** What a directory's own inode said when it was listed. */
+export type Own = {
+  readonly mtimeSeconds: number
+  readonly mtimeNs: number
+  readonly inodeLow: number
+  readonly inodeHigh: number
+}
+
+export class DirectoryRecord {
+  readonly bytes: Uint8Array
+  readonly count: number
+  readonly stats: Uint32Array
+  readonly own: Own
+  readonly #nameEnds: Uint32Array
+  readonly #digestsAt: number
+  readonly #namesAt: number
+  readonly #linksAt: number
+  #digestRows: Int32Array | undefined
+
+  /** `bytes` is a record made by `buildRecord`, from our own memory or database; throws `state-broken` when it is not. */
+  constructor(bytes: Uint8Array) {
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+    const head = new Uint32Array(aligned.buffer, aligned.byteOffset, Math.min(headerWords, aligned.length >> 2))
+    const [found = 0, count = 0, names = 0, links = 0, digests = 0, seconds = 0, high = 0, ns = 0] = head
+    const [inodeLow = 0, inodeHigh = 0] = head.subarray(8, 10)
+    const size = 4 * (headerWords + count * (statWidth + 1)) + digests * digestBytes + names + links
+    if (found !== version || size !== aligned.length) throw new Failure('state-broken', 'a stored directory record is damaged')
+    this.bytes = aligned
+    this.count = count
+    this.stats = new Uint32Array(aligned.buffer, aligned.byteOffset + 4 * headerWords, count * statWidth)
+    this.#nameEnds = new Uint32Array(aligned.buffer, aligned.byteOffset + 4 * (headerWords + count * statWidth), count)
+    this.#digestsAt = 4 * (headerWords + count * (statWidth + 1))
+    this.#namesAt = this.#digestsAt + digests * digestBytes
+    this.#linksAt = this.#namesAt + names
+    this.own = { mtimeSeconds: (high | 0) * 0x1_0000_0000 + seconds, mtimeNs: ns, inodeLow, inodeHigh }
+  }
+
+  /** Where the row of entry `row` starts in `stats`. */
+  at(row: number): number {
+    return row * statWidth
+  }
+
+  type(row: number): number {
+    return (this.stats[row * statWidth + statMode] as number) & typeMask
+  }
+
+  flags(row: number): number {
+    return this.stats[row * statWidth + statDevice] as number
+  }
+
+  nameStart(row: number): number {
+    return this.#namesAt + (row === 0 ? 0 : (this.#nameEnds[row - 1] as number))
+  }
+
+  nameEnd(row: number): number {
+    return this.#namesAt + (this.#nameEnds[row] as number)
+  }
+
+  /** A view of the name's bytes. */
+  nameBytes(row: number): Uint8Array {
+    return this.bytes.subarray(this.nameStart(row), this.nameEnd(row))
+  }
+
+  /** The name as text; undefined for an entry that is flagged as having a bad name. */
+  name(row: number): string | undefined {
+    return decodeName(this.bytes, this.nameStart(row), this.nameEnd(row))
+  }
+
+  digest(row: number): Uint8Array | undefined {
+    if ((this.flags(row) & flagDigest) === 0) return undefined
+    this.#digestRows ??= this.#rankDigests()
+    const start = this.#digestsAt + (this.#digestRows[row] as number) * digestBytes
+    return this.bytes.subarray(start, start + digestBytes)
+  }
+
+  #rankDigests(): Int32Array {
+    const ranks = new Int32Array(this.count)
+    let rank = 0
+    for (let row = 0; row < this.count; row++) {
+      ranks[row] = rank
+      if ((this.flags(row) & flagDigest) !== 0) rank++
+    }
+    return ranks
+  }
+
+  /** The text of the symlink at `row`. */
+  link(row: number): Uint8Array {
+    let at = this.#linksAt
+    for (let before = 0; before < row; before++) if (this.type(before) === typeSymlink) at += 2 + this.#linkLength(at)
+    return this.bytes.subarray(at + 2, at + 2 + this.#linkLength(at))
+  }
+
+  #linkLength(at: number): number {
+    return (this.bytes[at] as number) | ((this.bytes[at + 1] as number) << 8)
+  }
+
+  /** The row of a name, or -1. */
+  find(name: Uint8Array): number {
+    let low = 0
+    let high = this.count - 1
+    while (low <= high) {
+      const middle = (low + high) >> 1
+      const order = compareBytes(this.nameBytes(middle), name)
+      if (order === 0) return middle
+      if (order < 0) low = middle + 1
+      else high = middle - 1
+    }
+    return -1
+  }
+}
+
+/** A row of a record, to be put into another one. */
+export function recordRow(record: DirectoryRecord, row: number): RecordRow {
+  return {
+    name: record.nameBytes(row),
+    stats: record.stats,
+    at: record.at(row),
+    flags: record.flags(row),
+    link: record.type(row) === typeSymlink ? record.link(row) : undefined,
+    digest: record.digest(row),
+  }
+}
+
+/** The same entries, with something of the directory itself, or digests by row, replaced. */
+export function rebuildRecord(
+  record: DirectoryRecord,
+  changes: { own?: Own; digests?: ReadonlyMap<number, Uint8Array> },
+): DirectoryRecord {
+  const rows: RecordRow[] = []
+  for (let row = 0; row < record.count; row++) {
+    const digest = changes.digests?.get(row)
+    const kept = recordRow(record, row)
+    rows.push(digest === undefined ? kept : { ...kept, digest })
+  }
+  return buildRecord(rows, changes.own ?? record.own)
+}
+
+/** One entry on its way into a record: its row starts at `at` in `stats`, whose device column already holds our flags. */
+export type RecordRow = {
+  readonly name: Uint8Array
+  readonly stats: Uint32Array
+  readonly at: number
+  readonly flags: number
+  readonly link: Uint8Array | undefined
+  readonly digest: Uint8Array | undefined
+}
+
+/** Packs rows that are sorted by name bytes. */
+export function buildRecord(rows: readonly RecordRow[], own: Own): DirectoryRecord {
+  let names = 0
+  let links = 0
+  let digests = 0
+  for (const row of rows) {
+    names += row.name.length
+    if (row.link !== undefined) links += 2 + row.link.length
+    if (row.digest !== undefined) digests++
+  }
+  const count = rows.length
+  const words = headerWords + count * (statWidth + 1)
+  const bytes = new Uint8Array(4 * words + digests * digestBytes + names + links)
+  const head = new Uint32Array(bytes.buffer, 0, words)
+  const high = Math.floor(own.mtimeSeconds / 0x1_0000_0000)
+  head.set([version, count, names, links, digests, own.mtimeSeconds, high, own.mtimeNs, own.inodeLow, own.inodeHigh])
+  let endsAt = headerWords + count * statWidth
+  let rowAt = headerWords
+  let digestAt = 4 * words
+  let nameAt = digestAt + digests * digestBytes
+  let linkAt = nameAt + names
+  const namesAt = nameAt
+  for (const row of rows) {
+    for (let column = 0; column < statWidth; column++) head[rowAt + column] = row.stats[row.at + column] as number
+    const digestFlag = row.digest === undefined ? 0 : flagDigest
+    head[rowAt + statDevice] = (row.flags & ~flagDigest) | digestFlag
+    rowAt += statWidth
+    bytes.set(row.name, nameAt)
+    nameAt += row.name.length
+    head[endsAt++] = nameAt - namesAt
+    if (row.digest !== undefined) {
+      assert(row.digest.length === digestBytes, 'a digest has 32 bytes')
+      bytes.set(row.digest, digestAt)
+      digestAt += digestBytes
+    }
+    if (row.link !== undefined) {
+      bytes[linkAt] = row.link.length & 0xff
+      bytes[linkAt + 1] = row.link.length >> 8
+      bytes.set(row.link, linkAt + 2)
+      linkAt += 2 + row.link.length
+    }
+  }
+  return new DirectoryRecord(bytes)
+}

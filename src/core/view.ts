@@ -1,0 +1,116 @@
+// A view says what of a directory a job looks at: which mode bits, how fine the times, which names the rules hide.
+// Two ends that use equal views get equal fingerprints for equal trees. `viewListing` turns a raw local record into the
+// listing that travels; what is hidden is simply not in it.
+
+
+import { ByteWriter } from '../std/bytes.ts'
+import { badNameText, type Entry, type Kind, type Summary } from './entry.ts'
+import type { IgnoreScope, IgnoreText } from './ignore.ts'
+import { putEntry, startListing } from './listing.ts'
+import { type DirectoryRecord, editShift, flagBadName, flagUnreadable } from './record.ts'
+import {
+  mtimeSecondsOf,
+  sizeOf,
+  statErrno,
+  statMode,
+  statMtimeNs,
+  typeDirectory,
+  typeFile,
+  typeSymlink,
+} from './stat.ts'
+
+export type View = {
+  /** Permission bits that both ends can hold and the job compares. */
+  readonly modeMask: number
+  /** The coarser of both ends' time grains. */
+  readonly timeGrainNs: number
+  /** Rules of the command line, which win over every ignore file. */
+  readonly overrides: readonly IgnoreText[]
+  /** Ignore files found in the tree that decides the rules, in the order of their directories. */
+  readonly texts: readonly IgnoreText[]
+}
+
+/** Text that is equal exactly when two views are; its digest is the view's id. */
+export function viewText(view: View): string {
+  return JSON.stringify(['view 1', view.modeMask, view.timeGrainNs, view.overrides, view.texts])
+}
+
+export function kindOf(record: DirectoryRecord, row: number): Kind {
+  const flags = record.flags(row)
+  if ((flags & flagBadName) !== 0) return 'bad-name'
+  if ((flags & flagUnreadable) !== 0 || record.stats[record.at(row) + statErrno] !== 0) return 'unreadable'
+  const type = record.type(row)
+  if (type === typeFile) return 'file'
+  if (type === typeDirectory) return 'directory'
+  return type === typeSymlink ? 'symlink' : 'special'
+}
+
+/** The entry of a record's row under a view. `summary` is asked for directories only. */
+export function viewEntry(
+  record: DirectoryRecord,
+  row: number,
+  view: View,
+  summary: (name: string) => Summary | undefined,
+): Entry {
+  const kind = kindOf(record, row)
+  const at = record.at(row)
+  const name = kind === 'bad-name' ? badNameText(record.nameBytes(row)) : (record.name(row) as string)
+  const timed = kind === 'file' || kind === 'symlink'
+  const ns = record.stats[at + statMtimeNs] as number
+  return {
+    kind,
+    name,
+    mode: kind === 'file' || kind === 'directory' ? (record.stats[at + statMode] as number) & view.modeMask : 0,
+    mtimeSeconds: timed ? mtimeSecondsOf(record.stats, at) : 0,
+    mtimeNs: timed ? ns - (ns % view.timeGrainNs) : 0,
+    sizeBytes: kind === 'file' ? sizeOf(record.stats, at) : 0,
+    edits: kind === 'file' ? record.flags(row) >>> editShift : 0,
+    link: kind === 'symlink' ? record.link(row) : undefined,
+    summary: kind === 'directory' ? summary(name) : undefined,
+  }
+}
+
+/** Whether the rules hide this row. Bad names can't be matched as text and are never hidden. */
+export function isHidden(record: DirectoryRecord, row: number, scope: IgnoreScope): boolean {
+  if (scope.idle) return false
+  const name = record.name(row)
+  if (name === undefined) return false
+  const rule = scope.match(name, record.type(row) === typeDirectory)
+  return rule !== undefined && !rule.negated
+}
+
+export type ListingTotals = { files: number; directories: number; sizeBytes: number }
+
+/**
+ * The listing of a record under a view and the totals of what it and its sub-directories hold. `summary` gives what is
+ * known of each sub-directory; one without a summary (it could not be read) is listed as unreadable.
+ */
+export function viewListing(
+  record: DirectoryRecord,
+  view: View,
+  scope: IgnoreScope,
+  summary: (name: string) => Summary | undefined,
+): { bytes: Uint8Array; totals: ListingTotals } {
+  const writer = new ByteWriter(64 + record.count * 40)
+  const totals: ListingTotals = { files: 0, directories: 0, sizeBytes: 0 }
+  startListing(writer)
+  for (let row = 0; row < record.count; row++) {
+    if (isHidden(record, row, scope)) continue
+    const seen = viewEntry(record, row, view, summary)
+    const entry: Entry = seen.kind === 'directory' && seen.summary === undefined ? { ...seen, kind: 'unreadable', mode: 0 } : seen
+    putEntry(writer, entry, record.nameBytes(row))
+    addTotals(totals, entry)
+  }
+  return { bytes: writer.take(), totals }
+}
+
+function addTotals(totals: ListingTotals, entry: Entry): void {
+  if (entry.kind === 'directory') {
+    totals.directories += 1 + (entry.summary?.directories ?? 0)
+    totals.files += entry.summary?.files ?? 0
+    totals.sizeBytes += entry.summary?.sizeBytes ?? 0
+  } else if (entry.kind === 'file' || entry.kind === 'symlink') {
+    totals.files++
+    totals.sizeBytes += entry.sizeBytes
+  }
+}

@@ -1,0 +1,453 @@
+// A batch on its way into a target: its files are written aside (below `.nightferry/staging`), each verified against its
+// digest before anything gives it a name, and then the whole batch is landed at its places. New directories are built
+// aside with all their files and land by one rename. Between writing and landing the caller syncs.
+// Nothing here trusts a peer: numbers, sizes and digests of every record are checked against what was asked for.
+
+import { digestOf, type Digester, openDigester } from '../chunk/digest.ts'
+import { isCopied } from '../core/entry.ts'
+import { joinPath, type RelPath } from '../core/path.ts'
+import { carriesContent, decodeBatch, type Section, type Step } from '../core/plan.ts'
+import type { Problem, ProblemCode } from '../core/problem.ts'
+import { digestBytes } from '../core/record.ts'
+import { sameFile, statWidth } from '../core/stat.ts'
+import { equalBytes, utf8 } from '../std/bytes.ts'
+import { Failure } from '../std/failure.ts'
+import { randomName } from '../std/random.ts'
+import { LearnedWriter } from './learned.ts'
+import type { WantedDirectory } from './wants.ts'
+import { emptyRecord, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
+import { errno, errnoName, type Sys } from './sys.ts'
+
+/** A file of the target that has a wanted content. */
+export type Donor = {
+  readonly directory: RelPath
+  readonly name: Uint8Array
+  readonly stats: Uint32Array
+  /** The file itself moves here: its inode is taken, and its old name goes later. */
+  readonly moves: boolean
+  /** The content's digest, by the source's word. */
+  readonly digest: Uint8Array | undefined
+}
+
+/** What the tree knows about a step that touches something that is there, or takes content that is there. */
+export type StepNote = {
+  /** What the scan saw at this name. */
+  readonly expected?: Uint32Array
+  readonly donor?: Donor
+  /** For a directory that goes: what the scan saw below it, as far as the rules show it. */
+  readonly below?: readonly SeenDirectory[]
+  /** The name is not as the driver thinks: nothing is done. */
+  readonly stale?: true
+}
+
+export type SeenDirectory = { readonly path: RelPath; readonly names: readonly Uint8Array[]; readonly rows: Uint32Array }
+
+/** A staged batch as the writing worker gets it. Steps are numbered through all sections. */
+export type LandingOrder = {
+  readonly batch: number
+  readonly bytes: Uint8Array
+  /** One byte a step: 1 where its content comes from the source. Wants are numbered in this order. */
+  readonly wanted: Uint8Array
+  readonly notes: ReadonlyMap<number, StepNote>
+  readonly modeMask: number
+  /** Sync each file as it is written: for small runs. */
+  readonly syncEach: boolean
+}
+
+/** Handles of a target's own places; they belong to the run. */
+export type TargetHandles = { readonly root: number; readonly staging: number }
+
+export type StagedStep = {
+  readonly step: Step
+  readonly section: number
+  note: StepNote | undefined
+  /** Its name in the staging directory (or its own name in a built directory), once written and verified. */
+  staged: Uint8Array | undefined
+  /** The staged inode's row as written. */
+  readonly stats: Uint32Array
+  problem: { readonly code: ProblemCode; readonly detail: string } | undefined
+}
+
+export type StagedSection = {
+  readonly head: Section
+  /** Built aside under this name, to be renamed whole. */
+  readonly build: Uint8Array | undefined
+  readonly firstStep: number
+  readonly endStep: number
+}
+
+type Incoming = {
+  readonly step: number
+  readonly handle: number
+  readonly name: Uint8Array
+  /** None for a content that comes in one piece. */
+  readonly digester: Digester | undefined
+  written: number
+}
+
+export class Landing {
+  readonly sections: StagedSection[] = []
+  readonly steps: StagedStep[] = []
+  readonly learned: LearnedWriter = new LearnedWriter()
+  copiedLocally = 0
+  contentBytes = 0
+  /** Steps whose content has to be asked for (again), by number of the want. */
+  readonly #wants: number[] = []
+  readonly #sys: Sys
+  readonly #handles: TargetHandles
+  readonly #order: LandingOrder
+  readonly #umask: number
+  #incoming: Incoming | undefined
+  #buildHandle = -1
+  #buildSection = -1
+  readonly #record: PackRecord = emptyRecord()
+
+  constructor(sys: Sys, handles: TargetHandles, order: LandingOrder, umask: number) {
+    this.#sys = sys
+    this.#handles = handles
+    this.#order = order
+    this.#umask = umask
+    for (const section of decodeBatch(order.bytes)) this.#addSection(section)
+    for (let number = 0; number < this.steps.length; number++) {
+      if (order.wanted[number] === 1) this.#wants.push(number)
+    }
+  }
+
+  #addSection(head: Section): void {
+    const build = head.state === 'new' ? utf8(`s${randomName()}`) : undefined
+    const index = this.sections.length
+    const firstStep = this.steps.length
+    for (const step of head.steps) {
+      const note = this.#order.notes.get(this.steps.length)
+      this.steps.push({ step, section: index, note, staged: undefined, stats: new Uint32Array(statWidth), problem: undefined })
+    }
+    this.sections.push({ head, build, firstStep, endStep: this.steps.length })
+  }
+
+  /** Makes all that needs no content from the source: directories to build in, symlinks, empty files, local copies. */
+  begin(): void {
+    for (const section of this.sections) {
+      if (section.build === undefined) continue
+      const made = this.#sys.makeDirectory(this.#handles.staging, section.build, section.head.mode | 0o700)
+      if (made < 0) throw new Failure('target-not-writable', `the target's staging directory refuses (${errnoName(made)})`)
+    }
+    for (let number = 0; number < this.steps.length; number++) {
+      const staged = this.steps[number] as StagedStep
+      if (staged.note?.stale === true) staged.problem = { code: 'target-changed', detail: '' }
+      else if (this.#order.wanted[number] !== 1) this.#prepare(staged)
+    }
+  }
+
+  #prepare(staged: StagedStep): void {
+    const { step } = staged
+    if (step.action === 'attributes' || step.action === 'delete' || !isCopied(step.entry.kind)) return
+    if (step.entry.kind === 'symlink') this.#makeSymlink(staged)
+    else if (step.entry.sizeBytes === 0) this.#makeEmpty(staged)
+    else if (staged.note?.donor !== undefined) this.#copyDonor(staged, staged.note.donor)
+  }
+
+  #place(staged: StagedStep): { directory: number; name: Uint8Array } {
+    const section = this.sections[staged.section] as StagedSection
+    if (section.build === undefined) return { directory: this.#handles.staging, name: utf8(`f${randomName()}`) }
+    if (this.#buildSection !== staged.section) {
+      if (this.#buildHandle >= 0) this.#sys.close(this.#buildHandle)
+      this.#buildHandle = this.#sys.openDirectory(this.#handles.staging, section.build)
+      this.#buildSection = staged.section
+    }
+    return { directory: this.#buildHandle, name: utf8(staged.step.entry.name) }
+  }
+
+  #makeSymlink(staged: StagedStep): void {
+    const { directory, name } = this.#place(staged)
+    const { entry } = staged.step
+    const made = this.#sys.makeSymlink(directory, name, entry.link as Uint8Array)
+    if (made < 0) return this.#refuse(staged, made)
+    this.#sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
+    this.#sys.stat(directory, name, staged.stats, 0)
+    staged.staged = name
+  }
+
+  #makeEmpty(staged: StagedStep): void {
+    const { directory, name } = this.#place(staged)
+    const { entry } = staged.step
+    const handle = this.#sys.createFile(directory, name, entry.mode)
+    if (handle < 0) return this.#refuse(staged, handle)
+    this.#seal(staged, handle, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
+  }
+
+  /** Takes content that the target has: by a second name where the file only moved, else by a verified copy. */
+  #copyDonor(staged: StagedStep, donor: Donor): void {
+    const sys = this.#sys
+    const from = sys.openDirectory(this.#handles.root, utf8(donor.directory))
+    if (from < 0) return
+    try {
+      if (donor.moves && this.#linkDonor(staged, from, donor)) return
+      this.#readDonor(staged, from, donor)
+    } finally {
+      sys.close(from)
+    }
+  }
+
+  #linkDonor(staged: StagedStep, from: number, donor: Donor): boolean {
+    const { directory, name } = this.#place(staged)
+    if (this.#sys.link(from, donor.name, directory, name) < 0) return false
+    const seen = this.#sys.stat(directory, name, staged.stats, 0) === 0 && sameFile(staged.stats, 0, donor.stats, 0)
+    if (!seen) {
+      this.#sys.unlink(directory, name)
+      return false
+    }
+    const { entry } = staged.step
+    const { digest } = donor
+    const handle = this.#sys.openFile(directory, name)
+    if (handle >= 0) this.#seal(staged, handle, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
+    if (staged.staged !== undefined) {
+      this.copiedLocally++
+      if (digest !== undefined) this.#learn(staged, digest)
+    }
+    return true
+  }
+
+  #readDonor(staged: StagedStep, from: number, donor: Donor): void {
+    const sys = this.#sys
+    const { entry } = staged.step
+    const { digest } = donor
+    const source = sys.openFile(from, donor.name)
+    if (source < 0) return
+    const { directory, name } = this.#place(staged)
+    const target = sys.createFile(directory, name, entry.mode)
+    if (target < 0) {
+      sys.close(source)
+      return this.#refuse(staged, target)
+    }
+    const copied = this.#copy(source, target)
+    sys.close(source)
+    if (copied === undefined || digest === undefined || !equalBytes(copied, digest)) {
+      sys.close(target)
+      sys.unlink(directory, name)
+      return
+    }
+    this.#seal(staged, target, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
+    if (staged.staged === undefined) return
+    this.copiedLocally++
+    this.#learn(staged, digest)
+  }
+
+  #copy(source: number, target: number): Uint8Array | undefined {
+    const digester = openDigester()
+    for (;;) {
+      const count = this.#sys.read(source, copyPiece, 0, copyPiece.length, -1)
+      if (count < 0) return undefined
+      if (count === 0) return digester.finish()
+      digester.update(copyPiece.subarray(0, count))
+      if (this.#sys.write(target, copyPiece, 0, count) < 0) return undefined
+    }
+  }
+
+  /** Writes what a pack holds. The pack is the caller's again afterwards. */
+  receive(pack: Uint8Array): void {
+    const view = new DataView(pack.buffer, pack.byteOffset, pack.byteLength)
+    for (let at = 0; at < pack.length; ) {
+      at = takeRecord(view, at, pack.length, this.#record)
+      this.#receiveRecord(pack, this.#record)
+    }
+  }
+
+  #receiveRecord(pack: Uint8Array, record: PackRecord): void {
+    const number = this.#wants[record.number]
+    const staged = number === undefined ? undefined : this.steps[number]
+    if (number === undefined || staged === undefined || staged.staged !== undefined) {
+      throw new Failure('unsolicited', 'the source sent a file that was not asked for', {
+        hint: 'the session was ended, and nothing of that file was kept',
+      })
+    }
+    if ((record.flags & flagFailed) !== 0) {
+      this.#drop()
+      staged.problem = { code: record.code as ProblemCode, detail: 'source' }
+      return
+    }
+    if (staged.problem?.code === 'no-space') return
+    if ((record.flags & flagFirst) !== 0) this.#openIncoming(staged, number, record)
+    if (staged.problem !== undefined && this.#incoming?.step !== number) return
+    const incoming = this.#incoming
+    if (incoming === undefined || incoming.step !== number) {
+      throw new Failure('unsolicited', 'the source went on with a file that it had not begun')
+    }
+    const length = record.contentEnd - record.contentStart
+    const content = pack.subarray(record.contentStart, record.contentEnd)
+    const wrote = length === 0 ? 0 : this.#sys.write(incoming.handle, pack, record.contentStart, length)
+    if (wrote < 0) {
+      this.#drop()
+      return this.#refuse(staged, wrote)
+    }
+    incoming.written += length
+    this.contentBytes += length
+    incoming.digester?.update(content)
+    if ((record.flags & flagLast) !== 0) this.#closeIncoming(staged, incoming, pack, record, content)
+  }
+
+  #openIncoming(staged: StagedStep, number: number, record: PackRecord): void {
+    this.#drop()
+    staged.problem = undefined
+    const { directory, name } = this.#place(staged)
+    const mode = record.mode & this.#order.modeMask
+    const handle = this.#sys.createFile(directory, name, mode)
+    if (handle < 0) return this.#refuse(staged, handle)
+    const whole = (record.flags & flagLast) !== 0
+    this.#incoming = { step: number, handle, name, digester: whole ? undefined : openDigester(), written: 0 }
+  }
+
+  #closeIncoming(staged: StagedStep, incoming: Incoming, pack: Uint8Array, record: PackRecord, content: Uint8Array): void {
+    const digest = incoming.digester === undefined ? digestOf(content) : incoming.digester.finish()
+    const told = pack.subarray(record.digestStart, record.digestStart + digestBytes)
+    if (incoming.written !== record.sizeBytes || !equalBytes(digest, told)) {
+      this.#drop()
+      staged.problem = { code: 'damaged-in-transit', detail: '' }
+      return
+    }
+    this.#incoming = undefined
+    const mode = record.mode & this.#order.modeMask
+    this.#seal(staged, incoming.handle, incoming.name, mode, record.mtimeSeconds, record.mtimeNs)
+    if (staged.staged !== undefined) this.#learn(staged, digest)
+  }
+
+  /** Ends a staged file: mode, time, its row; closes the handle. From here it only needs its name. */
+  #seal(staged: StagedStep, handle: number, name: Uint8Array, mode: number, seconds: number, ns: number): void {
+    const sys = this.#sys
+    let code = (mode & ~this.#umask) === mode && staged.note?.donor === undefined ? 0 : sys.setMode(handle, mode)
+    if (code === 0) code = sys.setTimes(handle, seconds, ns)
+    if (code === 0 && this.#order.syncEach) code = sys.syncHandle(handle)
+    if (code === 0) code = sys.statHandle(handle, staged.stats, 0)
+    sys.close(handle)
+    if (code < 0) {
+      const { directory } = this.#place(staged)
+      sys.unlink(directory, name)
+      return this.#refuse(staged, code)
+    }
+    staged.staged = name
+  }
+
+  #learn(staged: StagedStep, digest: Uint8Array): void {
+    const section = this.sections[staged.section] as StagedSection
+    this.learned.add({ directory: section.head.path, name: staged.step.entry.name, stats: staged.stats, digest })
+  }
+
+  /** Forgets the file that was being written. */
+  #drop(): void {
+    const incoming = this.#incoming
+    if (incoming === undefined) return
+    this.#incoming = undefined
+    this.#sys.close(incoming.handle)
+    const { directory } = this.#place(this.steps[incoming.step] as StagedStep)
+    this.#sys.unlink(directory, incoming.name)
+  }
+
+  #refuse(staged: StagedStep, code: number): void {
+    staged.staged = undefined
+    staged.problem = { code: refusalCode(code), detail: errnoName(code) }
+  }
+
+  /**
+   * Ends writing. Returns the numbers of the wants that are worth asking for again: what arrived damaged, what changed
+   * while it was read, and local content that turned out not to be what was known of it.
+   */
+  finishWriting(): number[] {
+    this.#drop()
+    if (this.#buildHandle >= 0) this.#sys.close(this.#buildHandle)
+    this.#buildHandle = -1
+    this.#buildSection = -1
+    const again: number[] = []
+    for (let number = 0; number < this.steps.length; number++) {
+      const staged = this.steps[number] as StagedStep
+      if (!carriesContent(staged.step) || staged.staged !== undefined) continue
+      const code = staged.problem?.code
+      if (code === undefined || code === 'changing' || code === 'damaged-in-transit') again.push(number)
+    }
+    return again
+  }
+
+  /** Starts another round of wants, for the steps that `finishWriting` named. */
+  wantAgain(numbers: readonly number[]): void {
+    this.#wants.length = 0
+    for (const number of numbers) {
+      this.#wants.push(number)
+      const staged = this.steps[number] as StagedStep
+      staged.problem = { code: 'changing', detail: '' }
+      const { donor: _, ...note } = staged.note ?? {}
+      staged.note = note
+    }
+  }
+
+  /** The named steps as wants, in their order. */
+  namesOf(numbers: readonly number[]): WantedDirectory[] {
+    const directories: { path: RelPath; names: string[] }[] = []
+    for (const number of numbers) {
+      const staged = this.steps[number] as StagedStep
+      const { path } = (this.sections[staged.section] as StagedSection).head
+      const last = directories.at(-1)
+      if (last?.path === path) last.names.push(staged.step.entry.name)
+      else directories.push({ path, names: [staged.step.entry.name] })
+    }
+    return directories
+  }
+
+  /** What landed, a line for each directory and action, for the log. */
+  done(): { action: string; directory: string; names: string[] }[] {
+    const lines: { action: string; directory: string; names: string[] }[] = []
+    for (const { head, firstStep, endStep } of this.sections) {
+      const byAction = new Map<string, string[]>()
+      if (head.state === 'new') byAction.set('created-directory', [])
+      for (let number = firstStep; number < endStep; number++) {
+        const { step, problem } = this.steps[number] as StagedStep
+        if (problem !== undefined) continue
+        const action = this.#logAction(number)
+        const names = byAction.get(action)
+        if (names === undefined) byAction.set(action, [step.entry.name])
+        else names.push(step.entry.name)
+      }
+      for (const [action, names] of byAction) lines.push({ action, directory: head.path, names })
+    }
+    return lines
+  }
+
+  #logAction(number: number): string {
+    const { step, note } = this.steps[number] as StagedStep
+    if (step.action === 'delete') return 'deleted'
+    if (step.action === 'attributes') return 'attributes-set'
+    if (step.entry.kind === 'directory') return 'created-directory'
+    if (note?.donor !== undefined) return note.donor.moves ? 'renamed' : 'copied-locally'
+    return step.entry.kind === 'symlink' ? 'linked' : 'file-received'
+  }
+
+  problems(): Problem[] {
+    const problems: Problem[] = []
+    for (const staged of this.steps) {
+      if (staged.problem === undefined) continue
+      const section = this.sections[staged.section] as StagedSection
+      problems.push({ path: joinPath(section.head.path, staged.step.entry.name), ...staged.problem })
+    }
+    return problems
+  }
+}
+
+const copyPiece = new Uint8Array(1 << 20)
+
+/** What an errno at the target means for a path. */
+export function refusalCode(code: number): ProblemCode {
+  switch (-code) {
+    case errno.ENOSPC:
+    case errno.EDQUOT:
+    case errno.EFBIG:
+      return 'no-space'
+    case errno.ENAMETOOLONG:
+      return 'name-too-long'
+    case errno.EACCES:
+    case errno.EPERM:
+    case errno.EROFS:
+      return 'permission-denied'
+    case errno.EXDEV:
+      return 'other-device'
+    default:
+      return 'write-failed'
+  }
+}
+

@@ -1,0 +1,80 @@
+// Digests on their way back to the tree they belong to: what reading or writing a file taught us, with the signature it
+// was taken under. One flat buffer, since there may be one for every file of a tree.
+
+import type { RelPath } from '../core/path.ts'
+import { digestBytes, rebuildRecord } from '../core/record.ts'
+import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
+import type { Tree } from '../core/tree.ts'
+import { ByteReader, ByteWriter, utf8 } from '../std/bytes.ts'
+
+/** A file's digest, taken under exactly this stat row. */
+export type Learned = {
+  readonly directory: RelPath
+  readonly name: string
+  readonly stats: Uint32Array
+  readonly digest: Uint8Array
+}
+
+/** Collects what a batch learned. Entries of one directory should come together. */
+export class LearnedWriter {
+  readonly #writer = new ByteWriter(4096)
+  #directory: string | undefined
+
+  add(learned: Learned): void {
+    const writer = this.#writer
+    const sameDirectory = this.#directory === learned.directory
+    writer.u8(sameDirectory ? 1 : 0)
+    if (!sameDirectory) writer.text(learned.directory)
+    this.#directory = learned.directory
+    writer.text(learned.name)
+    for (let column = 0; column < statWidth; column++) writer.u32(learned.stats[column] as number)
+    writer.bytes(learned.digest)
+  }
+
+  take(): Uint8Array {
+    return this.#writer.take()
+  }
+}
+
+export function* readLearned(bytes: Uint8Array): Generator<Learned> {
+  const reader = new ByteReader(bytes)
+  let directory = '' as RelPath
+  while (reader.left > 0) {
+    if (reader.u8() === 0) directory = reader.text(4096) as RelPath
+    const name = reader.text(1024)
+    const stats = new Uint32Array(statWidth)
+    for (let column = 0; column < statWidth; column++) stats[column] = reader.u32()
+    yield { directory, name, stats, digest: reader.bytes(digestBytes).slice() }
+  }
+}
+
+/**
+ * Puts digests into the records of a tree, wherever the record still says what was learned. `renamed`: the files were
+ * renamed after they were looked at, which moved their ctime; inode, size and mtime must do.
+ */
+export function applyLearned(tree: Tree, parts: readonly Uint8Array[], renamed: boolean): void {
+  const matches = renamed ? sameFile : sameSignature
+  for (const part of parts) {
+    let directory: RelPath | undefined
+    let digests = new Map<number, Uint8Array>()
+    const flush = (): void => {
+      const record = directory === undefined ? undefined : tree.record(directory)
+      if (directory !== undefined && record !== undefined && digests.size > 0) {
+        tree.putDigests(directory, rebuildRecord(record, { digests }))
+      }
+      digests = new Map()
+    }
+    for (const learned of readLearned(part)) {
+      if (learned.directory !== directory) {
+        flush()
+        directory = learned.directory
+      }
+      const record = tree.record(learned.directory)
+      const row = record?.find(utf8(learned.name)) ?? -1
+      if (record === undefined || row < 0) continue
+      if (matches(record.stats, record.at(row), learned.stats, 0)) digests.set(row, learned.digest)
+    }
+    flush()
+  }
+}
+

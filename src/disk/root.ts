@@ -1,0 +1,312 @@
+// A root: the directory that a person named. Says who it is (a marker of ours in a target; inode and birth of a source),
+// what it can hold, whether it is empty, and keeps others out while a run works on it. A source is never written to.
+// A target's `.nightferry` (0700) holds the marker, the lock, the staging directory and the journal.
+
+import { mkdirSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { ownDirectory } from '../core/path.ts'
+import { mtimeSecondsOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
+import { utf8 } from '../std/bytes.ts'
+import { Failure } from '../std/failure.ts'
+import { ensureOwnDirectory, readOwnFile, writeOwnFile } from '../std/files.ts'
+import { randomName } from '../std/random.ts'
+import { type Recovered, recoverJournal, clearJournal } from './journal.ts'
+import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
+
+/** What a root can hold. */
+export type Traits = {
+  readonly timeGrainNs: number
+  /** Permission bits that stick. */
+  readonly modeMask: number
+}
+
+export type Root = {
+  readonly path: string
+  readonly handle: number
+  /** Stays the same for the same folder on the same disk; another folder or disk at the path has another. */
+  readonly id: string
+  readonly traits: Traits
+  readonly empty: boolean
+  /** What a run that died had left, settled while opening. Targets only. */
+  readonly recovered: readonly Recovered[]
+  /** Targets only. */
+  readonly own: { readonly handle: number; readonly staging: number } | undefined
+  close(): void
+}
+
+const markerVersion = 1
+const permissionBits = 0o777
+
+/** Opens a folder to read from. Throws `source-missing`, `source-not-directory`, `source-unreadable`. */
+export function openSource(sys: Sys, path: string): Root {
+  const facts = statSync(path, { bigint: true, throwIfNoEntry: false })
+  if (facts === undefined) throw new Failure('source-missing', `there is no folder ${path}`)
+  if (!facts.isDirectory()) {
+    throw new Failure('source-not-directory', `${path} is not a folder`, { hint: 'name the folder that holds it' })
+  }
+  const handle = sys.openRoot(path)
+  const table = new EntryTable()
+  const count = handle < 0 ? handle : sys.list(handle, table)
+  if (count < 0) throw new Failure('source-unreadable', `the folder ${path} can't be read (${errnoName(count)})`)
+  const release = shareLock(path)
+  return {
+    path: realpathSync(path),
+    handle,
+    id: `inode-${facts.ino}-${facts.birthtimeNs}`,
+    traits: { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
+    empty: isEmpty(table),
+    recovered: [],
+    own: undefined,
+    close() {
+      release()
+      sys.close(handle)
+    },
+  }
+}
+
+function isEmpty(table: EntryTable): boolean {
+  if (table.count > 1) return false
+  return table.count === 0 || Buffer.from(table.name(0)).toString('latin1') === ownDirectory
+}
+
+/** A folder that is a target of some other job may not be read while that job writes it. */
+function shareLock(path: string): () => void {
+  const file = join(path, ownDirectory, 'lock')
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) return () => {}
+  try {
+    const lock = new DatabaseSync(file, { readOnly: true, timeout: 0 })
+    try {
+      lock.exec('BEGIN; SELECT count(*) FROM sqlite_schema')
+    } catch (error) {
+      lock.close()
+      throw error
+    }
+    return () => lock.close()
+  } catch (error) {
+    if (isBusy(error)) throw lockedFailure(path)
+    // A lock file that can't be opened at all (another user's) can't be waited for either.
+    return () => {}
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (error.errcode === 5 || error.errcode === 261)
+}
+
+function lockedFailure(path: string): Failure {
+  return new Failure('root-locked', `another run is working on ${path}`, { hint: 'wait until it has ended' })
+}
+
+export type TargetOptions = {
+  readonly create: boolean
+  /** This machine's name, for the marker. */
+  readonly machine: string
+  /** The id that the last run found here. Another one, or none, throws `root-replaced` before anything is made. */
+  readonly expectedId: string | undefined
+}
+
+/**
+ * Opens a folder to write to, making it (one level) where it is missing. `create: false` opens it for a dry run: nothing
+ * is made, and `own` is undefined where there is none yet. Throws `target-not-directory`, `target-not-writable`,
+ * `root-locked`, `root-replaced`, `format-too-new`.
+ */
+export function openTarget(sys: Sys, path: string, options: TargetOptions): Root {
+  const there = statSync(path, { throwIfNoEntry: false })
+  const found = there?.isDirectory() === true ? readMarker(join(path, ownDirectory), path) : undefined
+  if (options.expectedId !== undefined && found !== options.expectedId) throw replaced(path, found)
+  if (there === undefined && !options.create) return missingTarget(path)
+  if (there === undefined) makeTarget(path)
+  else if (!there.isDirectory()) throw new Failure('target-not-directory', `${path} is not a folder`)
+  const handle = sys.openRoot(path)
+  if (handle < 0) throw new Failure('target-not-writable', `the folder ${path} can't be opened (${errnoName(handle)})`)
+  const table = new EntryTable()
+  const count = sys.list(handle, table)
+  if (count < 0) throw new Failure('target-not-writable', `the folder ${path} can't be read (${errnoName(count)})`)
+  const empty = isEmpty(table)
+  const ownPath = join(path, ownDirectory)
+  const marked = statSync(ownPath, { throwIfNoEntry: false }) !== undefined
+  if (!marked && !options.create) return { ...unmarkedTarget(sys, path, handle), empty }
+  if (!marked) makeOwn(path, ownPath)
+  const lock = takeLock(ownPath, path)
+  try {
+    const id = options.create ? readOrMakeMarker(ownPath, path, options.machine) : readMarker(ownPath, path)
+    const own = openOwn(sys, handle)
+    const recovered = options.create ? recoverStaging(sys, ownPath, handle, own) : []
+    return {
+      path: realpathSync(path),
+      handle,
+      id: id ?? '',
+      traits: options.create ? probe(sys, own.staging) : { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
+      empty,
+      recovered,
+      own,
+      close() {
+        sys.close(own.staging)
+        sys.close(own.handle)
+        sys.close(handle)
+        lock.close()
+      },
+    }
+  } catch (error) {
+    lock.close()
+    sys.close(handle)
+    throw error
+  }
+}
+
+function replaced(path: string, found: string | undefined): Failure {
+  const what = found === undefined ? 'holds no marker of the folder' : 'is not the folder'
+  return new Failure('root-replaced', `${path} ${what} that the last run wrote to`, {
+    hint: 'Is its disk mounted? If the folder was replaced on purpose, run once with --new-target.',
+  })
+}
+
+function missingTarget(path: string): Root {
+  const parent = statSync(dirname(path), { throwIfNoEntry: false })
+  if (parent === undefined) throw parentMissing(path)
+  const traits = { timeGrainNs: 1, modeMask: permissionBits }
+  return { path, handle: -1, id: '', traits, empty: true, recovered: [], own: undefined, close: () => {} }
+}
+
+function unmarkedTarget(sys: Sys, path: string, handle: number): Root {
+  const traits = { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits }
+  const close = (): void => sys.close(handle)
+  return { path: realpathSync(path), handle, id: '', traits, empty: false, recovered: [], own: undefined, close }
+}
+
+function parentMissing(path: string): Failure {
+  return new Failure('target-not-directory', `the folder ${dirname(path)}, in which ${path} would be made, is missing`, {
+    hint: 'is its disk mounted? else make the folder first',
+  })
+}
+
+function makeTarget(path: string): void {
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    const code = (error as { code?: string }).code
+    if (code === 'ENOENT') throw parentMissing(path)
+    throw new Failure('target-not-writable', `the folder ${path} can't be made (${code})`, { cause: error })
+  }
+}
+
+function makeOwn(path: string, ownPath: string): void {
+  try {
+    ensureOwnDirectory(ownPath, 0o700)
+    writeFileSync(
+      join(ownPath, 'CACHEDIR.TAG'),
+      'Signature: 8a477f597d28d172789f06886806bc55\n# Working files of Nightferry; not worth a backup.\n',
+      { mode: 0o600 },
+    )
+  } catch (error) {
+    const code = (error as { code?: string }).code
+    throw new Failure('target-not-writable', `the folder ${path} can't be written to (${code})`, { cause: error })
+  }
+}
+
+function takeLock(ownPath: string, path: string): DatabaseSync {
+  let lock: DatabaseSync
+  try {
+    lock = new DatabaseSync(join(ownPath, 'lock'), { timeout: 0 })
+  } catch (error) {
+    throw new Failure('target-not-writable', `the lock of ${path} can't be opened`, { cause: error })
+  }
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    return lock
+  } catch (error) {
+    lock.close()
+    if (isBusy(error)) throw lockedFailure(path)
+    throw new Failure('target-not-writable', `the lock of ${path} can't be taken`, { cause: error })
+  }
+}
+
+function readMarker(ownPath: string, path: string): string | undefined {
+  const bytes = readOwnFile(join(ownPath, 'root.json'), { maxBytes: 4096 })
+  if (bytes === undefined) return undefined
+  let value: unknown
+  try {
+    value = JSON.parse(Buffer.from(bytes).toString('utf8'))
+  } catch (error) {
+    throw new Failure('root-replaced', `the marker in ${ownPath} is damaged`, { cause: error })
+  }
+  const { version, id } = (value ?? {}) as { version?: unknown; id?: unknown }
+  if (typeof version === 'number' && version > markerVersion) {
+    throw new Failure('format-too-new', `${path} was written by a newer Nightferry`, { hint: 'update this machine' })
+  }
+  if (version !== markerVersion || typeof id !== 'string' || !/^[a-z0-9]{8,64}$/.test(id)) {
+    throw new Failure('root-replaced', `the marker in ${ownPath} is damaged`)
+  }
+  return id
+}
+
+function readOrMakeMarker(ownPath: string, path: string, machine: string): string {
+  const known = readMarker(ownPath, path)
+  if (known !== undefined) return known
+  const id = randomName(24)
+  const marker = { version: markerVersion, id, machine, path: realpathSync(path) }
+  writeOwnFile(join(ownPath, 'root.json'), utf8(`${JSON.stringify(marker)}\n`), { mode: 0o600 })
+  return id
+}
+
+const stagingName = utf8('staging')
+
+function openOwn(sys: Sys, root: number): { handle: number; staging: number } {
+  const handle = sys.openDirectory(root, utf8(ownDirectory))
+  if (handle < 0) throw new Failure('target-not-writable', `the target's ${ownDirectory} can't be opened (${errnoName(handle)})`)
+  sys.makeDirectory(handle, stagingName, 0o700)
+  const staging = sys.openDirectory(handle, stagingName)
+  if (staging < 0) throw new Failure('target-not-writable', `the staging directory can't be opened (${errnoName(staging)})`)
+  return { handle, staging }
+}
+
+/** Settles the journal of a run that died, then empties the staging directory: what is left there is our own unfinished work. */
+function recoverStaging(sys: Sys, ownPath: string, root: number, own: { handle: number; staging: number }): Recovered[] {
+  const recovered = recoverJournal(sys, { root, own: own.handle, staging: own.staging })
+  const stagingPath = join(ownPath, 'staging')
+  for (const name of readdirSync(stagingPath)) rmSync(join(stagingPath, name), { recursive: true, force: true })
+  clearJournal(sys, own.handle)
+  return recovered
+}
+
+/** Finds out what this file system keeps of modes and times, in the staging directory. */
+function probe(sys: Sys, staging: number): Traits {
+  const name = utf8(`p${randomName()}`)
+  const handle = sys.createFile(staging, name, 0o600)
+  if (handle === -errno.ENOSPC || handle === -errno.EDQUOT) {
+    throw new Failure('target-full', 'there is no space on the target', { hint: 'free some, then run again' })
+  }
+  if (handle < 0) throw new Failure('target-not-writable', `the target can't be written to (${errnoName(handle)})`)
+  const row = new Uint32Array(statWidth)
+  sys.setMode(handle, 0o651)
+  sys.setTimes(handle, 1_700_000_001, 123_456_789)
+  sys.statHandle(handle, row, 0)
+  sys.close(handle)
+  sys.unlink(staging, name)
+  return {
+    modeMask: ((row[statMode] as number) & permissionBits) === 0o651 ? permissionBits : 0,
+    timeGrainNs: Math.max(sys.timeGrainNs, grainOf(mtimeSecondsOf(row, 0), row[statMtimeNs] as number)),
+  }
+}
+
+function grainOf(seconds: number, ns: number): number {
+  if (seconds !== 1_700_000_001) return 2_000_000_000
+  if (ns === 123_456_789) return 1
+  if (ns === 123_456_700) return 100
+  if (ns === 123_456_000) return 1000
+  return ns === 123_000_000 ? 1_000_000 : 1_000_000_000
+}
+
+/** What a person typed as the ends of a local job, after links are followed; for refusing nested and equal ones. */
+export function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    try {
+      return join(realpathSync(dirname(path)), path.slice(dirname(path).length).replace(/^\/+/, ''))
+    } catch {
+      return path
+    }
+  }
+}

@@ -1,0 +1,393 @@
+// Scans a root: looks at every directory, compares it with what was seen before, and builds new records only where
+// something differs. Content is read in one case only: a file whose signature moved while its size and mtime did not,
+// and whose digest is known (a suspect). Absence is never guessed: what could not be read is recorded as unreadable.
+
+import { digestOf, openDigester } from '../chunk/digest.ts'
+import { type IgnoreScope, type IgnoreText, ignoreScope } from '../core/ignore.ts'
+import { isReservedName, joinPath, nameOf, ownDirectory, type RelPath, rootPath } from '../core/path.ts'
+import type { Problem, ProblemCode } from '../core/problem.ts'
+import {
+  buildRecord,
+  type DirectoryRecord,
+  editShift,
+  flagBadName,
+  flagRacy,
+  type Own,
+  type RecordRow,
+  rebuildRecord,
+  recordRow,
+} from '../core/record.ts'
+import {
+  mtimeSecondsOf,
+  sameSignature,
+  sameTypeSizeTime,
+  sizeOf,
+  statCtimeNs,
+  statCtimeSeconds,
+  statErrno,
+  statInodeHigh,
+  statInodeLow,
+  statMode,
+  statMtimeNs,
+  statWidth,
+  typeDirectory,
+  typeFile,
+  typeMask,
+  typeSymlink,
+} from '../core/stat.ts'
+import type { Tree } from '../core/tree.ts'
+import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
+
+/** A signature this close to the file's own ctime can hide a later write behind the same time stamp. */
+export const racyMs = 20
+const ignoreFileMaxBytes = 1 << 20
+const depthMax = 1000
+
+export type ScanRules = {
+  /** Rules known before the scan: what they ignore is not entered. */
+  readonly overrides: readonly IgnoreText[]
+  /** Names of per-directory ignore files, in rising precedence; empty where this root's ignore files do not count. */
+  readonly ignoreFiles: readonly string[]
+}
+
+export type ScanReport = {
+  readonly entries: number
+  readonly problems: readonly Problem[]
+  /** The ignore files that were found, in the order of directories. */
+  readonly texts: readonly IgnoreText[]
+  /** Directories that lie elsewhere than they did, by inode: enough to propose a rename. */
+  readonly moves: readonly { readonly from: RelPath; readonly to: RelPath }[]
+}
+
+type Visit = { readonly path: RelPath; readonly scope: IgnoreScope; readonly depth: number }
+
+type Scan = {
+  readonly sys: Sys
+  readonly root: number
+  readonly tree: Tree
+  readonly rules: ScanRules
+  readonly nowMs: () => number
+  readonly table: EntryTable
+  readonly stack: Visit[]
+  readonly problems: Problem[]
+  readonly texts: IgnoreText[]
+  entries: number
+  /** Directories known from before by inode, made when first asked for. */
+  lineage: Map<string, RelPath> | undefined
+}
+
+/** Scans the whole root into `tree`. Throws nothing for a path that can't be read: that is a problem. */
+export function scanRoot(
+  sys: Sys,
+  root: number,
+  tree: Tree,
+  rules: ScanRules,
+  nowMs: () => number,
+): ScanReport {
+  const scan = startScan(sys, root, tree, rules, nowMs)
+  const before = new Set(tree.paths())
+  const fresh: RelPath[] = []
+  scan.stack.push({ path: rootPath, scope: ignoreScope([], { overrides: [...rules.overrides] }), depth: 0 })
+  for (let visit = scan.stack.pop(); visit !== undefined; visit = scan.stack.pop()) {
+    if (!scanDirectory(scan, visit, true)) continue
+    if (!before.delete(visit.path)) fresh.push(visit.path)
+  }
+  const moves = before.size > 0 ? findMoves(scan, before, fresh) : []
+  for (const path of before) tree.remove(path)
+  scan.texts.sort((a, b) => (a.directory < b.directory ? -1 : a.directory > b.directory ? 1 : 0))
+  return { entries: scan.entries, problems: scan.problems, texts: scan.texts, moves }
+}
+
+/**
+ * Looks again at the named directories only, and at whole new directories below them; those that are gone are removed
+ * with all below. For after an apply.
+ */
+export function rescanDirectories(
+  sys: Sys,
+  root: number,
+  tree: Tree,
+  paths: Iterable<RelPath>,
+  nowMs: () => number,
+): readonly Problem[] {
+  const scan = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs)
+  const scope = ignoreScope([])
+  for (const path of paths) {
+    scan.stack.push({ path, scope, depth: 0 })
+    for (let visit = scan.stack.pop(); visit !== undefined; visit = scan.stack.pop()) scanDirectory(scan, visit, false)
+  }
+  return scan.problems
+}
+
+function startScan(sys: Sys, root: number, tree: Tree, rules: ScanRules, nowMs: () => number): Scan {
+  return { sys, root, tree, rules, nowMs, table: new EntryTable(), stack: [], problems: [], texts: [], entries: 0, lineage: undefined }
+}
+
+function ownFacts(sys: Sys, handle: number): Own {
+  const row = new Uint32Array(statWidth)
+  sys.statHandle(handle, row, 0)
+  return {
+    mtimeSeconds: mtimeSecondsOf(row, 0),
+    mtimeNs: row[statMtimeNs] as number,
+    inodeLow: row[statInodeLow] as number,
+    inodeHigh: row[statInodeHigh] as number,
+  }
+}
+
+function note(scan: Scan, path: string, code: ProblemCode, detail: string): void {
+  scan.problems.push({ path, code, detail })
+}
+
+/** Scans one directory; with `deep`, all its sub-directories are visited after it, else only those that are new. */
+function scanDirectory(scan: Scan, visit: Visit, deep: boolean): boolean {
+  const { sys, tree, table } = scan
+  const handle = visit.depth > depthMax ? -errno.ENAMETOOLONG : sys.openDirectory(scan.root, utf8(visit.path))
+  const listed = handle < 0 ? handle : sys.list(handle, table)
+  if (listed < 0) {
+    if (handle >= 0) sys.close(handle)
+    note(scan, visit.path, listed === -errno.ENOENT ? 'vanished' : 'unreadable', errnoName(listed))
+    return false
+  }
+  const order = sortedRows(scan, visit.path)
+  scan.entries += order.length
+  settleDirectoryRows(table, order)
+  const scope = enterRules(scan, handle, visit, order)
+  const own = ownFacts(sys, handle)
+  const before = tree.record(visit.path)
+  if (before === undefined || !isUnchanged(before, table, order)) {
+    const rows = buildRows(scan, handle, visit.path, before ?? formerRecord(scan, own), order)
+    tree.put(visit.path, buildRecord(rows, own), false)
+  } else if (before.own.mtimeSeconds !== own.mtimeSeconds || before.own.mtimeNs !== own.mtimeNs) {
+    tree.put(visit.path, rebuildRecord(before, { own }), true)
+  }
+  sys.close(handle)
+  pushDirectories(scan, visit, scope, deep)
+  return true
+}
+
+/** Rows of the table in the order of name bytes, without what is ours and what vanished while we looked. */
+function sortedRows(scan: Scan, path: RelPath): Int32Array {
+  const { table } = scan
+  const { names, nameStarts, nameEnds, stats } = table
+  const order = new Int32Array(table.count)
+  let kept = 0
+  for (let row = 0; row < table.count; row++) {
+    if (stats[row * statWidth + statErrno] === errno.ENOENT) continue
+    const first = names[nameStarts[row] as number] as number
+    const mayBeOurs = first === 0x2e || first === 0x4e || first === 0x6e || first >= 0x80
+    if (mayBeOurs && isOurs(scan, path, row)) continue
+    order[kept++] = row
+  }
+  const compare = (a: number, b: number): number => {
+    let i = nameStarts[a] as number
+    let j = nameStarts[b] as number
+    const iEnd = nameEnds[a] as number
+    const jEnd = nameEnds[b] as number
+    for (; i < iEnd && j < jEnd; i++, j++) {
+      const difference = (names[i] as number) - (names[j] as number)
+      if (difference !== 0) return difference
+    }
+    return iEnd - i - (jEnd - j)
+  }
+  return order.subarray(0, kept).sort(compare)
+}
+
+function isOurs(scan: Scan, path: RelPath, row: number): boolean {
+  const { table } = scan
+  const name = decodeName(table.names, table.nameStarts[row] as number, table.nameEnds[row] as number)
+  if (name === undefined || !isReservedName(name)) return false
+  if (name !== ownDirectory) note(scan, joinPath(path, name), 'reserved-name', '')
+  return true
+}
+
+/**
+ * A sub-directory's row keeps type, mode and inode only: its times change with its own entries, which are its own
+ * record's matter.
+ */
+function settleDirectoryRows(table: EntryTable, order: Int32Array): void {
+  const { stats } = table
+  for (const row of order) {
+    const at = row * statWidth
+    if (((stats[at + statMode] as number) & typeMask) !== typeDirectory) continue
+    for (let column = statCtimeSeconds; column < statErrno; column++) stats[at + column] = 0
+  }
+}
+
+function isUnchanged(before: DirectoryRecord, table: EntryTable, order: Int32Array): boolean {
+  if (before.count !== order.length) return false
+  const { names, nameStarts, nameEnds, stats } = table
+  for (let i = 0; i < order.length; i++) {
+    const row = order[i] as number
+    let at = nameStarts[row] as number
+    const end = nameEnds[row] as number
+    let beforeAt = before.nameStart(i)
+    if (before.nameEnd(i) - beforeAt !== end - at) return false
+    for (; at < end; at++, beforeAt++) if (names[at] !== before.bytes[beforeAt]) return false
+    if ((before.flags(i) & flagRacy) !== 0 || !sameSignature(stats, row * statWidth, before.stats, before.at(i))) return false
+  }
+  return true
+}
+
+function buildRows(
+  scan: Scan,
+  handle: number,
+  path: RelPath,
+  before: DirectoryRecord | undefined,
+  order: Int32Array,
+): RecordRow[] {
+  const { table, sys } = scan
+  const nowMs = scan.nowMs()
+  const rows: RecordRow[] = []
+  for (const tableRow of order) {
+    const at = tableRow * statWidth
+    const name = table.name(tableRow).slice()
+    const type = (table.stats[at + statMode] as number) & typeMask
+    const old = before?.find(name) ?? -1
+    const known = before !== undefined && old >= 0 ? recordRow(before, old) : undefined
+    let flags = 0
+    let link: Uint8Array | undefined
+    let digest: Uint8Array | undefined
+    const code = table.stats[at + statErrno] as number
+    if (decodeName(name, 0, name.length) === undefined) {
+      flags |= flagBadName
+    } else if (code !== 0) {
+      note(scan, joinPath(path, fromUtf8(name) as string), 'unreadable', errnoName(code))
+    } else if (type === typeFile) {
+      const told = fileContent(scan, handle, name, at, known)
+      flags = told.flags | (isRacy(table.stats, at, nowMs) ? flagRacy : 0)
+      digest = told.digest
+    } else if (type === typeSymlink) {
+      const text = sys.readLink(handle, name)
+      if (typeof text === 'number') table.stats[at + statErrno] = -text
+      else link = text
+      if (isRacy(table.stats, at, nowMs)) flags = flagRacy
+    }
+    rows.push({ name, stats: table.stats, at, flags, link: type === typeSymlink ? (link ?? new Uint8Array(0)) : undefined, digest })
+  }
+  return rows
+}
+
+/** What is known of a file's content: carried from before where nothing can have changed it, taken now for a suspect. */
+function fileContent(
+  scan: Scan,
+  handle: number,
+  name: Uint8Array,
+  at: number,
+  known: RecordRow | undefined,
+): { flags: number; digest: Uint8Array | undefined } {
+  const { stats } = scan.table
+  if (known === undefined || !sameTypeSizeTime(stats, at, known.stats, known.at)) return { flags: 0, digest: undefined }
+  const edits = known.flags >>> editShift
+  const racy = (known.flags & flagRacy) !== 0
+  if (known.digest === undefined || (!racy && sameSignature(stats, at, known.stats, known.at))) {
+    return { flags: edits << editShift, digest: known.digest }
+  }
+  // Size and mtime say "same", something else moved: only the content can tell.
+  const digest = digestFile(scan.sys, handle, name, sizeOf(stats, at))
+  if (digest === undefined) return { flags: edits << editShift, digest: undefined }
+  return { flags: (equalBytes(digest, known.digest) ? edits : edits + 1) << editShift, digest }
+}
+
+export function isRacy(stats: Uint32Array, at: number, nowMs: number): boolean {
+  const ctimeMs = (stats[at + statCtimeSeconds] as number) * 1000 + (stats[at + statCtimeNs] as number) / 1e6
+  return nowMs - ctimeMs < racyMs
+}
+
+const hashPiece = new Uint8Array(1 << 20)
+
+/** The digest of a file's content as it is now, or undefined where it can't be read or changed its size meanwhile. */
+export function digestFile(sys: Sys, directory: number, name: Uint8Array, sizeBytes: number): Uint8Array | undefined {
+  const handle = sys.openFile(directory, name)
+  if (handle < 0) return undefined
+  try {
+    const first = sys.read(handle, hashPiece, 0, hashPiece.length, -1)
+    if (first < 0) return undefined
+    if (first === sizeBytes && first < hashPiece.length) return digestOf(hashPiece.subarray(0, first))
+    const digester = openDigester()
+    let total = 0
+    for (let count = first; count > 0; count = sys.read(handle, hashPiece, 0, hashPiece.length, -1)) {
+      digester.update(hashPiece.subarray(0, count))
+      total += count
+    }
+    return total === sizeBytes ? digester.finish() : undefined
+  } finally {
+    sys.close(handle)
+  }
+}
+
+/** The rules in force within this directory, its own ignore files included. */
+function enterRules(scan: Scan, handle: number, visit: Visit, order: Int32Array): IgnoreScope {
+  if (scan.rules.ignoreFiles.length === 0) return enterScope(scan, visit, [])
+  const found: IgnoreText[] = []
+  for (const label of scan.rules.ignoreFiles) {
+    const name = utf8(label)
+    const row = order.find((candidate) => equalBytes(scan.table.name(candidate), name))
+    if (row === undefined || ((scan.table.stats[row * statWidth + statMode] as number) & typeMask) !== typeFile) continue
+    const text = readText(scan.sys, handle, name)
+    if (text === undefined) note(scan, joinPath(visit.path, label), 'unreadable', 'rules')
+    else found.push({ directory: visit.path, label, text })
+  }
+  scan.texts.push(...found)
+  return enterScope(scan, visit, found)
+}
+
+function enterScope(scan: Scan, visit: Visit, found: readonly IgnoreText[]): IgnoreScope {
+  if (found.length === 0 && (visit.path === rootPath || visit.scope.idle)) return visit.scope
+  if (visit.path === rootPath) return ignoreScope(found, { overrides: [...scan.rules.overrides] })
+  return visit.scope.enter(nameOf(visit.path), found)
+}
+
+function readText(sys: Sys, directory: number, name: Uint8Array): string | undefined {
+  const handle = sys.openFile(directory, name)
+  if (handle < 0) return undefined
+  const bytes = new Uint8Array(ignoreFileMaxBytes + 1)
+  const length = sys.read(handle, bytes, 0, bytes.length, 0)
+  sys.close(handle)
+  return length < 0 || length > ignoreFileMaxBytes ? undefined : fromUtf8(bytes.subarray(0, length))
+}
+
+function pushDirectories(scan: Scan, visit: Visit, scope: IgnoreScope, deep: boolean): void {
+  const record = scan.tree.record(visit.path)
+  if (record === undefined) return
+  for (let row = record.count - 1; row >= 0; row--) {
+    if (record.type(row) !== typeDirectory || (record.flags(row) & flagBadName) !== 0) continue
+    const name = record.name(row) as string
+    const path = joinPath(visit.path, name)
+    if (!deep && scan.tree.record(path) !== undefined) continue
+    const rule = scope.idle ? undefined : scope.match(name, true)
+    if (rule !== undefined && !rule.negated) continue
+    scan.stack.push({ path, scope, depth: visit.depth + 1 })
+  }
+}
+
+/** What a directory held when it lay elsewhere: its digests are worth carrying over. */
+function formerRecord(scan: Scan, own: Own): DirectoryRecord | undefined {
+  const from = lineageOf(scan).get(inodeKey(own))
+  return from === undefined ? undefined : scan.tree.record(from)
+}
+
+function lineageOf(scan: Scan): Map<string, RelPath> {
+  if (scan.lineage === undefined) {
+    scan.lineage = new Map()
+    for (const path of scan.tree.paths()) {
+      const record = scan.tree.record(path)
+      if (record !== undefined) scan.lineage.set(inodeKey(record.own), path)
+    }
+  }
+  return scan.lineage
+}
+
+function inodeKey(own: Own): string {
+  return `${own.inodeHigh}.${own.inodeLow}`
+}
+
+/** Pairs vanished directories with new ones of the same inode. */
+function findMoves(scan: Scan, gone: ReadonlySet<RelPath>, fresh: readonly RelPath[]): { from: RelPath; to: RelPath }[] {
+  const moves: { from: RelPath; to: RelPath }[] = []
+  for (const to of fresh) {
+    const record = scan.tree.record(to)
+    const from = record === undefined ? undefined : lineageOf(scan).get(inodeKey(record.own))
+    if (from !== undefined && gone.has(from)) moves.push({ from, to })
+  }
+  return moves
+}

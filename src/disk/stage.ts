@@ -1,0 +1,251 @@
+// Decides, for a batch that was planned elsewhere, what the target has already and what it wants. Runs beside the tree,
+// which knows every size and digest below the root. A content that may be here (a file of equal size) is asked for by
+// digest first; what is here is copied, what only moved is renamed, the rest is wanted. Also says what the scan saw at
+// each name that is to change, so that the writing worker can hold the plan against what is there.
+
+import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
+import { carriesContent, decodeBatch, type Section, type SectionHead, type Step } from '../core/plan.ts'
+import type { DirectoryRecord } from '../core/record.ts'
+import { type Place, SizeIndex } from '../core/sizes.ts'
+import { sizeOf, statWidth, typeDirectory } from '../core/stat.ts'
+import type { Tree } from '../core/tree.ts'
+import { isHidden } from '../core/view.ts'
+import { equalBytes, utf8 } from '../std/bytes.ts'
+import type { Donor, LandingOrder, SeenDirectory, StepNote } from './landing.ts'
+import { digestFile } from './scan.ts'
+import type { Sys } from './sys.ts'
+import { encodeWants, type WantedDirectory } from './wants.ts'
+
+/** Local files without a known digest are hashed for a content of at least this size; below, sending is cheaper. */
+const hashUnknownMinBytes = 64 * 1024
+
+export type Staged = {
+  /** Files whose content has to come, as `encodeWants`. */
+  readonly wants: Uint8Array
+  readonly wantCount: number
+  /** Files whose digest decides; answer with as many digests. Wants follow then. */
+  readonly asks: Uint8Array
+  readonly askCount: number
+  /** What the batch takes away, for the receiver's own guard: entries deleted, entries replaced. */
+  readonly deletes: number
+  readonly replaces: number
+  /** Files that only change their name: a deletion of theirs elsewhere loses nothing. */
+  readonly moves: number
+  /** Directories that get their mode and time once everything in them is done. */
+  readonly heads: readonly SectionHead[]
+  /** For the writing worker; complete once nothing is asked. */
+  readonly order: LandingOrder
+}
+
+type Pending = {
+  readonly sections: readonly Section[]
+  readonly bytes: Uint8Array
+  readonly wanted: Uint8Array
+  readonly notes: Map<number, StepNote>
+  readonly asked: number[]
+  deletes: number
+  replaces: number
+  moves: number
+}
+
+export class Stager {
+  readonly #sys: Sys
+  readonly #root: number
+  readonly #tree: Tree
+  readonly #options: { modeMask: number; syncEach: boolean }
+  readonly #pending = new Map<number, Pending>()
+  #sizes: SizeIndex | undefined
+
+  constructor(sys: Sys, root: number, tree: Tree, options: { modeMask: number; syncEach: boolean }) {
+    this.#sys = sys
+    this.#root = root
+    this.#tree = tree
+    this.#options = options
+  }
+
+  stage(batch: number, bytes: Uint8Array): Staged {
+    const sections = decodeBatch(bytes)
+    const count = sections.reduce((sum, section) => sum + section.steps.length, 0)
+    const pending: Pending = {
+      sections,
+      bytes,
+      wanted: new Uint8Array(count),
+      notes: new Map(),
+      asked: [],
+      deletes: 0,
+      replaces: 0,
+      moves: 0,
+    }
+    let number = 0
+    for (const section of sections) {
+      const record = this.#tree.record(section.path)
+      for (const step of section.steps) this.#stageStep(pending, section, step, number++, record)
+    }
+    if (pending.asked.length > 0) this.#pending.set(batch, pending)
+    return this.#settle(batch, pending)
+  }
+
+  /** Takes the digests of the files that `stage` asked for; undefined where the source could not tell. */
+  answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Staged {
+    const pending = this.#pending.get(batch)
+    this.#pending.delete(batch)
+    if (pending === undefined) throw new Error('a batch is answered that asked nothing')
+    const steps = pending.sections.flatMap((section) => section.steps)
+    pending.asked.forEach((number, i) => {
+      const step = steps[number] as Step
+      const digest = digests[i]
+      const donor = digest === undefined ? undefined : this.#findContent(step.entry.sizeBytes, digest)
+      if (donor === undefined) pending.wanted[number] = 1
+      else this.#note(pending, number, { donor: { ...donor, digest } })
+    })
+    pending.asked.length = 0
+    return this.#settle(batch, pending)
+  }
+
+  #note(pending: Pending, number: number, note: StepNote): void {
+    pending.notes.set(number, { ...pending.notes.get(number), ...note })
+  }
+
+  #stageStep(pending: Pending, section: Section, step: Step, number: number, record: DirectoryRecord | undefined): void {
+    const changes = step.action !== 'create'
+    if (changes && !this.#noteExpected(pending, section, step, number, record)) {
+      this.#note(pending, number, { stale: true })
+      return
+    }
+    if (!carriesContent(step) || step.entry.sizeBytes === 0) return
+    if (step.from !== undefined) {
+      const donor = this.#moved(step.from, step.entry.sizeBytes)
+      if (donor !== undefined) {
+        pending.moves++
+        this.#note(pending, number, { donor: { ...donor, moves: true, digest: step.digest } })
+        return
+      }
+    }
+    if (this.#mayHave(step.entry.sizeBytes)) pending.asked.push(number)
+    else pending.wanted[number] = 1
+  }
+
+  /** Notes what the scan saw at the name of a step that changes or removes it; false where the tree has no such name. */
+  #noteExpected(
+    pending: Pending,
+    section: Section,
+    step: Step,
+    number: number,
+    record: DirectoryRecord | undefined,
+  ): boolean {
+    const row = record?.find(utf8(step.entry.name)) ?? -1
+    if (record === undefined || row < 0) return false
+    const at = record.at(row)
+    const expected = record.stats.slice(at, at + statWidth)
+    const goes = step.action === 'delete' || step.action === 'retype'
+    const isDirectory = record.type(row) === typeDirectory
+    const below = goes && isDirectory ? this.#seenBelow(joinPath(section.path, step.entry.name)) : undefined
+    this.#note(pending, number, below === undefined ? { expected } : { expected, below })
+    const entries = 1 + (below ?? []).reduce((sum, directory) => sum + directory.names.length, 0)
+    if (step.action === 'delete') pending.deletes += entries
+    else if (step.action === 'retype') {
+      pending.replaces++
+      pending.deletes += entries - 1
+    } else if (step.action === 'replace') pending.replaces++
+    return true
+  }
+
+  /** What the scan saw at and below a directory, without what the rules hide; parents first. */
+  #seenBelow(path: RelPath): SeenDirectory[] {
+    const seen: SeenDirectory[] = []
+    const stack: RelPath[] = [path]
+    for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+      const record = this.#tree.record(at)
+      if (record === undefined) continue
+      const scope = this.#tree.scopeAt(at)
+      const names: Uint8Array[] = []
+      const rows: number[] = []
+      for (let row = 0; row < record.count; row++) {
+        if (isHidden(record, row, scope)) continue
+        const name = record.name(row)
+        if (name === undefined) continue
+        names.push(record.nameBytes(row).slice())
+        rows.push(row)
+        if (record.type(row) === typeDirectory) stack.push(joinPath(at, name))
+      }
+      const stats = new Uint32Array(rows.length * statWidth)
+      rows.forEach((row, i) => stats.set(record.stats.subarray(record.at(row), record.at(row) + statWidth), i * statWidth))
+      seen.push({ path: at, names, rows: stats })
+    }
+    return seen
+  }
+
+  #moved(from: RelPath, sizeBytes: number): Omit<Donor, 'moves' | 'digest'> | undefined {
+    const directory = parentOf(from)
+    const record = this.#tree.record(directory)
+    const name = utf8(nameOf(from))
+    const row = record?.find(name) ?? -1
+    if (record === undefined || row < 0 || sizeOf(record.stats, record.at(row)) !== sizeBytes) return undefined
+    return { directory, name, stats: record.stats.slice(record.at(row), record.at(row) + statWidth) }
+  }
+
+  #mayHave(sizeBytes: number): boolean {
+    if (this.#tree.directoryCount <= 1 && (this.#tree.record('' as RelPath)?.count ?? 0) === 0) return false
+    this.#sizes ??= new SizeIndex(this.#tree)
+    const places = this.#sizes.places(sizeBytes)
+    return places.some((place) => sizeBytes >= hashUnknownMinBytes || place.record.digest(place.row) !== undefined)
+  }
+
+  #findContent(sizeBytes: number, digest: Uint8Array): Omit<Donor, 'digest'> | undefined {
+    this.#sizes ??= new SizeIndex(this.#tree)
+    for (const place of this.#sizes.places(sizeBytes)) {
+      const known = place.record.digest(place.row) ?? this.#digestOf(place, sizeBytes)
+      if (known === undefined || !equalBytes(known, digest)) continue
+      const at = place.record.at(place.row)
+      return {
+        directory: place.directory,
+        name: place.record.nameBytes(place.row).slice(),
+        stats: place.record.stats.slice(at, at + statWidth),
+        moves: false,
+      }
+    }
+    return undefined
+  }
+
+  #digestOf(place: Place, sizeBytes: number): Uint8Array | undefined {
+    if (sizeBytes < hashUnknownMinBytes) return undefined
+    const directory = this.#sys.openDirectory(this.#root, utf8(place.directory))
+    if (directory < 0) return undefined
+    const digest = digestFile(this.#sys, directory, place.record.nameBytes(place.row), sizeBytes)
+    this.#sys.close(directory)
+    return digest
+  }
+
+  #settle(batch: number, pending: Pending): Staged {
+    const wants = namesOf(pending, (number) => pending.wanted[number] === 1)
+    const asked = new Set(pending.asked)
+    const asks = namesOf(pending, (number) => asked.has(number))
+    return {
+      wants: encodeWants(wants.directories),
+      wantCount: wants.count,
+      asks: encodeWants(asks.directories),
+      askCount: asks.count,
+      deletes: pending.deletes,
+      replaces: pending.replaces,
+      moves: pending.moves,
+      heads: pending.sections.map(({ steps: _, ...head }) => head),
+      order: { batch, bytes: pending.bytes, wanted: pending.wanted, notes: pending.notes, ...this.#options },
+    }
+  }
+}
+
+function namesOf(
+  pending: Pending,
+  chosen: (number: number) => boolean,
+): { directories: WantedDirectory[]; count: number } {
+  const directories: WantedDirectory[] = []
+  let number = 0
+  let count = 0
+  for (const section of pending.sections) {
+    const names: string[] = []
+    for (const step of section.steps) if (chosen(number++)) names.push(step.entry.name)
+    if (names.length > 0) directories.push({ path: section.path, names })
+    count += names.length
+  }
+  return { directories, count }
+}

@@ -1,0 +1,205 @@
+// Reads what a target wants and packs it: each file is opened below the root without following links, looked at before
+// and after it is read, hashed in the same pass, and sent as it was read only if it stood still meanwhile. Fills one
+// buffer at a time, so whoever empties them sets the pace. Never opens anything but the regular files that were named.
+
+import { digestOf, type Digester, openDigester } from '../chunk/digest.ts'
+import type { RelPath } from '../core/path.ts'
+import type { ProblemCode } from '../core/problem.ts'
+import {
+  mtimeSecondsOf,
+  sameSignature,
+  sizeOf,
+  statMode,
+  statMtimeNs,
+  statWidth,
+  typeFile,
+  typeMask,
+} from '../core/stat.ts'
+import { utf8 } from '../std/bytes.ts'
+import { LearnedWriter } from './learned.ts'
+import { flagFailed, flagFirst, flagLast, putRecordHead, recordHeadBytes } from './pack.ts'
+import { errno, type Sys } from './sys.ts'
+import type { WantedDirectory } from './wants.ts'
+
+/** A content smaller than this is read whole into a pack; what is left of a buffer below it is not worth a new file. */
+const pieceMin = 16 * 1024
+
+type OpenFile = {
+  readonly handle: number
+  readonly number: number
+  readonly sizeBytes: number
+  readonly before: Uint32Array
+  readonly digester: Digester
+  sentBytes: number
+  first: boolean
+}
+
+/** One batch of wants on its way. Lives in one worker; `fill` until it says done, then `learned`. */
+export class Supply {
+  readonly learned: LearnedWriter = new LearnedWriter()
+  contentBytes = 0
+  readonly #sys: Sys
+  readonly #root: number
+  readonly #files: { directory: RelPath; name: string }[] = []
+  #next = 0
+  #directory = -1
+  #directoryPath: RelPath | undefined
+  #open: OpenFile | undefined
+  readonly #before = new Uint32Array(statWidth)
+  readonly #after = new Uint32Array(statWidth)
+
+  constructor(sys: Sys, root: number, wants: readonly WantedDirectory[]) {
+    this.#sys = sys
+    this.#root = root
+    for (const { path, names } of wants) for (const name of names) this.#files.push({ directory: path, name })
+  }
+
+  /** Fills `slab` from its start; returns how far, and whether the batch is done. */
+  fill(slab: Uint8Array): { length: number; done: boolean } {
+    const view = new DataView(slab.buffer, slab.byteOffset, slab.byteLength)
+    let at = 0
+    if (this.#open !== undefined) at = this.#continue(slab, view, at)
+    while (this.#open === undefined && this.#next < this.#files.length) {
+      const room = slab.length - at - recordHeadBytes
+      if (room < pieceMin) break
+      const took = this.#start(slab, view, at, room)
+      if (took < 0) break
+      at = took
+    }
+    const done = this.#open === undefined && this.#next >= this.#files.length
+    if (done) this.close()
+    return { length: at, done }
+  }
+
+  close(): void {
+    if (this.#open !== undefined) this.#sys.close(this.#open.handle)
+    if (this.#directory >= 0) this.#sys.close(this.#directory)
+    this.#open = undefined
+    this.#directory = -1
+    this.#directoryPath = undefined
+  }
+
+  /** Starts the next file at `at`. Returns where the next record goes, or -1 when this file does not fit any more. */
+  #start(slab: Uint8Array, view: DataView, at: number, room: number): number {
+    const number = this.#next
+    const file = this.#files[number] as { directory: RelPath; name: string }
+    const directory = this.#enter(file.directory)
+    const handle = directory < 0 ? directory : this.#sys.openFile(directory, utf8(file.name))
+    if (handle < 0) return this.#fail(view, at, number, missingCode(handle))
+    if (this.#sys.statHandle(handle, this.#before, 0) < 0 || ((this.#before[statMode] as number) & typeMask) !== typeFile) {
+      this.#sys.close(handle)
+      return this.#fail(view, at, number, 'changing')
+    }
+    const sizeBytes = sizeOf(this.#before, 0)
+    if (sizeBytes > room) {
+      // A file that would fit an empty buffer waits for one; a larger one starts in what is left and goes on.
+      if (at > 0 && sizeBytes <= slab.length - recordHeadBytes) {
+        this.#sys.close(handle)
+        return -1
+      }
+      this.#next++
+      this.#open = { handle, number, sizeBytes, before: this.#before.slice(), digester: openDigester(), sentBytes: 0, first: true }
+      return this.#continue(slab, view, at)
+    }
+    this.#next++
+    const end = this.#readWhole(slab, view, at, handle, number, sizeBytes)
+    this.#sys.close(handle)
+    return end
+  }
+
+  #readWhole(slab: Uint8Array, view: DataView, at: number, handle: number, number: number, sizeBytes: number): number {
+    const start = at + recordHeadBytes
+    let filled = 0
+    while (filled < sizeBytes) {
+      const count = this.#sys.read(handle, slab, start + filled, sizeBytes - filled, -1)
+      if (count <= 0) break
+      filled += count
+    }
+    if (filled !== sizeBytes || !this.#stoodStill(handle, this.#before)) return this.#fail(view, at, number, 'changing')
+    const digest = digestOf(slab.subarray(start, start + sizeBytes))
+    this.#finish(view, slab, at, number, flagFirst | flagLast, sizeBytes, digest, this.#before)
+    return start + sizeBytes
+  }
+
+  /** Goes on with the large file that is open. */
+  #continue(slab: Uint8Array, view: DataView, at: number): number {
+    const open = this.#open as OpenFile
+    const start = at + recordHeadBytes
+    const wanted = Math.min(slab.length - start, open.sizeBytes - open.sentBytes)
+    let filled = 0
+    while (filled < wanted) {
+      const count = this.#sys.read(open.handle, slab, start + filled, wanted - filled, -1)
+      if (count <= 0) break
+      filled += count
+    }
+    open.digester.update(slab.subarray(start, start + filled))
+    open.sentBytes += filled
+    const flags = open.first ? flagFirst : 0
+    open.first = false
+    if (filled === wanted && open.sentBytes < open.sizeBytes) {
+      this.#head(view, at, open.number, flags, filled, open.before)
+      this.contentBytes += filled
+      return start + filled
+    }
+    const whole = filled === wanted && this.#stoodStill(open.handle, open.before)
+    this.#sys.close(open.handle)
+    this.#open = undefined
+    const digest = open.digester.finish()
+    if (!whole) return this.#fail(view, at, open.number, 'changing')
+    this.#finish(view, slab, at, open.number, flags | flagLast, filled, digest, open.before)
+    return start + filled
+  }
+
+  #stoodStill(handle: number, before: Uint32Array): boolean {
+    return this.#sys.statHandle(handle, this.#after, 0) === 0 && sameSignature(before, 0, this.#after, 0)
+  }
+
+  #finish(
+    view: DataView,
+    slab: Uint8Array,
+    at: number,
+    number: number,
+    flags: number,
+    length: number,
+    digest: Uint8Array,
+    stats: Uint32Array,
+  ): void {
+    this.#head(view, at, number, flags, length, stats)
+    slab.set(digest, at + 32)
+    this.contentBytes += length
+    const file = this.#files[number] as { directory: RelPath; name: string }
+    this.learned.add({ directory: file.directory, name: file.name, stats, digest })
+  }
+
+  #head(view: DataView, at: number, number: number, flags: number, length: number, stats: Uint32Array): void {
+    putRecordHead(view, at, {
+      number,
+      flags,
+      code: undefined,
+      mode: (stats[statMode] as number) & 0o7777,
+      sizeBytes: sizeOf(stats, 0),
+      mtimeSeconds: mtimeSecondsOf(stats, 0),
+      mtimeNs: stats[statMtimeNs] as number,
+      length,
+    })
+  }
+
+  #fail(view: DataView, at: number, number: number, code: ProblemCode): number {
+    this.#next = Math.max(this.#next, number + 1)
+    putRecordHead(view, at, { number, flags: flagFailed, code, mode: 0, sizeBytes: 0, mtimeSeconds: 0, mtimeNs: 0, length: 0 })
+    return at + recordHeadBytes
+  }
+
+  #enter(path: RelPath): number {
+    if (this.#directoryPath === path) return this.#directory
+    if (this.#directory >= 0) this.#sys.close(this.#directory)
+    this.#directory = this.#sys.openDirectory(this.#root, utf8(path))
+    this.#directoryPath = this.#directory < 0 ? undefined : path
+    return this.#directory
+  }
+}
+
+function missingCode(code: number): ProblemCode {
+  if (code === -errno.ENOENT) return 'vanished'
+  return code === -errno.ELOOP || code === -errno.ENOTDIR || code === -errno.EXDEV ? 'changing' : 'unreadable'
+}

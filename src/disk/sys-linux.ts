@@ -1,0 +1,286 @@
+// Linux by node:ffi: the calls that node:fs lacks (statx by handle, openat2, renameat2, utimensat to the nanosecond,
+// syncfs), and the same ones for the rest. Only libc is loaded; every pointer points into buffers that this file owns
+// or that live across the call. Never throws for a failed call; throws only while loading, and then `portable` is used.
+
+import { constants, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import {
+  statCtimeNs,
+  statCtimeSeconds,
+  statDevice,
+  statErrno,
+  statInodeHigh,
+  statInodeLow,
+  statMode,
+  statMtimeNs,
+  statMtimeSeconds,
+  statMtimeSecondsHigh,
+  statSizeHigh,
+  statSizeLow,
+  statWidth,
+} from '../core/stat.ts'
+import { type EntryTable, errno, type Sys } from './sys.ts'
+
+type Pointer = bigint
+type Libc = {
+  statx(dir: number, name: Pointer, flags: number, mask: number, into: Pointer): number
+  getdents64(dir: number, into: Pointer, length: bigint): number
+  openat(dir: number, name: Pointer, flags: number, mode: number): number
+  syscall(number: bigint, a: bigint, b: bigint, c: bigint, d: bigint): number
+  mkdirat(dir: number, name: Pointer, mode: number): number
+  symlinkat(target: Pointer, dir: number, name: Pointer): number
+  readlinkat(dir: number, name: Pointer, into: Pointer, length: bigint): number
+  linkat(fromDir: number, from: Pointer, toDir: number, to: Pointer, flags: number): number
+  renameat(fromDir: number, from: Pointer, toDir: number, to: Pointer): number
+  renameat2(fromDir: number, from: Pointer, toDir: number, to: Pointer, flags: number): number
+  unlinkat(dir: number, name: Pointer, flags: number): number
+  utimensat(dir: number, name: Pointer, times: Pointer, flags: number): number
+  futimens(handle: number, times: Pointer): number
+  fchmod(handle: number, mode: number): number
+  syncfs(handle: number): number
+  close(handle: number): number
+  __errno_location(): Pointer
+}
+type Ffi = {
+  dlopen(library: string, definitions: Record<string, { arguments: string[]; return: string }>): { functions: Libc }
+  getRawPointer(source: ArrayBufferView): Pointer
+  getInt32(pointer: Pointer): number
+}
+
+const signatures: Record<keyof Libc, { arguments: string[]; return: string }> = {
+  statx: { arguments: ['i32', 'pointer', 'i32', 'u32', 'pointer'], return: 'i32' },
+  getdents64: { arguments: ['i32', 'pointer', 'u64'], return: 'i32' },
+  openat: { arguments: ['i32', 'pointer', 'i32', 'u32'], return: 'i32' },
+  syscall: { arguments: ['i64', 'i64', 'i64', 'i64', 'i64'], return: 'i32' },
+  mkdirat: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
+  symlinkat: { arguments: ['pointer', 'i32', 'pointer'], return: 'i32' },
+  readlinkat: { arguments: ['i32', 'pointer', 'pointer', 'u64'], return: 'i32' },
+  linkat: { arguments: ['i32', 'pointer', 'i32', 'pointer', 'i32'], return: 'i32' },
+  renameat: { arguments: ['i32', 'pointer', 'i32', 'pointer'], return: 'i32' },
+  renameat2: { arguments: ['i32', 'pointer', 'i32', 'pointer', 'u32'], return: 'i32' },
+  unlinkat: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
+  utimensat: { arguments: ['i32', 'pointer', 'pointer', 'i32'], return: 'i32' },
+  futimens: { arguments: ['i32', 'pointer'], return: 'i32' },
+  fchmod: { arguments: ['i32', 'u32'], return: 'i32' },
+  syncfs: { arguments: ['i32'], return: 'i32' },
+  close: { arguments: ['i32'], return: 'i32' },
+  __errno_location: { arguments: [], return: 'pointer' },
+}
+
+const O_CLOEXEC = 0o2000000
+const AT_EMPTY_PATH = 0x1000
+const AT_SYMLINK_NOFOLLOW = 0x100
+const AT_NO_AUTOMOUNT = 0x800
+const AT_REMOVEDIR = 0x200
+const STATX_BASIC_STATS = 0x7ff
+const SYS_openat2 = 437n
+const RESOLVE_NO_MAGICLINKS = 0x02
+const RESOLVE_NO_SYMLINKS = 0x04
+const RESOLVE_BENEATH = 0x08
+const RENAME_NOREPLACE = 1
+const RENAME_EXCHANGE = 2
+const pathMax = 4096
+
+const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | O_CLOEXEC
+const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | O_CLOEXEC
+const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | O_CLOEXEC
+
+/** Loads libc. Throws where node:ffi, libc or one of the calls is missing. */
+export function openLinuxSys(): Sys {
+  const ffi = createRequire(import.meta.url)('node:ffi') as Ffi
+  const libc = ffi.dlopen('libc.so.6', signatures).functions
+  const errnoAt = libc.__errno_location()
+  const fail = (): number => -(ffi.getInt32(errnoAt) || errno.EIO)
+  const settle = (result: number): number => (result < 0 ? fail() : result)
+
+  // One scratch area per thread: two names, a link's text, a statx result, two timespecs, an open_how.
+  const scratch = new Uint8Array(4 * pathMax + 1024)
+  const scratchAt = ffi.getRawPointer(scratch)
+  const secondName = pathMax + 1
+  const linkText = 2 * pathMax + 2
+  const statxOffset = (linkText + pathMax + 64) & ~63
+  const timesOffset = statxOffset + 256
+  const howOffset = timesOffset + 64
+  const emptyOffset = howOffset + 64
+  const firstAt = scratchAt
+  const secondAt = scratchAt + BigInt(secondName)
+  const linkAt = scratchAt + BigInt(linkText)
+  const statxAt = scratchAt + BigInt(statxOffset)
+  const timesAt = scratchAt + BigInt(timesOffset)
+  const howAt = BigInt.asIntN(64, scratchAt + BigInt(howOffset))
+  const emptyAt = scratchAt + BigInt(emptyOffset)
+  const statx = new DataView(scratch.buffer, statxOffset, 256)
+  const times = new DataView(scratch.buffer, timesOffset, 32)
+  const how = new DataView(scratch.buffer, howOffset, 24)
+  how.setBigUint64(0, BigInt(directoryFlags), true)
+  how.setBigUint64(16, BigInt(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS), true)
+  const dents = new Uint8Array(128 * 1024)
+  const dentsView = new DataView(dents.buffer)
+  const dentsAt = ffi.getRawPointer(dents)
+
+  const putName = (name: Uint8Array, offset: number): boolean => {
+    if (name.length >= pathMax) return false
+    scratch.set(name, offset)
+    scratch[offset + name.length] = 0
+    return true
+  }
+  const takeStatx = (into: Uint32Array, row: number): void => {
+    const at = row * statWidth
+    into[at + statMode] = statx.getUint16(28, true)
+    into[at + statInodeLow] = statx.getUint32(32, true)
+    into[at + statInodeHigh] = statx.getUint32(36, true)
+    into[at + statSizeLow] = statx.getUint32(40, true)
+    into[at + statSizeHigh] = statx.getUint32(44, true)
+    into[at + statCtimeSeconds] = statx.getUint32(96, true)
+    into[at + statCtimeNs] = statx.getUint32(104, true)
+    into[at + statMtimeSeconds] = statx.getUint32(112, true)
+    into[at + statMtimeSecondsHigh] = statx.getUint32(116, true)
+    into[at + statMtimeNs] = statx.getUint32(120, true)
+    into[at + statDevice] = (statx.getUint32(136, true) << 20) | statx.getUint32(140, true)
+    into[at + statErrno] = 0
+  }
+  const putTimes = (seconds: number, ns: number): void => {
+    for (const at of [0, 16]) {
+      times.setBigInt64(at, BigInt(seconds), true)
+      times.setBigInt64(at + 8, BigInt(ns), true)
+    }
+  }
+
+  return {
+    form: 'linux-ffi',
+    timeGrainNs: 1,
+    exactRenames: true,
+    openRoot(path) {
+      try {
+        return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | O_CLOEXEC)
+      } catch (error) {
+        return (error as { errno?: number }).errno ?? -errno.EIO
+      }
+    },
+    openDirectory(dir, path) {
+      if (path.length === 0) return settle(libc.openat(dir, dotAt(scratch, firstAt), directoryFlags, 0))
+      if (!putName(path, 0)) return -errno.ENAMETOOLONG
+      return settle(libc.syscall(SYS_openat2, BigInt(dir), BigInt.asIntN(64, firstAt), howAt, 24n))
+    },
+    close(handle) {
+      libc.close(handle)
+    },
+    list(dir, into) {
+      into.clear()
+      for (;;) {
+        const length = libc.getdents64(dir, dentsAt, BigInt(dents.length))
+        if (length < 0) return fail()
+        if (length === 0) return into.count
+        for (let at = 0; at < length; ) {
+          const start = at + 19
+          let end = start
+          while (dents[end] !== 0) end++
+          if (!isDots(dents, start, end)) {
+            const row = into.add(dents, start, end)
+            const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT
+            if (libc.statx(dir, dentsAt + BigInt(start), flags, STATX_BASIC_STATS, statxAt) === 0) takeStatx(into.stats, row)
+            else markUnseen(into, row, -fail())
+          }
+          at += dentsView.getUint16(at + 16, true)
+        }
+      }
+    },
+    stat(dir, name, into, row) {
+      if (!putName(name, 0)) return -errno.ENAMETOOLONG
+      if (libc.statx(dir, firstAt, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, statxAt) < 0) return fail()
+      takeStatx(into, row)
+      return 0
+    },
+    statHandle(handle, into, row) {
+      if (libc.statx(handle, emptyAt, AT_EMPTY_PATH, STATX_BASIC_STATS, statxAt) < 0) return fail()
+      takeStatx(into, row)
+      return 0
+    },
+    readLink(dir, name) {
+      if (!putName(name, 0)) return -errno.ENAMETOOLONG
+      const length = libc.readlinkat(dir, firstAt, linkAt, BigInt(pathMax))
+      return length < 0 ? fail() : scratch.slice(linkText, linkText + length)
+    },
+    openFile(dir, name) {
+      if (!putName(name, 0)) return -errno.ENAMETOOLONG
+      return settle(libc.openat(dir, firstAt, readFlags, 0))
+    },
+    createFile(dir, name, mode) {
+      if (!putName(name, 0)) return -errno.ENAMETOOLONG
+      return settle(libc.openat(dir, firstAt, createFlags, mode))
+    },
+    read: (handle, into, offset, length, position) =>
+      attempt(() => readSync(handle, into, offset, length, position < 0 ? null : position)),
+    write: (handle, from, offset, length) => writeAll(handle, from, offset, length),
+    setTimes(handle, mtimeSeconds, mtimeNs) {
+      putTimes(mtimeSeconds, mtimeNs)
+      return settle(libc.futimens(handle, timesAt))
+    },
+    setTimesAt(dir, name, mtimeSeconds, mtimeNs) {
+      if (!putName(name, 0)) return -errno.ENAMETOOLONG
+      putTimes(mtimeSeconds, mtimeNs)
+      return settle(libc.utimensat(dir, firstAt, timesAt, AT_SYMLINK_NOFOLLOW))
+    },
+    setMode: (handle, mode) => settle(libc.fchmod(handle, mode)),
+    makeDirectory: (dir, name, mode) => (putName(name, 0) ? settle(libc.mkdirat(dir, firstAt, mode)) : -errno.ENAMETOOLONG),
+    makeSymlink(dir, name, target) {
+      if (!putName(name, 0) || !putName(target, secondName)) return -errno.ENAMETOOLONG
+      return settle(libc.symlinkat(secondAt, dir, firstAt))
+    },
+    link(fromDir, fromName, toDir, toName) {
+      if (!putName(fromName, 0) || !putName(toName, secondName)) return -errno.ENAMETOOLONG
+      return settle(libc.linkat(fromDir, firstAt, toDir, secondAt, 0))
+    },
+    renameNoReplace(fromDir, fromName, toDir, toName) {
+      if (!putName(fromName, 0) || !putName(toName, secondName)) return -errno.ENAMETOOLONG
+      return settle(libc.renameat2(fromDir, firstAt, toDir, secondAt, RENAME_NOREPLACE))
+    },
+    renameOver(fromDir, fromName, toDir, toName) {
+      if (!putName(fromName, 0) || !putName(toName, secondName)) return -errno.ENAMETOOLONG
+      return settle(libc.renameat(fromDir, firstAt, toDir, secondAt))
+    },
+    exchange(fromDir, fromName, toDir, toName) {
+      if (!putName(fromName, 0) || !putName(toName, secondName)) return -errno.ENAMETOOLONG
+      return settle(libc.renameat2(fromDir, firstAt, toDir, secondAt, RENAME_EXCHANGE))
+    },
+    unlink: (dir, name) => (putName(name, 0) ? settle(libc.unlinkat(dir, firstAt, 0)) : -errno.ENAMETOOLONG),
+    removeDirectory: (dir, name) => (putName(name, 0) ? settle(libc.unlinkat(dir, firstAt, AT_REMOVEDIR)) : -errno.ENAMETOOLONG),
+    syncHandle: (handle) => attempt(() => (fsyncSync(handle), 0)),
+    syncFileSystem: (handle) => settle(libc.syncfs(handle)),
+  }
+}
+
+function dotAt(scratch: Uint8Array, pointer: Pointer): Pointer {
+  scratch[0] = 0x2e
+  scratch[1] = 0
+  return pointer
+}
+
+function isDots(bytes: Uint8Array, start: number, end: number): boolean {
+  if (bytes[start] !== 0x2e) return false
+  return end === start + 1 || (end === start + 2 && bytes[start + 1] === 0x2e)
+}
+
+function markUnseen(into: EntryTable, row: number, code: number): void {
+  into.stats.fill(0, row * statWidth, (row + 1) * statWidth)
+  into.stats[row * statWidth + statErrno] = code
+}
+
+function attempt(call: () => number): number {
+  try {
+    return call()
+  } catch (error) {
+    return (error as { errno?: number }).errno ?? -errno.EIO
+  }
+}
+
+function writeAll(handle: number, from: Uint8Array, offset: number, length: number): number {
+  let written = 0
+  while (written < length) {
+    const count = attempt(() => writeSync(handle, from, offset + written, length - written))
+    if (count < 0) return count
+    written += count
+  }
+  return 0
+}
+

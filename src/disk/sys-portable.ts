@@ -1,0 +1,207 @@
+// The portable form, by node:fs: what is used where node:ffi does not load. On Linux a (handle, name) pair becomes
+// /proc/self/fd/<handle>/<name>, so a directory that is swapped under us redirects nothing. Elsewhere it is a path: the
+// window that remains there is named in docs/threats.md. Times have a grain of one microsecond, and are set as grain plus
+// half a grain, so that the float that node:fs takes reads back to the same grain.
+
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  futimesSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  type Stats,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  statCtimeNs,
+  statCtimeSeconds,
+  statDevice,
+  statErrno,
+  statInodeHigh,
+  statInodeLow,
+  statMode,
+  statMtimeNs,
+  statMtimeSeconds,
+  statMtimeSecondsHigh,
+  statSizeHigh,
+  statSizeLow,
+  statWidth,
+} from '../core/stat.ts'
+import { compareBytes, concatBytes, utf8 } from '../std/bytes.ts'
+import { errno, type Sys } from './sys.ts'
+
+const slash = utf8('/')
+const onLinux = process.platform === 'linux'
+
+function attempt(call: () => number): number {
+  try {
+    return call()
+  } catch (error) {
+    return (error as { errno?: number }).errno ?? -errno.EIO
+  }
+}
+
+/** A time in whole microseconds plus half of one, as the float of seconds that node:fs takes. */
+function floatTime(seconds: number, ns: number): number {
+  return seconds + (Math.floor(ns / 1000) * 1000 + 500) / 1e9
+}
+
+function putTime(ms: number, into: Uint32Array, secondsAt: number, nsAt: number): number {
+  const micros = Math.floor(ms * 1000)
+  const seconds = Math.floor(micros / 1e6)
+  into[secondsAt] = seconds
+  into[nsAt] = (micros - seconds * 1e6) * 1000
+  return seconds
+}
+
+function putStats(facts: Stats, into: Uint32Array, row: number): void {
+  const at = row * statWidth
+  into[at + statMode] = facts.mode
+  into[at + statInodeLow] = facts.ino
+  into[at + statInodeHigh] = Math.floor(facts.ino / 0x1_0000_0000)
+  into[at + statSizeLow] = facts.size
+  into[at + statSizeHigh] = Math.floor(facts.size / 0x1_0000_0000)
+  putTime(facts.ctimeMs, into, at + statCtimeSeconds, at + statCtimeNs)
+  const seconds = putTime(facts.mtimeMs, into, at + statMtimeSeconds, at + statMtimeNs)
+  into[at + statMtimeSecondsHigh] = Math.floor(seconds / 0x1_0000_0000)
+  into[at + statDevice] = facts.dev
+  into[at + statErrno] = 0
+}
+
+export function openPortableSys(): Sys {
+  const roots = new Map<number, Uint8Array>()
+  const at = (dir: number, name: Uint8Array): Buffer => {
+    const base = onLinux ? utf8(`/proc/self/fd/${dir}`) : (roots.get(dir) ?? utf8(''))
+    return Buffer.from(concatBytes([base, slash, name]))
+  }
+  const openAt = (dir: number, name: Uint8Array, flags: number): number => {
+    const handle = attempt(() => openSync(at(dir, name), flags))
+    if (handle >= 0 && !onLinux) roots.set(handle, at(dir, name))
+    return handle
+  }
+  return {
+    form: 'portable',
+    timeGrainNs: 1000,
+    exactRenames: false,
+    openRoot(path) {
+      const handle = attempt(() => openSync(path, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0)))
+      if (handle >= 0 && !onLinux) roots.set(handle, utf8(path))
+      return handle
+    },
+    openDirectory(dir, path) {
+      // One component at a time, so that O_NOFOLLOW holds for each.
+      const flags = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0)
+      let handle = openAt(dir, utf8('.'), constants.O_RDONLY | (constants.O_DIRECTORY ?? 0))
+      for (const component of splitPath(path)) {
+        if (handle < 0) return handle
+        if (compareBytes(component, utf8('..')) === 0) {
+          closeSync(handle)
+          return -errno.EXDEV
+        }
+        const next = openAt(handle, component, flags)
+        closeSync(handle)
+        handle = next
+      }
+      return handle
+    },
+    close(handle) {
+      roots.delete(handle)
+      attempt(() => (closeSync(handle), 0))
+    },
+    list(dir, into) {
+      into.clear()
+      return attempt(() => {
+        for (const name of readdirSync(at(dir, utf8('.')), { encoding: 'buffer' })) {
+          const row = into.add(name, 0, name.length)
+          const code = this.stat(dir, name, into.stats, row)
+          if (code < 0) {
+            into.stats.fill(0, row * statWidth, (row + 1) * statWidth)
+            into.stats[row * statWidth + statErrno] = -code
+          }
+        }
+        return into.count
+      })
+    },
+    stat: (dir, name, into, row) => attempt(() => (putStats(lstatSync(at(dir, name)), into, row), 0)),
+    statHandle: (handle, into, row) => attempt(() => (putStats(fstatSync(handle), into, row), 0)),
+    readLink(dir, name) {
+      try {
+        return new Uint8Array(readlinkSync(at(dir, name), { encoding: 'buffer' }))
+      } catch (error) {
+        return (error as { errno?: number }).errno ?? -errno.EIO
+      }
+    },
+    openFile: (dir, name) =>
+      openAt(dir, name, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)),
+    createFile: (dir, name, mode) => attempt(() => openSync(at(dir, name), 'wx', mode)),
+    read: (handle, into, offset, length, position) =>
+      attempt(() => readSync(handle, into, offset, length, position < 0 ? null : position)),
+    write(handle, from, offset, length) {
+      let written = 0
+      while (written < length) {
+        const count = attempt(() => writeSync(handle, from, offset + written, length - written))
+        if (count < 0) return count
+        written += count
+      }
+      return 0
+    },
+    setTimes: (handle, seconds, ns) =>
+      attempt(() => (futimesSync(handle, floatTime(seconds, ns), floatTime(seconds, ns)), 0)),
+    setTimesAt: (dir, name, seconds, ns) =>
+      attempt(() => (lutimesSync(at(dir, name), floatTime(seconds, ns), floatTime(seconds, ns)), 0)),
+    setMode: (handle, mode) => attempt(() => (fchmodSync(handle, mode), 0)),
+    makeDirectory: (dir, name, mode) => attempt(() => (mkdirSync(at(dir, name), mode), 0)),
+    makeSymlink: (dir, name, target) => attempt(() => (symlinkSync(Buffer.from(target), at(dir, name)), 0)),
+    link: (fromDir, fromName, toDir, toName) => attempt(() => (linkSync(at(fromDir, fromName), at(toDir, toName)), 0)),
+    renameNoReplace(fromDir, fromName, toDir, toName) {
+      return attempt(() => {
+        const from = at(fromDir, fromName)
+        const to = at(toDir, toName)
+        if (!lstatSync(from).isDirectory()) {
+          // link + unlink is atomic in what matters: the new name is never taken from anyone.
+          linkSync(from, to)
+          unlinkSync(from)
+          return 0
+        }
+        // RACE: a directory has no NOREPLACE here; rename itself refuses all but an empty directory made meanwhile.
+        if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) return -errno.EEXIST
+        renameSync(from, to)
+        return 0
+      })
+    },
+    renameOver: (fromDir, fromName, toDir, toName) =>
+      attempt(() => (renameSync(at(fromDir, fromName), at(toDir, toName)), 0)),
+    exchange: () => -errno.ENOSYS,
+    unlink: (dir, name) => attempt(() => (unlinkSync(at(dir, name)), 0)),
+    removeDirectory: (dir, name) => attempt(() => (rmdirSync(at(dir, name)), 0)),
+    syncHandle: (handle) => attempt(() => (fsyncSync(handle), 0)),
+    syncFileSystem(handle) {
+      if (!onLinux) return attempt(() => (fsyncSync(handle), 0))
+      const ended = spawnSync('sync', ['-f', `/proc/${process.pid}/fd/${handle}`], { stdio: 'ignore' })
+      return ended.status === 0 ? 0 : -errno.EIO
+    },
+  }
+}
+
+function* splitPath(path: Uint8Array): Generator<Uint8Array> {
+  let start = 0
+  for (let i = 0; i <= path.length; i++) {
+    if (i < path.length && path[i] !== 0x2f) continue
+    if (i > start) yield path.subarray(start, i)
+    start = i + 1
+  }
+}

@@ -1,0 +1,112 @@
+// What we ask of an operating system about user files: some twenty synchronous calls that take (directory handle, name)
+// and never a path that could be redirected under us. Like the kernel they return a number: zero or a handle when it
+// went well, a negative errno when not; nothing is thrown, so that hot loops stay flat. Names are bytes.
+// Two forms pass one contract suite: Linux by node:ffi (exact times, NOREPLACE, EXCHANGE, syncfs) and node:fs.
+
+import { constants as osConstants } from 'node:os'
+import { statWidth } from '../core/stat.ts'
+
+/** The entries of one directory, reused from call to call: grow-only scratch, one per thread. */
+export class EntryTable {
+  count = 0
+  stats: Uint32Array = new Uint32Array(256 * statWidth)
+  /** Where each name starts in `names`; a name ends at `nameEnds[i]`. */
+  nameStarts: Uint32Array = new Uint32Array(256)
+  nameEnds: Uint32Array = new Uint32Array(256)
+  names: Uint8Array = new Uint8Array(64 * 1024)
+  #namesLength = 0
+
+  clear(): void {
+    this.count = 0
+    this.#namesLength = 0
+  }
+
+  /** Adds a name (copied from `bytes`) and returns its row. */
+  add(bytes: Uint8Array, start: number, end: number): number {
+    const row = this.count++
+    if (row >= this.nameEnds.length) this.#growRows()
+    const length = end - start
+    if (this.#namesLength + length > this.names.length) this.#growNames(length)
+    this.nameStarts[row] = this.#namesLength
+    for (let i = start; i < end; i++) this.names[this.#namesLength++] = bytes[i] as number
+    this.nameEnds[row] = this.#namesLength
+    return row
+  }
+
+  name(row: number): Uint8Array {
+    return this.names.subarray(this.nameStarts[row], this.nameEnds[row])
+  }
+
+  #growRows(): void {
+    const rows = this.nameEnds.length * 2
+    const stats = new Uint32Array(rows * statWidth)
+    stats.set(this.stats)
+    this.stats = stats
+    const starts = new Uint32Array(rows)
+    starts.set(this.nameStarts)
+    this.nameStarts = starts
+    const ends = new Uint32Array(rows)
+    ends.set(this.nameEnds)
+    this.nameEnds = ends
+  }
+
+  #growNames(needed: number): void {
+    const names = new Uint8Array(Math.max(this.names.length * 2, this.#namesLength + needed))
+    names.set(this.names)
+    this.names = names
+  }
+}
+
+export interface Sys {
+  readonly form: 'linux-ffi' | 'portable'
+  /** The smallest step of a time that this form can read and set. */
+  readonly timeGrainNs: number
+  /** Whether `exchange` and an atomic `renameNoReplace` exist. */
+  readonly exactRenames: boolean
+  /** Opens the directory that a person named; symlinks on the way are followed. */
+  openRoot(path: string): number
+  /** Opens a directory at or below `dir`; `path` may have several components; no symlink is followed, nothing above `dir` is reached. */
+  openDirectory(dir: number, path: Uint8Array): number
+  close(handle: number): void
+  /** Fills `into` with every entry but `.` and `..`, in no order, each with its stat row. */
+  list(dir: number, into: EntryTable): number
+  /** Stats `name` without following it, into row `row` of `into`. */
+  stat(dir: number, name: Uint8Array, into: Uint32Array, row: number): number
+  statHandle(handle: number, into: Uint32Array, row: number): number
+  readLink(dir: number, name: Uint8Array): Uint8Array | number
+  /** Opens a regular file for reading; never blocks on a FIFO, never follows a symlink. */
+  openFile(dir: number, name: Uint8Array): number
+  /** Makes a file that must not exist, for writing. */
+  createFile(dir: number, name: Uint8Array, mode: number): number
+  /** Reads at `position` (or on from where the handle stands, with -1). */
+  read(handle: number, into: Uint8Array, offset: number, length: number, position: number): number
+  /** Writes all of it or fails. */
+  write(handle: number, from: Uint8Array, offset: number, length: number): number
+  setTimes(handle: number, mtimeSeconds: number, mtimeNs: number): number
+  /** Sets the times of `name` itself, also when it is a symlink. */
+  setTimesAt(dir: number, name: Uint8Array, mtimeSeconds: number, mtimeNs: number): number
+  setMode(handle: number, mode: number): number
+  makeDirectory(dir: number, name: Uint8Array, mode: number): number
+  makeSymlink(dir: number, name: Uint8Array, target: Uint8Array): number
+  link(fromDir: number, fromName: Uint8Array, toDir: number, toName: Uint8Array): number
+  /** Renames only if the new name is free (-EEXIST else). */
+  renameNoReplace(fromDir: number, fromName: Uint8Array, toDir: number, toName: Uint8Array): number
+  /** Renames over what is there. Only for places where what is there was looked at, or is our own. */
+  renameOver(fromDir: number, fromName: Uint8Array, toDir: number, toName: Uint8Array): number
+  /** Swaps two names at one instant; -ENOSYS or -EINVAL where the system can't. */
+  exchange(fromDir: number, fromName: Uint8Array, toDir: number, toName: Uint8Array): number
+  unlink(dir: number, name: Uint8Array): number
+  removeDirectory(dir: number, name: Uint8Array): number
+  syncHandle(handle: number): number
+  /** Everything written to the handle's file system so far is on disk. */
+  syncFileSystem(handle: number): number
+}
+
+const errnoNames = new Map<number, string>(Object.entries(osConstants.errno).map(([name, value]) => [value, name]))
+
+export const errno: Readonly<typeof osConstants.errno> = osConstants.errno
+
+/** `ENOENT` for 2 or -2. */
+export function errnoName(value: number): string {
+  return errnoNames.get(Math.abs(value)) ?? `errno ${Math.abs(value)}`
+}

@@ -1,0 +1,316 @@
+// What the threads of a crew do for disk: the table of tasks, and the state that a seat keeps between them. A tree lives
+// in one seat for a whole run; a batch of wants or of landing lives in the seat that it was given. Each task does a
+// bounded piece of work and returns; buffers go both ways without being copied.
+
+import { domainDigest } from '../chunk/digest.ts'
+import type { Summary } from '../core/entry.ts'
+import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import type { SectionHead } from '../core/plan.ts'
+import type { Problem } from '../core/problem.ts'
+import { sizeOf, statWidth } from '../core/stat.ts'
+import { packStored, unpackStored } from '../core/stored.ts'
+import { Tree } from '../core/tree.ts'
+import type { View } from '../core/view.ts'
+import { present } from '../std/assert.ts'
+import { utf8 } from '../std/bytes.ts'
+import { blockMs, systemClock } from '../std/clock.ts'
+import { Handover } from '../std/crew.ts'
+import { Apply, type Displaced, dropDisplaced, finishDirectory, type LandCounts, renameDirectory } from './apply.ts'
+import { clearJournal, type Displacement, writeJournal } from './journal.ts'
+import { Landing, type LandingOrder, type TargetHandles } from './landing.ts'
+import { applyLearned } from './learned.ts'
+import { digestFile, racyMs, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
+import { type Staged, Stager } from './stage.ts'
+import { Supply } from './supply.ts'
+import { systemSys } from './system.ts'
+import { decodeWants, encodeWants } from './wants.ts'
+
+const sys = systemSys()
+const nowMs = systemClock.nowMs
+const trees = new Map<number, { tree: Tree; root: number; stager: Stager | undefined }>()
+const supplies = new Map<number, Supply>()
+const landings = new Map<number, { landing: Landing; handles: TargetHandles; apply: Apply | undefined }>()
+
+function fingerprint(listing: Uint8Array): Uint8Array {
+  return domainDigest('listing 1', listing)
+}
+
+function treeOf(id: number): { tree: Tree; root: number; stager: Stager | undefined } {
+  return present(trees.get(id), 'a tree is open in its seat')
+}
+
+function landingOf(id: number): { landing: Landing; handles: TargetHandles; apply: Apply | undefined } {
+  return present(landings.get(id), 'a landing is open in its seat')
+}
+
+/** One directory as it is told to the other end. */
+export type DirectoryListing = {
+  readonly bytes: Uint8Array
+  /** The directory's own time: a courtesy, not part of the listing. */
+  readonly mtimeSeconds: number
+  readonly mtimeNs: number
+}
+
+/** The end of a round of writing: wants worth another round, or what has to be in the journal before landing. */
+export type Written = {
+  readonly again: Uint8Array
+  readonly count: number
+  readonly displacements: readonly Displacement[]
+  readonly steps: number
+  readonly contentBytes: number
+}
+
+export type LandReport = {
+  readonly counts: LandCounts
+  readonly problems: readonly Problem[]
+  readonly touched: readonly RelPath[]
+  readonly removed: readonly RelPath[]
+  readonly displaced: readonly Displaced[]
+  readonly copiedLocally: number
+  readonly contentBytes: number
+  readonly learned: Uint8Array
+  /** What landed, a directory each, for the log. */
+  readonly done: readonly { readonly action: string; readonly directory: string; readonly names: readonly string[] }[]
+}
+
+export const digestLength = 32
+
+/** Digests side by side; all zero where unknown. */
+export function splitDigests(bytes: Uint8Array): (Uint8Array | undefined)[] {
+  const digests: (Uint8Array | undefined)[] = []
+  for (let at = 0; at + digestLength <= bytes.length; at += digestLength) {
+    const digest = bytes.subarray(at, at + digestLength)
+    digests.push(digest.every((byte) => byte === 0) ? undefined : digest)
+  }
+  return digests
+}
+
+function takeChanges(tree: Tree): { put: Uint8Array; removed: RelPath[] } {
+  const { put, removed } = tree.takeChanges()
+  return { put: packStored(put), removed }
+}
+
+export const tasks = {
+  /** Opens a tree with what is stored of it, and scans its root. */
+  scan(input: { tree: number; root: number; stored: Uint8Array | undefined; viewId: string; rules: ScanRules }): ScanReport {
+    const tree = new Tree(input.stored === undefined ? [] : unpackStored(input.stored), input.viewId, fingerprint)
+    trees.set(input.tree, { tree, root: input.root, stager: undefined })
+    return input.root < 0 ? emptyReport : scanRoot(sys, input.root, tree, input.rules, nowMs)
+  },
+
+  /** Sets the view; the root's summary under it. */
+  view(input: { tree: number; view: View; viewId: string }): Summary | undefined {
+    const { tree } = treeOf(input.tree)
+    tree.setView(input.view, input.viewId)
+    return tree.summary('' as RelPath)
+  },
+
+  summary(input: { tree: number }): Summary | undefined {
+    return treeOf(input.tree).tree.summary('' as RelPath)
+  },
+
+  listings(input: { tree: number; paths: readonly RelPath[] }): (DirectoryListing | undefined)[] {
+    const { tree } = treeOf(input.tree)
+    return input.paths.map((path) => {
+      const record = tree.record(path)
+      const bytes = tree.listing(path)
+      if (record === undefined || bytes === undefined) return undefined
+      return { bytes, mtimeSeconds: record.own.mtimeSeconds, mtimeNs: record.own.mtimeNs }
+    })
+  },
+
+  /** Digests of files as the tree knows them; what is unknown is read now. Side by side, zero where not to be had. */
+  digests(input: { tree: number; files: Uint8Array }): Uint8Array {
+    const { tree, root } = treeOf(input.tree)
+    const wanted = decodeWants(input.files)
+    const digests = new Uint8Array(wanted.reduce((sum, directory) => sum + directory.names.length, 0) * digestLength)
+    let at = 0
+    for (const { path, names } of wanted) {
+      const record = tree.record(path)
+      const handle = record === undefined ? -1 : sys.openDirectory(root, utf8(path))
+      for (const name of names) {
+        const row = record?.find(utf8(name)) ?? -1
+        if (record !== undefined && row >= 0 && handle >= 0) {
+          const size = sizeOf(record.stats, record.at(row))
+          const digest = record.digest(row) ?? digestFile(sys, handle, utf8(name), size)
+          if (digest !== undefined) digests.set(digest, at)
+        }
+        at += digestLength
+      }
+      if (handle >= 0) sys.close(handle)
+    }
+    return digests
+  },
+
+  /** Prepares the tree of a target for staging. */
+  beginStaging(input: { tree: number; modeMask: number; syncEach: boolean }): void {
+    const open = treeOf(input.tree)
+    open.stager = new Stager(sys, open.root, open.tree, { modeMask: input.modeMask, syncEach: input.syncEach })
+  },
+
+  stage(input: { tree: number; batch: number; bytes: Uint8Array }): Staged {
+    return present(treeOf(input.tree).stager, 'staging was begun').stage(input.batch, input.bytes)
+  },
+
+  answer(input: { tree: number; batch: number; digests: Uint8Array }): Staged {
+    return present(treeOf(input.tree).stager, 'staging was begun').answer(input.batch, splitDigests(input.digests))
+  },
+
+  /** Renames directories on disk and in the tree, in the order given. */
+  moveDirectories(input: { tree: number; moves: readonly { from: RelPath; to: RelPath }[] }): {
+    moved: { from: RelPath; to: RelPath }[]
+    problems: Problem[]
+  } {
+    const { tree, root } = treeOf(input.tree)
+    const moved: { from: RelPath; to: RelPath }[] = []
+    const problems: Problem[] = []
+    for (const move of input.moves) {
+      const parent = tree.record(parentOf(move.from))
+      const row = parent?.find(utf8(nameOf(move.from))) ?? -1
+      const seen = parent === undefined || row < 0 ? undefined : parent.stats.slice(parent.at(row), parent.at(row) + statWidth)
+      const code = seen === undefined ? 'target-changed' : renameDirectory(sys, root, move.from, move.to, seen)
+      if (code !== undefined) problems.push({ path: move.from, code, detail: 'rename' })
+      else {
+        tree.move(move.from, move.to)
+        moved.push(move)
+      }
+    }
+    return { moved, problems }
+  },
+
+  /** Looks again at what a run touched, and learns the digests of what landed. The root's new summary. */
+  settleTree(input: {
+    tree: number
+    touched: readonly RelPath[]
+    removed: readonly RelPath[]
+    learned: readonly Uint8Array[]
+  }): { summary: Summary | undefined; problems: readonly Problem[] } {
+    const { tree, root } = treeOf(input.tree)
+    // Young signatures are racy; a moment's wait makes those of this run trustworthy.
+    blockMs(racyMs + 5)
+    for (const path of input.removed) tree.removeWithin(path)
+    const problems = rescanDirectories(sys, root, tree, input.touched, nowMs)
+    applyLearned(tree, input.learned, true)
+    return { summary: tree.summary('' as RelPath), problems }
+  },
+
+  /** Adds what reading taught a source's tree. */
+  learn(input: { tree: number; learned: readonly Uint8Array[] }): void {
+    applyLearned(treeOf(input.tree).tree, input.learned, false)
+  },
+
+  takeChanges(input: { tree: number }): Handover<{ put: Uint8Array; removed: RelPath[] }> {
+    const changes = takeChanges(treeOf(input.tree).tree)
+    return new Handover(changes, [changes.put.buffer as ArrayBuffer])
+  },
+
+  closeTree(input: { tree: number }): void {
+    trees.delete(input.tree)
+  },
+
+  openSupply(input: { supply: number; root: number; wants: Uint8Array }): void {
+    supplies.set(input.supply, new Supply(sys, input.root, decodeWants(input.wants)))
+  },
+
+  /** Fills a buffer from `start`; with the last one comes what was learned. */
+  fill(input: { supply: number; slab: Uint8Array; start: number }): {
+    length: number
+    done: boolean
+    learned: Uint8Array | undefined
+    contentBytes: number
+  } {
+    const supply = present(supplies.get(input.supply), 'a supply is open in its seat')
+    const { length, done } = supply.fill(input.slab.subarray(input.start))
+    if (done) supplies.delete(input.supply)
+    return { length, done, learned: done ? supply.learned.take() : undefined, contentBytes: supply.contentBytes }
+  },
+
+  closeSupply(input: { supply: number }): void {
+    supplies.get(input.supply)?.close()
+    supplies.delete(input.supply)
+  },
+
+  openLanding(input: { landing: number; handles: TargetHandles; order: LandingOrder }): void {
+    const landing = new Landing(sys, input.handles, input.order, process.umask())
+    landings.set(input.landing, { landing, handles: input.handles, apply: undefined })
+    landing.begin()
+  },
+
+  receive(input: { landing: number; pack: Uint8Array }): void {
+    landingOf(input.landing).landing.receive(input.pack)
+  },
+
+  /** Ends a round of writing. `again` are wants worth another round, numbered anew; with `last` there is no further one. */
+  finishWriting(input: { landing: number; last: boolean }): Written {
+    const open = landingOf(input.landing)
+    const numbers = open.landing.finishWriting()
+    if (numbers.length > 0 && !input.last) {
+      open.landing.wantAgain(numbers)
+      return { again: encodeWants(open.landing.namesOf(numbers)), count: numbers.length, displacements: [], steps: 0, contentBytes: 0 }
+    }
+    open.apply = new Apply(sys, open.handles, open.landing)
+    const { steps, contentBytes } = open.landing
+    return { again: new Uint8Array(0), count: 0, displacements: open.apply.displacements, steps: steps.length, contentBytes }
+  },
+
+  land(input: { landing: number }): LandReport {
+    const { landing, apply } = landingOf(input.landing)
+    const landed = present(apply, 'a landing was written').land()
+    landings.delete(input.landing)
+    return {
+      counts: landed.counts,
+      problems: landed.problems,
+      touched: [...landed.touched],
+      removed: landed.removed,
+      displaced: landed.displaced,
+      copiedLocally: landing.copiedLocally,
+      contentBytes: landing.contentBytes,
+      learned: landing.learned.take(),
+      done: landing.done(),
+    }
+  },
+
+  closeLanding(input: { landing: number }): void {
+    landings.get(input.landing)?.landing.finishWriting()
+    landings.delete(input.landing)
+  },
+
+  /** Everything written to the file system of `handle` is on disk afterwards. Zero or a negative errno. */
+  sync(input: { handle: number }): number {
+    return sys.syncFileSystem(input.handle)
+  },
+
+  /** Syncs the named directories one by one: the small run's form of `sync`. */
+  syncDirectories(input: { root: number; paths: readonly RelPath[] }): number {
+    let worst = 0
+    for (const path of input.paths) {
+      const handle = sys.openDirectory(input.root, utf8(path))
+      // A directory that is gone again has nothing to sync.
+      if (handle < 0) continue
+      const code = sys.syncHandle(handle)
+      sys.close(handle)
+      if (code < 0) worst = code
+    }
+    return worst
+  },
+
+  writeJournal(input: { own: number; displacements: readonly Displacement[] }): number {
+    return writeJournal(sys, input.own, input.displacements)
+  },
+
+  dropDisplaced(input: { handles: TargetHandles; own: number; displaced: readonly Displaced[] }): Problem[] {
+    const problems = dropDisplaced(sys, input.handles, input.displaced)
+    clearJournal(sys, input.own)
+    return problems
+  },
+
+  /** Sets modes and times of directories, deepest first. */
+  finishDirectories(input: { root: number; heads: readonly SectionHead[] }): void {
+    const heads = [...input.heads].sort((a, b) => b.path.length - a.path.length)
+    for (const head of heads) finishDirectory(sys, input.root, head)
+  },
+}
+
+export type DiskTasks = typeof tasks
+
+const emptyReport: ScanReport = { entries: 0, problems: [], texts: [], moves: [] }

@@ -1,0 +1,38 @@
+// A plan as lines for a person: what a dry run lists and what a real run says it does, from the same sections.
+
+import { type PackedSection, type Step, stepsOf } from '../core/plan.ts'
+import type { Plan } from './compare.ts'
+import type { RunEvent } from './endpoint.ts'
+
+type Change = RunEvent & { type: 'change' }
+
+/** Every change of a plan, in the order in which it is done. */
+export function* planChanges(plan: Plan): Generator<Change> {
+  for (const { from, to } of plan.moves) yield { type: 'change', action: 'rename', path: to, from }
+  const movedFrom = new Set<string>()
+  for (const section of plan.sections) yield* sectionChanges(section, movedFrom)
+  for (const section of plan.deletions) yield* sectionChanges(section, movedFrom)
+}
+
+function* sectionChanges(section: PackedSection, movedFrom: Set<string>): Generator<Change> {
+  if (section.state === 'new' && section.path !== '')
+    yield { type: 'change', action: 'create-directory', path: section.path }
+  for (const step of stepsOf(section)) {
+    const path = section.path === '' ? step.entry.name : `${section.path}/${step.entry.name}`
+    if (step.from !== undefined) movedFrom.add(step.from)
+    // A file that moved is one change, not one and a deletion.
+    if (step.action === 'delete' && movedFrom.has(path)) continue
+    const change: Change = { type: 'change', action: actionName(step), path }
+    yield step.from !== undefined ? { ...change, from: step.from } : withSize(change, step)
+  }
+}
+
+function withSize(change: Change, step: Step): Change {
+  return step.entry.kind === 'file' ? { ...change, sizeBytes: step.entry.sizeBytes } : change
+}
+
+function actionName(step: Step): string {
+  if (step.action === 'attributes') return 'attributes'
+  if (step.from !== undefined) return 'rename'
+  return `${step.action === 'retype' ? 'replace' : step.action}-${step.entry.kind}`
+}

@@ -1,0 +1,373 @@
+// Compares two ends and makes the plan. Only directories whose fingerprints differ are listed, a level a round trip; then
+// what the left alone has is looked at, after whole directories that only moved were taken out of it. Single files that
+// moved are proven by digests. The result holds every step, encoded, and what the guard has to judge.
+
+import { domainDigest } from '../chunk/digest.ts'
+import type { Entry } from '../core/entry.ts'
+import { readListing } from '../core/listing.ts'
+import { joinPath, nameOf, parentOf, type RelPath, rootPath } from '../core/path.ts'
+import { compareSections, type PackedSection, packSection, type SectionHead, type Step } from '../core/plan.ts'
+import type { Problem, ProblemCode } from '../core/problem.ts'
+import { type Decision, type Rules, reconcile, settleDigests } from '../core/reconcile.ts'
+import {
+  type DirectoryMove,
+  type FoundDirectory,
+  type FoundFile,
+  matchDirectories,
+  proposeFileMoves,
+} from '../core/renames.ts'
+import type { DirectoryListing } from '../disk/tasks.ts'
+import type { WantedDirectory } from '../disk/wants.ts'
+import { equalBytes, utf8 } from '../std/bytes.ts'
+import type { End } from './endpoint.ts'
+
+export type Plan = {
+  readonly moves: readonly DirectoryMove[]
+  /** What comes and changes, parents before children. */
+  readonly sections: readonly PackedSection[]
+  /** What goes. */
+  readonly deletions: readonly PackedSection[]
+  readonly problems: readonly Problem[]
+  /** Net of what only moved. */
+  readonly deletes: number
+  readonly replaces: number
+  readonly guardedDigest: Uint8Array
+  readonly guardedSample: readonly string[]
+}
+
+const listingsPerRequest = 400
+const sampleMax = 20
+
+/** Compares `left` with `right`; both were scanned and have the same view. */
+export async function compare(left: End, right: End, rules: Rules, moves: readonly DirectoryMove[]): Promise<Plan> {
+  const comparison = new Comparison(left, right, rules, moves)
+  await comparison.compareCommon()
+  await comparison.exploreNew()
+  await comparison.proveMoves()
+  await comparison.proveEqual()
+  return comparison.plan()
+}
+
+type Draft = { readonly head: SectionHead; readonly steps: Step[]; readonly deletions: Step[] }
+type Fresh = FoundDirectory & { readonly entry: Entry; readonly state: 'new' | 'retype' }
+type Doubt = { readonly path: RelPath; readonly left: Entry; readonly right: Entry }
+
+class Comparison {
+  readonly #left: End
+  readonly #right: End
+  readonly #rules: Rules
+  readonly #sourceMoves: readonly DirectoryMove[]
+  readonly #drafts = new Map<RelPath, Draft>()
+  readonly #packed: PackedSection[] = []
+  readonly #moves: DirectoryMove[] = []
+  readonly #problems: Problem[] = []
+  readonly #guarded: string[] = []
+  readonly #doubts: Doubt[] = []
+  readonly #freshFiles: FoundFile[] = []
+  readonly #lostFiles: FoundFile[] = []
+  #fresh: Fresh[] = []
+  #lost: FoundDirectory[] = []
+  #deletes = 0
+  #replaces = 0
+
+  constructor(left: End, right: End, rules: Rules, moves: readonly DirectoryMove[]) {
+    this.#left = left
+    this.#right = right
+    this.#rules = rules
+    this.#sourceMoves = moves
+  }
+
+  /** Walks the directories that both ends have and that differ. */
+  async compareCommon(): Promise<void> {
+    for (let level: RelPath[] = [rootPath]; level.length > 0; ) {
+      const next: RelPath[] = []
+      for (const paths of chunks(level)) {
+        const [lefts, rights] = await Promise.all([this.#left.listings(paths), this.#right.listings(paths)])
+        paths.forEach((path, i) => this.#compareDirectory(path, lefts[i], rights[i], next))
+      }
+      level = next
+    }
+  }
+
+  #compareDirectory(
+    path: RelPath,
+    left: DirectoryListing | undefined,
+    right: DirectoryListing | undefined,
+    next: RelPath[],
+  ): void {
+    if (left === undefined) return this.#problem(path, 'unreadable')
+    const theirs = right === undefined ? [] : readListing(right.bytes)
+    const draft = this.#draft({ ...timeOf(left), path, state: 'present', mode: 0 })
+    for (const decision of reconcile(readListing(left.bytes), theirs, this.#rules))
+      this.#take(path, draft, decision, next)
+  }
+
+  #draft(head: SectionHead): Draft {
+    const draft: Draft = { head, steps: [], deletions: [] }
+    this.#drafts.set(head.path, draft)
+    return draft
+  }
+
+  #problem(path: string, code: ProblemCode): void {
+    this.#problems.push({ path, code, detail: '' })
+  }
+
+  #take(path: RelPath, draft: Draft, decision: Decision, next: RelPath[]): void {
+    switch (decision.kind) {
+      case 'problem':
+        return this.#problem(path === '' ? decision.name : `${path}/${decision.name}`, decision.code)
+      case 'create':
+        return this.#takeCreate(path, draft, decision.left)
+      case 'enter':
+        next.push(joinPath(path, decision.left.name))
+        return
+      case 'replace':
+      case 'attributes':
+        return this.#takeChange(path, draft, decision)
+      case 'retype':
+        return this.#takeRetype(path, draft, decision.left, decision.right)
+      case 'delete':
+        return this.#takeDelete(path, draft, decision.right)
+      case 'digests':
+        this.#doubts.push({ path, left: decision.left, right: decision.right })
+        return
+    }
+  }
+
+  #takeCreate(path: RelPath, draft: Draft, left: Entry): void {
+    const at = joinPath(path, left.name)
+    if (left.kind === 'directory') {
+      if (left.summary !== undefined) this.#fresh.push({ path: at, entry: left, summary: left.summary, state: 'new' })
+      return
+    }
+    draft.steps.push(stepOf('create', left))
+    if (left.kind === 'file' && this.#rules.mode === 'mirror') this.#freshFiles.push({ path: at, entry: left })
+  }
+
+  #takeChange(path: RelPath, draft: Draft, decision: Decision & { kind: 'replace' | 'attributes' }): void {
+    draft.steps.push(stepOf(decision.kind, decision.left))
+    if (decision.kind !== 'replace') return
+    this.#replaces++
+    this.#guard('replace', joinPath(path, decision.right.name), decision.right)
+  }
+
+  #takeRetype(path: RelPath, draft: Draft, left: Entry, right: Entry): void {
+    const at = joinPath(path, left.name)
+    draft.steps.push(stepOf('retype', left))
+    this.#replaces++
+    this.#deletes += below(right)
+    this.#guard('retype', at, right)
+    if (left.kind === 'directory' && left.summary !== undefined) {
+      this.#fresh.push({ path: at, entry: left, summary: left.summary, state: 'retype' })
+    }
+  }
+
+  #takeDelete(path: RelPath, draft: Draft, right: Entry): void {
+    const at = joinPath(path, right.name)
+    draft.deletions.push(stepOf('delete', right))
+    this.#deletes += 1 + below(right)
+    this.#guard('delete', at, right)
+    if (right.kind === 'directory' && right.summary !== undefined) this.#lost.push({ path: at, summary: right.summary })
+    else if (right.kind === 'file') this.#lostFiles.push({ path: at, entry: right })
+  }
+
+  #guard(what: string, path: RelPath, right: Entry): void {
+    const content = right.summary === undefined ? '' : Buffer.from(right.summary.fingerprint).toString('hex')
+    this.#guarded.push(
+      `${path}\0${what}\0${right.kind}\0${right.sizeBytes}\0${right.mtimeSeconds}\0${right.mtimeNs}\0${content}`,
+    )
+  }
+
+  /** Looks at what the left alone has, top down; takes out what only moved at each level. */
+  async exploreNew(): Promise<void> {
+    while (this.#fresh.length > 0) {
+      if (this.#lost.length > 0 && this.#rules.mode === 'mirror') this.#matchMoved()
+      const fresh = this.#fresh
+      this.#fresh = []
+      for (const directories of chunks(fresh)) {
+        const listings = await this.#left.listings(directories.map((directory) => directory.path))
+        directories.forEach((directory, i) => this.#exploreDirectory(directory, listings[i]))
+      }
+      await this.#exploreLost()
+    }
+  }
+
+  #matchMoved(): void {
+    const matched = matchDirectories(
+      this.#lost,
+      this.#fresh.filter((directory) => directory.state === 'new'),
+      this.#sourceMoves,
+    )
+    if (matched.length === 0) return
+    const gone = new Set(matched.map((move) => move.from))
+    const come = new Map(matched.map((move) => [move.to, move]))
+    for (const directory of this.#lost) {
+      if (gone.has(directory.path)) this.#unplanDelete(directory)
+    }
+    for (const directory of this.#fresh) {
+      // The mode of the directory itself is its parent's matter; it is set when everything is done.
+      if (come.has(directory.path)) this.#touchParents(directory)
+    }
+    this.#lost = this.#lost.filter((directory) => !gone.has(directory.path))
+    this.#fresh = this.#fresh.filter((directory) => !come.has(directory.path))
+    this.#moves.push(...matched)
+  }
+
+  #touchParents(directory: Fresh): void {
+    const head = {
+      path: directory.path,
+      state: 'retype' as const,
+      mode: directory.entry.mode,
+      mtimeSeconds: 0,
+      mtimeNs: 0,
+    }
+    if (!this.#drafts.has(directory.path)) this.#draft(head)
+  }
+
+  #unplanDelete(directory: FoundDirectory): void {
+    const draft = this.#drafts.get(parentOf(directory.path))
+    const name = nameOf(directory.path)
+    const at = draft?.deletions.findIndex((step) => step.entry.name === name) ?? -1
+    if (at >= 0) draft?.deletions.splice(at, 1)
+    this.#deletes -= 1 + directory.summary.files + directory.summary.directories
+    const guarded = this.#guarded.findIndex((line) => line.startsWith(`${directory.path}\0delete`))
+    if (guarded >= 0) this.#guarded.splice(guarded, 1)
+  }
+
+  #exploreDirectory(directory: Fresh, listing: DirectoryListing | undefined): void {
+    if (listing === undefined) return this.#problem(directory.path, 'unreadable')
+    const head: SectionHead = {
+      ...timeOf(listing),
+      path: directory.path,
+      state: directory.state,
+      mode: directory.entry.mode,
+    }
+    const draft = this.#draft(head)
+    const none: RelPath[] = []
+    for (const decision of reconcile(readListing(listing.bytes), [], this.#rules))
+      this.#take(directory.path, draft, decision, none)
+    // Nothing was lost, so nothing here can be a rename: what is planned is final and needs no objects any more.
+    if (this.#lostFiles.length === 0 && this.#lost.length === 0) {
+      this.#drafts.delete(directory.path)
+      this.#packed.push(packSection(head, draft.steps))
+      this.#freshFiles.length = 0
+    }
+  }
+
+  /** Files of directories that go may be what files that come were. */
+  async #exploreLost(): Promise<void> {
+    if (this.#rules.mode !== 'mirror' || (this.#freshFiles.length === 0 && this.#fresh.length === 0)) return
+    const lost = this.#lost
+    this.#lost = []
+    for (const directories of chunks(lost)) {
+      const listings = await this.#right.listings(directories.map((directory) => directory.path))
+      directories.forEach((directory, i) => {
+        for (const entry of readListing(listings[i]?.bytes ?? emptyListing)) this.#takeLost(directory.path, entry)
+      })
+    }
+  }
+
+  #takeLost(directory: RelPath, entry: Entry): void {
+    if (entry.kind === 'bad-name') return
+    const path = joinPath(directory, entry.name)
+    if (entry.kind === 'directory' && entry.summary !== undefined) this.#lost.push({ path, summary: entry.summary })
+    else if (entry.kind === 'file') this.#lostFiles.push({ path, entry })
+  }
+
+  /** Proves by digests which files only moved; those are no deletions. */
+  async proveMoves(): Promise<void> {
+    // What is left of lost directories may hold more of what moved.
+    while (this.#lost.length > 0 && this.#freshFiles.length > 0) await this.#exploreLost()
+    const proposed = proposeFileMoves(this.#lostFiles, this.#freshFiles)
+    if (proposed.length === 0) return
+    const [lefts, rights] = await this.#digests(
+      proposed.map((move) => move.to.path),
+      proposed.map((move) => move.from.path),
+    )
+    proposed.forEach((move, i) => {
+      const digest = lefts[i]
+      const other = rights[i]
+      if (digest === undefined || other === undefined || !equalBytes(digest, other)) return
+      const steps = this.#drafts.get(parentOf(move.to.path))?.steps
+      const at = steps?.findIndex((step) => step.entry === move.to.entry) ?? -1
+      if (steps === undefined || at < 0) return
+      steps[at] = { ...(steps[at] as Step), from: move.from.path, digest }
+      this.#deletes--
+      const guarded = this.#guarded.findIndex((line) => line.startsWith(`${move.from.path}\0delete`))
+      if (guarded >= 0) this.#guarded.splice(guarded, 1)
+    })
+  }
+
+  /** Settles the pairs that only their content can tell apart. */
+  async proveEqual(): Promise<void> {
+    const paths = this.#doubts.map((doubt) => joinPath(doubt.path, doubt.left.name))
+    const [lefts, rights] = await this.#digests(paths, paths)
+    this.#doubts.forEach((doubt, i) => {
+      const decision = settleDigests(doubt.left, doubt.right, { left: lefts[i], right: rights[i] }, this.#rules)
+      const draft = this.#drafts.get(doubt.path)
+      if (decision !== undefined && draft !== undefined) this.#take(doubt.path, draft, decision, [])
+    })
+  }
+
+  async #digests(
+    left: readonly RelPath[],
+    right: readonly RelPath[],
+  ): Promise<[(Uint8Array | undefined)[], (Uint8Array | undefined)[]]> {
+    const both: [(Uint8Array | undefined)[], (Uint8Array | undefined)[]] = [[], []]
+    for (let at = 0; at < left.length; at += digestsPerRequest) {
+      const [lefts, rights] = await Promise.all([
+        this.#left.digests(asFiles(left.slice(at, at + digestsPerRequest))),
+        this.#right.digests(asFiles(right.slice(at, at + digestsPerRequest))),
+      ])
+      both[0].push(...lefts)
+      both[1].push(...rights)
+    }
+    return both
+  }
+
+  plan(): Plan {
+    const sections = this.#packed
+    const deletions: PackedSection[] = []
+    for (const { head, steps, deletions: goes } of this.#drafts.values()) {
+      if (steps.length > 0 || head.state !== 'present') sections.push(packSection(head, steps))
+      if (goes.length > 0) deletions.push(packSection({ ...head, state: 'present' }, goes))
+    }
+    sections.sort(compareSections)
+    deletions.sort(compareSections)
+    this.#guarded.sort()
+    return {
+      moves: this.#moves,
+      sections,
+      deletions,
+      problems: this.#problems,
+      deletes: this.#deletes,
+      replaces: this.#replaces,
+      guardedDigest: domainDigest('guarded 1', utf8(this.#guarded.join('\n'))),
+      guardedSample: this.#guarded.slice(0, sampleMax).map((line) => line.slice(0, line.indexOf('\0'))),
+    }
+  }
+}
+
+const digestsPerRequest = 2000
+const emptyListing = new Uint8Array([1])
+
+function* chunks<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+  for (let at = 0; at < items.length; at += listingsPerRequest) yield items.slice(at, at + listingsPerRequest)
+}
+
+function stepOf(action: Step['action'], entry: Entry): Step {
+  return { action, entry, from: undefined, digest: undefined }
+}
+
+function below(entry: Entry): number {
+  return entry.summary === undefined ? 0 : entry.summary.files + entry.summary.directories
+}
+
+function timeOf(listing: DirectoryListing): { mtimeSeconds: number; mtimeNs: number } {
+  return { mtimeSeconds: listing.mtimeSeconds, mtimeNs: listing.mtimeNs }
+}
+
+/** One directory a file: the order of the answers is the order of the paths. */
+function asFiles(paths: readonly RelPath[]): WantedDirectory[] {
+  return paths.map((path) => ({ path: parentOf(path), names: [nameOf(path)] }))
+}

@@ -1,0 +1,279 @@
+// A run, as a list of calls: scan both ends, compare, judge, carry out, remember. Each decision lies in a pure function
+// of core; each deed in an end. This file stays a screen or two of named calls.
+
+import { domainDigest } from '../chunk/digest.ts'
+import type { Summary } from '../core/entry.ts'
+import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
+import type { IgnoreText } from '../core/ignore.ts'
+import type { Problem } from '../core/problem.ts'
+import type { Mode, Rules } from '../core/reconcile.ts'
+import { type View, viewText } from '../core/view.ts'
+import type { ScanReport } from '../disk/scan.ts'
+import type { State } from '../state/open.ts'
+import { clearHold, type Hold, loadHold, loadPair, type Pair, saveHold, savePair } from '../state/pairs.ts'
+import { equalBytes, hex, utf8 } from '../std/bytes.ts'
+import type { Clock } from '../std/clock.ts'
+import { Failure } from '../std/failure.ts'
+import { planChanges } from './changes.ts'
+import { compare, type Plan } from './compare.ts'
+import type { ApplyCounts, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import { transfer, type TransferTotals } from './transfer.ts'
+
+export type Job = {
+  /** Names the pair of ends in the state database. */
+  readonly id: string
+  readonly mode: Mode
+  readonly checksum: boolean
+  readonly dryRun: boolean
+  readonly overrides: readonly IgnoreText[]
+  readonly ignoreFiles: readonly string[]
+  readonly limit: GuardLimit
+  readonly release: boolean
+}
+
+export type Outcome = 'unchanged' | 'done' | 'partial' | 'halted' | 'planned'
+
+export type RunEnd = {
+  readonly outcome: Outcome
+  readonly counts: ApplyCounts
+  readonly problems: readonly Problem[]
+  /** The left's tree under the view. */
+  readonly summary: Summary
+  /** Files whose content was asked of the source, repetitions counted. */
+  readonly supplied: number
+  /** Bytes of content that the source handed over. */
+  readonly contentBytes: number
+  readonly scanMs: number
+}
+
+export type RunContext = {
+  readonly state: State
+  readonly clock: Clock
+  readonly runId: string
+  readonly listen: RunListener
+  readonly signal: AbortSignal
+}
+
+const clockSkewMaxMs = 2000
+
+/** Brings the right to what the left is, or as far as the mode says. The ends are the caller's to close. */
+export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, context: RunContext): Promise<RunEnd> {
+  const { listen, state, signal } = context
+  checkClocks(job, left, right, context.clock)
+  tellRecovered(right, listen)
+  listen({ type: 'phase', phase: 'scan' })
+  const seen = await scanBoth(job, left, right, context.clock)
+  const pair = loadPair(state, job.id)
+  if (isUnchanged(job, pair, left, right, seen)) return endRun('unchanged', noCounts(), [], seen, nothingSent)
+  signal.throwIfAborted()
+
+  listen({ type: 'phase', phase: 'compare' })
+  const plan = await compare(left, right, rulesOf(job, seen.view), seen.scan.moves)
+  const problems = uniqueProblems([...seen.scan.problems, ...plan.problems])
+  for (const change of planChanges(plan)) listen(change)
+  const facts = guardFacts(plan, seen, hasBase(pair, left, right))
+  const released = judge(job, plan, facts, context)
+  if (released === 'halted') return endRun('halted', noCounts(), problems, seen, nothingSent)
+  if (job.dryRun) return endRun('planned', noCounts(), problems, seen, nothingSent)
+
+  savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
+  if (isEmpty(plan)) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
+  listen({ type: 'phase', phase: 'transfer' })
+  const steps = [...plan.sections, ...plan.deletions].reduce((sum, section) => sum + section.stepCount + 1, 0)
+  await right.begin({ ...facts, steps, limit: job.limit, released: released === 'released' })
+  problems.push(...(await right.moveDirectories(plan.moves)))
+  const sent = await transfer(left, right, plan, listen, signal)
+  listen({ type: 'phase', phase: 'apply' })
+  const applied = await right.finish()
+  problems.push(...applied.problems)
+  return remember(job, left, right, context, seen, applied, problems, sent)
+}
+
+type Seen = {
+  readonly scan: ScanReport
+  readonly view: View
+  readonly viewId: string
+  readonly left: Summary
+  readonly right: Summary | undefined
+  readonly scanMs: number
+}
+
+/** Both ends are scanned at the same time; the left's ignore files then complete the view. */
+async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Clock): Promise<Seen> {
+  const startMs = clock.monotonicMs()
+  const [scan] = await Promise.all([
+    left.scan({ overrides: job.overrides, ignoreFiles: job.ignoreFiles }),
+    right.scan({ overrides: job.overrides, ignoreFiles: [] }),
+  ])
+  const view: View = {
+    modeMask: left.facts.traits.modeMask & right.facts.traits.modeMask,
+    timeGrainNs: Math.max(left.facts.traits.timeGrainNs, right.facts.traits.timeGrainNs),
+    overrides: job.overrides,
+    texts: scan.texts,
+  }
+  const viewId = hex(domainDigest('view 1', utf8(viewText(view)))).slice(0, 32)
+  const [leftSummary, rightSummary] = await Promise.all([left.view(view, viewId), right.view(view, viewId)])
+  if (leftSummary === undefined)
+    throw new Failure('source-unreadable', `the folder ${left.facts.path} could not be read`)
+  const scanMs = Math.round(clock.monotonicMs() - startMs)
+  return { scan, view, viewId, left: leftSummary, right: rightSummary, scanMs }
+}
+
+function rulesOf(job: Job, view: View): Rules {
+  return { mode: job.mode, timeGrainNs: view.timeGrainNs, checksum: job.checksum }
+}
+
+function checkClocks(job: Job, left: SourceEnd, right: TargetEnd, clock: Clock): void {
+  if (job.mode !== 'update') return
+  for (const end of [left, right]) {
+    const skewMs = Math.abs(end.facts.nowMs - clock.nowMs())
+    if (skewMs > clockSkewMaxMs + openingTookMs) {
+      throw new Failure('clock-skew', `the clock of ${end.facts.machine} differs by ${Math.round(skewMs / 1000)} s`, {
+        hint: 'an update trusts times; set the clocks first, or mirror instead',
+      })
+    }
+  }
+}
+
+/** Facts are a moment old when they are looked at; this much of it is no skew. */
+const openingTookMs = 1000
+
+function tellRecovered(right: TargetEnd, listen: RunListener): void {
+  for (const { path, outcome } of right.facts.recovered) {
+    const text =
+      outcome === 'put-back'
+        ? `put back ${path}, which a run that was cut off had taken aside`
+        : `kept a version of ${path} in .nightferry/kept: a run that was cut off had displaced it unseen`
+    listen({ type: 'notice', text })
+  }
+}
+
+function hasBase(pair: Pair | undefined, left: SourceEnd, right: TargetEnd): boolean {
+  return pair !== undefined && pair.sourceId === left.facts.rootId && pair.targetId === right.facts.rootId
+}
+
+/** Whether both roots are still the pair that the last run left behind, problems aside. */
+function isUnchanged(job: Job, pair: Pair | undefined, left: SourceEnd, right: TargetEnd, seen: Seen): boolean {
+  if (pair === undefined || job.checksum || !hasBase(pair, left, right)) return false
+  if (pair.viewId !== `${job.mode} ${seen.viewId}` || pair.problems.length > 0 || seen.scan.problems.length > 0)
+    return false
+  return (
+    seen.right !== undefined &&
+    pair.sourceFingerprint !== undefined &&
+    pair.targetFingerprint !== undefined &&
+    equalBytes(pair.sourceFingerprint, seen.left.fingerprint) &&
+    equalBytes(pair.targetFingerprint, seen.right.fingerprint)
+  )
+}
+
+function guardFacts(plan: Plan, seen: Seen, base: boolean): GuardFacts {
+  return {
+    leftEntries: entriesOf(seen.left),
+    rightEntries: seen.right === undefined ? 0 : entriesOf(seen.right),
+    deletes: plan.deletes,
+    replaces: plan.replaces,
+    hasBase: base,
+  }
+}
+
+function entriesOf(summary: Summary): number {
+  return summary.files + summary.directories
+}
+
+/** Lets the plan go on, or holds it: a hold is told once and covers exactly this set. */
+function judge(job: Job, plan: Plan, facts: GuardFacts, context: RunContext): 'free' | 'released' | 'halted' {
+  const { state, listen, clock } = context
+  const halt = inspect(facts, job.limit)
+  const hold = loadHold(state, job.id)
+  if (halt === undefined) {
+    if (hold !== undefined && !job.dryRun) clearHold(state, job.id)
+    return 'free'
+  }
+  if (job.release && hold !== undefined && equalBytes(hold.digest, plan.guardedDigest)) return 'released'
+  const { reason, deletes, replaces } = halt
+  listen({
+    type: 'halt',
+    reason: haltText(reason),
+    deletes,
+    replaces,
+    sample: plan.guardedSample,
+    digest: hex(plan.guardedDigest),
+  })
+  const nowMs = clock.nowMs()
+  const next: Hold = {
+    job: job.id,
+    digest: plan.guardedDigest,
+    reason,
+    deletes,
+    replaces,
+    sample: [...plan.guardedSample],
+    atMs: nowMs,
+    toldMs: nowMs,
+  }
+  if (!job.dryRun) saveHold(state, next)
+  return job.dryRun ? 'free' : 'halted'
+}
+
+function isEmpty(plan: Plan): boolean {
+  return plan.moves.length === 0 && plan.sections.length === 0 && plan.deletions.length === 0
+}
+
+function pairOf(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context: RunContext): Pair {
+  return {
+    job: job.id,
+    sourceId: left.facts.rootId,
+    targetId: right.facts.rootId,
+    viewId: `${job.mode} ${seen.viewId}`,
+    sourceFingerprint: seen.left.fingerprint,
+    targetFingerprint: seen.right?.fingerprint,
+    problems: [],
+    runId: context.runId,
+    atMs: context.clock.nowMs(),
+  }
+}
+
+/** Records what both roots are now; the base never runs ahead of the disk. */
+function remember(
+  job: Job,
+  left: SourceEnd,
+  right: TargetEnd,
+  context: RunContext,
+  seen: Seen,
+  applied: { summary: Summary; counts: ApplyCounts } | undefined,
+  problems: readonly Problem[],
+  sent: TransferTotals,
+): RunEnd {
+  const pair = pairOf(job, left, right, seen, context)
+  const unique = uniqueProblems(problems)
+  const targetFingerprint = applied?.summary.fingerprint ?? seen.right?.fingerprint
+  savePair(context.state, { ...pair, targetFingerprint, problems: unique })
+  clearHold(context.state, job.id)
+  const outcome = unique.length > 0 ? 'partial' : applied === undefined ? 'unchanged' : 'done'
+  return endRun(outcome, applied?.counts ?? noCounts(), unique, seen, sent)
+}
+
+function endRun(
+  outcome: Outcome,
+  counts: ApplyCounts,
+  problems: readonly Problem[],
+  seen: Seen,
+  sent: TransferTotals,
+): RunEnd {
+  const { supplied, contentBytes } = sent
+  return { outcome, counts, problems, summary: seen.left, supplied, contentBytes, scanMs: seen.scanMs }
+}
+
+const nothingSent: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0 }
+
+function noCounts(): ApplyCounts {
+  return { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }
+}
+
+function uniqueProblems(problems: readonly Problem[]): Problem[] {
+  const byPath = new Map<string, Problem>()
+  for (const problem of problems) {
+    const known = byPath.get(problem.path)
+    if (known === undefined || known.detail === '') byPath.set(problem.path, problem)
+  }
+  return [...byPath.values()]
+}

@@ -1,0 +1,143 @@
+// The contract of an end: a root on this machine (local.ts) or behind the wire (remote.ts), to read from or to write to.
+// Everything that crosses it is plain data or flat bytes, so the two forms behave alike and the cycle never asks which
+// it has. Calls of one end are made in the order of this file; supply and receive of several batches run side by side.
+// Every call throws Failure: the run ends there, and what landed stays landed. Single paths are problems in the results.
+
+import type { Summary } from '../core/entry.ts'
+import type { GuardLimit } from '../core/guard.ts'
+import type { RelPath } from '../core/path.ts'
+import type { Problem } from '../core/problem.ts'
+import type { DirectoryMove } from '../core/renames.ts'
+import type { View } from '../core/view.ts'
+import type { Traits } from '../disk/root.ts'
+import type { ScanReport, ScanRules } from '../disk/scan.ts'
+import type { DirectoryListing } from '../disk/tasks.ts'
+import type { WantedDirectory } from '../disk/wants.ts'
+
+export type EndFacts = {
+  /** The machine's name, for people. */
+  readonly machine: string
+  readonly path: string
+  /** Stays the same for the same folder on the same disk. '' where a dry run found no marker. */
+  readonly rootId: string
+  readonly traits: Traits
+  readonly empty: boolean
+  /** The machine's wall clock when it opened the root. */
+  readonly nowMs: number
+  /** Paths that a run that died had left in mid-change, and what became of them. */
+  readonly recovered: readonly { readonly path: string; readonly outcome: string }[]
+}
+
+/** What the target must never exceed, told before the first change; the target judges it by its own count too. */
+export type PlanTotals = {
+  readonly deletes: number
+  readonly replaces: number
+  /** Steps and directories; decides how durability is bought. */
+  readonly steps: number
+  readonly hasBase: boolean
+  readonly leftEntries: number
+  readonly limit: GuardLimit
+  /** A person has seen this very set and let it go on. */
+  readonly released: boolean
+}
+
+export type Needs = {
+  /** Wants, as `encodeWants`; to be supplied in this order. */
+  readonly wants: Uint8Array
+  readonly wantCount: number
+  /** Files whose digests are needed before it is known what is wanted. */
+  readonly asks: Uint8Array
+  readonly askCount: number
+}
+
+export type ApplyCounts = {
+  created: number
+  replaced: number
+  attributes: number
+  renamed: number
+  deleted: number
+  /** Contents that were on the target already and were copied or renamed there. */
+  copied: number
+}
+
+export type ApplyResult = {
+  /** The target's root as read back, under the view. */
+  readonly summary: Summary
+  readonly counts: ApplyCounts
+  readonly problems: readonly Problem[]
+}
+
+export interface End {
+  readonly facts: EndFacts
+  scan(rules: ScanRules): Promise<ScanReport>
+  /** Sets the view; the root's summary, or undefined where a dry run's target does not exist. */
+  view(view: View, viewId: string): Promise<Summary | undefined>
+  /** Undefined where the directory is not known or could not be read. */
+  listings(paths: readonly RelPath[]): Promise<(DirectoryListing | undefined)[]>
+  /** In the order of the files; undefined where a digest can't be had. */
+  digests(files: readonly WantedDirectory[]): Promise<(Uint8Array | undefined)[]>
+  /** Ends the run at this end; with `save` what was seen is remembered. */
+  close(save: boolean): Promise<void>
+}
+
+/** A pack on its way: `payload` holds an 8-byte batch number and the pack, and is the sink's until its promise resolves. */
+export type PackSink = (payload: Uint8Array) => Promise<void>
+
+export interface SourceEnd extends End {
+  /** Reads what is wanted and hands it to the sink, in order. Resolves when the last pack was taken. */
+  supply(batch: number, wants: Uint8Array, sink: PackSink): Promise<void>
+}
+
+export interface TargetEnd extends End {
+  /** Announces the plan. Throws `root-held` when the target's own guard refuses it. */
+  begin(totals: PlanTotals): Promise<void>
+  /** Renames directories; those that did not move are problems. */
+  moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]>
+  /** Takes a batch of the plan; batches are numbered from 0 without gaps and land in that order. */
+  stage(batch: number, bytes: Uint8Array): Promise<Needs>
+  answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs>
+  /** Takes a pack of a batch's wants. The payload is the caller's again when this resolves. */
+  receive(payload: Uint8Array): Promise<void>
+  /** All packs of this round were received. Wants to be supplied once more; with `last`, none. */
+  written(batch: number, last: boolean): Promise<{ readonly again: Uint8Array; readonly count: number }>
+  /** Lands what is left, makes it durable, removes what goes, and reads back. */
+  finish(): Promise<ApplyResult>
+}
+
+/** Bytes before the pack in a payload: batch number u32, zero u32. */
+export const payloadHeadBytes = 8
+
+export function batchOf(payload: Uint8Array): number {
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(0, true)
+}
+
+/** What happens during a run, for whoever shows or logs it. */
+export type RunEvent =
+  | { readonly type: 'phase'; readonly phase: 'scan' | 'compare' | 'transfer' | 'apply' }
+  | {
+      readonly type: 'change'
+      readonly action: string
+      readonly path: string
+      readonly from?: string
+      readonly sizeBytes?: number
+    }
+  | { readonly type: 'problem'; readonly path: string; readonly code: string; readonly detail: string }
+  | {
+      readonly type: 'halt'
+      readonly reason: string
+      readonly deletes: number
+      readonly replaces: number
+      readonly sample: readonly string[]
+      readonly digest: string
+    }
+  | {
+      readonly type: 'progress'
+      readonly files: number
+      readonly filesTotal: number
+      readonly contentBytes: number
+      readonly contentTotal: number
+      readonly path: string
+    }
+  | { readonly type: 'notice'; readonly text: string }
+
+export type RunListener = (event: RunEvent) => void

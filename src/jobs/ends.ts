@@ -1,0 +1,55 @@
+// What a person writes as an end: a local path, or `machine:share[/sub]`, where the text before the first ':' has no '/'
+// and names a paired machine (else write `./a:b`). A trailing slash means nothing.
+
+import { parseRelPath, type RelPath } from '../core/path.ts'
+import { Failure } from '../std/failure.ts'
+
+export type EndName =
+  | { readonly kind: 'local'; readonly path: string }
+  | { readonly kind: 'remote'; readonly machine: string; readonly share: string; readonly sub: RelPath }
+
+/** Parses an end. Throws `bad-end` or `unknown-machine`. */
+export function parseEnd(text: string, isMachine: (name: string) => boolean): EndName {
+  if (text === '') throw new Failure('bad-end', 'an end is empty', { hint: 'name a folder, or machine:share' })
+  const colon = text.indexOf(':')
+  const before = colon < 0 ? '' : text.slice(0, colon)
+  if (colon <= 0 || before.includes('/')) return { kind: 'local', path: text }
+  if (before === 'ssh') {
+    throw new Failure('bad-end', 'ends by ssh are not there yet', { hint: 'pair the machines and name machine:share' })
+  }
+  if (!isMachine(before)) {
+    throw new Failure('unknown-machine', `no paired machine is named ${before}`, {
+      hint: `See nightferry machines. If ${text} is a folder here, write ./${text}`,
+    })
+  }
+  const place = text.slice(colon + 1).replace(/\/+$/, '')
+  const slash = place.indexOf('/')
+  const share = slash < 0 ? place : place.slice(0, slash)
+  const sub = parseRelPath(slash < 0 ? '' : place.slice(slash + 1))
+  if (share === '' || sub === undefined) {
+    throw new Failure('bad-end', `${text} names no share of ${before}`, { hint: `write ${before}:SHARE or ${before}:SHARE/FOLDER` })
+  }
+  return { kind: 'remote', machine: before, share, sub }
+}
+
+/** The end as one line that is equal for equal ends. */
+export function endText(end: EndName, realPath: (path: string) => string): string {
+  if (end.kind === 'local') return realPath(end.path)
+  return `${end.machine}:${end.share}${end.sub === '' ? '' : `/${end.sub}`}`
+}
+
+/** Refuses two remote ends, and local ends that are equal or lie within each other. */
+export function checkEnds(source: EndName, target: EndName, realPath: (path: string) => string): void {
+  if (source.kind === 'remote' && target.kind === 'remote') {
+    throw new Failure('two-remote-ends', `both ${source.machine} and ${target.machine} are other machines`, {
+      hint: `run it on ${source.machine}, where the source is local; the two machines must be paired`,
+    })
+  }
+  if (source.kind !== 'local' || target.kind !== 'local') return
+  const from = realPath(source.path)
+  const to = realPath(target.path)
+  if (from === to) throw new Failure('same-ends', `source and target are the same folder, ${from}`)
+  const inside = (inner: string, outer: string): boolean => inner.startsWith(outer === '/' ? '/' : `${outer}/`)
+  if (inside(to, from)) throw new Failure('nested-ends', `the target ${to} lies inside the source ${from}`)
+  if (inside(from, to)) throw new Failure('nested-ends', `the source ${from} lies inside the target ${to}`)
+}

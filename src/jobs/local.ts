@@ -1,0 +1,153 @@
+// An end on this machine: a root of disk, worked on by the seats of a crew. The tree lives in one seat; reading and
+// writing of batches are spread over all. Carries what was seen from the state database to the tree and back, since disk
+// knows no database. Never decides what a job does: that is the cycle's.
+
+import { domainDigest } from '../chunk/digest.ts'
+import type { Summary } from '../core/entry.ts'
+import type { RelPath } from '../core/path.ts'
+import { packStored, unpackStored } from '../core/stored.ts'
+import type { View } from '../core/view.ts'
+import { type Root, realPath } from '../disk/root.ts'
+import type { ScanReport, ScanRules } from '../disk/scan.ts'
+import { type DirectoryListing, type DiskTasks, splitDigests } from '../disk/tasks.ts'
+import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
+import type { State } from '../state/open.ts'
+import { loadTree, saveTree } from '../state/trees.ts'
+import { hex, utf8 } from '../std/bytes.ts'
+import type { Clock } from '../std/clock.ts'
+import type { Crew, Seat } from '../std/crew.ts'
+import type { Log } from '../std/log.ts'
+import { type EndFacts, type PackSink, payloadHeadBytes, type SourceEnd } from './endpoint.ts'
+import { SlabPool } from './slabs.ts'
+
+/** What ends of this machine share; owned by the process. */
+export type Workshop = {
+  readonly crew: Crew<DiskTasks>
+  readonly state: State
+  readonly clock: Clock
+  readonly log: Log
+  /** This machine's name. */
+  readonly machine: string
+}
+
+let lastId = 0
+
+/** A number for something that lives in a seat; never used twice in a process. */
+export function nextSeatId(): number {
+  return ++lastId
+}
+
+/** Where a root's tree is kept in the state database: jobs with other rules see other trees. */
+export function treeKeyOf(role: 'source' | 'target', path: string, job: string): string {
+  return `${role} ${hex(domainDigest('tree key', utf8(`${realPath(path)}\0${job}`))).slice(0, 32)}`
+}
+
+/** What both kinds of local end do. */
+export class LocalEnd {
+  readonly facts: EndFacts
+  protected readonly workshop: Workshop
+  protected readonly root: Root
+  protected readonly tree: number = nextSeatId()
+  protected readonly treeSeat: Seat<DiskTasks>
+  readonly #treeKey: string
+  #viewId = ''
+
+  constructor(workshop: Workshop, root: Root, options: { treeKey: string; seat: number }) {
+    this.workshop = workshop
+    this.root = root
+    this.#treeKey = options.treeKey
+    this.treeSeat = this.seat(options.seat)
+    this.facts = {
+      machine: workshop.machine,
+      path: root.path,
+      rootId: root.id,
+      traits: root.traits,
+      empty: root.empty,
+      nowMs: workshop.clock.nowMs(),
+      recovered: root.recovered,
+    }
+  }
+
+  protected seat(number: number): Seat<DiskTasks> {
+    const { seats } = this.workshop.crew
+    return seats[number % seats.length] as Seat<DiskTasks>
+  }
+
+  async scan(rules: ScanRules): Promise<ScanReport> {
+    const { viewId, directories } = loadTree(this.workshop.state, this.#treeKey)
+    this.#viewId = viewId
+    const stored = directories.length === 0 ? undefined : packStored(directories)
+    const transfer = stored === undefined ? [] : [stored.buffer as ArrayBuffer]
+    return await this.treeSeat.run('scan', { tree: this.tree, root: this.root.handle, stored, viewId, rules }, transfer)
+  }
+
+  async view(view: View, viewId: string): Promise<Summary | undefined> {
+    this.#viewId = viewId
+    return await this.treeSeat.run('view', { tree: this.tree, view, viewId })
+  }
+
+  async listings(paths: readonly RelPath[]): Promise<(DirectoryListing | undefined)[]> {
+    return await this.treeSeat.run('listings', { tree: this.tree, paths })
+  }
+
+  async digests(files: readonly WantedDirectory[]): Promise<(Uint8Array | undefined)[]> {
+    return splitDigests(await this.treeSeat.run('digests', { tree: this.tree, files: encodeWants(files) }))
+  }
+
+  /** Writes what the tree saw to the database. */
+  protected async save(): Promise<void> {
+    const { put, removed } = await this.treeSeat.run('takeChanges', { tree: this.tree })
+    if (put.length === 0 && removed.length === 0) return
+    saveTree(this.workshop.state, this.#treeKey, this.#viewId, { put: [...unpackStored(put)], removed })
+  }
+
+  async close(save: boolean): Promise<void> {
+    try {
+      if (save && this.root.handle >= 0) await this.save()
+    } finally {
+      await this.treeSeat.run('closeTree', { tree: this.tree })
+      this.root.close()
+    }
+  }
+}
+
+/** Buffers that one supply may have under way. */
+const slabsPerSource = 12
+
+export class LocalSource extends LocalEnd implements SourceEnd {
+  readonly #pool = new SlabPool(slabsPerSource)
+  readonly #learned: Uint8Array[] = []
+
+  async supply(batch: number, wants: Uint8Array, sink: PackSink): Promise<void> {
+    const seat = this.seat(batch)
+    const supply = nextSeatId()
+    await seat.run('openSupply', { supply, root: this.root.handle, wants })
+    const underWay: Promise<void>[] = []
+    let failed: unknown
+    try {
+      for (let done = false; !done && failed === undefined; ) {
+        const slab = await this.#pool.take()
+        const filled = await seat.run('fill', { supply, slab, start: payloadHeadBytes })
+        done = filled.done
+        if (filled.learned !== undefined) this.#learned.push(filled.learned)
+        new DataView(slab.buffer).setUint32(0, batch, true)
+        const payload = slab.subarray(0, payloadHeadBytes + filled.length)
+        const sent = sink(payload)
+          .catch((error: unknown) => {
+            failed ??= error
+          })
+          .finally(() => this.#pool.put(slab))
+        underWay.push(sent)
+      }
+    } finally {
+      await Promise.all(underWay)
+      if (failed !== undefined) await seat.run('closeSupply', { supply })
+    }
+    if (failed !== undefined) throw failed
+  }
+
+  override async close(save: boolean): Promise<void> {
+    if (this.#learned.length > 0) await this.treeSeat.run('learn', { tree: this.tree, learned: this.#learned })
+    await super.close(save)
+  }
+}

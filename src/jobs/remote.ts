@@ -1,0 +1,216 @@
+// An end on another machine: the calls of the contract, carried over a session. Content travels on one stream of packs,
+// in either direction; everything else is a call. What comes back from a peer is bounded and checked by the schemas and
+// by the readers of listings, wants and batches, before anything is done with it.
+
+import type { Summary } from '../core/entry.ts'
+import type { RelPath } from '../core/path.ts'
+import { parseRelPath } from '../core/path.ts'
+import { isProblemCode, type Problem } from '../core/problem.ts'
+import type { DirectoryMove } from '../core/renames.ts'
+import type { View } from '../core/view.ts'
+import { slabBytes } from '../disk/pack.ts'
+import type { ScanReport, ScanRules } from '../disk/scan.ts'
+import { type DirectoryListing, splitDigests } from '../disk/tasks.ts'
+import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
+import { Failure } from '../std/failure.ts'
+import { type OpenAnswer, type OpenRequest, secondsText } from '../wire/messages.ts'
+import type { Session } from '../wire/session.ts'
+import type { WireStream } from '../wire/stream.ts'
+import { call } from './bulk.ts'
+import {
+  type ApplyResult,
+  batchOf,
+  type EndFacts,
+  type Needs,
+  type PackSink,
+  type PlanTotals,
+  payloadHeadBytes,
+  type SourceEnd,
+  type TargetEnd,
+} from './endpoint.ts'
+
+/** The name of the stream that carries packs. */
+export const packStream = 'packs'
+
+class RemoteEnd {
+  readonly facts: EndFacts
+  protected readonly session: Session
+
+  constructor(session: Session, machine: string, answer: OpenAnswer) {
+    this.session = session
+    this.facts = {
+      machine,
+      path: answer.path,
+      rootId: answer.rootId,
+      traits: { timeGrainNs: answer.timeGrainNs, modeMask: answer.modeMask },
+      empty: answer.empty,
+      nowMs: answer.nowMs,
+      recovered: answer.recovered,
+    }
+  }
+
+  async scan(rules: ScanRules): Promise<ScanReport> {
+    const answer = await call(this.session, 'scan', rules)
+    return {
+      entries: answer.entries,
+      problems: checkedProblems(answer.problems),
+      texts: answer.texts,
+      moves: checkedMoves(answer.moves),
+    }
+  }
+
+  async view(view: View, viewId: string): Promise<Summary | undefined> {
+    return (await call(this.session, 'view', { ...view, viewId })).summary
+  }
+
+  async listings(paths: readonly RelPath[]): Promise<(DirectoryListing | undefined)[]> {
+    const { listings } = await call(this.session, 'listings', { paths })
+    if (listings.length !== paths.length)
+      throw new Failure('protocol-broken', 'not as many listings came as were asked for')
+    return listings.map(({ known, bytes, mtimeSeconds, mtimeNs }) =>
+      known ? { bytes, mtimeSeconds: parseSeconds(mtimeSeconds), mtimeNs } : undefined,
+    )
+  }
+
+  async digests(files: readonly WantedDirectory[]): Promise<(Uint8Array | undefined)[]> {
+    const { digests } = await call(this.session, 'digests', { files: encodeWants(files) })
+    return splitDigests(digests)
+  }
+
+  async close(save: boolean): Promise<void> {
+    // A session that is over has closed its end already.
+    await call(this.session, 'close', { save }).catch((error: unknown) => {
+      if (!(error instanceof Failure)) throw error
+    })
+    this.session.close()
+  }
+}
+
+export class RemoteSource extends RemoteEnd implements SourceEnd {
+  readonly #sinks = new Map<number, { sink: PackSink; packs: number; taken: Promise<void>[]; arrived: () => void }>()
+
+  constructor(session: Session, machine: string, answer: OpenAnswer) {
+    super(session, machine, answer)
+    const stream = session.openStream(packStream, new Uint8Array(0))
+    stream.onFrame((payload, release) => this.#take(payload, release))
+  }
+
+  #take(payload: Uint8Array, release: () => void): void {
+    const waiting = payload.length < payloadHeadBytes ? undefined : this.#sinks.get(batchOf(payload))
+    if (waiting === undefined || payload.length > slabBytes + payloadHeadBytes) {
+      throw new Failure('unsolicited', 'the source sent content that was not asked for')
+    }
+    waiting.taken.push(waiting.sink(payload).finally(release))
+    waiting.packs++
+    waiting.arrived()
+  }
+
+  async supply(batch: number, wants: Uint8Array, sink: PackSink): Promise<void> {
+    let check = (): void => {}
+    const waiting = { sink, packs: 0, taken: [] as Promise<void>[], arrived: () => check() }
+    this.#sinks.set(batch, waiting)
+    try {
+      const { packs } = await call(this.session, 'supply', { batch, wants })
+      await new Promise<void>((resolve, reject) => {
+        check = () => {
+          if (waiting.packs === packs) resolve()
+          else if (waiting.packs > packs)
+            reject(new Failure('unsolicited', 'more packs came than the source said it sent'))
+        }
+        check()
+        void this.session.closed.then((failure) =>
+          reject(failure ?? new Failure('connection-lost', 'the session was closed')),
+        )
+      })
+      await Promise.all(waiting.taken)
+    } finally {
+      this.#sinks.delete(batch)
+      await Promise.allSettled(waiting.taken)
+    }
+  }
+}
+
+export class RemoteTarget extends RemoteEnd implements TargetEnd {
+  readonly #packs: WireStream
+
+  constructor(session: Session, machine: string, answer: OpenAnswer) {
+    super(session, machine, answer)
+    this.#packs = session.openStream(packStream, new Uint8Array(0))
+  }
+
+  async begin(totals: PlanTotals): Promise<void> {
+    const { limit, ...rest } = totals
+    const limitValue = limit.kind === 'count' ? limit.entries : limit.kind === 'percent' ? limit.percent : 0
+    const { deletes, replaces, steps, hasBase, leftEntries, released } = rest
+    const input = { deletes, replaces, steps, hasBase, leftEntries, released, limitKind: limit.kind, limitValue }
+    await call(this.session, 'begin', input)
+  }
+
+  async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
+    return checkedProblems((await call(this.session, 'moves', { moves })).problems)
+  }
+
+  async stage(batch: number, bytes: Uint8Array): Promise<Needs> {
+    return await call(this.session, 'stage', { batch, bytes })
+  }
+
+  async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {
+    const joined = new Uint8Array(digests.length * 32)
+    digests.forEach((digest, i) => {
+      if (digest !== undefined) joined.set(digest, i * 32)
+    })
+    return await call(this.session, 'answer', { batch, digests: joined })
+  }
+
+  async receive(payload: Uint8Array): Promise<void> {
+    await this.#packs.send(payload)
+  }
+
+  async written(batch: number, last: boolean): Promise<{ again: Uint8Array; count: number }> {
+    return await call(this.session, 'written', { batch, last })
+  }
+
+  async finish(): Promise<ApplyResult> {
+    const { summary, problems, ...counts } = await call(this.session, 'finish', {})
+    return { summary, problems: checkedProblems(problems), counts }
+  }
+}
+
+/** Opens a share of the machine at the other side of a session, to read from it or to write to it. */
+export async function openRemote(
+  session: Session,
+  machine: string,
+  request: OpenRequest & { role: 'source' },
+): Promise<RemoteSource>
+export async function openRemote(
+  session: Session,
+  machine: string,
+  request: OpenRequest & { role: 'target' },
+): Promise<RemoteTarget>
+export async function openRemote(session: Session, machine: string, request: OpenRequest): Promise<RemoteEnd> {
+  const answer = await call(session, 'open', request)
+  return request.role === 'source'
+    ? new RemoteSource(session, machine, answer)
+    : new RemoteTarget(session, machine, answer)
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text)
+  if (!Number.isSafeInteger(seconds) || secondsText(seconds) !== text)
+    throw new Failure('protocol-broken', 'a time is none')
+  return seconds
+}
+
+function checkedProblems(problems: readonly { path: string; code: string; detail: string }[]): Problem[] {
+  return problems.map(({ path, code, detail }) => {
+    return { path, code: isProblemCode(code) ? code : 'write-failed', detail }
+  })
+}
+
+function checkedMoves(moves: readonly { from: string; to: string }[]): DirectoryMove[] {
+  return moves.flatMap((move) => {
+    const from = parseRelPath(move.from)
+    const to = parseRelPath(move.to)
+    return from === undefined || to === undefined ? [] : [{ from, to }]
+  })
+}

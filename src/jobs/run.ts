@@ -1,0 +1,160 @@
+// One run from the names of its ends to its entry in the history: opens both ends wherever they are, runs the cycle,
+// closes them whatever happens, and records the outcome. The command line, the demo and (later) the daemon's engine all
+// come through here.
+
+import { domainDigest } from '../chunk/digest.ts'
+import type { GuardLimit } from '../core/guard.ts'
+import type { IgnoreText } from '../core/ignore.ts'
+import type { Mode } from '../core/reconcile.ts'
+import { openSource, openTarget, realPath } from '../disk/root.ts'
+import { systemSys } from '../disk/system.ts'
+import { loadPair } from '../state/pairs.ts'
+import { endRun, startRun } from '../state/runs.ts'
+import { hex, utf8 } from '../std/bytes.ts'
+import { asFailure, Failure } from '../std/failure.ts'
+import type { Session } from '../wire/session.ts'
+import { type Job, type RunEnd, runCycle } from './cycle.ts'
+import { checkEnds, endText, type EndName, parseEnd } from './ends.ts'
+import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
+import { openRemote } from './remote.ts'
+import { LocalTarget } from './target.ts'
+
+export type RunRequest = {
+  readonly source: string
+  readonly target: string
+  readonly mode: Mode
+  readonly checksum: boolean
+  readonly dryRun: boolean
+  readonly overrides: readonly IgnoreText[]
+  readonly ignoreFiles: readonly string[]
+  readonly limit: GuardLimit
+  readonly release: boolean
+  /** The target was replaced on purpose: what the last run knew of it does not count. */
+  readonly newTarget: boolean
+}
+
+/** How a run reaches other machines; from the machine's settings. */
+export type Reach = {
+  isMachine(name: string): boolean
+  /** A session with a paired machine. Throws `unreachable` and its like. */
+  connect(machine: string, signal: AbortSignal): Promise<Session>
+}
+
+export type FinishedRun = RunEnd & {
+  readonly runId: string
+  readonly wireBytesOut: number
+  readonly wireBytesIn: number
+}
+
+/** Runs once. Throws Failure where no run came about or it broke; everything else is in the result. */
+export async function runOnce(
+  workshop: Workshop,
+  reach: Reach,
+  request: RunRequest,
+  listen: RunListener,
+  signal: AbortSignal,
+): Promise<FinishedRun> {
+  const source = parseEnd(request.source, reach.isMachine)
+  const target = parseEnd(request.target, reach.isMachine)
+  checkEnds(source, target, realPath)
+  const job = jobOf(request, source, target)
+  const { runId } = startRun(workshop.state, { job: job.id, source: endText(source, realPath), target: endText(target, realPath), mode: job.mode })
+  workshop.log.note('run-start', { runId, source: request.source, target: request.target, mode: job.mode, dryRun: job.dryRun })
+  try {
+    const end = await runEnds(workshop, reach, { request, job, source, target, runId }, listen, signal)
+    record(workshop, runId, end)
+    return end
+  } catch (error) {
+    const failure = signal.aborted ? cancelled() : asFailure(error, 'disk-error')
+    endRun(workshop.state, runId, { outcome: 'failed', exitCode: failure.exitCode, counts: {}, problems: [] })
+    workshop.log.note('run-end', { runId, outcome: 'failed', code: failure.code, message: failure.message })
+    throw failure
+  }
+}
+
+function cancelled(): Failure {
+  return new Failure('cancelled', 'the run was cancelled', { hint: 'what was complete is in place; the next run goes on from there' })
+}
+
+function record(workshop: Workshop, runId: string, end: FinishedRun): void {
+  const { outcome, counts, problems } = end
+  const exitCode = exitCodeOf(end)
+  endRun(workshop.state, runId, { outcome, exitCode, counts, problems })
+  for (const { path, code, detail } of problems.slice(0, 1000)) workshop.log.note('problem', { runId, path, code, detail })
+  const { supplied, wireBytesOut, wireBytesIn } = end
+  workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, requested: supplied, problems: problems.length, wireBytesOut, wireBytesIn })
+}
+
+export function exitCodeOf(end: RunEnd): number {
+  if (end.outcome === 'halted') return 15
+  return end.problems.length > 0 ? 3 : 0
+}
+
+type Opened = { readonly request: RunRequest; readonly job: Job; readonly source: EndName; readonly target: EndName; readonly runId: string }
+
+async function runEnds(
+  workshop: Workshop,
+  reach: Reach,
+  opened: Opened,
+  listen: RunListener,
+  signal: AbortSignal,
+): Promise<FinishedRun> {
+  const { job, source, target, runId } = opened
+  const remote = source.kind === 'remote' ? source : target.kind === 'remote' ? target : undefined
+  const session = remote === undefined ? undefined : await reach.connect(remote.machine, signal)
+  const abort = (): void => session?.close()
+  signal.addEventListener('abort', abort, { once: true })
+  let left: SourceEnd | undefined
+  let right: TargetEnd | undefined
+  let save = false
+  try {
+    left = await openLeft(workshop, session, opened)
+    right = await openRight(workshop, session, opened)
+    const context = { state: workshop.state, clock: workshop.clock, runId, listen, signal }
+    const end = await runCycle(job, left, right, context)
+    save = !job.dryRun
+    const link = session?.link
+    return { ...end, runId, wireBytesOut: link?.bytesWritten ?? 0, wireBytesIn: link?.bytesRead ?? 0 }
+  } finally {
+    signal.removeEventListener('abort', abort)
+    await closeBoth(left, right, save)
+    session?.close()
+  }
+}
+
+/** Both ends are closed, whatever the other one does. */
+async function closeBoth(left: SourceEnd | undefined, right: TargetEnd | undefined, save: boolean): Promise<void> {
+  const ended = await Promise.allSettled([left?.close(save), right?.close(save)])
+  for (const one of ended) if (one.status === 'rejected') throw one.reason
+}
+
+async function openLeft(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<SourceEnd> {
+  const { source, job } = opened
+  if (source.kind === 'local') {
+    const root = openSource(systemSys(), source.path)
+    return new LocalSource(workshop, root, { treeKey: treeKeyOf('source', source.path, job.id), seat: 0 })
+  }
+  const { share, sub, machine } = source
+  return await openRemote(session as Session, machine, { share, sub, role: 'source', job: job.id, create: false })
+}
+
+async function openRight(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<TargetEnd> {
+  const { target, job, request } = opened
+  const expectedId = request.newTarget ? undefined : loadPair(workshop.state, job.id)?.targetId
+  const create = !job.dryRun
+  if (target.kind === 'local') {
+    const root = openTarget(systemSys(), target.path, { create, machine: workshop.machine, expectedId })
+    return new LocalTarget(workshop, root, { treeKey: treeKeyOf('target', target.path, job.id), seat: 1, job: job.id })
+  }
+  const { share, sub, machine } = target
+  const expected = expectedId === undefined ? {} : { expectedId }
+  return await openRemote(session as Session, machine, { share, sub, role: 'target', job: job.id, create, ...expected })
+}
+
+function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
+  const { mode, checksum, dryRun, overrides, ignoreFiles, limit, release } = request
+  const ends = utf8(`${endText(source, realPath)}\0${endText(target, realPath)}`)
+  const id = hex(domainDigest('job 1', ends)).slice(0, 32)
+  return { id, mode, checksum, dryRun, overrides, ignoreFiles, limit, release }
+}

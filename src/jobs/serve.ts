@@ -1,0 +1,271 @@
+// The answering side: one session of a paired machine, at most one end open in it. A peer reaches shares and nothing
+// else; what it asks is done by the same local ends that a run on this machine uses, under the share's own rules.
+// When the session ends, for whatever reason, the end is closed, and what landed stays landed.
+
+import { join } from 'node:path'
+import type { GuardLimit } from '../core/guard.ts'
+import { parseRelPath, type RelPath } from '../core/path.ts'
+import type { DirectoryMove } from '../core/renames.ts'
+import { slabBytes } from '../disk/pack.ts'
+import { openSource, openTarget, realPath } from '../disk/root.ts'
+import { systemSys } from '../disk/system.ts'
+import { splitDigests } from '../disk/tasks.ts'
+import { decodeWants } from '../disk/wants.ts'
+import { present } from '../std/assert.ts'
+import { asFailure, Failure } from '../std/failure.ts'
+import { type OpenAnswer, type OpenRequest, secondsText } from '../wire/messages.ts'
+import type { Session } from '../wire/session.ts'
+import type { WireStream } from '../wire/stream.ts'
+import type { StreamHandler } from '../wire/streams.ts'
+import { answerCall, type CallHandlers, type CallInput } from './bulk.ts'
+import { payloadHeadBytes } from './endpoint.ts'
+import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
+import { packStream } from './remote.ts'
+import { loadShares, type Share, shareFor } from './shares.ts'
+import { SlabPool } from './slabs.ts'
+import { LocalTarget } from './target.ts'
+
+const slabsPerSession = 20
+
+export type ServeOptions = {
+  readonly workshop: Workshop
+  readonly configDirectory: string
+  /** What this machine calls the peer. */
+  readonly machine: string
+}
+
+/** Answers everything in a session. Give `onStream` to `openSession`, and the session to `attach` once it is open. */
+export class Served {
+  readonly #options: ServeOptions
+  readonly #pool = new SlabPool(slabsPerSession)
+  readonly #handlers: CallHandlers
+  #source: LocalSource | undefined
+  #target: LocalTarget | undefined
+  #packs: WireStream | undefined
+  #opening: Promise<unknown> = Promise.resolve()
+
+  constructor(options: ServeOptions) {
+    this.#options = options
+    this.#handlers = this.#makeHandlers()
+  }
+
+  readonly onStream: StreamHandler = (name, header, stream) => {
+    if (name !== packStream) return answerCall(name, header, stream, this.#handlers)
+    if (this.#packs !== undefined) return false
+    this.#packs = stream
+    stream.allocate = (length) =>
+      length > slabBytes + payloadHeadBytes ? undefined : this.#pool.tryTake()?.subarray(0, length)
+    stream.onFrame((payload, release) => this.#receive(payload, release))
+    return true
+  }
+
+  /** Closes the end when the session is over. Resolves then. */
+  async attach(session: Session): Promise<void> {
+    const failure = await session.closed
+    await this.#opening.catch(() => {})
+    await this.#close(false)
+    this.#note('session-close', { reason: failure?.code ?? 'done' })
+  }
+
+  #note(action: string, fields: Record<string, string | number | boolean>): void {
+    this.#options.workshop.log.note(action, { machine: this.#options.machine, ...fields })
+  }
+
+  #receive(payload: Uint8Array, release: () => void): void {
+    const target = this.#mustTarget()
+    target.receive(payload).then(
+      () => {
+        this.#pool.put(payload)
+        release()
+      },
+      (error: unknown) => {
+        this.#pool.put(payload)
+        this.#unsolicited(asFailure(error, 'peer-failed'))
+      },
+    )
+  }
+
+  /** Content that nobody asked for stops the transfer at once; it is an event of its own. */
+  #unsolicited(failure: Failure): void {
+    this.#note(failure.code === 'unsolicited' ? 'unsolicited' : 'receive-failed', { reason: failure.message })
+    this.#packs?.cancel(failure)
+  }
+
+  #mustSource(): LocalSource {
+    if (this.#source === undefined) throw new Failure('protocol-broken', 'no source is open in this session')
+    return this.#source
+  }
+
+  #mustTarget(): LocalTarget {
+    if (this.#target === undefined) throw new Failure('protocol-broken', 'no target is open in this session')
+    return this.#target
+  }
+
+  #mustEnd(): LocalSource | LocalTarget {
+    return this.#source ?? this.#mustTarget()
+  }
+
+  async #open(request: OpenRequest): Promise<OpenAnswer> {
+    if (this.#source !== undefined || this.#target !== undefined) {
+      throw new Failure('protocol-broken', 'a session opens one end')
+    }
+    const { workshop, configDirectory, machine } = this.#options
+    const share = shareFor(loadShares(configDirectory), request.share, machine)
+    const label = request.sub === '' ? share.name : `${share.name}/${request.sub}`
+    try {
+      const path = placeOf(share, request.sub)
+      const end = request.role === 'source' ? this.#openSource(path, request) : this.#openTarget(share, path, request)
+      const { facts } = end
+      this.#note('session-open', { share: label, role: request.role })
+      const { timeGrainNs, modeMask } = facts.traits
+      const { rootId, empty } = facts
+      return {
+        path: label,
+        rootId,
+        timeGrainNs,
+        modeMask,
+        empty,
+        nowMs: workshop.clock.nowMs(),
+        recovered: facts.recovered,
+      }
+    } catch (error) {
+      const failure = asFailure(error, 'peer-failed')
+      // Where a share lies on this machine is nobody else's business.
+      const message = failure.message.replaceAll(share.path, share.name)
+      throw new Failure(failure.code, message, { hint: failure.hint })
+    }
+  }
+
+  #openSource(path: string, request: OpenRequest): LocalSource {
+    const root = openSource(systemSys(), path)
+    this.#source = new LocalSource(this.#options.workshop, root, {
+      treeKey: treeKeyOf('source', path, request.job),
+      seat: 0,
+    })
+    return this.#source
+  }
+
+  #openTarget(share: Share, path: string, request: OpenRequest): LocalTarget {
+    if (share.readOnly) {
+      throw new Failure('share-read-only', `the share ${share.name} may be read but not written`, {
+        hint: 'share it again without --read-only on the machine that owns it',
+      })
+    }
+    const { workshop } = this.#options
+    const { create, expectedId } = request
+    const root = openTarget(systemSys(), path, { create, machine: workshop.machine, expectedId })
+    this.#target = new LocalTarget(workshop, root, {
+      treeKey: treeKeyOf('target', path, request.job),
+      seat: 0,
+      job: request.job,
+    })
+    return this.#target
+  }
+
+  async #supply({ batch, wants }: CallInput<'supply'>): Promise<{ packs: number }> {
+    const stream = present(this.#packs, 'packs have a stream')
+    let packs = 0
+    await this.#mustSource().supply(batch, wants, async (payload) => {
+      packs++
+      await stream.send(payload)
+    })
+    const names = decodeWants(wants)
+    for (const { path, names: files } of names)
+      this.#note('file-sent', { directory: path, names: files.join('/'), count: files.length })
+    return { packs }
+  }
+
+  async #close(save: boolean): Promise<void> {
+    const end = this.#source ?? this.#target
+    this.#source = undefined
+    this.#target = undefined
+    await end?.close(save)
+  }
+
+  #makeHandlers(): CallHandlers {
+    return {
+      open: (request) => {
+        const opened = this.#open(request)
+        this.#opening = opened
+        return opened
+      },
+      scan: async (rules) => await this.#mustEnd().scan(rules),
+      view: async ({ viewId, ...view }) => {
+        const summary = await this.#mustEnd().view(view, viewId)
+        return summary === undefined ? {} : { summary }
+      },
+      listings: async ({ paths }) => await this.#listings(paths),
+      digests: async ({ files }) => ({ digests: joinDigests(await this.#mustEnd().digests(decodeWants(files))) }),
+      begin: async ({ limitKind, limitValue, ...rest }) => {
+        await this.#mustTarget().begin({ ...rest, limit: limitOf(limitKind, limitValue) })
+        return {}
+      },
+      moves: async ({ moves }) => ({ problems: await this.#mustTarget().moveDirectories(checkMoves(moves)) }),
+      stage: async ({ batch, bytes }) => await this.#mustTarget().stage(batch, bytes),
+      answer: async ({ batch, digests }) => await this.#mustTarget().answer(batch, splitDigests(digests)),
+      supply: async (input) => await this.#supply(input),
+      written: async ({ batch, last }) => await this.#mustTarget().written(batch, last),
+      finish: async () => {
+        const { summary, problems, counts } = await this.#mustTarget().finish()
+        return { summary, problems, ...counts }
+      },
+      close: async ({ save }) => {
+        await this.#close(save)
+        return {}
+      },
+    }
+  }
+
+  async #listings(
+    paths: readonly string[],
+  ): Promise<{ listings: { known: boolean; bytes: Uint8Array; mtimeSeconds: string; mtimeNs: number }[] }> {
+    const found = await this.#mustEnd().listings(paths.map(mustPath))
+    return {
+      listings: found.map((listing) =>
+        listing === undefined
+          ? { known: false, bytes: new Uint8Array(0), mtimeSeconds: '0', mtimeNs: 0 }
+          : {
+              known: true,
+              bytes: listing.bytes,
+              mtimeSeconds: secondsText(listing.mtimeSeconds),
+              mtimeNs: listing.mtimeNs,
+            },
+      ),
+    }
+  }
+}
+
+function joinDigests(digests: readonly (Uint8Array | undefined)[]): Uint8Array {
+  const joined = new Uint8Array(digests.length * 32)
+  digests.forEach((digest, i) => {
+    if (digest !== undefined) joined.set(digest, i * 32)
+  })
+  return joined
+}
+
+function mustPath(text: string): RelPath {
+  const path = parseRelPath(text)
+  if (path === undefined) throw new Failure('protocol-broken', 'a path is none below a root')
+  return path
+}
+
+function checkMoves(moves: readonly { from: string; to: string }[]): DirectoryMove[] {
+  return moves.map(({ from, to }) => ({ from: mustPath(from), to: mustPath(to) }))
+}
+
+function limitOf(kind: string, value: number): GuardLimit {
+  if (kind === 'count') return { kind, entries: value }
+  return kind === 'percent' ? { kind, percent: value } : { kind: 'default' }
+}
+
+/** The folder of a share's sub-path. A link on the way may not lead out of the share. */
+function placeOf(share: Share, sub: string): string {
+  const path = mustPath(sub)
+  const place = path === '' ? share.path : join(share.path, path)
+  const real = realPath(place)
+  const base = realPath(share.path)
+  if (real !== base && !real.startsWith(base === '/' ? '/' : `${base}/`)) {
+    throw new Failure('unknown-share', `${share.name}/${sub} lies outside the share`)
+  }
+  return place
+}

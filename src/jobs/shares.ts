@@ -1,0 +1,188 @@
+// The folders that this machine lets others use: `shares.json` in the configuration directory. A share is given to every
+// paired machine or to named ones. Read afresh on each use: another process may have changed it. What is not exactly
+// right is refused, never guessed and never overwritten. Paths are kept as they were given: absolute, and resolved by the
+// caller; nothing here asks the disk. Shares may lie within each other.
+
+import { isAbsolute, join, normalize } from 'node:path'
+import { fromUtf8, utf8 } from '../std/bytes.ts'
+import { Failure } from '../std/failure.ts'
+import { ensureOwnDirectory, ownFileMode, readOwnFile, writeOwnFile } from '../std/files.ts'
+import { isMachineName } from '../wire/peers.ts'
+
+export type Share = {
+  readonly name: string
+  /** Absolute, with no symlink on the way when it was shared. */
+  readonly path: string
+  readonly readOnly: boolean
+  /** Names of the machines it is given to; undefined: to every paired machine. */
+  readonly for: readonly string[] | undefined
+}
+
+const sharesFile = 'shares.json'
+const formatVersion = 1
+const maxFileBytes = 4 * 1024 * 1024
+const maxShares = 1000
+const maxPathBytes = 4096
+
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+
+/** All shares, in the order in which they were added. Throws `bad-config` or `format-too-new` for a file that is not ours. */
+export function loadShares(configDirectory: string): readonly Share[] {
+  const path = join(configDirectory, sharesFile)
+  const mode = ownFileMode(path)
+  if (mode !== undefined && (mode & 0o022) !== 0) {
+    throw new Failure('bad-config', `${path} can be changed by other users`, {
+      hint: 'It says which folders others may use. Look through it, then run chmod 600 on it.',
+    })
+  }
+  const bytes = readOwnFile(path, { maxBytes: maxFileBytes })
+  if (bytes === undefined) return []
+  let content: unknown
+  try {
+    content = JSON.parse(fromUtf8(bytes) ?? '')
+  } catch {
+    throw damaged(path, 'it is not JSON')
+  }
+  return readShares(content, path)
+}
+
+/** Adds a share. Its path must be absolute and resolved. Throws `bad-usage` for what can't be one and for a name that is taken. */
+export function addShare(configDirectory: string, share: Share): void {
+  const fault = faultIn(share)
+  if (fault !== undefined) throw new Failure('bad-usage', fault.message, { hint: fault.hint })
+  const shares = loadShares(configDirectory)
+  const same = shares.find(({ name }) => name.toLowerCase() === share.name.toLowerCase())
+  if (same !== undefined) {
+    throw new Failure('bad-usage', `${same.path} is shared as ${same.name} already`, { hint: 'Choose another name.' })
+  }
+  if (shares.length >= maxShares) throw new Failure('limit-exceeded', `more than ${maxShares} folders are shared`)
+  writeShares(configDirectory, [...shares, share])
+}
+
+/** What was removed, or undefined where no share has the name. Sessions that use it are the caller's to end. */
+export function removeShare(configDirectory: string, name: string): Share | undefined {
+  const shares = loadShares(configDirectory)
+  const share = shares.find((one) => one.name === name)
+  if (share !== undefined) {
+    writeShares(
+      configDirectory,
+      shares.filter((one) => one !== share),
+    )
+  }
+  return share
+}
+
+/**
+ * The share that a paired machine asks for. One that is not there and one that is not given to this machine give the
+ * same `unknown-share`, so that nobody learns what is shared with others.
+ */
+export function shareFor(shares: readonly Share[], name: string, machine: string): Share {
+  const share = shares.find((one) => one.name === name)
+  const isGiven = share?.for === undefined || share.for.some((one) => one.toLowerCase() === machine.toLowerCase())
+  if (share === undefined || !isGiven) {
+    throw new Failure('unknown-share', 'this machine is given no share of that name', {
+      hint: 'See share list on the machine that holds the folder.',
+    })
+  }
+  return share
+}
+
+function writeShares(directory: string, shares: readonly Share[]): void {
+  ensureOwnDirectory(directory, 0o700)
+  // `for` is left out where it is undefined: given to all.
+  const text = JSON.stringify({ version: formatVersion, shares }, undefined, 2)
+  writeOwnFile(join(directory, sharesFile), utf8(`${text}\n`), { mode: 0o600 })
+}
+
+/** What keeps this from being a share, in words. */
+function faultIn({ name, path, for: machines }: Share): { message: string; hint: string } | undefined {
+  if (!namePattern.test(name)) {
+    return {
+      message: `${JSON.stringify(name)} cannot name a share`,
+      hint: 'A name starts with a letter or digit and has up to 63 letters, digits, dots, dashes and underscores.',
+    }
+  }
+  if (!isResolved(path)) {
+    return {
+      message: `${JSON.stringify(path)} is not an absolute path`,
+      hint: 'Write it from the root, with no . or .. in it.',
+    }
+  }
+  if (machines?.length === 0)
+    return { message: 'the share is given to nobody', hint: 'Name a machine, or give it to all.' }
+  const wrong = machines?.find((machine) => !isMachineName(machine))
+  if (wrong === undefined) return undefined
+  return { message: `${JSON.stringify(wrong)} cannot name a machine`, hint: 'See nightferry machines for their names.' }
+}
+
+function isResolved(path: string): boolean {
+  if (!isAbsolute(path) || !path.isWellFormed() || path.includes('\0') || utf8(path).length > maxPathBytes) return false
+  return normalize(path) === path && (path.length === 1 || !/[/\\]$/.test(path))
+}
+
+function damaged(path: string, what: string): Failure {
+  return new Failure('bad-config', `${path} is damaged: ${what}`, {
+    hint: 'Put it back from a backup, or mend it by hand; Nightferry changes nothing in it meanwhile.',
+  })
+}
+
+function readShares(content: unknown, path: string): readonly Share[] {
+  const version: unknown = typeof content === 'object' && content !== null ? Reflect.get(content, 'version') : undefined
+  if (typeof version === 'number' && version > formatVersion) {
+    throw new Failure('format-too-new', `${path} was written by a newer Nightferry (format ${version})`, {
+      hint: 'Update Nightferry on this machine. Nothing was changed.',
+    })
+  }
+  if (version !== formatVersion) throw damaged(path, `its version is not ${formatVersion}`)
+  const list = fieldsOf(content, ['version', 'shares'], [], 'it', path).get('shares')
+  if (!Array.isArray(list)) throw damaged(path, 'shares is not a list')
+  if (list.length > maxShares) throw damaged(path, `shares has more than ${maxShares} entries`)
+  const names = new Set<string>()
+  return list.map((item: unknown, index) => {
+    const where = `shares[${index}]`
+    const share = readShare(item, where, path)
+    if (names.has(share.name.toLowerCase())) throw damaged(path, `${where}.name is there twice`)
+    names.add(share.name.toLowerCase())
+    return share
+  })
+}
+
+function readShare(item: unknown, where: string, path: string): Share {
+  const fields = fieldsOf(item, ['name', 'path', 'readOnly'], ['for'], where, path)
+  const [name, shared, readOnly] = [fields.get('name'), fields.get('path'), fields.get('readOnly')]
+  if (typeof name !== 'string') throw damaged(path, `${where}.name is not a name`)
+  if (typeof shared !== 'string') throw damaged(path, `${where}.path is not a path`)
+  if (typeof readOnly !== 'boolean') throw damaged(path, `${where}.readOnly is neither true nor false`)
+  const share = { name, path: shared, readOnly, for: readMachines(fields, where, path) }
+  const fault = faultIn(share)
+  if (fault !== undefined) throw damaged(path, `${where}: ${fault.message}`)
+  return share
+}
+
+function readMachines(fields: ReadonlyMap<string, unknown>, where: string, path: string): string[] | undefined {
+  if (!fields.has('for')) return undefined
+  const machines = fields.get('for')
+  if (!Array.isArray(machines)) throw damaged(path, `${where}.for is not a list`)
+  return machines.map((machine: unknown) => {
+    if (typeof machine !== 'string') throw damaged(path, `${where}.for holds what is no name`)
+    return machine
+  })
+}
+
+/** The fields of an object that has all of `required`, maybe some of `optional`, and nothing else. */
+function fieldsOf(
+  value: unknown,
+  required: readonly string[],
+  optional: readonly string[],
+  where: string,
+  path: string,
+): ReadonlyMap<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw damaged(path, `${where} is not an object`)
+  const fields = new Map<string, unknown>(Object.entries(value))
+  for (const key of required) if (!fields.has(key)) throw damaged(path, `${where} has no ${key}`)
+  for (const key of fields.keys()) {
+    if (!required.includes(key) && !optional.includes(key)) throw damaged(path, `${where} has an unknown field`)
+  }
+  return fields
+}

@@ -1,0 +1,278 @@
+// A target on this machine. Batches are written side by side and landed in their order, in groups: one sync before the
+// names are given, one after, and only then is removed what was displaced. Holds its own guard: a plan that takes away
+// more than was announced ends the session, whoever planned it.
+
+import { inspect } from '../core/guard.ts'
+import { parentOf, type RelPath } from '../core/path.ts'
+import type { SectionHead } from '../core/plan.ts'
+import type { Problem } from '../core/problem.ts'
+import type { DirectoryMove } from '../core/renames.ts'
+import type { Displaced } from '../disk/apply.ts'
+import type { Displacement } from '../disk/journal.ts'
+import type { TargetHandles } from '../disk/landing.ts'
+import type { Root } from '../disk/root.ts'
+import type { Staged } from '../disk/stage.ts'
+import type { LandReport, Written } from '../disk/tasks.ts'
+import { currentEpoch, takeLease } from '../state/runs.ts'
+import { present } from '../std/assert.ts'
+import { Failure } from '../std/failure.ts'
+import {
+  type ApplyCounts,
+  type ApplyResult,
+  batchOf,
+  type Needs,
+  type PlanTotals,
+  payloadHeadBytes,
+  type TargetEnd,
+} from './endpoint.ts'
+import { LocalEnd, nextSeatId, type Workshop } from './local.ts'
+
+/** Up to this many steps each file is synced by itself; above, whole groups are. */
+const syncEachMax = 16
+const groupContentBytes = 256 * 1024 * 1024
+const groupSteps = 20_000
+
+type Batch = { readonly landing: number; readonly seat: number; written: Written | undefined }
+
+export class LocalTarget extends LocalEnd implements TargetEnd {
+  readonly #handles: TargetHandles
+  readonly #own: number
+  readonly #batches = new Map<number, Batch>()
+  readonly #heads: SectionHead[] = []
+  readonly #problems: Problem[] = []
+  readonly #counts: ApplyCounts = { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }
+  readonly #touched = new Set<RelPath>()
+  readonly #removed: RelPath[] = []
+  readonly #displaced: Displaced[] = []
+  readonly #learned: Uint8Array[] = []
+  #totals: PlanTotals | undefined
+  #deletes = 0
+  #replaces = 0
+  #nextToLand = 0
+  #landing: Promise<void> = Promise.resolve()
+  #landFailure: unknown
+  readonly #modeMask: number
+  readonly #job: string
+  readonly #epoch: number
+
+  constructor(workshop: Workshop, root: Root, options: { treeKey: string; seat: number; job: string }) {
+    super(workshop, root, options)
+    this.#job = options.job
+    this.#handles = { root: root.handle, staging: root.own?.staging ?? -1 }
+    this.#own = root.own?.handle ?? -1
+    this.#modeMask = root.traits.modeMask
+    this.#epoch = root.own === undefined ? 0 : takeLease(workshop.state, root.id, options.job)
+  }
+
+  get #syncEach(): boolean {
+    return present(this.#totals, 'a plan was announced').steps <= syncEachMax
+  }
+
+  async begin(totals: PlanTotals): Promise<void> {
+    this.#checkLease()
+    const entries = await this.#entries()
+    const halt = totals.released ? undefined : inspect({ ...totals, rightEntries: entries }, totals.limit)
+    if (halt !== undefined) {
+      throw new Failure(
+        'root-held',
+        `the target refuses a plan that deletes ${halt.deletes} and replaces ${halt.replaces}`,
+      )
+    }
+    this.#totals = totals
+    await this.treeSeat.run('beginStaging', { tree: this.tree, modeMask: this.#modeMask, syncEach: this.#syncEach })
+  }
+
+  /** A run whose lease was taken over by a later one may not change anything any more. */
+  #checkLease(): void {
+    if (currentEpoch(this.workshop.state, this.root.id) !== this.#epoch) {
+      throw new Failure('epoch-stale', `another run of ${this.#job} has taken over the target`, { hint: 'run again' })
+    }
+  }
+
+  async #entries(): Promise<number> {
+    const summary = await this.treeSeat.run('summary', { tree: this.tree })
+    return summary === undefined ? 0 : summary.files + summary.directories
+  }
+
+  async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
+    const { moved, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves })
+    for (const { from, to } of moved) {
+      this.#counts.renamed++
+      this.#touched.add(parentOf(from)).add(parentOf(to))
+      this.workshop.log.note('renamed', { from, to })
+    }
+    return problems
+  }
+
+  async stage(batch: number, bytes: Uint8Array): Promise<Needs> {
+    if (this.#batches.has(batch)) throw new Failure('protocol-broken', 'a batch was staged twice')
+    this.#batches.set(batch, { landing: nextSeatId(), seat: batch, written: undefined })
+    const staged = await this.treeSeat.run('stage', { tree: this.tree, batch, bytes })
+    this.#weigh(staged)
+    this.#heads.push(...staged.heads)
+    return await this.#settle(batch, staged)
+  }
+
+  /** The receiver's guard: what is taken away stays within what was announced and judged. */
+  #weigh(staged: Staged): void {
+    const totals = this.#totals
+    this.#deletes += staged.deletes - staged.moves
+    this.#replaces += staged.replaces
+    if (totals === undefined || this.#deletes > totals.deletes || this.#replaces > totals.replaces) {
+      throw new Failure('unsolicited', 'a plan takes away more than it announced', {
+        hint: 'the session was ended; nothing of this step was done',
+      })
+    }
+  }
+
+  async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {
+    const joined = new Uint8Array(digests.length * 32)
+    digests.forEach((digest, i) => {
+      if (digest !== undefined) joined.set(digest, i * 32)
+    })
+    const staged = await this.treeSeat.run('answer', { tree: this.tree, batch, digests: joined })
+    return await this.#settle(batch, staged)
+  }
+
+  async #settle(batch: number, staged: Staged): Promise<Needs> {
+    const { wants, wantCount, asks, askCount, order } = staged
+    if (askCount === 0) {
+      const { landing, seat } = this.#batch(batch)
+      await this.seat(seat).run('openLanding', { landing, handles: this.#handles, order })
+    }
+    return { wants, wantCount, asks, askCount }
+  }
+
+  #batch(batch: number): Batch {
+    const known = this.#batches.get(batch)
+    if (known === undefined) throw new Failure('unsolicited', 'content came for a batch that is not open')
+    return known
+  }
+
+  async receive(payload: Uint8Array): Promise<void> {
+    if (payload.length < payloadHeadBytes) throw new Failure('protocol-broken', 'a pack is too short')
+    const { landing, seat } = this.#batch(batchOf(payload))
+    await this.seat(seat).run('receive', { landing, pack: payload.subarray(payloadHeadBytes) })
+  }
+
+  async written(batch: number, last: boolean): Promise<{ again: Uint8Array; count: number }> {
+    const known = this.#batch(batch)
+    const written = await this.seat(known.seat).run('finishWriting', { landing: known.landing, last })
+    if (written.count === 0) {
+      known.written = written
+      this.#landGroup(false)
+    }
+    if (this.#landFailure !== undefined) throw this.#landFailure
+    return { again: written.again, count: written.count }
+  }
+
+  /** Queues the batches that are written without a gap, once they make a group (or `all` is wanted). */
+  #landGroup(all: boolean): void {
+    const group: Batch[] = []
+    let steps = 0
+    let contentBytes = 0
+    for (let number = this.#nextToLand; ; number++) {
+      const batch = this.#batches.get(number)
+      if (batch?.written === undefined) break
+      group.push(batch)
+      steps += batch.written.steps
+      contentBytes += batch.written.contentBytes
+    }
+    if (group.length === 0 || (!all && steps < groupSteps && contentBytes < groupContentBytes)) return
+    for (let i = 0; i < group.length; i++) this.#batches.delete(this.#nextToLand++)
+    this.#landing = this.#landing
+      .then(() => this.#land(group))
+      .catch((error: unknown) => {
+        this.#landFailure ??= error
+      })
+  }
+
+  async #land(group: readonly Batch[]): Promise<void> {
+    if (this.#landFailure !== undefined) return
+    this.#checkLease()
+    const displacements: Displacement[] = group.flatMap((batch) => [...(batch.written?.displacements ?? [])])
+    if (displacements.length > 0) {
+      this.#mustSync(await this.treeSeat.run('writeJournal', { own: this.#own, displacements }))
+    }
+    if (!this.#syncEach) this.#mustSync(await this.seat(1).run('sync', { handle: this.#handles.staging }))
+    for (const batch of group) this.#take(await this.seat(batch.seat).run('land', { landing: batch.landing }))
+  }
+
+  /** A failed sync says nothing about what it covered: none of it may be given a name. */
+  #mustSync(code: number): void {
+    if (code < 0) {
+      throw new Failure('sync-failed', `the target's disk could not be synced (errno ${-code})`, {
+        hint: 'nothing of this group was put in place; look at the disk, then run again',
+      })
+    }
+  }
+
+  #take(report: LandReport): void {
+    for (const key of ['created', 'replaced', 'attributes', 'deleted'] as const) this.#counts[key] += report.counts[key]
+    this.#counts.copied += report.copiedLocally
+    this.#problems.push(...report.problems)
+    for (const path of report.touched) this.#touched.add(path)
+    this.#removed.push(...report.removed)
+    this.#displaced.push(...report.displaced)
+    this.#learned.push(report.learned)
+    for (const { action, directory, names } of report.done) {
+      this.workshop.log.note(action, { directory, names: names.join('/'), count: names.length })
+    }
+    if (report.problems.some((problem) => problem.code === 'no-space')) {
+      throw new Failure('target-full', `there is no space left on the target ${this.root.path}`, {
+        hint: 'what was complete is in place; free some space, then run again',
+      })
+    }
+  }
+
+  async finish(): Promise<ApplyResult> {
+    this.#landGroup(true)
+    await this.#landing
+    if (this.#landFailure !== undefined) throw this.#landFailure
+    await this.treeSeat.run('finishDirectories', { root: this.#handles.root, heads: this.#unfinishedHeads() })
+    await this.#syncLanded()
+    const dropped = await this.treeSeat.run('dropDisplaced', {
+      handles: this.#handles,
+      own: this.#own,
+      displaced: this.#displaced,
+    })
+    this.#problems.push(...dropped)
+    for (const { path } of dropped) this.#touched.add(parentOf(path as RelPath))
+    const settled = await this.treeSeat.run('settleTree', {
+      tree: this.tree,
+      touched: [...this.#touched],
+      removed: this.#removed,
+      learned: this.#learned,
+    })
+    return {
+      summary: present(settled.summary, 'a target has a root'),
+      counts: this.#counts,
+      problems: [...this.#problems, ...settled.problems],
+    }
+  }
+
+  async #syncLanded(): Promise<void> {
+    const code = this.#syncEach
+      ? await this.treeSeat.run('syncDirectories', { root: this.#handles.root, paths: [...this.#touched] })
+      : await this.treeSeat.run('sync', { handle: this.#handles.root })
+    this.#mustSync(code)
+  }
+
+  /** New directories that nothing was put into later have their mode and time already. */
+  #unfinishedHeads(): SectionHead[] {
+    const parents = new Set(this.#heads.map((head) => parentOf(head.path)))
+    const unique = new Map<string, SectionHead>()
+    for (const head of this.#heads) {
+      const done = head.state === 'new' && !parents.has(head.path) && (head.mode & 0o300) === 0o300
+      const known = unique.get(head.path)
+      if (!done && (known === undefined || known.state === 'present')) unique.set(head.path, head)
+    }
+    return [...unique.values()]
+  }
+
+  override async close(save: boolean): Promise<void> {
+    await this.#landing
+    for (const { landing, seat } of this.#batches.values()) await this.seat(seat).run('closeLanding', { landing })
+    await super.close(save)
+  }
+}

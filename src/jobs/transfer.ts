@@ -1,0 +1,121 @@
+// Carries a plan out between a source and a target: several batches at once, each staged, supplied and written in order.
+// What arrives damaged or changed while it was read is asked for again, twice at most. Sends only what the target wants.
+
+import { cutBatches, encodeBatch, type PackedSection } from '../core/plan.ts'
+import { decodeWants } from '../disk/wants.ts'
+import type { Plan } from './compare.ts'
+import { type Needs, payloadHeadBytes, type RunListener, type SourceEnd, type TargetEnd } from './endpoint.ts'
+
+/** Batches under way at once: enough to keep both ends busy across a round trip. */
+const batchesAtOnce = 8
+const roundsMax = 3
+
+export type TransferTotals = { wanted: number; supplied: number; contentBytes: number }
+
+/** Runs all batches. Returns when every one was written at the target; landing goes on there. */
+export async function transfer(
+  source: SourceEnd,
+  target: TargetEnd,
+  plan: Plan,
+  listen: RunListener,
+  signal: AbortSignal,
+): Promise<TransferTotals> {
+  const progress = new Progress(plan, listen)
+  const totals: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0 }
+  let number = 0
+  let failed: unknown
+  const underWay = new Set<Promise<void>>()
+  for (const sections of allBatches(plan)) {
+    if (failed !== undefined || signal.aborted) break
+    const batch = number++
+    const run = runBatch(source, target, batch, sections, progress, totals)
+      .catch((error: unknown) => {
+        failed ??= error
+      })
+      .finally(() => underWay.delete(run))
+    underWay.add(run)
+    if (underWay.size >= batchesAtOnce) await Promise.race(underWay)
+  }
+  await Promise.all(underWay)
+  if (failed !== undefined) throw failed
+  signal.throwIfAborted()
+  return totals
+}
+
+/** What comes, then what goes. */
+function* allBatches(plan: Plan): Generator<PackedSection[]> {
+  yield* cutBatches(plan.sections)
+  yield* cutBatches(plan.deletions)
+}
+
+async function runBatch(
+  source: SourceEnd,
+  target: TargetEnd,
+  batch: number,
+  sections: readonly PackedSection[],
+  progress: Progress,
+  totals: TransferTotals,
+): Promise<void> {
+  const needs = await answered(source, target, batch, await target.stage(batch, encodeBatch(sections)))
+  totals.wanted += needs.wantCount
+  let wants = needs.wants
+  let count = needs.wantCount
+  for (let round = 1; ; round++) {
+    if (count > 0) {
+      totals.supplied += count
+      await source.supply(batch, wants, async (payload) => {
+        const bytes = payload.length - payloadHeadBytes
+        totals.contentBytes += bytes
+        progress.add(bytes)
+        await target.receive(payload)
+      })
+    }
+    const written = await target.written(batch, round === roundsMax)
+    if (written.count === 0) break
+    wants = written.again
+    count = written.count
+  }
+  progress.done(sections)
+}
+
+async function answered(source: SourceEnd, target: TargetEnd, batch: number, needs: Needs): Promise<Needs> {
+  if (needs.askCount === 0) return needs
+  return await target.answer(batch, await source.digests(decodeWants(needs.asks)))
+}
+
+class Progress {
+  readonly #listen: RunListener
+  readonly #filesTotal: number
+  readonly #contentTotal: number
+  #files = 0
+  #contentBytes = 0
+  #path = ''
+
+  constructor(plan: Plan, listen: RunListener) {
+    this.#listen = listen
+    this.#filesTotal = plan.sections.reduce((sum, section) => sum + section.files, 0)
+    this.#contentTotal = plan.sections.reduce((sum, section) => sum + section.contentBytes, 0)
+  }
+
+  add(bytes: number): void {
+    this.#contentBytes += bytes
+    this.#tell()
+  }
+
+  done(sections: readonly PackedSection[]): void {
+    for (const section of sections) this.#files += section.files
+    this.#path = sections.at(-1)?.path ?? ''
+    this.#tell()
+  }
+
+  #tell(): void {
+    this.#listen({
+      type: 'progress',
+      files: this.#files,
+      filesTotal: this.#filesTotal,
+      contentBytes: Math.min(this.#contentBytes, this.#contentTotal),
+      contentTotal: this.#contentTotal,
+      path: this.#path,
+    })
+  }
+}

@@ -1,0 +1,209 @@
+// Trees as they were last seen, so that an unchanged directory is neither listed nor hashed again. What is saved are
+// changes against what the holder loaded. The rows of a tree always come from one holder's memory: summaries of
+// different holders, mixed, could say "nothing changed" of a directory that did. So each save raises the tree's
+// generation, and a save on top of a generation that this State does not know starts from nothing. That costs the next
+// run a full look, and no more.
+
+import type { RelPath } from '../core/path.ts'
+import type { StoredDirectory } from '../core/tree.ts'
+import { assert } from '../std/assert.ts'
+import type { State } from './open.ts'
+import { bytesIn, isUnsound, numberIn, textIn } from './row.ts'
+import { decodeShelf, encodeShelf, shelfOf } from './shelf.ts'
+
+/** What `Tree.takeChanges` gives: all that differs from what was loaded or saved last. */
+export type TreeChanges = { readonly put: readonly StoredDirectory[]; readonly removed: readonly RelPath[] }
+
+const shelfBytes = 16 * 1024
+/** Shelves are made twice as many when they have grown to this size on average. */
+const shelfMaxBytes = 4 * shelfBytes
+
+/**
+ * The directories of a tree and the view of their summaries; nothing, and '', for a tree that is not known.
+ * Records are views that share buffers: they may be read and copied, and must never be transferred to another thread.
+ */
+export function loadTree(state: State, treeKey: string): { viewId: string; directories: StoredDirectory[] } {
+  try {
+    return state.read(() => {
+      const tree = findTree(state, treeKey)
+      const directories = tree === undefined ? [] : loadShelves(state, tree)
+      state.generations.set(treeKey, tree?.generation ?? 0)
+      return { viewId: tree?.viewId ?? '', directories }
+    })
+  } catch (error) {
+    // SQLite has no checksums: what was damaged within a blob is found only here.
+    if (!isUnsound(error)) throw error
+    forgetTree(state, treeKey)
+    state.notices.push('What was remembered of a folder was damaged. The next run looks at all of it again.')
+    return { viewId: '', directories: [] }
+  }
+}
+
+/**
+ * Saves what differs from what this State loaded or saved last of this tree. Summaries belong to `viewId`; those stored
+ * under another view are dropped.
+ */
+export function saveTree(state: State, treeKey: string, viewId: string, changes: TreeChanges): void {
+  for (const { viewId: of, summary } of changes.put) {
+    assert(summary === undefined || of === viewId, 'a summary is saved under its own view')
+  }
+  const save = (): void => {
+    const found = findTree(state, treeKey)
+    const known = state.generations.get(treeKey)
+    const generation = Math.max(found?.generation ?? 0, known ?? 0) + 1
+    const tree = putTree(state, treeKey, { viewId, generation, shelfCount: found?.shelfCount ?? 1 })
+    const isOurs = found !== undefined && found.generation === known
+    if (!(isOurs && changeStored(state, tree, found.viewId === viewId, changes))) putAll(state, tree, changes.put)
+  }
+  try {
+    state.write(save)
+  } catch (error) {
+    distrustTree(state, treeKey)
+    throw error
+  }
+}
+
+/** After changes were lost: what is stored is no longer what they build on, and the next save starts from nothing. */
+export function distrustTree(state: State, treeKey: string): void {
+  state.generations.delete(treeKey)
+}
+
+/** Applies the changes to what is stored. False where that is damaged: the caller starts from nothing. */
+function changeStored(state: State, tree: Tree, isSameView: boolean, changes: TreeChanges): boolean {
+  try {
+    if (isSameView) {
+      changeShelves(state, tree, changes)
+      if (storedBytes(state, tree) > tree.shelfCount * shelfMaxBytes) putAll(state, tree, loadShelves(state, tree))
+    } else {
+      // Under another view no summary that stays is worth anything.
+      const stored = loadShelves(state, tree).map(({ path, record }) => ({
+        path,
+        record,
+        viewId: '',
+        summary: undefined,
+      }))
+      putAll(state, tree, changed(stored, changes.removed, changes.put))
+    }
+    return true
+  } catch (error) {
+    if (!isUnsound(error)) throw error
+    return false
+  }
+}
+
+/** Forgets all that was seen of a tree. Its row stays, so that its generations go on rising. */
+export function forgetTree(state: State, treeKey: string): void {
+  state.write(() => {
+    const tree = findTree(state, treeKey)
+    if (tree === undefined) return
+    deleteShelves(state, tree.id)
+    putTree(state, treeKey, { ...tree, viewId: '', generation: tree.generation + 1 })
+  })
+}
+
+type Tree = {
+  readonly id: number
+  readonly viewId: string
+  readonly generation: number
+  readonly shelfCount: number
+}
+
+function findTree(state: State, treeKey: string): Tree | undefined {
+  const row = state.prepare('SELECT id, view_id, generation, shelf_count FROM trees WHERE tree_key = ?').get(treeKey)
+  if (row === undefined) return undefined
+  return {
+    id: numberIn(row, 'id'),
+    viewId: textIn(row, 'view_id'),
+    generation: numberIn(row, 'generation'),
+    shelfCount: numberIn(row, 'shelf_count'),
+  }
+}
+
+/** Writes the tree's row, which from now on is what this State knows. */
+function putTree(state: State, treeKey: string, { viewId, generation, shelfCount }: Omit<Tree, 'id'>): Tree {
+  const put = state.prepare(`
+    INSERT INTO trees (tree_key, view_id, generation, shelf_count) VALUES (?, ?, ?, ?)
+    ON CONFLICT (tree_key) DO UPDATE SET view_id = excluded.view_id, generation = excluded.generation
+    RETURNING id
+  `)
+  const id = numberIn(put.get(treeKey, viewId, generation, shelfCount) ?? {}, 'id')
+  state.generations.set(treeKey, generation)
+  return { id, viewId, generation, shelfCount }
+}
+
+function loadShelves(state: State, tree: Tree): StoredDirectory[] {
+  const directories: StoredDirectory[] = []
+  for (const row of state.prepare('SELECT body FROM shelves WHERE tree = ?').all(tree.id)) {
+    for (const directory of decodeShelf(bytesIn(row, 'body'), tree.viewId)) directories.push(directory)
+  }
+  return directories
+}
+
+/** Rewrites the shelves on which something changed. */
+function changeShelves(state: State, tree: Tree, { put, removed }: TreeChanges): void {
+  const puts = byShelf(put, ({ path }) => path, tree.shelfCount)
+  const removals = byShelf(removed, (path) => path, tree.shelfCount)
+  const select = state.prepare('SELECT body FROM shelves WHERE tree = ? AND shelf = ?')
+  for (const shelf of new Set([...puts.keys(), ...removals.keys()])) {
+    const row = select.get(tree.id, shelf)
+    const stored = row === undefined ? [] : decodeShelf(bytesIn(row, 'body'), tree.viewId)
+    putShelf(state, tree.id, shelf, changed(stored, removals.get(shelf) ?? [], puts.get(shelf) ?? []))
+  }
+}
+
+function changed(
+  stored: readonly StoredDirectory[],
+  removed: readonly RelPath[],
+  put: readonly StoredDirectory[],
+): StoredDirectory[] {
+  const kept = new Map(stored.map((directory) => [directory.path, directory]))
+  for (const path of removed) kept.delete(path)
+  for (const directory of put) kept.set(directory.path, directory)
+  return [...kept.values()]
+}
+
+/** Replaces all that is stored of a tree, on as many shelves as it needs now. */
+function putAll(state: State, tree: Tree, directories: readonly StoredDirectory[]): void {
+  let sizeBytes = 0
+  for (const { record } of directories) sizeBytes += record.bytes.length
+  const shelfCount = 2 ** Math.ceil(Math.log2(Math.max(1, sizeBytes / shelfBytes)))
+  deleteShelves(state, tree.id)
+  state.prepare('UPDATE trees SET shelf_count = ? WHERE id = ?').run(shelfCount, tree.id)
+  for (const [shelf, those] of byShelf(directories, ({ path }) => path, shelfCount))
+    putShelf(state, tree.id, shelf, those)
+}
+
+function putShelf(state: State, tree: number, shelf: number, directories: readonly StoredDirectory[]): void {
+  if (directories.length === 0) state.prepare('DELETE FROM shelves WHERE tree = ? AND shelf = ?').run(tree, shelf)
+  else {
+    // An update in place, unlike a replacement, overwrites a body of equal size where it lies.
+    const put = state.prepare(`
+      INSERT INTO shelves (tree, shelf, body) VALUES (?, ?, ?) ON CONFLICT (tree, shelf) DO UPDATE SET body = excluded.body
+    `)
+    put.run(tree, shelf, encodeShelf(directories))
+  }
+}
+
+function byShelf<Item>(
+  items: readonly Item[],
+  pathOf: (item: Item) => RelPath,
+  shelfCount: number,
+): Map<number, Item[]> {
+  const shelves = new Map<number, Item[]>()
+  for (const item of items) {
+    const shelf = shelfOf(pathOf(item), shelfCount)
+    const there = shelves.get(shelf)
+    if (there === undefined) shelves.set(shelf, [item])
+    else there.push(item)
+  }
+  return shelves
+}
+
+function storedBytes(state: State, tree: Tree): number {
+  const sum = state.prepare('SELECT coalesce(sum(length(body)), 0) AS bytes FROM shelves WHERE tree = ?').get(tree.id)
+  return numberIn(sum ?? {}, 'bytes')
+}
+
+function deleteShelves(state: State, tree: number): void {
+  state.prepare('DELETE FROM shelves WHERE tree = ?').run(tree)
+}

@@ -1,0 +1,233 @@
+// Bytes: comparing, joining, and the one bounded way to write and read our compact encodings (state, wire, vault).
+// Little endian; `varint` is LEB128 of a non-negative integer below 2^53. The reader is given bytes that a peer or a
+// damaged disk may have chosen: it checks every length before use and throws Failure('protocol-broken').
+
+import { assert } from './assert.ts'
+import { Failure } from './failure.ts'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text)
+}
+
+/** The text, or undefined where the bytes are not UTF-8. */
+export function fromUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** The name in `bytes[start, end)` as text, or undefined where it is not UTF-8. Quick for ASCII. */
+export function decodeName(bytes: Uint8Array, start: number, end: number): string | undefined {
+  for (let i = start; i < end; i++) if ((bytes[i] as number) >= 0x80) return fromUtf8(bytes.subarray(start, end))
+  let text = ''
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] as number)
+  return text
+}
+
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const part of parts) length += part.length
+  const joined = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    joined.set(part, offset)
+    offset += part.length
+  }
+  return joined
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/** Order by bytes, then by length: the order of names in a listing. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length)
+  for (let i = 0; i < shared; i++) {
+    const difference = (a[i] as number) - (b[i] as number)
+    if (difference !== 0) return difference
+  }
+  return a.length - b.length
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
+
+/** A growing buffer. `take` ends it and gives the bytes away. */
+export class ByteWriter {
+  #bytes: Uint8Array
+  #view: DataView
+  #length = 0
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity)
+    this.#view = new DataView(this.#bytes.buffer)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  #reserve(count: number): number {
+    const start = this.#length
+    const end = start + count
+    if (end > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2))
+      grown.set(this.#bytes)
+      this.#bytes = grown
+      this.#view = new DataView(grown.buffer)
+    }
+    this.#length = end
+    return start
+  }
+
+  u8(value: number): void {
+    const at = this.#reserve(1)
+    this.#bytes[at] = value
+  }
+
+  u16(value: number): void {
+    const at = this.#reserve(2)
+    this.#view.setUint16(at, value, true)
+  }
+
+  u32(value: number): void {
+    const at = this.#reserve(4)
+    this.#view.setUint32(at, value, true)
+  }
+
+  u64(value: number | bigint): void {
+    const at = this.#reserve(8)
+    this.#view.setBigUint64(at, BigInt(value), true)
+  }
+
+  i64(value: bigint): void {
+    const at = this.#reserve(8)
+    this.#view.setBigInt64(at, value, true)
+  }
+
+  varint(value: number): void {
+    assert(Number.isSafeInteger(value) && value >= 0, 'varint takes a non-negative safe integer')
+    let rest = value
+    while (rest >= 0x80) {
+      this.u8((rest % 0x80) | 0x80)
+      rest = Math.floor(rest / 0x80)
+    }
+    this.u8(rest)
+  }
+
+  bytes(value: Uint8Array): void {
+    const at = this.#reserve(value.length)
+    this.#bytes.set(value, at)
+  }
+
+  /** Length, then bytes. */
+  block(value: Uint8Array): void {
+    this.varint(value.length)
+    this.bytes(value)
+  }
+
+  text(value: string): void {
+    this.block(utf8(value))
+  }
+
+  /** A copy of exactly what was written. */
+  take(): Uint8Array {
+    return this.#bytes.slice(0, this.#length)
+  }
+}
+
+/** Reads what `ByteWriter` wrote; every length is checked against what is there and against the caller's bound. */
+export class ByteReader {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #offset: number
+  readonly #end: number
+
+  constructor(bytes: Uint8Array, offset = 0, end: number = bytes.length) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#offset = offset
+    this.#end = end
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+
+  get left(): number {
+    return this.#end - this.#offset
+  }
+
+  #advance(count: number): number {
+    const start = this.#offset
+    if (count > this.#end - start) throw new Failure('protocol-broken', 'an encoding ends in the middle of a value')
+    this.#offset = start + count
+    return start
+  }
+
+  u8(): number {
+    return this.#bytes[this.#advance(1)] as number
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#advance(2), true)
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#advance(4), true)
+  }
+
+  u64(): bigint {
+    return this.#view.getBigUint64(this.#advance(8), true)
+  }
+
+  i64(): bigint {
+    return this.#view.getBigInt64(this.#advance(8), true)
+  }
+
+  varint(max: number = Number.MAX_SAFE_INTEGER): number {
+    let value = 0
+    let scale = 1
+    for (let count = 0; count < 8; count++) {
+      const byte = this.u8()
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) {
+        if (count > 0 && byte === 0) throw new Failure('protocol-broken', 'a number is not written in its shortest form')
+        if (value > max) throw new Failure('protocol-broken', `a number is above its bound ${max}`)
+        return value
+      }
+      scale *= 0x80
+    }
+    throw new Failure('protocol-broken', 'a number is longer than 53 bits')
+  }
+
+  /** A view, valid as long as the bytes are. */
+  bytes(count: number): Uint8Array {
+    const start = this.#advance(count)
+    return this.#bytes.subarray(start, start + count)
+  }
+
+  block(max: number): Uint8Array {
+    return this.bytes(this.varint(max))
+  }
+
+  text(maxBytes: number): string {
+    const text = fromUtf8(this.block(maxBytes))
+    if (text === undefined) throw new Failure('protocol-broken', 'a text is not UTF-8')
+    return text
+  }
+
+  /** Everything must have been read. */
+  end(): void {
+    if (this.left !== 0) throw new Failure('protocol-broken', 'an encoding has bytes after its end')
+  }
+}

@@ -1,0 +1,115 @@
+// The one worker pool. A crew has seats; a seat is a thread that keeps its own state, so work that belongs together is
+// given to one seat and runs there in order. Tasks are named functions of one module; they are synchronous and take a
+// bounded piece of work at a time, so that no seat ever waits for another. The inline form runs them in this thread.
+
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { Bug } from './assert.ts'
+import { Failure, type FailureCode } from './failure.ts'
+
+export type TaskTable = Readonly<Record<string, (input: never) => unknown>>
+
+/** What the caller of a task gets. */
+export type TaskResult<Task extends (input: never) => unknown> =
+  ReturnType<Task> extends Handover<infer Value> ? Value : ReturnType<Task>
+
+/** One thread. */
+export interface Seat<Tasks extends TaskTable> {
+  /** Runs a task there. `transfer` names buffers of the input that are given away. Failures arrive as they were thrown. */
+  run<Name extends keyof Tasks & string>(
+    name: Name,
+    input: Parameters<Tasks[Name]>[0],
+    transfer?: readonly ArrayBuffer[],
+  ): Promise<TaskResult<Tasks[Name]>>
+}
+
+export interface Crew<Tasks extends TaskTable> {
+  readonly seats: readonly Seat<Tasks>[]
+  close(): Promise<void>
+}
+
+/** What a task may return to give buffers away instead of copying them. */
+export class Handover<Value> {
+  readonly value: Value
+  readonly buffers: readonly ArrayBuffer[]
+  constructor(value: Value, buffers: readonly ArrayBuffer[]) {
+    this.value = value
+    this.buffers = buffers
+  }
+}
+
+export type CrewRequest = { readonly id: number; readonly name: string; readonly input: unknown }
+export type CrewAnswer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly failure: { code: FailureCode; message: string; hint: string } }
+  | { readonly id: number; readonly bug: string }
+
+type Waiting = { resolve(value: unknown): void; reject(reason: unknown): void }
+
+/** As many seats as help on this machine. */
+export function crewSize(): number {
+  return Math.max(1, Math.min(4, availableParallelism()))
+}
+
+/** Opens a crew whose threads load `module`, which exports `tasks`. Threads start at once and never keep the process alive alone. */
+export function openCrew<Tasks extends TaskTable>(module: URL, size: number): Crew<Tasks> {
+  const seats: (Seat<Tasks> & { end(): Promise<unknown> })[] = []
+  for (let i = 0; i < size; i++) seats.push(openSeat<Tasks>(module))
+  return {
+    seats,
+    async close() {
+      await Promise.all(seats.map((seat) => seat.end()))
+    },
+  }
+}
+
+function openSeat<Tasks extends TaskTable>(module: URL): Seat<Tasks> & { end(): Promise<unknown> } {
+  const worker = new Worker(new URL('./crew-worker.ts', import.meta.url), { workerData: { module: module.href } })
+  const waiting = new Map<number, Waiting>()
+  let lastId = 0
+  let gone: Error | undefined
+  const settle = (): void => {
+    if (waiting.size === 0) worker.unref()
+  }
+  worker.unref()
+  worker.on('message', (answer: CrewAnswer) => {
+    const waiter = waiting.get(answer.id)
+    waiting.delete(answer.id)
+    settle()
+    if (waiter === undefined) return
+    if ('value' in answer) waiter.resolve(answer.value)
+    else if ('failure' in answer) {
+      waiter.reject(new Failure(answer.failure.code, answer.failure.message, { hint: answer.failure.hint }))
+    } else waiter.reject(new Bug(answer.bug))
+  })
+  const fail = (error: Error): void => {
+    gone = error
+    for (const waiter of waiting.values()) waiter.reject(error)
+    waiting.clear()
+  }
+  worker.on('error', (error: unknown) => fail(error instanceof Error ? error : new Bug(String(error))))
+  worker.on('exit', () => fail(gone ?? new Bug('a worker thread ended')))
+  return {
+    run(name, input, transfer) {
+      return new Promise((resolve, reject) => {
+        if (gone !== undefined) return reject(gone)
+        const id = ++lastId
+        waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
+        worker.ref()
+        worker.postMessage({ id, name, input } satisfies CrewRequest, transfer === undefined ? [] : [...transfer])
+      })
+    },
+    end: () => worker.terminate(),
+  }
+}
+
+/** The crew of one thread: this one. For simulation and for tests. */
+export function inlineCrew<Tasks extends TaskTable>(tasks: Tasks): Crew<Tasks> {
+  const seat: Seat<Tasks> = {
+    async run(name, input) {
+      const result = await (tasks[name] as (input: unknown) => unknown)(input)
+      return (result instanceof Handover ? result.value : result) as TaskResult<Tasks[typeof name]>
+    },
+  }
+  return { seats: [seat], close: async () => {} }
+}

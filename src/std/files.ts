@@ -1,0 +1,101 @@
+// Our own small files: identity, pairings, shares, logs. Written whole and durably (temp, fsync, rename, fsync of the
+// directory), never followed through a symlink at the last step, never larger than the caller's bound. Never used for
+// a user's folders: those belong to disk.
+
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { Failure } from './failure.ts'
+import { randomName } from './random.ts'
+
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** The whole file, or undefined where there is none. A symlink, a directory or a file above `maxBytes` is refused. */
+export function readOwnFile(path: string, limits: { maxBytes: number }): Uint8Array | undefined {
+  let handle: number
+  try {
+    handle = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw new Failure('bad-config', `cannot read ${path} (${errorCode(error)})`, { cause: error })
+  }
+  try {
+    const facts = fstatSync(handle)
+    if (!facts.isFile()) throw new Failure('bad-config', `${path} is not a file`)
+    if (facts.size > limits.maxBytes) throw new Failure('bad-config', `${path} is larger than ${limits.maxBytes} bytes`)
+    const bytes = new Uint8Array(facts.size)
+    let filled = 0
+    while (filled < bytes.length) {
+      const count = readSync(handle, bytes, filled, bytes.length - filled, filled)
+      if (count === 0) break
+      filled += count
+    }
+    return bytes.subarray(0, filled)
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/** Puts `bytes` at `path`: afterwards the path holds the complete old or the complete new content, also after a power cut. */
+export function writeOwnFile(path: string, bytes: Uint8Array, options: { mode: number }): void {
+  const directory = dirname(path)
+  const temporary = join(directory, `.${basename(path)}.${randomName(8)}`)
+  const handle = openSync(temporary, 'wx', options.mode)
+  try {
+    try {
+      let written = 0
+      while (written < bytes.length) written += writeSync(handle, bytes, written)
+      fsyncSync(handle)
+    } finally {
+      closeSync(handle)
+    }
+    renameSync(temporary, path)
+  } catch (error) {
+    unlinkSync(temporary)
+    throw error
+  }
+  syncDirectory(directory)
+}
+
+function syncDirectory(path: string): void {
+  const handle = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/** Makes the directory and its parents; an existing one stays as it is. */
+export function ensureOwnDirectory(path: string, mode: number): void {
+  mkdirSync(path, { recursive: true, mode })
+}
+
+/** Permission bits of our own file, or undefined where there is none. */
+export function ownFileMode(path: string): number | undefined {
+  try {
+    return lstatSync(path).mode & 0o7777
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Appends to a log file, making it (0600) where needed. */
+export function appendOwnFile(path: string, text: string): void {
+  appendFileSync(path, text, { mode: 0o600 })
+}

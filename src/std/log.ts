@@ -1,0 +1,59 @@
+// The log: one JSON line per action, one dated file a day below the state directory. For people and programs that
+// look back; nothing reads it to decide. Names chosen by others are escaped by JSON plus C1 and bidi controls, so a
+// line is a line. Secrets never come here: callers log codes, counts and paths, not messages of strangers.
+
+import { join } from 'node:path'
+import { type Clock, dayOf, isoTime } from './clock.ts'
+import { appendOwnFile, ensureOwnDirectory } from './files.ts'
+
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>
+
+export interface Log {
+  /** Records that `action` happened. Lines are written in batches; `flush` writes what is left. */
+  note(action: string, fields?: LogFields): void
+  flush(): void
+}
+
+/** Escapes what JSON leaves alone but a terminal or a log reader might obey: C1 controls, bidi and line separators. */
+export function escapeControls(text: string): string {
+  return text.replace(
+    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+const flushBytes = 64 * 1024
+const flushDelayMs = 200
+
+/** A log in `directory` (made when first needed). `role` names the side: `sync`, `serve`. */
+export function openLog(options: { directory: string; role: string; clock: Clock }): Log {
+  const { directory, role, clock } = options
+  let pending = ''
+  let day = ''
+  let timer: { cancel(): void } | undefined
+  const flush = (): void => {
+    timer?.cancel()
+    timer = undefined
+    if (pending === '') return
+    ensureOwnDirectory(directory, 0o700)
+    appendOwnFile(join(directory, `${day}-${role}.jsonl`), pending)
+    pending = ''
+  }
+  return {
+    note(action, fields = {}) {
+      const now = clock.nowMs()
+      const today = dayOf(now)
+      if (today !== day) {
+        flush()
+        day = today
+      }
+      pending += `${escapeControls(JSON.stringify({ time: isoTime(now), action, ...fields }))}\n`
+      if (pending.length > flushBytes) flush()
+      else timer ??= clock.timer(flushDelayMs, flush)
+    },
+    flush,
+  }
+}
+
+/** A log that forgets; for library calls and tests that look at results instead. */
+export const silentLog: Log = { note: () => {}, flush: () => {} }

@@ -1,0 +1,146 @@
+// Every message between a driver and an end behind the wire: its name, its fields and their bounds. Listings, batches,
+// wants and digests travel inside as the flat bytes that core and disk define, and are checked there. A change of any
+// schema changes `messagesText`, whose digest a test holds against WIRE_VERSION.
+
+import { bytes, describeSchema, flag, list, type Of, optional, record, type Schema, text, uint } from './schema.ts'
+
+const pathBytes = 4096
+const countMax = Number.MAX_SAFE_INTEGER
+const digestBytes = 32
+/** The largest body of a call that goes by a stream. */
+export const callBytesMax: number = 256 * 1024 * 1024
+
+const ignoreText = record({ directory: text(pathBytes), label: text(255), text: text(1024 * 1024) })
+const problem = record({ path: text(3 * pathBytes), code: text(64), detail: text(255) })
+const time = { mtimeSeconds: text(32), mtimeNs: uint(999_999_999) }
+
+/** Times may lie before 1970, which a uint can't say; as text they are exact and short. */
+export function secondsText(seconds: number): string {
+  return String(seconds)
+}
+
+export const openRequest = record({
+  share: text(63),
+  sub: text(pathBytes),
+  /** What the driver does with it. */
+  role: text(16),
+  job: text(128),
+  create: flag,
+  expectedId: optional(text(128)),
+})
+export type OpenRequest = Of<typeof openRequest>
+
+export const openAnswer = record({
+  path: text(pathBytes),
+  rootId: text(128),
+  timeGrainNs: uint(4_000_000_000),
+  modeMask: uint(0o7777),
+  empty: flag,
+  nowMs: uint(countMax),
+  recovered: list(record({ path: text(pathBytes), outcome: text(32) }), 100_000),
+})
+export type OpenAnswer = Of<typeof openAnswer>
+
+export const scanRequest = record({ overrides: list(ignoreText, 64), ignoreFiles: list(text(255), 8) })
+export const scanAnswer = record({
+  entries: uint(countMax),
+  problems: list(problem, 1_000_000),
+  texts: list(ignoreText, 100_000),
+  moves: list(record({ from: text(pathBytes), to: text(pathBytes) }), 1_000_000),
+})
+
+export const viewRequest = record({
+  modeMask: uint(0o7777),
+  timeGrainNs: uint(4_000_000_000),
+  overrides: list(ignoreText, 64),
+  texts: list(ignoreText, 100_000),
+  viewId: text(64),
+})
+export const summary = record({
+  fingerprint: bytes(digestBytes),
+  files: uint(countMax),
+  directories: uint(countMax),
+  sizeBytes: uint(countMax),
+})
+export const viewAnswer = record({ summary: optional(summary) })
+
+export const listingsRequest = record({ paths: list(text(pathBytes), 4096) })
+export const listingsAnswer = record({
+  listings: list(record({ known: flag, bytes: bytes(callBytesMax), ...time }), 4096),
+})
+
+export const digestsRequest = record({ files: bytes(callBytesMax) })
+export const digestsAnswer = record({ digests: bytes(callBytesMax) })
+
+export const beginRequest = record({
+  deletes: uint(countMax),
+  replaces: uint(countMax),
+  steps: uint(countMax),
+  hasBase: flag,
+  leftEntries: uint(countMax),
+  limitKind: text(16),
+  limitValue: uint(countMax),
+  released: flag,
+})
+
+export const movesRequest = record({ moves: list(record({ from: text(pathBytes), to: text(pathBytes) }), 1_000_000) })
+export const problemsAnswer = record({ problems: list(problem, 1_000_000) })
+
+export const stageRequest = record({ batch: uint(2 ** 32 - 1), bytes: bytes(callBytesMax) })
+export const answerRequest = record({ batch: uint(2 ** 32 - 1), digests: bytes(callBytesMax) })
+export const needsAnswer = record({
+  wants: bytes(callBytesMax),
+  wantCount: uint(countMax),
+  asks: bytes(callBytesMax),
+  askCount: uint(countMax),
+})
+
+export const supplyRequest = record({ batch: uint(2 ** 32 - 1), wants: bytes(callBytesMax) })
+/** How many packs the batch had: the driver waits until it has taken as many. */
+export const supplyAnswer = record({ packs: uint(countMax) })
+
+export const writtenRequest = record({ batch: uint(2 ** 32 - 1), last: flag })
+export const writtenAnswer = record({ again: bytes(callBytesMax), count: uint(countMax) })
+
+export const applyAnswer = record({
+  summary,
+  created: uint(countMax),
+  replaced: uint(countMax),
+  attributes: uint(countMax),
+  renamed: uint(countMax),
+  deleted: uint(countMax),
+  copied: uint(countMax),
+  problems: list(problem, 1_000_000),
+})
+
+export const closeRequest = record({ save: flag })
+export const empty = record({})
+
+/** Every call by its name, with what it takes and gives. */
+export const calls = {
+  open: [openRequest, openAnswer],
+  scan: [scanRequest, scanAnswer],
+  view: [viewRequest, viewAnswer],
+  listings: [listingsRequest, listingsAnswer],
+  digests: [digestsRequest, digestsAnswer],
+  begin: [beginRequest, empty],
+  moves: [movesRequest, problemsAnswer],
+  stage: [stageRequest, needsAnswer],
+  answer: [answerRequest, needsAnswer],
+  supply: [supplyRequest, supplyAnswer],
+  written: [writtenRequest, writtenAnswer],
+  finish: [empty, applyAnswer],
+  close: [closeRequest, empty],
+} as const
+
+export type CallName = keyof typeof calls
+
+/** The whole contract as stable text. */
+export function messagesText(): string {
+  return Object.entries(calls)
+    .map(
+      ([name, [request, answer]]) =>
+        `${name} ${describeSchema(request as Schema<unknown>)} ${describeSchema(answer as Schema<unknown>)}`,
+    )
+    .join('\n')
+}

@@ -1,0 +1,25 @@
+// The wire's version, and what each version changed. Two machines speak the highest version that both know; where the
+// highest of one is below the lowest of the other they refuse each other, and both say which versions met.
+// A change of a frame, of the handshake or of a message's schema that an older program would misread needs a new
+// version here; optional messages and optional fields do not.
+
+export type WireVersionNote = { readonly version: number; readonly since: string; readonly change: string }
+
+/** Newest last. Never edited after a release, only added to. */
+export const wireHistory: readonly WireVersionNote[] = [
+  { version: 1, since: '0.1.0', change: 'first: 12-byte frames, hello, requests, streams with credit, heartbeat' },
+]
+
+/** The version this program speaks best. */
+export const WIRE_VERSION: number = 1
+
+/** The oldest version this program still speaks. */
+export const MIN_WIRE_VERSION: number = 1
+
+export type VersionRange = { readonly wireVersion: number; readonly minWireVersion: number }
+
+/** The version both sides speak, or undefined where there is none. Symmetrical: both sides find the same. */
+export function agreeVersion(ours: VersionRange, theirs: VersionRange): number | undefined {
+  const version = Math.min(ours.wireVersion, theirs.wireVersion)
+  return version >= ours.minWireVersion && version >= theirs.minWireVersion ? version : undefined
+}
