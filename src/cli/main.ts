@@ -76,7 +76,57 @@ function modeOf(text: string): string {
   return text
 }
 
-function addMachines(_program: Command, _run: Run): void {}
+function addMachines(program: Command, run: Run): void {
+  verb(program, 'serve')
+    .description('Answer paired machines: they reach the shares of this machine, and nothing else.')
+    .option('--listen <address>', 'host:port to listen on (default: 0.0.0.0:5001)')
+    .option('--name <name>', 'what this machine is called from now on (default: its host name)')
+    .action((_own: unknown, command: Command) => run(async () => (await import('./serve.ts')).serve(command.optsWithGlobals())))
+  addShare(program, run)
+  verb(program, 'pair [code]')
+    .description('Without a code: make a one-time code and wait. With CODE@host[:port]: pair with the machine that made it.')
+    .option('--listen <address>', 'host:port to wait on where no daemon runs (default: 0.0.0.0:5001)')
+    .option('--name <name>', 'what this machine is called from now on (default: its host name)')
+    .action((code: string | undefined, _own: unknown, command: Command) =>
+      run(async () => (await import('./pair.ts')).pair(code, command.optsWithGlobals())),
+    )
+  const machines = verb(program, 'machines')
+    .description('List the paired machines and where they were last seen.')
+    .option('--json', 'as one JSON object')
+    .action((_own: unknown, command: Command) => run(async () => (await import('./machines.ts')).machinesList(command.optsWithGlobals())))
+  machines
+    .command('remove <name>')
+    .description('End the pairing with a machine.')
+    .action((name: string, _own: unknown, command: Command) =>
+      run(async () => (await import('./machines.ts')).machinesRemove(name, command.optsWithGlobals())),
+    )
+  verb(program, 'demo [folder]')
+    .description('Two machines on this computer: pair them, mirror a folder over mutual TLS, change it, mirror again.')
+    .action((folder: string | undefined) =>
+      run(async () => (await import('./demo.ts')).demo(folder)),
+    )
+}
+
+function addShare(program: Command, run: Run): void {
+  const share = program.command('share').description('Say which folders paired machines may use.')
+  const collect = (text: string, all: readonly string[] | undefined): readonly string[] => [...(all ?? []), ...text.split(',')]
+  verb(share, 'add <name> <folder>')
+    .description('Share a folder under a name.')
+    .option('--read-only', 'machines may read it, not write it')
+    .option('--for <machine>', 'only this machine (may be repeated; default: every paired machine)', collect)
+    .action((name: string, path: string, _own: unknown, command: Command) =>
+      run(async () => (await import('./share.ts')).shareAdd(name, path, command.optsWithGlobals())),
+    )
+  verb(share, 'list')
+    .description('List what is shared.')
+    .option('--json', 'as one JSON object')
+    .action((_own: unknown, command: Command) => run(async () => (await import('./share.ts')).shareList(command.optsWithGlobals())))
+  verb(share, 'remove <name>')
+    .description('Stop sharing a folder; the folder stays.')
+    .action((name: string, _own: unknown, command: Command) =>
+      run(async () => (await import('./share.ts')).shareRemove(name, command.optsWithGlobals())),
+    )
+}
 
 /** The exit code for what ended the program early. A bug is not caught: it shows its stack and stops the process. */
 function ended(error: unknown): number {

@@ -8,7 +8,7 @@ import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import { sizeOf, statWidth } from '../core/stat.ts'
-import { packStored, unpackStored } from '../core/stored.ts'
+import { decodeShelf, encodeShelf } from '../core/shelf.ts'
 import { Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
 import { present } from '../std/assert.ts'
@@ -85,15 +85,11 @@ export function splitDigests(bytes: Uint8Array): (Uint8Array | undefined)[] {
   return digests
 }
 
-function takeChanges(tree: Tree): { put: Uint8Array; removed: RelPath[] } {
-  const { put, removed } = tree.takeChanges()
-  return { put: packStored(put), removed }
-}
-
 export const tasks = {
   /** Opens a tree with what is stored of it, and scans its root. */
-  scan(input: { tree: number; root: number; stored: Uint8Array | undefined; viewId: string; rules: ScanRules }): ScanReport {
-    const tree = new Tree(input.stored === undefined ? [] : unpackStored(input.stored), input.viewId, fingerprint)
+  scan(input: { tree: number; root: number; shelves: readonly Uint8Array[]; viewId: string; rules: ScanRules }): ScanReport {
+    const stored = input.shelves.flatMap((shelf) => decodeShelf(shelf, input.viewId))
+    const tree = new Tree(stored, input.viewId, fingerprint)
     trees.set(input.tree, { tree, root: input.root, stager: undefined })
     return input.root < 0 ? emptyReport : scanRoot(sys, input.root, tree, input.rules, nowMs)
   },
@@ -199,9 +195,12 @@ export const tasks = {
     applyLearned(treeOf(input.tree).tree, input.learned, false)
   },
 
-  takeChanges(input: { tree: number }): Handover<{ put: Uint8Array; removed: RelPath[] }> {
-    const changes = takeChanges(treeOf(input.tree).tree)
-    return new Handover(changes, [changes.put.buffer as ArrayBuffer])
+  /** What differs from what is stored, as one shelf; undefined where no directory does. */
+  takeChanges(input: { tree: number }): Handover<{ put: Uint8Array | undefined; removed: RelPath[] }> {
+    const { put, removed } = treeOf(input.tree).tree.takeChanges()
+    if (put.length === 0) return new Handover({ put: undefined, removed }, [])
+    const shelf = encodeShelf(put)
+    return new Handover({ put: shelf, removed }, [shelf.buffer as ArrayBuffer])
   },
 
   closeTree(input: { tree: number }): void {

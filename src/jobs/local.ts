@@ -5,17 +5,18 @@
 import { domainDigest } from '../chunk/digest.ts'
 import type { Summary } from '../core/entry.ts'
 import type { RelPath } from '../core/path.ts'
-import { packStored, unpackStored } from '../core/stored.ts'
+import { decodeShelf } from '../core/shelf.ts'
 import type { View } from '../core/view.ts'
 import { type Root, realPath } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import { type DirectoryListing, type DiskTasks, splitDigests } from '../disk/tasks.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { State } from '../state/open.ts'
-import { loadTree, saveTree } from '../state/trees.ts'
+import { forgetTree, loadTreeShelves, saveTree } from '../state/trees.ts'
 import { hex, utf8 } from '../std/bytes.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Crew, Seat } from '../std/crew.ts'
+import { Failure } from '../std/failure.ts'
 import type { Log } from '../std/log.ts'
 import { type EndFacts, type PackSink, payloadHeadBytes, type SourceEnd } from './endpoint.ts'
 import { SlabPool } from './slabs.ts'
@@ -74,11 +75,17 @@ export class LocalEnd {
   }
 
   async scan(rules: ScanRules): Promise<ScanReport> {
-    const { viewId, directories } = loadTree(this.workshop.state, this.#treeKey)
+    const { viewId, shelves } = loadTreeShelves(this.workshop.state, this.#treeKey)
     this.#viewId = viewId
-    const stored = directories.length === 0 ? undefined : packStored(directories)
-    const transfer = stored === undefined ? [] : [stored.buffer as ArrayBuffer]
-    return await this.treeSeat.run('scan', { tree: this.tree, root: this.root.handle, stored, viewId, rules }, transfer)
+    const input = { tree: this.tree, root: this.root.handle, viewId, rules }
+    try {
+      return await this.treeSeat.run('scan', { ...input, shelves }, shelves.map((shelf) => shelf.buffer as ArrayBuffer))
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'state-broken') throw error
+      // What was remembered is damaged: the whole root is looked at again.
+      forgetTree(this.workshop.state, this.#treeKey)
+      return await this.treeSeat.run('scan', { ...input, shelves: [] })
+    }
   }
 
   async view(view: View, viewId: string): Promise<Summary | undefined> {
@@ -97,8 +104,9 @@ export class LocalEnd {
   /** Writes what the tree saw to the database. */
   protected async save(): Promise<void> {
     const { put, removed } = await this.treeSeat.run('takeChanges', { tree: this.tree })
-    if (put.length === 0 && removed.length === 0) return
-    saveTree(this.workshop.state, this.#treeKey, this.#viewId, { put: [...unpackStored(put)], removed })
+    if (put === undefined && removed.length === 0) return
+    saveTree(this.workshop.state, this.#treeKey, this.#viewId, { put: put === undefined ? [] : decodeShelf(put, this.#viewId),
+      removed })
   }
 
   async close(save: boolean): Promise<void> {

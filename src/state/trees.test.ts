@@ -13,7 +13,7 @@ import { utf8 } from '../std/bytes.ts'
 import { systemClock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
 import { openState, type State } from './open.ts'
-import { decodeShelf, encodeShelf, shelfOf } from './shelf.ts'
+import { decodeShelf, encodeShelf, shelfOf } from '../core/shelf.ts'
 import { distrustTree, forgetTree, loadTree, saveTree } from './trees.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-trees-'))

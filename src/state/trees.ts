@@ -9,7 +9,7 @@ import type { StoredDirectory } from '../core/tree.ts'
 import { assert } from '../std/assert.ts'
 import type { State } from './open.ts'
 import { bytesIn, isUnsound, numberIn, textIn } from './row.ts'
-import { decodeShelf, encodeShelf, shelfOf } from './shelf.ts'
+import { decodeShelf, encodeShelf, shelfOf } from '../core/shelf.ts'
 
 /** What `Tree.takeChanges` gives: all that differs from what was loaded or saved last. */
 export type TreeChanges = { readonly put: readonly StoredDirectory[]; readonly removed: readonly RelPath[] }
@@ -17,6 +17,18 @@ export type TreeChanges = { readonly put: readonly StoredDirectory[]; readonly r
 const shelfBytes = 16 * 1024
 /** Shelves are made twice as many when they have grown to this size on average. */
 const shelfMaxBytes = 4 * shelfBytes
+
+/**
+ * A tree as it lies on its shelves, and the view of its summaries: for handing to the thread that decodes them. The
+ * buffers are the caller's. Nothing, and '', for a tree that is not known.
+ */
+export function loadTreeShelves(state: State, treeKey: string): { viewId: string; shelves: Uint8Array[] } {
+  return state.read(() => {
+    const tree = findTree(state, treeKey)
+    state.generations.set(treeKey, tree?.generation ?? 0)
+    return { viewId: tree?.viewId ?? '', shelves: tree === undefined ? [] : shelfBodies(state, tree) }
+  })
+}
 
 /**
  * The directories of a tree and the view of their summaries; nothing, and '', for a tree that is not known.
@@ -131,12 +143,13 @@ function putTree(state: State, treeKey: string, { viewId, generation, shelfCount
   return { id, viewId, generation, shelfCount }
 }
 
+function shelfBodies(state: State, tree: Tree): Uint8Array[] {
+  const rows = state.prepare('SELECT body FROM shelves WHERE tree = ?').all(tree.id)
+  return rows.map((row) => bytesIn(row, 'body'))
+}
+
 function loadShelves(state: State, tree: Tree): StoredDirectory[] {
-  const directories: StoredDirectory[] = []
-  for (const row of state.prepare('SELECT body FROM shelves WHERE tree = ?').all(tree.id)) {
-    for (const directory of decodeShelf(bytesIn(row, 'body'), tree.viewId)) directories.push(directory)
-  }
-  return directories
+  return shelfBodies(state, tree).flatMap((body) => decodeShelf(body, tree.viewId))
 }
 
 /** Rewrites the shelves on which something changed. */

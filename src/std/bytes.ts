@@ -9,7 +9,16 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export function utf8(text: string): Uint8Array {
-  return encoder.encode(text)
+  // Names are short and nearly always ASCII: a loop is quicker than the encoder's start.
+  const length = text.length
+  if (length > 64) return encoder.encode(text)
+  const bytes = new Uint8Array(length)
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit >= 0x80) return encoder.encode(text)
+    bytes[i] = unit
+  }
+  return bytes
 }
 
 /** The text, or undefined where the bytes are not UTF-8. */

@@ -99,3 +99,12 @@ export function ownFileMode(path: string): number | undefined {
 export function appendOwnFile(path: string, text: string): void {
   appendFileSync(path, text, { mode: 0o600 })
 }
+
+/** Removes our own file; one that is not there is as good. */
+export function removeOwnFile(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+  }
+}

@@ -74,7 +74,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   const admitStranger = (raw: Socket): void => {
     raw.on('error', () => {})
-    const address = raw.remoteAddress
+    const address = plainAddress(raw.remoteAddress)
     if (address === undefined) {
       raw.destroy()
       return
@@ -182,6 +182,11 @@ function keepLink(links: Map<PeerId, Set<Link>>, peerId: PeerId, link: Link): vo
     peerLinks.delete(link)
     if (peerLinks.size === 0 && links.get(peerId) === peerLinks) links.delete(peerId)
   })
+}
+
+/** An IPv4 address as such, also where the listening socket is an IPv6 one. */
+function plainAddress(address: string | undefined): string | undefined {
+  return address?.replace(/^::ffff:(?=\d+\.)/, '')
 }
 
 function socketKey(socket: Socket): string {

@@ -85,6 +85,9 @@ export function openPeers(configDirectory: string, clock: Clock): Peers {
     add({ name, peerId, address }) {
       const machines = files.readMachines()
       checkName(name, machines, peerId)
+      if (address !== undefined && !isAddress(address.host, address.port)) {
+        throw new Failure('bad-usage', 'a machine was given an address that is none')
+      }
       const before = machines.find((one) => one.peerId === peerId)
       const seen = address === undefined ? [] : [{ ...address, lastSeenMs: clock.nowMs() }]
       const addresses = mergeAddresses(seen, before?.addresses ?? [])
@@ -214,7 +217,7 @@ function readJson(path: string): unknown {
 }
 
 function isAddress(host: unknown, port: unknown): boolean {
-  const isHost = typeof host === 'string' && /^[A-Za-z0-9._:%-]{1,253}$/.test(host)
+  const isHost = typeof host === 'string' && /^[^\s\p{C}"'\\<>]{1,253}$/u.test(host)
   return isHost && typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65535
 }
 

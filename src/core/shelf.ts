@@ -1,14 +1,14 @@
 // A shelf: some of a tree's directories packed into one blob, so that loading a tree is a few hundred rows and no copy:
-// each record is a view into its shelf's bytes. Pure; trees.ts keeps the rows.
+// each record is a view into its shelf's bytes. Pure; state keeps the rows.
 //
 // Layout, little endian: u32 {version, count, bytes of paths, 0}; count f64 triples {files, directories, sizeBytes}
 // (files is -1 where there is no summary); count u32 record lengths; count fingerprints of 32 bytes; records, each of
 // a length rounded up to 4; paths, joined by NUL.
 
-import { fingerprintBytes } from '../core/listing.ts'
-import type { RelPath } from '../core/path.ts'
-import { DirectoryRecord } from '../core/record.ts'
-import type { StoredDirectory } from '../core/tree.ts'
+import { fingerprintBytes } from './listing.ts'
+import type { RelPath } from './path.ts'
+import { DirectoryRecord } from './record.ts'
+import type { StoredDirectory } from './tree.ts'
 import { assert } from '../std/assert.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'

@@ -1,0 +1,41 @@
+// `nightferry serve`: the daemon in the foreground, until it is told to stop.
+
+import { nameMachine, openPlaces } from '../daemon/config.ts'
+import { openDaemon } from '../daemon/main.ts'
+import { Failure } from '../std/failure.ts'
+import { type GlobalOptions, openMachine } from './machine.ts'
+
+export type ServeOptions = GlobalOptions & { readonly listen?: string; readonly name?: string }
+
+export const defaultPort = 5001
+
+/** `host:port`, `host`, `:port` or `[v6]:port`. Throws `bad-usage`. */
+export function parseAddress(text: string, defaults: { host: string; port: number }): { host: string; port: number } {
+  const match = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(text)
+  const port = match?.[3] === undefined ? defaults.port : Number(match[3])
+  if (match === null || port > 65_535) {
+    throw new Failure('bad-usage', `${JSON.stringify(text)} is no address`, { hint: 'write host:port, such as 0.0.0.0:5001' })
+  }
+  const host = match[1] ?? match[2] ?? ''
+  return { host: host === '' ? defaults.host : host, port }
+}
+
+/** Serves until SIGINT or SIGTERM. */
+export async function serve(options: ServeOptions): Promise<number> {
+  if (options.name !== undefined) nameMachine(openPlaces(options.state, process.env), options.name)
+  const address = parseAddress(options.listen ?? '', { host: '0.0.0.0', port: defaultPort })
+  const machine = openMachine(options, 'serve')
+  const stopped = new Promise<void>((resolve) => {
+    process.once('SIGINT', () => resolve())
+    process.once('SIGTERM', () => resolve())
+  })
+  try {
+    const daemon = await openDaemon(machine.workshop, machine.places, address)
+    process.stdout.write(`${machine.workshop.machine} (${daemon.peerId})\nlistening on ${address.host}:${daemon.port}\n`)
+    await stopped
+    await daemon.close()
+    return 0
+  } finally {
+    await machine.close()
+  }
+}

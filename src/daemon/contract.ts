@@ -1,0 +1,27 @@
+// What commands of the same user and the running daemon say to each other: HTTP over a Unix socket in the state
+// directory (0700), one JSON line per event.
+
+import { join } from 'node:path'
+import { Failure } from '../std/failure.ts'
+import type { Places } from './config.ts'
+
+/** POST: makes a pairing code; the answer is a stream of `PairingLine`, which ends when the code is used or void. */
+export const pairPath = '/pair'
+
+export type PairingLine =
+  | { readonly type: 'code'; readonly code: string }
+  | { readonly type: 'paired'; readonly name: string; readonly peerId: string }
+  | { readonly type: 'failure'; readonly code: string; readonly message: string; readonly hint: string }
+
+const socketPathMaxBytes = 100
+
+/** Where the daemon of these places can be spoken to. Throws `bad-config` where the system can't have a socket there. */
+export function socketPath(places: Places): string {
+  const path = join(places.state, 'daemon.sock')
+  if (Buffer.byteLength(path) > socketPathMaxBytes) {
+    throw new Failure('bad-config', `the state directory has too long a path for a socket: ${places.state}`, {
+      hint: 'choose a shorter one with --state or XDG_STATE_HOME',
+    })
+  }
+  return path
+}
