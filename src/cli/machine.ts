@@ -2,6 +2,7 @@
 // lazily, closed in reverse. Only what a verb needs is loaded: a local run opens no identity.
 
 import { type Places, machineName, openPlaces } from '../daemon/config.ts'
+import { SlabStore } from '../jobs/slabs.ts'
 import type { Workshop } from '../jobs/local.ts'
 import type { Reach } from '../jobs/run.ts'
 import { openState } from '../state/open.ts'
@@ -32,7 +33,7 @@ export function openMachine(options: GlobalOptions, role: 'sync' | 'serve'): Ope
   for (const notice of state.notices) process.stderr.write(`${notice}\n`)
   return {
     places,
-    workshop: { crew, state, clock, log, machine },
+    workshop: { crew, slabs: new SlabStore(crew), state, clock, log, machine },
     reach: openReach(places, machine),
     async close() {
       log.flush()

@@ -38,9 +38,9 @@ async function join(text: string, places: Places): Promise<number> {
   return 0
 }
 
-function tellCode(code: string, name: string, port: number | undefined): void {
+function tellCode(code: string, name: string, port: number): void {
   process.stdout.write(`code: ${code}\n`)
-  const place = port === undefined || port === defaultPort ? 'THIS-HOST' : `THIS-HOST:${port}`
+  const place = port === defaultPort ? 'THIS-HOST' : `THIS-HOST:${port}`
   process.stdout.write(`On the other machine: nightferry pair ${code}@${place}\n`)
   process.stdout.write(`It pairs that machine with ${name}, once, within ten minutes. Waiting ...\n`)
 }
@@ -58,7 +58,7 @@ function offerByDaemon(places: Places): Promise<boolean> {
         for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
           const line = JSON.parse(text.slice(0, end)) as PairingLine
           text = text.slice(end + 1)
-          if (line.type === 'code') tellCode(line.code, machineName(places), undefined)
+          if (line.type === 'code') tellCode(line.code, machineName(places), line.port)
           else if (line.type === 'paired') {
             process.stdout.write(`paired with ${line.name} (${line.peerId})\n`)
             resolve(true)

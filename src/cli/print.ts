@@ -72,13 +72,11 @@ export class RunPrinter {
     this.#terminal = process.stderr.isTTY === true && !style.json && !style.quiet
   }
 
-  start(facts: { source: string; target: string; mode: string }): void {
-    this.#startMs = systemClock.monotonicMs()
-    if (this.#style.json) this.#json({ type: 'run-start', ...facts })
-  }
 
   readonly listen = (event: RunEvent): void => {
+    if (event.type === 'run-start') this.#runId = event.runId
     if (this.#style.json) {
+      if (event.type === 'change' && this.#style.quiet) return
       if (event.type !== 'progress' || this.#due()) this.#json({ ...event })
       return
     }
@@ -93,6 +91,7 @@ export class RunPrinter {
       case 'change':
         if (this.#style.list || this.#style.verbose) this.#line(changeLine(event))
         return
+      case 'run-start':
       case 'problem':
         return
       case 'halt':
@@ -141,10 +140,6 @@ export class RunPrinter {
 
   #json(event: Record<string, unknown>): void {
     process.stdout.write(`${escapeControls(JSON.stringify({ schema: 1, runId: this.#runId, ...event }))}\n`)
-  }
-
-  named(runId: string): void {
-    this.#runId = runId
   }
 
   #showHalt(event: RunEvent & { type: 'halt' }): void {
@@ -202,7 +197,7 @@ export function summarySentence(run: FinishedRun, elapsedMs: number): string {
     [replaced, 'replaced'],
     [attributes, 'adjusted'],
     [renamed, 'renamed'],
-    [copied, 'taken from what was there'],
+    [copied, 'of them copied from what was there'],
     [deleted, 'deleted'],
   ]
     .filter(([count]) => count !== 0)

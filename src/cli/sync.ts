@@ -36,7 +36,6 @@ export async function sync(source: string, target: string, options: SyncOptions)
   process.once('SIGTERM', interrupt)
   const machine = openMachine(options, 'sync')
   try {
-    printer.start({ source, target, mode: options.mode })
     const request = {
       source,
       target,

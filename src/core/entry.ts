@@ -57,7 +57,7 @@ export function showName(text: string): string {
   return text.replace(/[\udc80-\udcff]/g, (unit) => `\\x${(unit.charCodeAt(0) - 0xdc00).toString(16)}`)
 }
 
-/** -1, 0 or 1: which time is earlier, when a difference up to `grainNs` counts as none. */
+/** -1, 0 or 1: which time is earlier, when a difference below `grainNs` counts as none. */
 export function compareTimes(a: Entry, b: Entry, grainNs: number): number {
   const seconds = a.mtimeSeconds - b.mtimeSeconds
   // Beyond a year the nanoseconds can't matter, and the product below would lose digits.

@@ -18,6 +18,8 @@ const kinds: readonly Kind[] = ['directory', 'file', 'symlink', 'special', 'unre
 const hasAttributes = 8
 const tagEdits = 3
 export const fingerprintBytes = 32
+const secondsMax = 2 ** 49
+const nsMax = 999_999_999
 
 export function startListing(writer: ByteWriter): void {
   writer.u8(listingVersion)
@@ -27,15 +29,17 @@ export function kindNumber(kind: Kind): number {
   return kinds.indexOf(kind)
 }
 
+/** A file system may hold times that no number here does (someone's `touch -d @1e18`): the nearest that fits is written. */
 export function putTime(writer: ByteWriter, seconds: number, ns: number): void {
-  writer.varint(seconds >= 0 ? seconds * 2 : -seconds * 2 - 1)
-  writer.varint(ns)
+  const near = Math.max(-secondsMax, Math.min(secondsMax, seconds))
+  writer.varint(near >= 0 ? near * 2 : -near * 2 - 1)
+  writer.varint(Math.min(nsMax, ns))
 }
 
 export function takeTime(reader: ByteReader): { seconds: number; ns: number } {
-  const zigzag = reader.varint(2 ** 50)
+  const zigzag = reader.varint(2 * secondsMax)
   const seconds = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2
-  return { seconds, ns: reader.varint(999_999_999) }
+  return { seconds, ns: reader.varint(nsMax) }
 }
 
 /** Appends an entry. The caller keeps the order of name bytes. `name` must be the entry's name as bytes. */
@@ -113,11 +117,7 @@ export function takeEntry(reader: ByteReader): Entry {
   const head = reader.u8()
   const kind = kinds[head & 7]
   if (kind === undefined || head > (7 | hasAttributes)) throw new Failure('protocol-broken', 'an entry has an unknown kind')
-  const nameBytes = reader.block(nameMaxBytes)
-  const name = kind === 'bad-name' ? badNameText(nameBytes) : decodeName(nameBytes, 0, nameBytes.length)
-  if (name === undefined || name === '' || (kind !== 'bad-name' && !isEntryName(name))) {
-    throw new Failure('protocol-broken', 'an entry has a name that is none')
-  }
+  const name = kind === 'bad-name' ? takeBadName(reader) : takeName(reader)
   let mode = 0
   let time = { seconds: 0, ns: 0 }
   let sizeBytes = 0
@@ -137,6 +137,23 @@ export function takeEntry(reader: ByteReader): Entry {
   }
   const edits = (head & hasAttributes) !== 0 ? takeAttributes(reader) : 0
   return { kind, name, mode, mtimeSeconds: time.seconds, mtimeNs: time.ns, sizeBytes, edits, link, summary }
+}
+
+function takeName(reader: ByteReader): string {
+  const bytes = reader.block(nameMaxBytes)
+  const name = decodeName(bytes, 0, bytes.length)
+  if (name === undefined || !isEntryName(name)) throw new Failure('protocol-broken', 'an entry has a name that is none')
+  return name
+}
+
+/** One name that really is bad, so that no other name can come in this dress: not UTF-8, or too long to be carried. */
+function takeBadName(reader: ByteReader): string {
+  const bytes = reader.block(pathMaxBytes)
+  const isBad = bytes.length > nameMaxBytes || decodeName(bytes, 0, bytes.length) === undefined
+  if (!isBad || bytes.includes(0) || bytes.includes(0x2f)) {
+    throw new Failure('protocol-broken', 'an entry has a bad name that is none')
+  }
+  return badNameText(bytes)
 }
 
 function takeAttributes(reader: ByteReader): number {

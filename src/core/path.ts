@@ -52,12 +52,14 @@ export function isWithin(path: string, directory: string): boolean {
   return directory === '' || path === directory || path.startsWith(`${directory}/`)
 }
 
-// What file systems leave out when they compare names: soft hyphen, combining grapheme joiner, zero width and bidi
-// characters, variation selectors, byte order mark, tags.
-const ignorable =
-  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\uffa0]|\udb40[\udc00-\udfff]/g
+// What file systems leave out when they compare names: soft hyphen, zero width and bidi characters, variation selectors,
+// byte order mark, tags and more of that kind.
+const ignorable = /\p{Default_Ignorable_Code_Point}/gu
 
-/** Whether some file system would take this name for our own directory: other case, ignorable characters, 8.3 form. */
+// NTFS makes a short name of the first six letters, and of two letters and a hash of the whole name once four are taken.
+const shortName = /^(nightf|ni0608)~[1-9]$/
+
+/** Whether some file system would take this name for our own directory: other case, ignorable characters, 8.3 form, a stream of it. */
 export function isReservedName(name: string): boolean {
   const first = name.charCodeAt(0)
   // Quick way out for nearly every name: starts with an ASCII character that is neither '.' nor 'n' nor 'N'.
@@ -66,6 +68,8 @@ export function isReservedName(name: string): boolean {
     .normalize('NFKC')
     .replace(ignorable, '')
     .toLowerCase()
+    // What follows a colon names a stream of the file before it; Windows drops dots and spaces at the end of a name.
+    .replace(/:.*$/s, '')
     .replace(/[. ]+$/, '')
-  return folded === ownDirectory || /^nightf~\d$/.test(folded) || folded.startsWith(`${ownDirectory}:`)
+  return folded === ownDirectory || shortName.test(folded)
 }

@@ -44,6 +44,7 @@ export class DirectoryRecord {
   readonly #namesAt: number
   readonly #linksAt: number
   #digestRows: Int32Array | undefined
+  #linkStarts: Float64Array | undefined
 
   /** `bytes` is a record made by `buildRecord`, from our own memory or database; throws `state-broken` when it is not. */
   constructor(bytes: Uint8Array) {
@@ -52,7 +53,7 @@ export class DirectoryRecord {
     const [found = 0, count = 0, names = 0, links = 0, digests = 0, seconds = 0, high = 0, ns = 0] = head
     const [inodeLow = 0, inodeHigh = 0] = head.subarray(8, 10)
     const size = 4 * (headerWords + count * (statWidth + 1)) + digests * digestBytes + names + links
-    if (found !== version || size !== aligned.length) throw new Failure('state-broken', 'a stored directory record is damaged')
+    if (found !== version || size !== aligned.length) throw broken()
     this.bytes = aligned
     this.count = count
     this.stats = new Uint32Array(aligned.buffer, aligned.byteOffset + 4 * headerWords, count * statWidth)
@@ -61,6 +62,20 @@ export class DirectoryRecord {
     this.#namesAt = this.#digestsAt + digests * digestBytes
     this.#linksAt = this.#namesAt + names
     this.own = { mtimeSeconds: (high | 0) * 0x1_0000_0000 + seconds, mtimeNs: ns, inodeLow, inodeHigh }
+    if (!this.#fits(names, digests)) throw broken()
+  }
+
+  /** Whether all names and digests lie where the header says; so that nobody reads beyond them later. */
+  #fits(names: number, digests: number): boolean {
+    let end = 0
+    let flagged = 0
+    for (let row = 0; row < this.count; row++) {
+      const next = this.#nameEnds[row] as number
+      if (next < end) return false
+      end = next
+      if ((this.flags(row) & flagDigest) !== 0) flagged++
+    }
+    return end === names && flagged === digests
   }
 
   /** Where the row of entry `row` starts in `stats`. */
@@ -111,11 +126,24 @@ export class DirectoryRecord {
     return ranks
   }
 
-  /** The text of the symlink at `row`. */
+  /** The text of the symlink at `row`. Throws `state-broken` where it lies beyond the record. */
   link(row: number): Uint8Array {
+    this.#linkStarts ??= this.#findLinks()
+    const start = this.#linkStarts[row] as number
+    return this.bytes.subarray(start + 2, start + 2 + this.#linkLength(start))
+  }
+
+  /** Where the link of each symlink starts: found once, since a directory may hold a million of them. */
+  #findLinks(): Float64Array {
+    const starts = new Float64Array(this.count)
     let at = this.#linksAt
-    for (let before = 0; before < row; before++) if (this.type(before) === typeSymlink) at += 2 + this.#linkLength(at)
-    return this.bytes.subarray(at + 2, at + 2 + this.#linkLength(at))
+    for (let row = 0; row < this.count; row++) {
+      if (this.type(row) !== typeSymlink) continue
+      starts[row] = at
+      at += 2 + this.#linkLength(at)
+    }
+    if (at !== this.bytes.length) throw broken()
+    return starts
   }
 
   #linkLength(at: number): number {
@@ -135,6 +163,10 @@ export class DirectoryRecord {
     }
     return -1
   }
+}
+
+function broken(): Failure {
+  return new Failure('state-broken', 'a stored directory record is damaged')
 }
 
 /** A row of a record, to be put into another one. */
@@ -180,6 +212,8 @@ export function buildRecord(rows: readonly RecordRow[], own: Own): DirectoryReco
   let digests = 0
   for (const row of rows) {
     names += row.name.length
+    const isLink = ((row.stats[row.at + statMode] as number) & typeMask) === typeSymlink
+    assert(isLink === (row.link !== undefined), 'symlinks have a text, and nothing else has')
     if (row.link !== undefined) links += 2 + row.link.length
     if (row.digest !== undefined) digests++
   }

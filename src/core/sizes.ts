@@ -19,7 +19,7 @@ export class SizeIndex {
   readonly #records: DirectoryRecord[] = []
 
   constructor(tree: Tree) {
-    const found: { size: number; directory: number; row: number }[] = []
+    const found: { size: number; known: number; directory: number; row: number }[] = []
     for (const path of tree.paths()) {
       const record = tree.record(path)
       if (record === undefined) continue
@@ -28,10 +28,11 @@ export class SizeIndex {
       for (let row = 0; row < record.count; row++) {
         if (record.type(row) !== typeFile) continue
         const size = sizeOf(record.stats, record.at(row))
-        if (size > 0) found.push({ size, directory, row })
+        const known = (record.flags(row) & flagDigest) === 0 ? 0 : 1
+        if (size > 0) found.push({ size, known, directory, row })
       }
     }
-    found.sort((a, b) => a.size - b.size)
+    found.sort((a, b) => a.size - b.size || b.known - a.known)
     this.#sizes = Float64Array.from(found, (file) => file.size)
     this.#directoryOf = Uint32Array.from(found, (file) => file.directory)
     this.#rows = Uint32Array.from(found, (file) => file.row)
@@ -39,16 +40,14 @@ export class SizeIndex {
 
   /** Files of exactly this size: those with a known digest first, at most 16. */
   places(sizeBytes: number): Place[] {
-    const known: Place[] = []
-    const unknown: Place[] = []
-    for (let at = this.#lowerBound(sizeBytes); this.#sizes[at] === sizeBytes; at++) {
+    const places: Place[] = []
+    // A tree may hold a million files of one size: neither finding nor trying them may cost that much for each content.
+    for (let at = this.#lowerBound(sizeBytes); this.#sizes[at] === sizeBytes && places.length < placesPerSizeMax; at++) {
       const directory = this.#directoryOf[at] as number
       const record = this.#records[directory] as DirectoryRecord
-      const place = { directory: this.#paths[directory] as RelPath, record, row: this.#rows[at] as number }
-      if ((record.flags(place.row) & flagDigest) !== 0) known.push(place)
-      else if (unknown.length < placesPerSizeMax) unknown.push(place)
+      places.push({ directory: this.#paths[directory] as RelPath, record, row: this.#rows[at] as number })
     }
-    return [...known, ...unknown]
+    return places
   }
 
   #lowerBound(size: number): number {

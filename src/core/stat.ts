@@ -46,6 +46,26 @@ export function sameSignature(a: Uint32Array, aAt: number, b: Uint32Array, bAt: 
   return a[aAt + statErrno] === b[bAt + statErrno]
 }
 
+/**
+ * Whether `row` is what was seen. A seen row whose ctime is zero is of a file that we gave a second name meanwhile, which
+ * moves the ctime: inode, type, size and mtime must do.
+ */
+export function isAsSeen(row: Uint32Array, rowAt: number, seen: Uint32Array, seenAt: number): boolean {
+  if (isCtimeForgotten(seen, seenAt)) return sameFile(row, rowAt, seen, seenAt)
+  return sameSignature(row, rowAt, seen, seenAt)
+}
+
+/** Whether `forgetCtime` was called for this row. */
+export function isCtimeForgotten(seen: Uint32Array | undefined, at = 0): boolean {
+  return seen !== undefined && seen[at + statCtimeSeconds] === 0 && seen[at + statCtimeNs] === 0
+}
+
+/** Forgets the ctime of a seen row: our own link is about to move it. */
+export function forgetCtime(seen: Uint32Array, at: number): void {
+  seen[at + statCtimeSeconds] = 0
+  seen[at + statCtimeNs] = 0
+}
+
 /** Same inode, type, size and mtime: the same file as far as a rename or a chmod leaves it (both move the ctime). */
 export function sameFile(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): boolean {
   return (

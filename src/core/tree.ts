@@ -87,6 +87,8 @@ export class Tree {
       if (node !== undefined) {
         // Summaries above a stale one were made stale with it, or never were.
         if (node.summary === undefined && at !== path) return
+        // What is stored of it is stale too, and must not be found by who loads it before it is summarised again.
+        if (node.summary !== undefined) node.touched = true
         node.summary = undefined
       }
       if (at === rootPath) return
@@ -95,12 +97,14 @@ export class Tree {
 
   /** A directory with all below it now lies at `to`; the records of both parents are the caller's to put. */
   move(from: RelPath, to: RelPath): void {
+    // Rules can name places: what they hide may be another thing at the new one.
+    const isPlaceless = this.#view !== undefined && this.#rootScope.idle && this.#textsAt.size === 0
     for (const [path, node] of [...this.#nodes]) {
       if (!isWithin(path, from)) continue
       this.#nodes.delete(path)
       this.#removed.add(path)
       const moved = `${to}${path.slice(from.length)}` as RelPath
-      this.#nodes.set(moved, { ...node, touched: true })
+      this.#nodes.set(moved, { record: node.record, summary: isPlaceless ? node.summary : undefined, touched: true })
       this.#removed.delete(moved)
     }
     this.#makeStale(parentOf(from))

@@ -2,11 +2,11 @@
 // Two ends that use equal views get equal fingerprints for equal trees. `viewListing` turns a raw local record into the
 // listing that travels; what is hidden is simply not in it.
 
-
 import { ByteWriter } from '../std/bytes.ts'
 import { badNameText, type Entry, type Kind, type Summary } from './entry.ts'
 import type { IgnoreScope, IgnoreText } from './ignore.ts'
 import { putEntry, startListing } from './listing.ts'
+import { nameMaxBytes, pathMaxBytes } from './path.ts'
 import { type DirectoryRecord, editShift, flagBadName, flagUnreadable } from './record.ts'
 import {
   mtimeSecondsOf,
@@ -35,15 +35,29 @@ export function viewText(view: View): string {
   return JSON.stringify(['view 1', view.modeMask, view.timeGrainNs, view.overrides, view.texts])
 }
 
+/** The kind of a row. What no listing could carry (a name, a size, a link) is one of the kinds that are never copied. */
 export function kindOf(record: DirectoryRecord, row: number): Kind {
   const flags = record.flags(row)
-  if ((flags & flagBadName) !== 0) return 'bad-name'
-  if ((flags & flagUnreadable) !== 0 || record.stats[record.at(row) + statErrno] !== 0) return 'unreadable'
+  if ((flags & flagBadName) !== 0 || record.nameEnd(row) - record.nameStart(row) > nameMaxBytes) return 'bad-name'
+  const at = record.at(row)
+  if ((flags & flagUnreadable) !== 0 || record.stats[at + statErrno] !== 0) return 'unreadable'
   const type = record.type(row)
-  if (type === typeFile) return 'file'
+  if (type === typeFile) return sizeOf(record.stats, at) > Number.MAX_SAFE_INTEGER ? 'unreadable' : 'file'
   if (type === typeDirectory) return 'directory'
-  return type === typeSymlink ? 'symlink' : 'special'
+  if (type !== typeSymlink) return 'special'
+  const link = record.link(row)
+  return link.length === 0 || link.length > pathMaxBytes || link.includes(0) ? 'unreadable' : 'symlink'
 }
+
+/** A time at the grain: the same moment, read from two file systems that keep times to the grain, gives the same. */
+function floorTime(seconds: number, ns: number, grainNs: number): { seconds: number; ns: number } {
+  if (grainNs <= 1) return { seconds, ns }
+  if (grainNs <= 1e9) return { seconds, ns: ns - (ns % grainNs) }
+  const grainSeconds = Math.ceil(grainNs / 1e9)
+  return { seconds: Math.floor(seconds / grainSeconds) * grainSeconds, ns: 0 }
+}
+
+const noTime = { seconds: 0, ns: 0 }
 
 /** The entry of a record's row under a view. `summary` is asked for directories only. */
 export function viewEntry(
@@ -56,13 +70,15 @@ export function viewEntry(
   const at = record.at(row)
   const name = kind === 'bad-name' ? badNameText(record.nameBytes(row)) : (record.name(row) as string)
   const timed = kind === 'file' || kind === 'symlink'
-  const ns = record.stats[at + statMtimeNs] as number
+  const time = timed
+    ? floorTime(mtimeSecondsOf(record.stats, at), record.stats[at + statMtimeNs] as number, view.timeGrainNs)
+    : noTime
   return {
     kind,
     name,
     mode: kind === 'file' || kind === 'directory' ? (record.stats[at + statMode] as number) & view.modeMask : 0,
-    mtimeSeconds: timed ? mtimeSecondsOf(record.stats, at) : 0,
-    mtimeNs: timed ? ns - (ns % view.timeGrainNs) : 0,
+    mtimeSeconds: time.seconds,
+    mtimeNs: time.ns,
     sizeBytes: kind === 'file' ? sizeOf(record.stats, at) : 0,
     edits: kind === 'file' ? record.flags(row) >>> editShift : 0,
     link: kind === 'symlink' ? record.link(row) : undefined,
@@ -108,9 +124,14 @@ function addTotals(totals: ListingTotals, entry: Entry): void {
   if (entry.kind === 'directory') {
     totals.directories += 1 + (entry.summary?.directories ?? 0)
     totals.files += entry.summary?.files ?? 0
-    totals.sizeBytes += entry.summary?.sizeBytes ?? 0
+    addSize(totals, entry.summary?.sizeBytes ?? 0)
   } else if (entry.kind === 'file' || entry.kind === 'symlink') {
     totals.files++
-    totals.sizeBytes += entry.sizeBytes
+    addSize(totals, entry.sizeBytes)
   }
+}
+
+/** A few sparse files can claim more than a number holds exactly: the sum stays at the most that it does. */
+function addSize(totals: ListingTotals, sizeBytes: number): void {
+  totals.sizeBytes = Math.min(Number.MAX_SAFE_INTEGER, totals.sizeBytes + sizeBytes)
 }

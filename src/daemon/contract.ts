@@ -9,7 +9,7 @@ import type { Places } from './config.ts'
 export const pairPath = '/pair'
 
 export type PairingLine =
-  | { readonly type: 'code'; readonly code: string }
+  | { readonly type: 'code'; readonly code: string; readonly port: number }
   | { readonly type: 'paired'; readonly name: string; readonly peerId: string }
   | { readonly type: 'failure'; readonly code: string; readonly message: string; readonly hint: string }
 

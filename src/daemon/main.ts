@@ -56,7 +56,7 @@ export async function openDaemon(
     offer = offerPairing(self, ({ kind, ...event }) => workshop.log.note(kind, event))
     return offer
   }
-  const server = await openServer(places, { offerCode }).catch((error: unknown) => {
+  const server = await openServer(places, { offerCode, port: listener.port }).catch((error: unknown) => {
     recheck.cancel()
     listener.close()
     throw error

@@ -11,6 +11,8 @@ import { type PairingLine, pairPath, socketPath } from './contract.ts'
 export type ServerActions = {
   /** A new code; an earlier one is void from now on. */
   offerCode(): PairingOffer
+  /** Where the daemon listens. */
+  readonly port: number
 }
 
 /** Opens the socket. Throws `root-locked` when another daemon serves these places. */
@@ -55,7 +57,7 @@ function offer(actions: ServerActions, response: ServerResponse): void {
   // Nobody waits for the code any more: it is void.
   response.on('close', () => made.withdraw())
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
-  say({ type: 'code', code: made.code })
+  say({ type: 'code', code: made.code, port: actions.port })
   made.paired
     .then(
       ({ name, peerId }) => say({ type: 'paired', name, peerId }),

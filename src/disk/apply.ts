@@ -6,11 +6,16 @@
 import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { Section } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
-import { sameFile, sameSignature, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
+import type { Own } from '../core/record.ts'
+import { isAsSeen, isCtimeForgotten, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
+import type { StoredDirectory } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
+import { builtDirectory } from './built.ts'
 import type { Displacement } from './journal.ts'
 import { type Landing, refusalCode, type SeenDirectory, type StagedSection, type StagedStep, type TargetHandles } from './landing.ts'
+import { LearnedWriter } from './learned.ts'
+import { ownFacts } from './own.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 export type LandCounts = {
@@ -25,6 +30,10 @@ export type Landed = {
   readonly problems: Problem[]
   /** Directories whose entries changed; to be looked at again, and synced in a small run. */
   readonly touched: Set<RelPath>
+  /** Directories that landed whole, as they are now. */
+  readonly built: StoredDirectory[]
+  /** Digests of what landed in other directories. */
+  readonly learned: LearnedWriter
   /** Whole directories that are gone. */
   readonly removed: RelPath[]
   /** What lies displaced in the staging directory. */
@@ -46,15 +55,19 @@ export class Apply {
   readonly #landing: Landing
   readonly #slots = new Map<number, string>()
   readonly #row = new Uint32Array(statWidth)
+  readonly #nowMs: () => number
   readonly #landed: Landed = {
     counts: { created: 0, replaced: 0, attributes: 0, deleted: 0 },
     problems: [],
     touched: new Set(),
+    built: [],
+    learned: new LearnedWriter(),
     removed: [],
     displaced: [],
   }
 
-  constructor(sys: Sys, handles: TargetHandles, landing: Landing) {
+  constructor(sys: Sys, handles: TargetHandles, landing: Landing, nowMs: () => number) {
+    this.#nowMs = nowMs
     this.#sys = sys
     this.#handles = handles
     this.#landing = landing
@@ -74,7 +87,7 @@ export class Apply {
       slot,
       path: this.#pathOf(staged),
       expected: [...expected],
-      staged: exchanges ? [...staged.stats] : undefined,
+      staged: exchanges ? [...this.#landing.rows.subarray(number * statWidth, (number + 1) * statWidth)] : undefined,
     })
   }
 
@@ -131,14 +144,14 @@ export class Apply {
     }
     const name = utf8(nameOf(head.path))
     try {
-      if (section.build !== undefined) this.#dress(section.build, head)
+      const own = section.build === undefined ? undefined : this.#dress(section.build, head)
       const landed =
         section.build === undefined
           ? sys.makeDirectory(parent, name, head.mode | 0o700)
           : sys.renameNoReplace(this.#handles.staging, section.build, parent, name)
       this.#landed.touched.add(parentOf(head.path))
-      if (landed === 0 && section.build !== undefined) {
-        this.#countBuilt(section)
+      if (landed === 0 && own !== undefined) {
+        this.#countBuilt(section, own)
         return 'whole'
       }
       if (landed === 0) {
@@ -159,17 +172,20 @@ export class Apply {
   }
 
   /** A built directory gets its mode and time before its name; one that others will be put into gets them again at the end. */
-  #dress(build: Uint8Array, head: Section): void {
+  #dress(build: Uint8Array, head: Section): Own | undefined {
     const handle = this.#sys.openDirectory(this.#handles.staging, build)
-    if (handle < 0) return
+    if (handle < 0) return undefined
     if ((head.mode & 0o300) === 0o300) this.#sys.setMode(handle, head.mode)
     this.#sys.setTimes(handle, head.mtimeSeconds, head.mtimeNs)
+    const own = ownFacts(this.#sys, handle)
+    if (this.#landing.syncEach) this.#sys.syncHandle(handle)
     this.#sys.close(handle)
+    return own
   }
 
-  #countBuilt(section: StagedSection): void {
+  #countBuilt(section: StagedSection, own: Own): void {
     this.#landed.counts.created++
-    this.#landed.touched.add(section.head.path)
+    this.#landed.built.push(builtDirectory(this.#landing, section, own, this.#nowMs()))
     for (let number = section.firstStep; number < section.endStep; number++) {
       if ((this.#landing.steps[number] as StagedStep).staged !== undefined) this.#landed.counts.created++
     }
@@ -179,6 +195,17 @@ export class Apply {
     const staged = this.#landing.steps[number] as StagedStep
     if (staged.problem !== undefined) return
     const name = utf8(staged.step.entry.name)
+    this.#act(number, staged, directory, name, from)
+    if (staged.problem === undefined && staged.digest !== undefined) this.#learn(staged, name, staged.digest)
+  }
+
+  #learn(staged: StagedStep, name: Uint8Array, digest: Uint8Array): void {
+    const section = this.#landing.sections[staged.section] as StagedSection
+    const stats = this.#landing.rows.subarray(staged.number * statWidth, (staged.number + 1) * statWidth)
+    this.#landed.learned.add({ directory: section.head.path, name, stats, digest })
+  }
+
+  #act(number: number, staged: StagedStep, directory: number, name: Uint8Array, from: number): void {
     switch (staged.step.action) {
       case 'create':
         return this.#create(staged, directory, name, from)
@@ -214,7 +241,7 @@ export class Apply {
     const expected = staged.note?.expected
     if (expected === undefined || this.#sys.stat(directory, name, this.#row, 0) < 0) return false
     if (((expected[statMode] as number) & typeMask) === typeDirectory) return sameDirectory(this.#row, expected)
-    return sameSignature(this.#row, 0, expected, 0)
+    return isAsSeen(this.#row, 0, expected, 0)
   }
 
   #replace(number: number, staged: StagedStep, directory: number, name: Uint8Array, from: number): void {
@@ -298,7 +325,9 @@ export class Apply {
   }
 
   #delete(number: number, staged: StagedStep, directory: number, name: Uint8Array): void {
-    if (this.#moveAside(number, staged, directory, name)) this.#landed.counts.deleted++
+    if (!this.#moveAside(number, staged, directory, name)) return
+    // The old name of a file that moved is no deletion.
+    if (!isCtimeForgotten(staged.note?.expected)) this.#landed.counts.deleted++
   }
 
   #setAttributes(staged: StagedStep, directory: number, name: Uint8Array): void {
@@ -390,7 +419,7 @@ function removeSeen(sys: Sys, staging: number, place: string, seen: SeenDirector
     const name = seen.names[i] as Uint8Array
     if (sys.stat(handle, name, row, 0) < 0) continue
     if (((row[statMode] as number) & typeMask) === typeDirectory) sys.removeDirectory(handle, name)
-    else if (sameSignature(row, 0, seen.rows, i * statWidth)) sys.unlink(handle, name)
+    else if (isAsSeen(row, 0, seen.rows, i * statWidth)) sys.unlink(handle, name)
   }
   sys.close(handle)
 }

@@ -13,7 +13,6 @@ import { sameFile, statWidth } from '../core/stat.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
-import { LearnedWriter } from './learned.ts'
 import type { WantedDirectory } from './wants.ts'
 import { emptyRecord, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
 import { errno, errnoName, type Sys } from './sys.ts'
@@ -63,8 +62,10 @@ export type StagedStep = {
   note: StepNote | undefined
   /** Its name in the staging directory (or its own name in a built directory), once written and verified. */
   staged: Uint8Array | undefined
-  /** The staged inode's row as written. */
-  readonly stats: Uint32Array
+  /** Its number through all sections, and that of its row in `Landing.rows`. */
+  readonly number: number
+  /** Of the content that was written; undefined for what has none, and for what is not written. */
+  digest: Uint8Array | undefined
   problem: { readonly code: ProblemCode; readonly detail: string } | undefined
 }
 
@@ -88,8 +89,13 @@ type Incoming = {
 export class Landing {
   readonly sections: StagedSection[] = []
   readonly steps: StagedStep[] = []
-  readonly learned: LearnedWriter = new LearnedWriter()
-  copiedLocally = 0
+  /** The stat row of each step's inode as it was written. */
+  readonly rows: Uint32Array
+  /** Contents that were on the target: copied there, and files that only moved. */
+  copied = 0
+  moved = 0
+  /** Wall time when the last of it was written; set by whoever ends the writing. */
+  writtenMs = 0
   contentBytes = 0
   /** Steps whose content has to be asked for (again), by number of the want. */
   readonly #wants: number[] = []
@@ -108,6 +114,7 @@ export class Landing {
     this.#order = order
     this.#umask = umask
     for (const section of decodeBatch(order.bytes)) this.#addSection(section)
+    this.rows = new Uint32Array(this.steps.length * statWidth)
     for (let number = 0; number < this.steps.length; number++) {
       if (order.wanted[number] === 1) this.#wants.push(number)
     }
@@ -119,9 +126,14 @@ export class Landing {
     const firstStep = this.steps.length
     for (const step of head.steps) {
       const note = this.#order.notes.get(this.steps.length)
-      this.steps.push({ step, section: index, note, staged: undefined, stats: new Uint32Array(statWidth), problem: undefined })
+      this.steps.push({ step, section: index, note, number: this.steps.length, staged: undefined, digest: undefined, problem: undefined })
     }
     this.sections.push({ head, build, firstStep, endStep: this.steps.length })
+  }
+
+  /** Whether everything is synced as it is written, not by group. */
+  get syncEach(): boolean {
+    return this.#order.syncEach
   }
 
   /** Makes all that needs no content from the source: directories to build in, symlinks, empty files, local copies. */
@@ -163,7 +175,7 @@ export class Landing {
     const made = this.#sys.makeSymlink(directory, name, entry.link as Uint8Array)
     if (made < 0) return this.#refuse(staged, made)
     this.#sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
-    this.#sys.stat(directory, name, staged.stats, 0)
+    this.#sys.stat(directory, name, this.rows, staged.number)
     staged.staged = name
   }
 
@@ -191,7 +203,7 @@ export class Landing {
   #linkDonor(staged: StagedStep, from: number, donor: Donor): boolean {
     const { directory, name } = this.#place(staged)
     if (this.#sys.link(from, donor.name, directory, name) < 0) return false
-    const seen = this.#sys.stat(directory, name, staged.stats, 0) === 0 && sameFile(staged.stats, 0, donor.stats, 0)
+    const seen = this.#sys.stat(directory, name, this.rows, staged.number) === 0 && sameFile(this.rows, staged.number * statWidth, donor.stats, 0)
     if (!seen) {
       this.#sys.unlink(directory, name)
       return false
@@ -201,8 +213,8 @@ export class Landing {
     const handle = this.#sys.openFile(directory, name)
     if (handle >= 0) this.#seal(staged, handle, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
     if (staged.staged !== undefined) {
-      this.copiedLocally++
-      if (digest !== undefined) this.#learn(staged, digest)
+      this.moved++
+      if (digest !== undefined) staged.digest = digest
     }
     return true
   }
@@ -228,8 +240,8 @@ export class Landing {
     }
     this.#seal(staged, target, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
     if (staged.staged === undefined) return
-    this.copiedLocally++
-    this.#learn(staged, digest)
+    this.copied++
+    staged.digest = digest
   }
 
   #copy(source: number, target: number): Uint8Array | undefined {
@@ -307,7 +319,7 @@ export class Landing {
     this.#incoming = undefined
     const mode = record.mode & this.#order.modeMask
     this.#seal(staged, incoming.handle, incoming.name, mode, record.mtimeSeconds, record.mtimeNs)
-    if (staged.staged !== undefined) this.#learn(staged, digest)
+    if (staged.staged !== undefined) staged.digest = digest
   }
 
   /** Ends a staged file: mode, time, its row; closes the handle. From here it only needs its name. */
@@ -316,7 +328,7 @@ export class Landing {
     let code = (mode & ~this.#umask) === mode && staged.note?.donor === undefined ? 0 : sys.setMode(handle, mode)
     if (code === 0) code = sys.setTimes(handle, seconds, ns)
     if (code === 0 && this.#order.syncEach) code = sys.syncHandle(handle)
-    if (code === 0) code = sys.statHandle(handle, staged.stats, 0)
+    if (code === 0) code = sys.statHandle(handle, this.rows, staged.number)
     sys.close(handle)
     if (code < 0) {
       const { directory } = this.#place(staged)
@@ -324,11 +336,6 @@ export class Landing {
       return this.#refuse(staged, code)
     }
     staged.staged = name
-  }
-
-  #learn(staged: StagedStep, digest: Uint8Array): void {
-    const section = this.sections[staged.section] as StagedSection
-    this.learned.add({ directory: section.head.path, name: staged.step.entry.name, stats: staged.stats, digest })
   }
 
   /** Forgets the file that was being written. */

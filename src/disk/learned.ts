@@ -5,12 +5,12 @@ import type { RelPath } from '../core/path.ts'
 import { digestBytes, rebuildRecord } from '../core/record.ts'
 import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
-import { ByteReader, ByteWriter, utf8 } from '../std/bytes.ts'
+import { ByteReader, ByteWriter } from '../std/bytes.ts'
 
 /** A file's digest, taken under exactly this stat row. */
 export type Learned = {
   readonly directory: RelPath
-  readonly name: string
+  readonly name: Uint8Array
   readonly stats: Uint32Array
   readonly digest: Uint8Array
 }
@@ -26,8 +26,9 @@ export class LearnedWriter {
     writer.u8(sameDirectory ? 1 : 0)
     if (!sameDirectory) writer.text(learned.directory)
     this.#directory = learned.directory
-    writer.text(learned.name)
-    for (let column = 0; column < statWidth; column++) writer.u32(learned.stats[column] as number)
+    writer.block(learned.name)
+    const { buffer, byteOffset } = learned.stats
+    writer.bytes(new Uint8Array(buffer, byteOffset, statBytes))
     writer.bytes(learned.digest)
   }
 
@@ -36,15 +37,17 @@ export class LearnedWriter {
   }
 }
 
+const statBytes = 4 * statWidth
+
 export function* readLearned(bytes: Uint8Array): Generator<Learned> {
   const reader = new ByteReader(bytes)
   let directory = '' as RelPath
   while (reader.left > 0) {
     if (reader.u8() === 0) directory = reader.text(4096) as RelPath
-    const name = reader.text(1024)
-    const stats = new Uint32Array(statWidth)
-    for (let column = 0; column < statWidth; column++) stats[column] = reader.u32()
-    yield { directory, name, stats, digest: reader.bytes(digestBytes).slice() }
+    const name = reader.block(1024)
+    // A copy starts on a boundary of 4, wherever it was taken from.
+    const stats = new Uint32Array(reader.bytes(statBytes).slice().buffer)
+    yield { directory, name, stats, digest: reader.bytes(digestBytes) }
   }
 }
 
@@ -70,7 +73,7 @@ export function applyLearned(tree: Tree, parts: readonly Uint8Array[], renamed: 
         directory = learned.directory
       }
       const record = tree.record(learned.directory)
-      const row = record?.find(utf8(learned.name)) ?? -1
+      const row = record?.find(learned.name) ?? -1
       if (record === undefined || row < 0) continue
       if (matches(record.stats, record.at(row), learned.stats, 0)) digests.set(row, learned.digest)
     }

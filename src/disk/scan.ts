@@ -18,17 +18,13 @@ import {
   recordRow,
 } from '../core/record.ts'
 import {
-  mtimeSecondsOf,
   sameSignature,
   sameTypeSizeTime,
   sizeOf,
   statCtimeNs,
   statCtimeSeconds,
   statErrno,
-  statInodeHigh,
-  statInodeLow,
   statMode,
-  statMtimeNs,
   statWidth,
   typeDirectory,
   typeFile,
@@ -37,6 +33,7 @@ import {
 } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { ownFacts } from './own.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 /** A signature this close to the file's own ctime can hide a later write behind the same time stamp. */
@@ -121,17 +118,6 @@ export function rescanDirectories(
 
 function startScan(sys: Sys, root: number, tree: Tree, rules: ScanRules, nowMs: () => number): Scan {
   return { sys, root, tree, rules, nowMs, table: new EntryTable(), stack: [], problems: [], texts: [], entries: 0, lineage: undefined }
-}
-
-function ownFacts(sys: Sys, handle: number): Own {
-  const row = new Uint32Array(statWidth)
-  sys.statHandle(handle, row, 0)
-  return {
-    mtimeSeconds: mtimeSecondsOf(row, 0),
-    mtimeNs: row[statMtimeNs] as number,
-    inodeLow: row[statInodeLow] as number,
-    inodeHigh: row[statInodeHigh] as number,
-  }
 }
 
 function note(scan: Scan, path: string, code: ProblemCode, detail: string): void {

@@ -7,10 +7,10 @@ import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import { carriesContent, decodeBatch, type Section, type SectionHead, type Step } from '../core/plan.ts'
 import type { DirectoryRecord } from '../core/record.ts'
 import { type Place, SizeIndex } from '../core/sizes.ts'
-import { sizeOf, statWidth, typeDirectory } from '../core/stat.ts'
+import { forgetCtime, sizeOf, statWidth, typeDirectory } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { isHidden } from '../core/view.ts'
-import { equalBytes, utf8 } from '../std/bytes.ts'
+import { equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import type { Donor, LandingOrder, SeenDirectory, StepNote } from './landing.ts'
 import { digestFile } from './scan.ts'
 import type { Sys } from './sys.ts'
@@ -55,6 +55,8 @@ export class Stager {
   readonly #options: { modeMask: number; syncEach: boolean }
   readonly #pending = new Map<number, Pending>()
   #sizes: SizeIndex | undefined
+  /** Files that get a second name, which moves their ctime; their old name goes later. */
+  readonly #movedFrom = new Set<RelPath>()
 
   constructor(sys: Sys, root: number, tree: Tree, options: { modeMask: number; syncEach: boolean }) {
     this.#sys = sys
@@ -117,6 +119,7 @@ export class Stager {
       const donor = this.#moved(step.from, step.entry.sizeBytes)
       if (donor !== undefined) {
         pending.moves++
+        this.#movedFrom.add(step.from)
         this.#note(pending, number, { donor: { ...donor, moves: true, digest: step.digest } })
         return
       }
@@ -137,6 +140,7 @@ export class Stager {
     if (record === undefined || row < 0) return false
     const at = record.at(row)
     const expected = record.stats.slice(at, at + statWidth)
+    if (this.#movedFrom.has(joinPath(section.path, step.entry.name))) forgetCtime(expected, 0)
     const goes = step.action === 'delete' || step.action === 'retype'
     const isDirectory = record.type(row) === typeDirectory
     const below = goes && isDirectory ? this.#seenBelow(joinPath(section.path, step.entry.name)) : undefined
@@ -170,9 +174,17 @@ export class Stager {
       }
       const stats = new Uint32Array(rows.length * statWidth)
       rows.forEach((row, i) => stats.set(record.stats.subarray(record.at(row), record.at(row) + statWidth), i * statWidth))
+      if (this.#movedFrom.size > 0) this.#forgetMoved(at, names, stats)
       seen.push({ path: at, names, rows: stats })
     }
     return seen
+  }
+
+  #forgetMoved(directory: RelPath, names: readonly Uint8Array[], rows: Uint32Array): void {
+    names.forEach((name, i) => {
+      const text = fromUtf8(name)
+      if (text !== undefined && this.#movedFrom.has(joinPath(directory, text))) forgetCtime(rows, i * statWidth)
+    })
   }
 
   #moved(from: RelPath, sizeBytes: number): Omit<Donor, 'moves' | 'digest'> | undefined {

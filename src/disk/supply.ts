@@ -40,7 +40,7 @@ export class Supply {
   contentBytes = 0
   readonly #sys: Sys
   readonly #root: number
-  readonly #files: { directory: RelPath; name: string }[] = []
+  readonly #files: { directory: RelPath; name: Uint8Array }[] = []
   #next = 0
   #directory = -1
   #directoryPath: RelPath | undefined
@@ -51,7 +51,7 @@ export class Supply {
   constructor(sys: Sys, root: number, wants: readonly WantedDirectory[]) {
     this.#sys = sys
     this.#root = root
-    for (const { path, names } of wants) for (const name of names) this.#files.push({ directory: path, name })
+    for (const { path, names } of wants) for (const name of names) this.#files.push({ directory: path, name: utf8(name) })
   }
 
   /** Fills `slab` from its start; returns how far, and whether the batch is done. */
@@ -82,9 +82,9 @@ export class Supply {
   /** Starts the next file at `at`. Returns where the next record goes, or -1 when this file does not fit any more. */
   #start(slab: Uint8Array, view: DataView, at: number, room: number): number {
     const number = this.#next
-    const file = this.#files[number] as { directory: RelPath; name: string }
+    const file = this.#files[number] as { directory: RelPath; name: Uint8Array }
     const directory = this.#enter(file.directory)
-    const handle = directory < 0 ? directory : this.#sys.openFile(directory, utf8(file.name))
+    const handle = directory < 0 ? directory : this.#sys.openFile(directory, file.name)
     if (handle < 0) return this.#fail(view, at, number, missingCode(handle))
     if (this.#sys.statHandle(handle, this.#before, 0) < 0 || ((this.#before[statMode] as number) & typeMask) !== typeFile) {
       this.#sys.close(handle)
@@ -167,7 +167,7 @@ export class Supply {
     this.#head(view, at, number, flags, length, stats)
     slab.set(digest, at + 32)
     this.contentBytes += length
-    const file = this.#files[number] as { directory: RelPath; name: string }
+    const file = this.#files[number] as { directory: RelPath; name: Uint8Array }
     this.learned.add({ directory: file.directory, name: file.name, stats, digest })
   }
 

@@ -38,6 +38,7 @@ type Libc = {
   futimens(handle: number, times: Pointer): number
   fchmod(handle: number, mode: number): number
   syncfs(handle: number): number
+  lseek(handle: number, offset: bigint, whence: number): bigint
   close(handle: number): number
   __errno_location(): Pointer
 }
@@ -63,6 +64,7 @@ const signatures: Record<keyof Libc, { arguments: string[]; return: string }> = 
   futimens: { arguments: ['i32', 'pointer'], return: 'i32' },
   fchmod: { arguments: ['i32', 'u32'], return: 'i32' },
   syncfs: { arguments: ['i32'], return: 'i32' },
+  lseek: { arguments: ['i32', 'i64', 'i32'], return: 'i64' },
   close: { arguments: ['i32'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },
 }
@@ -85,7 +87,7 @@ const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | O_CLOEXEC
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | O_CLOEXEC
 
-/** Loads libc. Throws where node:ffi, libc or one of the calls is missing. */
+/** Loads libc. Throws where node:ffi, libc or one of the calls is missing, in libc or in the kernel. */
 export function openLinuxSys(): Sys {
   const ffi = createRequire(import.meta.url)('node:ffi') as Ffi
   const libc = ffi.dlopen('libc.so.6', signatures).functions
@@ -146,6 +148,11 @@ export function openLinuxSys(): Sys {
     }
   }
 
+  // A kernel before 5.6, or a sandbox that has not heard of openat2, would refuse every directory.
+  const probe = libc.syscall(SYS_openat2, -100n, BigInt.asIntN(64, dotAt(scratch, firstAt)), howAt, 24n)
+  if (probe < 0) throw new Error('this kernel has no openat2')
+  libc.close(probe)
+
   return {
     form: 'linux-ffi',
     timeGrainNs: 1,
@@ -167,6 +174,7 @@ export function openLinuxSys(): Sys {
     },
     list(dir, into) {
       into.clear()
+      if (libc.lseek(dir, 0n, 0) < 0n) return fail()
       for (;;) {
         const length = libc.getdents64(dir, dentsAt, BigInt(dents.length))
         if (length < 0) return fail()

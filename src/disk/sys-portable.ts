@@ -1,9 +1,10 @@
 // The portable form, by node:fs: what is used where node:ffi does not load. On Linux a (handle, name) pair becomes
 // /proc/self/fd/<handle>/<name>, so a directory that is swapped under us redirects nothing. Elsewhere it is a path: the
 // window that remains there is named in docs/threats.md. Times have a grain of one microsecond, and are set as grain plus
-// half a grain, so that the float that node:fs takes reads back to the same grain.
+// half a grain, so that the float that node:fs takes reads back to the same grain (until the year 2242).
 
 import {
+  type BigIntStats,
   closeSync,
   constants,
   fchmodSync,
@@ -55,20 +56,25 @@ function attempt(call: () => number): number {
   }
 }
 
-/** A time in whole microseconds plus half of one, as the float of seconds that node:fs takes. */
-function floatTime(seconds: number, ns: number): number {
-  return seconds + (Math.floor(ns / 1000) * 1000 + 500) / 1e9
+/**
+ * A time in whole microseconds plus half of one, as the seconds that node:fs takes. As text: a negative number would be
+ * taken for "now".
+ */
+function timeText(seconds: number, ns: number): string {
+  return String(seconds + (Math.floor(ns / 1000) * 1000 + 500) / 1e9)
 }
 
 function putTime(ms: number, into: Uint32Array, secondsAt: number, nsAt: number): number {
-  const micros = Math.floor(ms * 1000)
-  const seconds = Math.floor(micros / 1e6)
+  const seconds = Math.floor(ms / 1000)
   into[secondsAt] = seconds
-  into[nsAt] = (micros - seconds * 1e6) * 1000
+  into[nsAt] = Math.floor((ms - seconds * 1000) * 1000) * 1000
   return seconds
 }
 
-function putStats(facts: Stats, into: Uint32Array, row: number): void {
+/** From 2106 on, milliseconds as a float are too coarse to tell microseconds apart. */
+const farMs = 2 ** 32 * 1000
+
+function putStats(facts: Stats, exact: () => BigIntStats, into: Uint32Array, row: number): number {
   const at = row * statWidth
   into[at + statMode] = facts.mode
   into[at + statInodeLow] = facts.ino
@@ -76,10 +82,17 @@ function putStats(facts: Stats, into: Uint32Array, row: number): void {
   into[at + statSizeLow] = facts.size
   into[at + statSizeHigh] = Math.floor(facts.size / 0x1_0000_0000)
   putTime(facts.ctimeMs, into, at + statCtimeSeconds, at + statCtimeNs)
-  const seconds = putTime(facts.mtimeMs, into, at + statMtimeSeconds, at + statMtimeNs)
+  let seconds = putTime(facts.mtimeMs, into, at + statMtimeSeconds, at + statMtimeNs)
+  if (facts.mtimeMs >= farMs) {
+    const ns = exact().mtimeNs
+    seconds = Number(ns / 1_000_000_000n)
+    into[at + statMtimeSeconds] = seconds
+    into[at + statMtimeNs] = Number((ns % 1_000_000_000n) / 1000n) * 1000
+  }
   into[at + statMtimeSecondsHigh] = Math.floor(seconds / 0x1_0000_0000)
   into[at + statDevice] = facts.dev
   into[at + statErrno] = 0
+  return 0
 }
 
 export function openPortableSys(): Sys {
@@ -136,8 +149,13 @@ export function openPortableSys(): Sys {
         return into.count
       })
     },
-    stat: (dir, name, into, row) => attempt(() => (putStats(lstatSync(at(dir, name)), into, row), 0)),
-    statHandle: (handle, into, row) => attempt(() => (putStats(fstatSync(handle), into, row), 0)),
+    stat: (dir, name, into, row) =>
+      attempt(() => {
+        const path = at(dir, name)
+        return putStats(lstatSync(path), () => lstatSync(path, { bigint: true }), into, row)
+      }),
+    statHandle: (handle, into, row) =>
+      attempt(() => putStats(fstatSync(handle), () => fstatSync(handle, { bigint: true }), into, row)),
     readLink(dir, name) {
       try {
         return new Uint8Array(readlinkSync(at(dir, name), { encoding: 'buffer' }))
@@ -160,9 +178,9 @@ export function openPortableSys(): Sys {
       return 0
     },
     setTimes: (handle, seconds, ns) =>
-      attempt(() => (futimesSync(handle, floatTime(seconds, ns), floatTime(seconds, ns)), 0)),
+      attempt(() => (futimesSync(handle, timeText(seconds, ns), timeText(seconds, ns)), 0)),
     setTimesAt: (dir, name, seconds, ns) =>
-      attempt(() => (lutimesSync(at(dir, name), floatTime(seconds, ns), floatTime(seconds, ns)), 0)),
+      attempt(() => (lutimesSync(at(dir, name), timeText(seconds, ns), timeText(seconds, ns)), 0)),
     setMode: (handle, mode) => attempt(() => (fchmodSync(handle, mode), 0)),
     makeDirectory: (dir, name, mode) => attempt(() => (mkdirSync(at(dir, name), mode), 0)),
     makeSymlink: (dir, name, target) => attempt(() => (symlinkSync(Buffer.from(target), at(dir, name)), 0)),

@@ -35,6 +35,12 @@ function fingerprint(listing: Uint8Array): Uint8Array {
   return domainDigest('listing 1', listing)
 }
 
+const slabs = new Map<number, Uint8Array>()
+
+function slabOf(id: number): Uint8Array {
+  return present(slabs.get(id), 'a slab was made known to its seat')
+}
+
 function treeOf(id: number): { tree: Tree; root: number; stager: Stager | undefined } {
   return present(trees.get(id), 'a tree is open in its seat')
 }
@@ -66,9 +72,12 @@ export type LandReport = {
   readonly touched: readonly RelPath[]
   readonly removed: readonly RelPath[]
   readonly displaced: readonly Displaced[]
-  readonly copiedLocally: number
+  readonly copied: number
+  readonly moved: number
   readonly contentBytes: number
   readonly learned: Uint8Array
+  /** Directories that landed whole, as a shelf. */
+  readonly built: Uint8Array | undefined
   /** What landed, a directory each, for the log. */
   readonly done: readonly { readonly action: string; readonly directory: string; readonly names: readonly string[] }[]
 }
@@ -179,13 +188,23 @@ export const tasks = {
     tree: number
     touched: readonly RelPath[]
     removed: readonly RelPath[]
+    built: readonly Uint8Array[]
     learned: readonly Uint8Array[]
   }): { summary: Summary | undefined; problems: readonly Problem[] } {
     const { tree, root } = treeOf(input.tree)
-    // Young signatures are racy; a moment's wait makes those of this run trustworthy.
-    blockMs(racyMs + 5)
     for (const path of input.removed) tree.removeWithin(path)
-    const problems = rescanDirectories(sys, root, tree, input.touched, nowMs)
+    const parents = new Set<RelPath>()
+    for (const shelf of input.built) {
+      for (const { path, record } of decodeShelf(shelf, '')) {
+        tree.put(path, record, false)
+        if (path !== '') parents.add(parentOf(path))
+      }
+    }
+    // What was built whole is known, unless something was put into it afterwards.
+    const again = new Set([...input.touched, ...parents])
+    // Young signatures are racy; a moment's wait makes those that are taken now trustworthy.
+    blockMs(racyMs + 5)
+    const problems = rescanDirectories(sys, root, tree, again, nowMs)
     applyLearned(tree, input.learned, true)
     return { summary: tree.summary('' as RelPath), problems }
   },
@@ -211,15 +230,20 @@ export const tasks = {
     supplies.set(input.supply, new Supply(sys, input.root, decodeWants(input.wants)))
   },
 
+  /** Makes a buffer known to this seat under a number, so that packs are passed by number. */
+  useSlab(input: { slab: number; memory: SharedArrayBuffer }): void {
+    slabs.set(input.slab, new Uint8Array(input.memory))
+  },
+
   /** Fills a buffer from `start`; with the last one comes what was learned. */
-  fill(input: { supply: number; slab: Uint8Array; start: number }): {
+  fill(input: { supply: number; slab: number; start: number }): {
     length: number
     done: boolean
     learned: Uint8Array | undefined
     contentBytes: number
   } {
     const supply = present(supplies.get(input.supply), 'a supply is open in its seat')
-    const { length, done } = supply.fill(input.slab.subarray(input.start))
+    const { length, done } = supply.fill(slabOf(input.slab).subarray(input.start))
     if (done) supplies.delete(input.supply)
     return { length, done, learned: done ? supply.learned.take() : undefined, contentBytes: supply.contentBytes }
   },
@@ -235,8 +259,10 @@ export const tasks = {
     landing.begin()
   },
 
-  receive(input: { landing: number; pack: Uint8Array }): void {
-    landingOf(input.landing).landing.receive(input.pack)
+  /** Writes a pack: the one given, or what lies in a buffer from `start` to `end`. */
+  receive(input: { landing: number } & ({ pack: Uint8Array } | { slab: number; start: number; end: number })): void {
+    const pack = 'pack' in input ? input.pack : slabOf(input.slab).subarray(input.start, input.end)
+    landingOf(input.landing).landing.receive(pack)
   },
 
   /** Ends a round of writing. `again` are wants worth another round, numbered anew; with `last` there is no further one. */
@@ -247,13 +273,16 @@ export const tasks = {
       open.landing.wantAgain(numbers)
       return { again: encodeWants(open.landing.namesOf(numbers)), count: numbers.length, displacements: [], steps: 0, contentBytes: 0 }
     }
-    open.apply = new Apply(sys, open.handles, open.landing)
+    open.landing.writtenMs = nowMs()
+    open.apply = new Apply(sys, open.handles, open.landing, nowMs)
     const { steps, contentBytes } = open.landing
     return { again: new Uint8Array(0), count: 0, displacements: open.apply.displacements, steps: steps.length, contentBytes }
   },
 
   land(input: { landing: number }): LandReport {
     const { landing, apply } = landingOf(input.landing)
+    // A file that is written and named within one tick of the clock would have a signature that proves nothing.
+    blockMs(racyMs - (nowMs() - landing.writtenMs))
     const landed = present(apply, 'a landing was written').land()
     landings.delete(input.landing)
     return {
@@ -262,9 +291,11 @@ export const tasks = {
       touched: [...landed.touched],
       removed: landed.removed,
       displaced: landed.displaced,
-      copiedLocally: landing.copiedLocally,
+      copied: landing.copied,
+      moved: landing.moved,
       contentBytes: landing.contentBytes,
-      learned: landing.learned.take(),
+      learned: landed.learned.take(),
+      built: landed.built.length === 0 ? undefined : encodeShelf(landed.built),
       done: landing.done(),
     }
   },

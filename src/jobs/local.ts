@@ -19,11 +19,12 @@ import type { Crew, Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import type { Log } from '../std/log.ts'
 import { type EndFacts, type PackSink, payloadHeadBytes, type SourceEnd } from './endpoint.ts'
-import { SlabPool } from './slabs.ts'
+import { SlabPool, type SlabStore } from './slabs.ts'
 
 /** What ends of this machine share; owned by the process. */
 export type Workshop = {
   readonly crew: Crew<DiskTasks>
+  readonly slabs: SlabStore
   readonly state: State
   readonly clock: Clock
   readonly log: Log
@@ -123,7 +124,7 @@ export class LocalEnd {
 const slabsPerSource = 12
 
 export class LocalSource extends LocalEnd implements SourceEnd {
-  readonly #pool = new SlabPool(slabsPerSource)
+  readonly #pool: SlabPool = new SlabPool(this.workshop.slabs, slabsPerSource)
   readonly #learned: Uint8Array[] = []
 
   async supply(batch: number, wants: Uint8Array, sink: PackSink): Promise<void> {
@@ -135,7 +136,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     try {
       for (let done = false; !done && failed === undefined; ) {
         const slab = await this.#pool.take()
-        const filled = await seat.run('fill', { supply, slab, start: payloadHeadBytes })
+        const filled = await seat.run('fill', { supply, slab: this.workshop.slabs.idOf(slab) ?? 0, start: payloadHeadBytes })
         done = filled.done
         if (filled.learned !== undefined) this.#learned.push(filled.learned)
         new DataView(slab.buffer).setUint32(0, batch, true)

@@ -8,7 +8,6 @@ import { parseRelPath } from '../core/path.ts'
 import { isProblemCode, type Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import type { View } from '../core/view.ts'
-import { slabBytes } from '../disk/pack.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import { type DirectoryListing, splitDigests } from '../disk/tasks.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
@@ -28,6 +27,7 @@ import {
   type SourceEnd,
   type TargetEnd,
 } from './endpoint.ts'
+import { PackInbox, type SlabStore } from './slabs.ts'
 
 /** The name of the stream that carries packs. */
 export const packStream = 'packs'
@@ -87,20 +87,27 @@ class RemoteEnd {
 }
 
 export class RemoteSource extends RemoteEnd implements SourceEnd {
+  readonly #inbox: PackInbox
   readonly #sinks = new Map<number, { sink: PackSink; packs: number; taken: Promise<void>[]; arrived: () => void }>()
 
-  constructor(session: Session, machine: string, answer: OpenAnswer) {
+  constructor(session: Session, machine: string, answer: OpenAnswer, slabs: SlabStore) {
     super(session, machine, answer)
+    this.#inbox = new PackInbox(slabs)
     const stream = session.openStream(packStream, new Uint8Array(0))
+    stream.allocate = this.#inbox.allocate
     stream.onFrame((payload, release) => this.#take(payload, release))
   }
 
   #take(payload: Uint8Array, release: () => void): void {
     const waiting = payload.length < payloadHeadBytes ? undefined : this.#sinks.get(batchOf(payload))
-    if (waiting === undefined || payload.length > slabBytes + payloadHeadBytes) {
+    if (waiting === undefined) {
       throw new Failure('unsolicited', 'the source sent content that was not asked for')
     }
-    waiting.taken.push(waiting.sink(payload).finally(release))
+    const taken = waiting.sink(payload).finally(() => {
+      this.#inbox.done(payload)
+      release()
+    })
+    waiting.taken.push(taken)
     waiting.packs++
     waiting.arrived()
   }
@@ -176,22 +183,24 @@ export class RemoteTarget extends RemoteEnd implements TargetEnd {
   }
 }
 
-/** Opens a share of the machine at the other side of a session, to read from it or to write to it. */
-export async function openRemote(
+/** Opens a share of the machine at the other side of a session, to read from it. `slabs` receive what it sends. */
+export async function openRemoteSource(
   session: Session,
   machine: string,
-  request: OpenRequest & { role: 'source' },
-): Promise<RemoteSource>
-export async function openRemote(
+  request: Omit<OpenRequest, 'role' | 'create'>,
+  slabs: SlabStore,
+): Promise<RemoteSource> {
+  const answer = await call(session, 'open', { ...request, role: 'source', create: false })
+  return new RemoteSource(session, machine, answer, slabs)
+}
+
+/** Opens a share of the machine at the other side of a session, to write to it. */
+export async function openRemoteTarget(
   session: Session,
   machine: string,
-  request: OpenRequest & { role: 'target' },
-): Promise<RemoteTarget>
-export async function openRemote(session: Session, machine: string, request: OpenRequest): Promise<RemoteEnd> {
-  const answer = await call(session, 'open', request)
-  return request.role === 'source'
-    ? new RemoteSource(session, machine, answer)
-    : new RemoteTarget(session, machine, answer)
+  request: Omit<OpenRequest, 'role'>,
+): Promise<RemoteTarget> {
+  return new RemoteTarget(session, machine, await call(session, 'open', { ...request, role: 'target' }))
 }
 
 function parseSeconds(text: string): number {

@@ -17,7 +17,7 @@ import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import { checkEnds, endText, type EndName, parseEnd } from './ends.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
-import { openRemote } from './remote.ts'
+import { openRemoteSource, openRemoteTarget } from './remote.ts'
 import { LocalTarget } from './target.ts'
 
 export type RunRequest = {
@@ -60,6 +60,7 @@ export async function runOnce(
   checkEnds(source, target, realPath)
   const job = jobOf(request, source, target)
   const { runId } = startRun(workshop.state, { job: job.id, source: endText(source, realPath), target: endText(target, realPath), mode: job.mode })
+  listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
   workshop.log.note('run-start', { runId, source: request.source, target: request.target, mode: job.mode, dryRun: job.dryRun })
   try {
     const end = await runEnds(workshop, reach, { request, job, source, target, runId }, listen, signal)
@@ -136,7 +137,7 @@ async function openLeft(workshop: Workshop, session: Session | undefined, opened
     return new LocalSource(workshop, root, { treeKey: treeKeyOf('source', source.path, job.id), seat: 0 })
   }
   const { share, sub, machine } = source
-  return await openRemote(session as Session, machine, { share, sub, role: 'source', job: job.id, create: false })
+  return await openRemoteSource(session as Session, machine, { share, sub, job: job.id }, workshop.slabs)
 }
 
 async function openRight(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<TargetEnd> {
@@ -149,7 +150,7 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
   }
   const { share, sub, machine } = target
   const expected = expectedId === undefined ? {} : { expectedId }
-  return await openRemote(session as Session, machine, { share, sub, role: 'target', job: job.id, create, ...expected })
+  return await openRemoteTarget(session as Session, machine, { share, sub, job: job.id, create, ...expected })
 }
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {

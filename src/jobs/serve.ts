@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import type { GuardLimit } from '../core/guard.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
-import { slabBytes } from '../disk/pack.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { splitDigests } from '../disk/tasks.ts'
@@ -18,14 +17,11 @@ import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import type { StreamHandler } from '../wire/streams.ts'
 import { answerCall, type CallHandlers, type CallInput } from './bulk.ts'
-import { payloadHeadBytes } from './endpoint.ts'
 import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
 import { packStream } from './remote.ts'
 import { loadShares, type Share, shareFor } from './shares.ts'
-import { SlabPool } from './slabs.ts'
+import { PackInbox } from './slabs.ts'
 import { LocalTarget } from './target.ts'
-
-const slabsPerSession = 20
 
 export type ServeOptions = {
   readonly workshop: Workshop
@@ -37,7 +33,7 @@ export type ServeOptions = {
 /** Answers everything in a session. Give `onStream` to `openSession`, and the session to `attach` once it is open. */
 export class Served {
   readonly #options: ServeOptions
-  readonly #pool = new SlabPool(slabsPerSession)
+  readonly #inbox: PackInbox
   readonly #handlers: CallHandlers
   #source: LocalSource | undefined
   #target: LocalTarget | undefined
@@ -46,6 +42,7 @@ export class Served {
 
   constructor(options: ServeOptions) {
     this.#options = options
+    this.#inbox = new PackInbox(options.workshop.slabs)
     this.#handlers = this.#makeHandlers()
   }
 
@@ -53,8 +50,7 @@ export class Served {
     if (name !== packStream) return answerCall(name, header, stream, this.#handlers)
     if (this.#packs !== undefined) return false
     this.#packs = stream
-    stream.allocate = (length) =>
-      length > slabBytes + payloadHeadBytes ? undefined : this.#pool.tryTake()?.subarray(0, length)
+    stream.allocate = this.#inbox.allocate
     stream.onFrame((payload, release) => this.#receive(payload, release))
     return true
   }
@@ -75,11 +71,11 @@ export class Served {
     const target = this.#mustTarget()
     target.receive(payload).then(
       () => {
-        this.#pool.put(payload)
+        this.#inbox.done(payload)
         release()
       },
       (error: unknown) => {
-        this.#pool.put(payload)
+        this.#inbox.done(payload)
         this.#unsolicited(asFailure(error, 'peer-failed'))
       },
     )

@@ -1,18 +1,57 @@
-// Buffers for packs, shared with the worker threads and used again and again: as many as the budget of a run allows, so
-// whoever fills waits for whoever empties.
+// Buffers for packs, shared with the worker threads. The store of a process makes them, tells every seat of each once
+// (from then on they are passed by number), and uses them again and again. A pool is one user's allowance of them: whoever
+// fills waits for whoever empties.
 
 import { slabBytes } from '../disk/pack.ts'
-import { assert } from '../std/assert.ts'
+import type { DiskTasks } from '../disk/tasks.ts'
+import type { Crew } from '../std/crew.ts'
 import { payloadHeadBytes } from './endpoint.ts'
 
-export class SlabPool {
-  readonly #free: Uint8Array[] = []
-  readonly #waiting: ((slab: Uint8Array) => void)[] = []
-  readonly #max: number
-  #made = 0
+/** A slab holds the head of a payload, and a pack. */
+const wholeBytes = slabBytes + payloadHeadBytes
 
-  constructor(max: number) {
-    this.#max = max
+/** All slabs of a process. */
+export class SlabStore {
+  readonly #crew: Crew<DiskTasks>
+  readonly #free: Uint8Array[] = []
+  readonly #ids = new Map<ArrayBufferLike, number>()
+
+  constructor(crew: Crew<DiskTasks>) {
+    this.#crew = crew
+  }
+
+  take(): Uint8Array {
+    return this.#free.pop() ?? this.#make()
+  }
+
+  #make(): Uint8Array {
+    const memory = new SharedArrayBuffer(wholeBytes)
+    const slab = this.#ids.size + 1
+    this.#ids.set(memory, slab)
+    // A seat works in order: it knows the slab before it is asked to use it.
+    for (const seat of this.#crew.seats) void seat.run('useSlab', { slab, memory })
+    return new Uint8Array(memory)
+  }
+
+  put(slab: Uint8Array): void {
+    this.#free.push(slab)
+  }
+
+  /** The number under which the seats know the slab that `view` is of; undefined for other memory. */
+  idOf(view: Uint8Array): number | undefined {
+    return this.#ids.get(view.buffer)
+  }
+}
+
+/** One user's part of the store. */
+export class SlabPool {
+  readonly #store: SlabStore
+  readonly #waiting: ((slab: Uint8Array) => void)[] = []
+  #left: number
+
+  constructor(store: SlabStore, max: number) {
+    this.#store = store
+    this.#left = max
   }
 
   /** A buffer that nobody else uses, now or when one is put back. */
@@ -22,18 +61,46 @@ export class SlabPool {
   }
 
   tryTake(): Uint8Array | undefined {
-    const slab = this.#free.pop()
-    if (slab !== undefined || this.#made >= this.#max) return slab
-    this.#made++
-    return new Uint8Array(new SharedArrayBuffer(slabBytes + payloadHeadBytes))
+    if (this.#left === 0) return undefined
+    this.#left--
+    return this.#store.take()
   }
 
   /** Gives back the buffer that `view` is of. */
   put(view: Uint8Array): void {
-    assert(view.buffer.byteLength === slabBytes + payloadHeadBytes, 'only slabs go back to the pool')
     const slab = new Uint8Array(view.buffer)
     const waiter = this.#waiting.shift()
-    if (waiter === undefined) this.#free.push(slab)
-    else waiter(slab)
+    if (waiter !== undefined) waiter(slab)
+    else {
+      this.#left++
+      this.#store.put(slab)
+    }
+  }
+}
+
+/** Payloads from this size on are received into slabs; smaller ones into memory of their own, which is copied. */
+const slabFromBytes = 64 * 1024
+/** As many slabs as a stream's credit (8 MiB) can fill with payloads that deserve one. */
+const slabsPerStream = 136
+
+/** Where the payloads of one stream of packs are received. Bounded by the credit that this side gives. */
+export class PackInbox {
+  readonly #pool: SlabPool
+  readonly #store: SlabStore
+
+  constructor(store: SlabStore) {
+    this.#store = store
+    this.#pool = new SlabPool(store, slabsPerStream)
+  }
+
+  /** Memory for a payload of this length, or undefined where it is larger than any pack. */
+  readonly allocate = (length: number): Uint8Array | undefined => {
+    if (length > wholeBytes) return undefined
+    return length < slabFromBytes ? new Uint8Array(length) : this.#pool.tryTake()?.subarray(0, length)
+  }
+
+  /** The payload was dealt with. */
+  done(payload: Uint8Array): void {
+    if (this.#store.idOf(payload) !== undefined) this.#pool.put(payload)
   }
 }

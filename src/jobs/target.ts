@@ -45,6 +45,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #removed: RelPath[] = []
   readonly #displaced: Displaced[] = []
   readonly #learned: Uint8Array[] = []
+  readonly #built: Uint8Array[] = []
   #totals: PlanTotals | undefined
   #deletes = 0
   #replaces = 0
@@ -152,7 +153,11 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   async receive(payload: Uint8Array): Promise<void> {
     if (payload.length < payloadHeadBytes) throw new Failure('protocol-broken', 'a pack is too short')
     const { landing, seat } = this.#batch(batchOf(payload))
-    await this.seat(seat).run('receive', { landing, pack: payload.subarray(payloadHeadBytes) })
+    const slab = this.workshop.slabs.idOf(payload)
+    const start = payload.byteOffset + payloadHeadBytes
+    const where =
+      slab === undefined ? { pack: payload.slice(payloadHeadBytes) } : { slab, start, end: payload.byteOffset + payload.length }
+    await this.seat(seat).run('receive', { landing, ...where })
   }
 
   async written(batch: number, last: boolean): Promise<{ again: Uint8Array; count: number }> {
@@ -209,12 +214,15 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   #take(report: LandReport): void {
     for (const key of ['created', 'replaced', 'attributes', 'deleted'] as const) this.#counts[key] += report.counts[key]
-    this.#counts.copied += report.copiedLocally
+    this.#counts.copied += report.copied
+    this.#counts.renamed += report.moved
+    this.#counts.created -= report.moved
     this.#problems.push(...report.problems)
     for (const path of report.touched) this.#touched.add(path)
     this.#removed.push(...report.removed)
     this.#displaced.push(...report.displaced)
-    this.#learned.push(report.learned)
+    if (report.learned.length > 0) this.#learned.push(report.learned)
+    if (report.built !== undefined) this.#built.push(report.built)
     for (const { action, directory, names } of report.done) {
       this.workshop.log.note(action, { directory, names: names.join('/'), count: names.length })
     }
@@ -242,6 +250,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       tree: this.tree,
       touched: [...this.#touched],
       removed: this.#removed,
+      built: this.#built,
       learned: this.#learned,
     })
     return {

@@ -2,6 +2,7 @@
 // What arrives damaged or changed while it was read is asked for again, twice at most. Sends only what the target wants.
 
 import { cutBatches, encodeBatch, type PackedSection } from '../core/plan.ts'
+import { recordHeadBytes } from '../disk/pack.ts'
 import { decodeWants } from '../disk/wants.ts'
 import type { Plan } from './compare.ts'
 import { type Needs, payloadHeadBytes, type RunListener, type SourceEnd, type TargetEnd } from './endpoint.ts'
@@ -39,6 +40,8 @@ export async function transfer(
   await Promise.all(underWay)
   if (failed !== undefined) throw failed
   signal.throwIfAborted()
+  // What packs hold besides content: a head a file (and a few for large files' further pieces).
+  totals.contentBytes = Math.max(0, totals.contentBytes - totals.supplied * recordHeadBytes)
   return totals
 }
 

@@ -13,6 +13,7 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
@@ -107,4 +108,14 @@ export function removeOwnFile(path: string): void {
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error
   }
+}
+
+/** Renames our own file within one file system, over what is there. */
+export function moveOwnFile(from: string, to: string): void {
+  renameSync(from, to)
+}
+
+/** Removes our own file or directory with all below it; never follows a symlink. One that is not there is as good. */
+export function removeOwnTree(path: string): void {
+  rmSync(path, { recursive: true, force: true })
 }

@@ -19,7 +19,7 @@ export type RequestOptions = {
   readonly signal?: AbortSignal
 }
 
-export type CallsOptions = {
+type CallsOptions = {
   readonly outlet: Outlet
   readonly clock: Clock
   readonly machine: string
@@ -113,13 +113,11 @@ export class Calls {
   /** An answer or a refusal came. */
   takeAnswer(id: number, kind: number, payload: Uint8Array): void {
     if (!this.#sent.has(id)) throw new Failure('protocol-broken', 'an answer came to no request')
+    // Read before the call is forgotten: one that cannot be read ends the session, and with it this call.
+    const answer = kind === frameKind.answer ? payload : decodeFailure(payload)
     const call = this.#sent.get(id)
     this.#sent.delete(id)
-    if (kind === frameKind.answer) call?.settle(payload)
-    else {
-      const failure = decodeFailure(payload)
-      call?.settle(failure)
-    }
+    call?.settle(answer)
     this.#sendWaiting()
   }
 

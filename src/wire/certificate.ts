@@ -23,11 +23,11 @@ const oid = (...bytes: readonly number[]): Uint8Array => value(tag.oid, Uint8Arr
 const bits = (content: Uint8Array, unused = 0): Uint8Array => value(tag.bits, Uint8Array.of(unused), content)
 
 const ed25519 = sequence(oid(0x2b, 0x65, 0x70))
-const commonName = oid(0x55, 0x04, 0x03)
+const subjectName = oid(0x55, 0x04, 0x03)
 const keyUsage = oid(0x55, 0x1d, 0x0f)
 const basicConstraints = oid(0x55, 0x1d, 0x13)
 
-const name = sequence(value(setTag, sequence(commonName, value(tag.utf8, utf8('nightferry')))))
+const name = sequence(value(setTag, sequence(subjectName, value(tag.utf8, utf8('nightferry')))))
 // RFC 5280: years up to 2049 are UTCTime (two digits), later ones GeneralizedTime, both to the second and in Z.
 const validity = sequence(value(tag.utc, utf8('700101000000Z')), value(tag.time, utf8('99991231235959Z')))
 

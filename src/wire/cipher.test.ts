@@ -1,3 +1,5 @@
+// Which cipher comes first.
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { getCiphers } from 'node:tls'

@@ -6,7 +6,7 @@
 import { createCipheriv } from 'node:crypto'
 import type { Clock } from '../std/clock.ts'
 
-export type CipherOrder = {
+type CipherOrder = {
   /** For the `ciphers` option: the best first. */
   readonly ciphers: string
   /** Whether this machine has reason to insist on its order when it is the listening side. */

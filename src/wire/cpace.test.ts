@@ -1,3 +1,5 @@
+// The draft's own vectors, and what must not give a key.
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ristretto255 } from '@noble/curves/ed25519.js'

@@ -13,7 +13,7 @@ import { randomBytes } from '../std/random.ts'
 export const shareBytes = 32
 export const tagBytes = 64
 
-export type CpaceInputs = {
+type CpaceInputs = {
   /** What both people typed: the short secret. */
   readonly code: Uint8Array
   /** Who speaks with whom over what: both sides must hold the same. */

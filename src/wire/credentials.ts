@@ -13,7 +13,7 @@ import type { PeerId } from './peer-id.ts'
 export const sessionProtocol = 'nightferry/1'
 export const pairingProtocol = 'nightferry-pair/1'
 
-export type Credentials = {
+type Credentials = {
   readonly key: string
   readonly cert: string
   readonly minVersion: SecureVersion

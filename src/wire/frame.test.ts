@@ -1,3 +1,5 @@
+// Frames however the link cuts them, their caps, and where payloads go.
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'

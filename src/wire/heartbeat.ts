@@ -9,7 +9,7 @@ import { frameKind } from './frame.ts'
 import type { Link } from './link.ts'
 import type { Outlet } from './outlet.ts'
 
-export type HeartbeatOptions = {
+type HeartbeatOptions = {
   readonly clock: Clock
   readonly link: Link
   readonly outlet: Outlet

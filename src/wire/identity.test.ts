@@ -1,3 +1,5 @@
+// A machine's key and its certificate, made, kept and refused.
+
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'

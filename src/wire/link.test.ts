@@ -1,11 +1,13 @@
+// Links over TLS and without a network: bytes, fullness and every way to end.
+
 import assert from 'node:assert/strict'
 import { duplexPair } from 'node:stream'
 import { after, test } from 'node:test'
+import { memoryLinks, testClock, testHome, tlsLinks, until } from '../../test/world/links.ts'
 import { utf8 } from '../std/bytes.ts'
 import { systemClock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
 import { type Link, linkOver } from './link.ts'
-import { memoryLinks, testClock, testHome, tlsLinks, until } from './test-link.ts'
 
 const home = testHome()
 after(() => home.remove())

@@ -11,7 +11,7 @@ import { Failure } from '../std/failure.ts'
 import type { PeerId } from './peer-id.ts'
 import { readIntoBuffer } from './read-buffer.ts'
 
-export type LinkFacts = {
+type LinkFacts = {
   /** Whose key the other end has shown; undefined where ssh vouches instead. */
   readonly peerId: PeerId | undefined
   /** What we call that machine. For a stranger who pairs: its address. */

@@ -1,12 +1,16 @@
+// Who gets in, who does not, and who cannot wear the door down. Over real TLS on loopback.
+
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { connect as connectTcp, createServer as createTcpServer, type Socket } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { after, describe, test } from 'node:test'
-import { type ConnectionOptions, connect, createServer, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
+import { listenOnLoopback, rejectsWith, sessionOptions, testHome, until } from '../../test/world/links.ts'
 import { systemClock } from '../std/clock.ts'
-import { Failure, type FailureCode } from '../std/failure.ts'
+import { Failure } from '../std/failure.ts'
 import { selfSigned, toPem } from './certificate.ts'
-import { credentialsOf, sessionProtocol } from './credentials.ts'
+import { sessionProtocol } from './credentials.ts'
 import { dial } from './dial.ts'
 import type { Identity } from './identity.ts'
 import type { Link } from './link.ts'
@@ -14,7 +18,6 @@ import { type Listener, type ListenOptions, listen } from './listen.ts'
 import type { LinkEvent } from './notes.ts'
 import { peerIdOfKey } from './peer-id.ts'
 import { openSession } from './session.ts'
-import { listenOnLoopback, sessionOptions, testHome, until } from './test-link.ts'
 
 const home = testHome()
 after(() => home.remove())
@@ -41,15 +44,6 @@ async function door(change: Partial<ListenOptions> = {}): Promise<Door> {
 
 const dialBee = (port: number, identity: Identity = ann, peerId = bee.peerId): Promise<Link> =>
   dial({ host, port, identity, peerId, machine: 'bee', clock })
-
-async function rejectsWith(promise: Promise<unknown>, code: FailureCode, message?: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof Failure, String(error))
-    assert.equal(error.code, code, error.message)
-    if (message !== undefined) assert.match(error.message, message)
-    return true
-  })
-}
 
 /** A bare TLS client, which sends something that looks like a hello as soon as it can. */
 function bareClient(
@@ -82,6 +76,26 @@ function certificateOf(
   dates: (der: Buffer) => Buffer = (der) => der,
 ): string {
   return toPem('CERTIFICATE', dates(Buffer.from(selfSigned(publicKey, privateKey))))
+}
+
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0
+
+function opensslIdentity(kind: 'ec' | 'rsa'): { key: string; cert: string } {
+  const algorithm = kind === 'ec' ? ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'] : ['rsa:2048']
+  const made = spawnSync('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    ...algorithm,
+    '-nodes',
+    '-subj',
+    '/CN=nightferry',
+    '-keyout',
+    '-',
+  ])
+  const text = made.stdout.toString()
+  const at = text.indexOf('-----BEGIN CERTIFICATE')
+  return { key: text.slice(0, at), cert: text.slice(at) }
 }
 
 describe('who gets in', () => {
@@ -125,19 +139,21 @@ describe('who gets in', () => {
   })
 
   test('the wrong machine at an address is not talked to', async () => {
-    const { listener, links } = await door({ authorise: () => 'anyone' })
+    let received = 0
+    const { listener } = await door({
+      authorise: () => 'anyone',
+      onLink: (link) => link.onData((chunk) => (received += chunk.length)),
+    })
     await rejectsWith(dialBee(listener.port, ann, eve.peerId), 'wrong-peer', /another machine .* answers .*, not bee/)
-    await until(() => links.length === 1, 'the link')
-    const closed = Promise.withResolvers<number>()
-    links[0]?.onClose(() => closed.resolve(links[0]?.bytesRead ?? -1))
-    links[0]?.onData(() => {})
-    assert.equal(await closed.promise, 0)
+    const right = await dialBee(listener.port)
+    right.write([Uint8Array.of(1)])
+    await until(() => received > 0, 'a byte of the right call')
+    assert.equal(received, 1)
+    right.destroy()
     listener.close()
   })
 
-  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const ed = generateKeyPairSync('ed25519')
-  const ecPem = ec.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   const edPem = ed.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   const strangers: readonly (readonly [string, ConnectionOptions, string])[] = [
     ['no certificate', {}, 'no-certificate'],
@@ -155,7 +171,6 @@ describe('who gets in', () => {
       { key: ann.privateKeyPem, cert: ann.certificatePem, ALPNProtocols: ['nightferry-pair/1'] },
       'wrong-protocol',
     ],
-    ['a key of another kind', { key: ecPem, cert: selfSignedWithOpenssl(ecPem) }, 'not-paired'],
   ]
   for (const [name, options, reason] of strangers) {
     test(`refused: ${name}`, async () => {
@@ -166,6 +181,17 @@ describe('who gets in', () => {
       assert.deepEqual(reasons(), [reason])
       assert.deepEqual(links, [])
       assert.ok(bytes().length <= 13)
+      listener.close()
+    })
+  }
+
+  for (const kind of ['ec', 'rsa'] as const) {
+    test(`refused: a key of another kind, ${kind}`, { skip: hasOpenssl ? false : 'no openssl' }, async () => {
+      const { listener, links, events, reasons } = await door()
+      const { closed } = bareClient(listener.port, opensslIdentity(kind))
+      await closed
+      await until(() => events.length > 0, 'the note')
+      assert.deepEqual([reasons(), links], [['not-paired'], []])
       listener.close()
     })
   }
@@ -224,12 +250,145 @@ describe('who gets in', () => {
   })
 })
 
-/** openssl is not needed for it: a P-256 certificate whose signature nobody looks at, made from an Ed25519 one. */
-function selfSignedWithOpenssl(keyPem: string): string {
-  return certificateFor(keyPem)
+/** A bare TCP connection that says `bytes` and nothing else. */
+function bareSocket(port: number, bytes?: Uint8Array): { socket: Socket; isClosed(): boolean } {
+  let isClosed = false
+  const socket = connectTcp({ host, port })
+  socket.on('error', () => {})
+  socket.on('close', () => {
+    isClosed = true
+  })
+  socket.resume()
+  if (bytes !== undefined) socket.write(bytes)
+  return { socket, isClosed: () => isClosed }
 }
 
-function certificateFor(keyPem: string): string {
-  void keyPem
-  return ''
-}
+describe('who cannot wear the door down', () => {
+  test('garbage and half a handshake', async () => {
+    const { listener, links, events } = await door()
+    const garbage = [
+      Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
+      Buffer.alloc(100_000, 0xff),
+      Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]),
+      Buffer.from([0x15, 3, 3, 0, 2, 2, 40]),
+    ]
+    const sockets = garbage.map((bytes) => bareSocket(listener.port, bytes))
+    for (const { socket } of sockets) socket.end()
+    await until(() => sockets.every((one) => one.isClosed()), 'all to be closed')
+    const link = await dialBee(listener.port)
+    await until(() => links.length === 1, 'a good machine')
+    assert.ok(events.every((event) => event.reason === 'handshake-failed'))
+    link.destroy()
+    listener.close()
+  })
+
+  test('one who is silent, or sends a byte now and then, is cut at the deadline', async () => {
+    const { listener, reasons, links } = await door({ limits: { handshakeMs: 300 } })
+    const silent = bareSocket(listener.port)
+    const slow = bareSocket(listener.port)
+    const hello = Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])
+    let sent = 0
+    const drip = setInterval(() => slow.socket.write(Uint8Array.of(hello[sent++ % hello.length] ?? 0)), 20)
+    await until(() => silent.isClosed() && slow.isClosed(), 'both to be cut')
+    clearInterval(drip)
+    await until(() => reasons().length > 0, 'a note')
+    assert.ok(reasons().every((reason) => reason === 'too-slow' || reason === 'handshake-failed'))
+    // A link that is let in outlives the deadline.
+    const link = await dialBee(listener.port)
+    await until(() => links.length === 1, 'the link')
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    assert.equal(links[0]?.isClosed, false)
+    link.destroy()
+    listener.close()
+  })
+
+  test('a crowd of strangers: only so many are kept, and a good machine gets in all the same', async () => {
+    const { listener, links, reasons } = await door({ limits: { strangers: 8 } })
+    const crowd = Array.from({ length: 60 }, () => bareSocket(listener.port))
+    await until(() => crowd.filter((one) => one.isClosed()).length >= 52, 'the crowd to shrink')
+    const link = await dialBee(listener.port)
+    await until(() => links.length === 1, 'a good machine')
+    assert.ok(crowd.filter((one) => !one.isClosed()).length <= 8)
+    assert.deepEqual(reasons(), ['crowded'])
+    link.destroy()
+    for (const { socket } of crowd) socket.destroy()
+    listener.close()
+  })
+
+  test('a machine has a bounded number of links; one that ends makes room', async () => {
+    const { listener, links, reasons } = await door({ limits: { linksPerPeer: 2 } })
+    const [first, second] = [await dialBee(listener.port), await dialBee(listener.port)]
+    await until(() => links.length === 2, 'two links')
+    const third = await dialBee(listener.port)
+    await rejectsWith(openSession(third, sessionOptions('dialer')), 'limit-exceeded', /too many connections/)
+    assert.deepEqual(reasons(), ['too-many-links'])
+    for (const link of links) link.onData(() => {})
+    first.end()
+    await until(() => links[0]?.isClosed === true, 'the first to end')
+    const fourth = await dialBee(listener.port)
+    await until(() => links.length === 3, 'a new link')
+    for (const link of [second, fourth]) link.destroy()
+    listener.close()
+  })
+
+  test('a machine that was removed loses its links at once and does not come back', async () => {
+    const paired = new Set([ann.peerId, eve.peerId])
+    const { listener, links } = await door({ authorise: (peerId) => (paired.has(peerId) ? 'x' : undefined) })
+    const sessions = await Promise.all([dialBee(listener.port), dialBee(listener.port, eve)])
+    await until(() => links.length === 2, 'both links')
+    const open = Promise.all(sessions.map((link) => openSession(link, sessionOptions('dialer'))))
+    const there = links.map((link) => openSession(link, sessionOptions('listener')))
+    await Promise.all(there)
+    const [atAnn, atEve] = await open
+    assert.equal(listener.recheck(), 0)
+    paired.delete(ann.peerId)
+    assert.equal(listener.recheck(), 1)
+    assert.equal((await atAnn?.closed)?.code, 'connection-lost')
+    await rejectsWith(openSession(await dialBee(listener.port), sessionOptions('dialer')), 'not-paired')
+    atEve?.close()
+    listener.close()
+  })
+})
+
+describe('the door itself', () => {
+  test('a port that is taken, an address that is not ours', async () => {
+    const { listener } = await door()
+    const options = { identity: bee, clock, authorise: () => undefined, onLink: () => {}, note: () => {} }
+    await rejectsWith(listen({ ...options, host, port: listener.port }), 'port-in-use', /is used by another program/)
+    await rejectsWith(listen({ ...options, host: '192.0.2.1', port: 0 }), 'bad-config', /cannot listen/)
+    listener.close()
+  })
+
+  test('closed, it lets nobody in, and links live on', async () => {
+    const { listener, links } = await door()
+    const link = await dialBee(listener.port)
+    await until(() => links.length === 1, 'the link')
+    listener.close()
+    await rejectsWith(dialBee(listener.port), 'unreachable', /ECONNREFUSED/)
+    let received = 0
+    links[0]?.onData((chunk) => {
+      received += chunk.length
+    })
+    link.write([Uint8Array.of(1)])
+    await until(() => received === 1, 'a byte')
+    link.destroy()
+  })
+
+  test('an IPv6 address, and an IPv4 caller at an IPv6 door', async () => {
+    const { listener, links } = await door({ host: '::' })
+    const four = await dialBee(listener.port)
+    const six = await dial({
+      host: '::1',
+      port: listener.port,
+      identity: ann,
+      peerId: bee.peerId,
+      machine: 'bee',
+      clock,
+    })
+    await until(() => links.length === 2, 'both links')
+    assert.deepEqual(links.map((link) => link.remoteAddress).sort(), ['127.0.0.1', '::1'])
+    four.destroy()
+    six.destroy()
+    listener.close()
+  })
+})

@@ -4,7 +4,7 @@
 // as such. Refusals are told in bounded notes. No error of a socket or a handshake ever gets out of here.
 
 import type { Socket } from 'node:net'
-import { createServer, type TLSSocket } from 'node:tls'
+import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { Clock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
 import { preferredCiphers } from './cipher.ts'
@@ -15,7 +15,7 @@ import { type LinkEvent, quietNotes, type RefusalReason } from './notes.ts'
 import type { PeerId } from './peer-id.ts'
 import { type Rejection, rejectionFrame } from './rejection.ts'
 
-export type ListenLimits = {
+type ListenLimits = {
   /** From the first packet to an authorised link, or to the end of a pairing. */
   readonly handshakeMs: number
   /** Connections that are not authorised yet. */
@@ -23,7 +23,7 @@ export type ListenLimits = {
   readonly linksPerPeer: number
 }
 
-export const defaultListenLimits: ListenLimits = { handshakeMs: 10_000, strangers: 64, linksPerPeer: 8 }
+const defaultListenLimits: ListenLimits = { handshakeMs: 10_000, strangers: 64, linksPerPeer: 8 }
 
 export type ListenOptions = {
   readonly host: string
@@ -43,7 +43,10 @@ export type ListenOptions = {
 
 export interface Listener {
   readonly port: number
-  /** Asks `authorise` again for every link and cuts those whose machine is not paired any more. How many were cut. */
+  /**
+   * Asks `authorise` again for every link and cuts those whose machine is not paired any more; how many were cut. While
+   * the list of machines cannot be read, nobody is cut.
+   */
   recheck(): number
   /** Stops accepting and drops strangers; links live on. */
   close(): void
@@ -58,130 +61,165 @@ type Stranger = { readonly raw: Socket; readonly address: string; readonly deadl
 
 /** Opens the door. Throws Failure('port-in-use') or Failure('bad-config') when the port or address cannot be had. */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { clock, identity } = options
-  const limits = { ...defaultListenLimits, ...options.limits }
-  const note = quietNotes(options.note, clock)
-  const strangers = new Map<string, Stranger>()
-  const links = new Map<PeerId, Set<Link>>()
+  const door = new Door(options)
+  await door.open()
+  return door
+}
 
-  const server = createServer({
-    ...credentialsOf(identity, clock),
-    requestCert: true,
-    honorCipherOrder: preferredCiphers(clock).insists,
-    ALPNProtocols: [sessionProtocol, pairingProtocol],
-    handshakeTimeout: limits.handshakeMs,
-  })
+class Door implements Listener {
+  readonly #options: ListenOptions
+  readonly #limits: ListenLimits
+  readonly #note: (event: LinkEvent) => void
+  readonly #server: Server
+  readonly #strangers = new Map<string, Stranger>()
+  readonly #links = new Map<PeerId, Set<Link>>()
+  port = 0
 
-  const admitStranger = (raw: Socket): void => {
+  constructor(options: ListenOptions) {
+    this.#options = options
+    this.#limits = { ...defaultListenLimits, ...options.limits }
+    this.#note = quietNotes(options.note, options.clock)
+    this.#server = createServer({
+      ...credentialsOf(options.identity, options.clock),
+      requestCert: true,
+      honorCipherOrder: preferredCiphers(options.clock).insists,
+      ALPNProtocols: [sessionProtocol, pairingProtocol],
+      handshakeTimeout: this.#limits.handshakeMs,
+    })
+  }
+
+  async open(): Promise<void> {
+    this.#server.on('connection', (raw: Socket) => this.#admit(raw))
+    this.#server.on('secureConnection', (socket: TLSSocket) => this.#accept(socket))
+    this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      socket.on('error', () => {})
+      // One who hangs up, or whom we have cut, has not failed at anything.
+      const hasHungUp = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+      if (!hasHungUp) this.#refused('handshake-failed', plainAddress(socket.remoteAddress) ?? '')
+      socket.destroy()
+    })
+    this.port = await bind(this.#server, this.#options)
+    this.#server.on('error', () => this.#refused('accept-failed', ''))
+  }
+
+  #refused(reason: RefusalReason, address: string, peerId?: PeerId): void {
+    this.#note({ kind: 'refused', reason, address, ...(peerId === undefined ? {} : { peerId }) })
+  }
+
+  /** A connection, of which nothing is known yet. */
+  #admit(raw: Socket): void {
     raw.on('error', () => {})
     const address = plainAddress(raw.remoteAddress)
     if (address === undefined) {
       raw.destroy()
       return
     }
-    if (strangers.size >= limits.strangers) evict(strangers, note)
+    if (this.#strangers.size >= this.#limits.strangers) this.#makeRoom()
     raw.setNoDelay(true)
-    const deadline = clock.timer(limits.handshakeMs, () => {
-      note({ kind: 'refused', reason: 'too-slow', address })
+    const deadline = this.#options.clock.timer(this.#limits.handshakeMs, () => {
+      this.#refused('too-slow', address)
       raw.destroy()
     })
     const key = socketKey(raw)
-    strangers.set(key, { raw, address, deadline })
+    this.#strangers.set(key, { raw, address, deadline })
     raw.on('close', () => {
       deadline.cancel()
-      strangers.delete(key)
+      this.#strangers.delete(key)
     })
   }
 
-  const authorised = (peerId: PeerId): string | undefined => {
-    try {
-      return options.authorise(peerId)
-    } catch (error) {
-      // The list of machines cannot be read: nobody gets in, and the reason is told.
-      if (!(error instanceof Failure)) throw error
-      note({ kind: 'refused', reason: 'no-list-of-machines', address: '', peerId })
-      return undefined
+  /** The oldest stranger of the address that has the most goes. */
+  #makeRoom(): void {
+    const counts = new Map<string, number>()
+    for (const { address } of this.#strangers.values()) counts.set(address, (counts.get(address) ?? 0) + 1)
+    const most = Math.max(...counts.values())
+    for (const [key, { raw, address, deadline }] of this.#strangers) {
+      if (counts.get(address) !== most) continue
+      this.#refused('crowded', address)
+      deadline.cancel()
+      this.#strangers.delete(key)
+      raw.destroy()
+      return
     }
   }
 
-  const judge = (socket: TLSSocket): Verdict => {
-    const peerId = peerIdOf(socket)
-    if (peerId === undefined) return { refused: 'no-certificate' }
-    if (socket.alpnProtocol === pairingProtocol && options.onPairingLink !== undefined) return { peerId }
-    if (socket.alpnProtocol !== sessionProtocol) return { refused: 'wrong-protocol', peerId }
-    const machine = authorised(peerId)
-    if (machine === undefined) return { refused: 'not-paired', peerId, tell: 'not-paired' }
-    const count = links.get(peerId)?.size ?? 0
-    if (count >= limits.linksPerPeer) return { refused: 'too-many-links', peerId, tell: 'too-many-links' }
-    return { peerId, machine }
-  }
-
-  const accept = (socket: TLSSocket): void => {
+  /** A finished handshake. */
+  #accept(socket: TLSSocket): void {
     socket.on('error', () => {})
     const key = socketKey(socket)
-    const stranger = strangers.get(key)
+    const stranger = this.#strangers.get(key)
     if (stranger === undefined) {
       socket.destroy()
       return
     }
     const { address, deadline } = stranger
-    const verdict = judge(socket)
+    const { clock, onLink, onPairingLink } = this.#options
+    const verdict = this.#judge(socket)
     if ('refused' in verdict) {
-      const { refused, peerId, tell } = verdict
-      note({ kind: 'refused', reason: refused, address, ...(peerId === undefined ? {} : { peerId }) })
-      if (tell === undefined) socket.destroy()
-      else sayAndEnd(socket, rejectionFrame(tell))
+      this.#refused(verdict.refused, address, verdict.peerId)
+      if (verdict.tell === undefined) socket.destroy()
+      else sayAndEnd(socket, rejectionFrame(verdict.tell))
     } else if (verdict.machine === undefined) {
       // Still a stranger: it keeps its place among them, and its deadline.
-      const facts = { peerId: verdict.peerId, machine: address, remoteAddress: address }
-      options.onPairingLink?.(linkOver(socket, facts, clock))
+      onPairingLink?.(linkOver(socket, { peerId: verdict.peerId, machine: address, remoteAddress: address }, clock))
     } else {
       deadline.cancel()
-      strangers.delete(key)
-      const link = linkOver(socket, { ...verdict, machine: verdict.machine, remoteAddress: address }, clock)
-      keepLink(links, verdict.peerId, link)
-      options.onLink(link)
+      this.#strangers.delete(key)
+      const { peerId, machine } = verdict
+      const link = linkOver(socket, { peerId, machine, remoteAddress: address }, clock)
+      this.#keep(peerId, link)
+      onLink(link)
     }
   }
 
-  server.on('connection', admitStranger)
-  server.on('secureConnection', accept)
-  server.on('tlsClientError', (_error, socket) => {
-    socket.on('error', () => {})
-    const address = socket.remoteAddress ?? ''
-    note({ kind: 'refused', reason: 'handshake-failed', address })
-    socket.destroy()
-  })
-
-  const port = await bind(server, options)
-  server.on('error', () => note({ kind: 'refused', reason: 'accept-failed', address: '' }))
-  return {
-    port,
-    recheck() {
-      let cut = 0
-      for (const [peerId, peerLinks] of [...links]) {
-        if (options.authorise(peerId) !== undefined) continue
-        for (const link of [...peerLinks]) {
-          link.destroy(new Failure('not-paired', `${link.machine} is no longer paired`))
-          cut += 1
-        }
-      }
-      return cut
-    },
-    close() {
-      server.close()
-      for (const { raw } of strangers.values()) raw.destroy()
-    },
+  #judge(socket: TLSSocket): Verdict {
+    const peerId = peerIdOf(socket)
+    if (peerId === undefined) return { refused: 'no-certificate' }
+    if (socket.alpnProtocol === pairingProtocol && this.#options.onPairingLink !== undefined) return { peerId }
+    if (socket.alpnProtocol !== sessionProtocol) return { refused: 'wrong-protocol', peerId }
+    const machine = this.#nameOf(peerId)
+    if (typeof machine !== 'string') return { refused: 'not-paired', peerId, tell: 'not-paired' }
+    const count = this.#links.get(peerId)?.size ?? 0
+    if (count >= this.#limits.linksPerPeer) return { refused: 'too-many-links', peerId, tell: 'too-many-links' }
+    return { peerId, machine }
   }
-}
 
-function keepLink(links: Map<PeerId, Set<Link>>, peerId: PeerId, link: Link): void {
-  const peerLinks = links.get(peerId) ?? new Set()
-  links.set(peerId, peerLinks.add(link))
-  link.onClose(() => {
-    peerLinks.delete(link)
-    if (peerLinks.size === 0 && links.get(peerId) === peerLinks) links.delete(peerId)
-  })
+  /** What a machine is called; undefined where it is not paired, a Failure where that cannot be found out. */
+  #nameOf(peerId: PeerId): string | undefined | Failure {
+    try {
+      return this.#options.authorise(peerId)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      this.#refused('no-list-of-machines', '', peerId)
+      return error
+    }
+  }
+
+  #keep(peerId: PeerId, link: Link): void {
+    const peerLinks = this.#links.get(peerId) ?? new Set()
+    this.#links.set(peerId, peerLinks.add(link))
+    link.onClose(() => {
+      peerLinks.delete(link)
+      if (peerLinks.size === 0 && this.#links.get(peerId) === peerLinks) this.#links.delete(peerId)
+    })
+  }
+
+  recheck(): number {
+    let cut = 0
+    for (const [peerId, peerLinks] of [...this.#links]) {
+      if (this.#nameOf(peerId) !== undefined) continue
+      for (const link of [...peerLinks]) {
+        link.destroy(new Failure('not-paired', `${link.machine} is not paired any more`))
+        cut += 1
+      }
+    }
+    return cut
+  }
+
+  close(): void {
+    this.#server.close()
+    for (const { raw } of [...this.#strangers.values()]) raw.destroy()
+  }
 }
 
 /** An IPv4 address as such, also where the listening socket is an IPv6 one. */
@@ -191,21 +229,6 @@ function plainAddress(address: string | undefined): string | undefined {
 
 function socketKey(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress}`
-}
-
-/** Makes room among the strangers: the oldest of the address that has the most. */
-function evict(strangers: Map<string, Stranger>, note: (event: LinkEvent) => void): void {
-  const counts = new Map<string, number>()
-  for (const { address } of strangers.values()) counts.set(address, (counts.get(address) ?? 0) + 1)
-  const most = Math.max(...counts.values())
-  for (const [key, { raw, address, deadline }] of strangers) {
-    if (counts.get(address) !== most) continue
-    note({ kind: 'refused', reason: 'crowded', address })
-    deadline.cancel()
-    strangers.delete(key)
-    raw.destroy()
-    return
-  }
 }
 
 const farewellBytes = 64 * 1024
@@ -221,7 +244,7 @@ function sayAndEnd(socket: TLSSocket, bytes: Uint8Array): void {
   socket.end(bytes)
 }
 
-function bind(server: ReturnType<typeof createServer>, { host, port }: ListenOptions): Promise<number> {
+function bind(server: Server, { host, port }: ListenOptions): Promise<number> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void => {
       if (error.code === 'EADDRINUSE') {

@@ -1,3 +1,5 @@
+// Codes that people read out and type.
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { newPairingCode, parsePairingCode } from './pairing-code.ts'

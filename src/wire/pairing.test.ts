@@ -1,16 +1,17 @@
+// Pairing over real TLS on loopback: right codes, wrong ones, and strangers.
+
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { connect, type TLSSocket } from 'node:tls'
+import { listenOnLoopback, rejectsWith, testClock, testHome, until } from '../../test/world/links.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
-import { Failure, type FailureCode } from '../std/failure.ts'
 import { credentialsOf, pairingProtocol } from './credentials.ts'
 import type { Identity } from './identity.ts'
 import type { Listener } from './listen.ts'
 import { declinePairing, joinPairing, offerPairing, type PairingEvent, type PairingOffer } from './pairing.ts'
 import { newPairingCode } from './pairing-code.ts'
 import { openPeers, type Peers } from './peers.ts'
-import { listenOnLoopback, testClock, testHome, until } from './test-link.ts'
 
 const home = testHome()
 after(() => home.remove())
@@ -52,15 +53,6 @@ async function doorWithOffer(clock: Clock = systemClock): Promise<Door> {
     events,
     join: (code, ann) => joinPairing({ ...ann, code, host: '127.0.0.1', remotePort: listener.port }),
   }
-}
-
-async function rejectsWith(promise: Promise<unknown>, code: FailureCode, message?: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof Failure, String(error))
-    assert.equal(error.code, code, error.message)
-    if (message !== undefined) assert.match(error.message, message)
-    return true
-  })
 }
 
 /** The pause between tries of one address, without waiting: an offer's clock that jumps a second at each look. */

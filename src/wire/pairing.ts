@@ -19,7 +19,7 @@ import { digestOfPeerId, type PeerId } from './peer-id.ts'
 import { freeName, isMachineName, type Machine, type Peers } from './peers.ts'
 
 /** What a machine brings to a pairing. */
-export type PairingSelf = {
+type PairingSelf = {
   readonly identity: Identity
   /** What this machine is called: told to the other once both have proved the code. */
   readonly machine: string
@@ -53,7 +53,10 @@ const codeLifeMs = 10 * 60_000
 const maxTries = 3
 /** The least time between two tries from one address. */
 const tryPauseMs = 1_000
-const maxAddresses = 256
+/** So many addresses may try within that time: a try costs this machine milliseconds, and the pairing is for two. */
+const maxAddresses = 16
+/** Events that one offer tells of: strangers can make as many as they like. */
+const maxEvents = 50
 const exchangeMs = 10_000
 const version = 1
 const portBytes = 2
@@ -67,15 +70,20 @@ const status = { fine: 0, noCode: 1, spoiled: 2, tooFast: 3, wrongCode: 4, refus
 type Status = (typeof status)[keyof typeof status]
 
 /** Makes a code and answers who brings it, until it is used, spoiled, expired or withdrawn. */
-export function offerPairing(self: PairingSelf, note: (event: PairingEvent) => void = () => {}): PairingOffer {
+export function offerPairing(self: PairingSelf, onEvent: (event: PairingEvent) => void = () => {}): PairingOffer {
   const { clock } = self
   const code = newPairingCode()
   const paired = Promise.withResolvers<Machine>()
   paired.promise.catch(() => {})
   const lastTries = new Map<string, number>()
   let tries = 0
+  let events = 0
   let state: PairingOffer['state'] = 'open'
 
+  const note = (address: string, outcome: PairingEvent['outcome']): void => {
+    events += 1
+    if (events <= maxEvents || outcome === 'paired') onEvent({ kind: 'pairing', address, outcome })
+  }
   const end = (next: PairingOffer['state'], failure?: Failure): void => {
     if (state !== 'open') return
     state = next
@@ -132,12 +140,12 @@ export function offerPairing(self: PairingSelf, note: (event: PairingEvent) => v
       answerCaller(link, self, desk, conversation).then(
         (machine) => {
           if (machine !== undefined) paired.resolve(machine)
-          note({ kind: 'pairing', address, outcome: outcomeOf(conversation) })
+          note(address, outcomeOf(conversation))
         },
         (error) => {
           if (!(error instanceof Failure)) throw error
           if (conversation.hasCode) paired.reject(brokenAfterCode(error))
-          note({ kind: 'pairing', address, outcome: 'broken' })
+          note(address, 'broken')
         },
       )
     },
@@ -223,7 +231,7 @@ async function answerCaller(
   }
 }
 
-export type JoinOptions = PairingSelf & {
+type JoinOptions = PairingSelf & {
   /** As it was typed. */
   readonly code: string
   readonly host: string

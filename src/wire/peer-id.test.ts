@@ -1,3 +1,5 @@
+// Ids of keys: their form, and the typing errors they find.
+
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'

@@ -1,3 +1,5 @@
+// The list of paired machines and the memory of their addresses.
+
 import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -11,7 +11,7 @@ import { Failure } from '../std/failure.ts'
 import { ensureOwnDirectory, ownFileMode, readOwnFile, writeOwnFile } from '../std/files.ts'
 import { type PeerId, parsePeerId } from './peer-id.ts'
 
-export type Address = { readonly host: string; readonly port: number; readonly lastSeenMs: number }
+type Address = { readonly host: string; readonly port: number; readonly lastSeenMs: number }
 
 export type Machine = {
   readonly name: string

@@ -1,3 +1,5 @@
+// Messages that decode, and all the ways in which bytes do not.
+
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encode, Token, Type } from 'cborg'

@@ -19,7 +19,7 @@ export interface Schema<Value> {
 }
 
 /** A field that may be missing. */
-export type Optional<Value> = { readonly optional: Schema<Value> }
+type Optional<Value> = { readonly optional: Schema<Value> }
 
 type Field = Schema<unknown> | Optional<unknown>
 type Fields = Readonly<Record<string, Field>>
@@ -29,7 +29,7 @@ type OptionalKeys<Of extends Fields> = { [Key in keyof Of]: Of[Key] extends Opti
 type Flat<Value> = { [Key in keyof Value]: Value[Key] }
 
 /** The type of the values of a record with these fields. */
-export type RecordOf<Of extends Fields> = Flat<
+type RecordOf<Of extends Fields> = Flat<
   { readonly [Key in RequiredKeys<Of>]: FieldValue<Of[Key]> } & {
     readonly [Key in OptionalKeys<Of>]?: FieldValue<Of[Key]>
   }
@@ -49,7 +49,7 @@ function tooLarge(field: string, bound: number): Failure {
 type Token = { readonly type: Type; readonly value: unknown; readonly byteValue?: Uint8Array | undefined }
 
 /** The tokens of one message, from bytes that a peer chose. */
-export class Tokens {
+class Tokens {
   readonly #tokens: Tokenizer
 
   constructor(bytes: Uint8Array) {

@@ -19,7 +19,7 @@ import { minWindowBytes, type StreamHandler, Streams } from './streams.ts'
 import { decodeFailure, encodeFailure, maxFailureBytes } from './told-failure.ts'
 import type { VersionRange } from './version.ts'
 
-export type SessionLimits = {
+type SessionLimits = {
   /** From the open link to the other side's hello. */
   readonly helloMs: number
   /** Something is sent at least this often. */
@@ -44,12 +44,12 @@ export const defaultSessionLimits: SessionLimits = {
   helloMs: 10_000,
   pingMs: 15_000,
   silenceMs: 45_000,
-  stallMs: 180_000,
+  stallMs: 300_000,
   requests: 64,
   streams: 64,
   streamWindowBytes: 8 * mebibyte,
   sessionWindowBytes: 64 * mebibyte,
-  waitingBytes: 128 * mebibyte,
+  waitingBytes: 80 * mebibyte,
 }
 
 export type SessionEvent = { readonly kind: 'session-failed'; readonly machine: string; readonly failure: Failure }
@@ -97,7 +97,8 @@ export interface Session {
 }
 
 /**
- * Sends our hello and resolves when theirs has come. Owns the link from now on. Throws Failure: `version-mismatch`
+ * Sends our hello and resolves when theirs has come. Owns the link from now on. The handlers may be called before the
+ * caller sees the session, for the other side may speak right after its hello. Throws Failure: `version-mismatch`
  * (on both sides, naming both versions), `not-paired` when the listening side will not have us, `timed-out`,
  * `connection-lost` or `protocol-broken`; the link is closed then.
  */
@@ -141,7 +142,7 @@ class SessionCore {
     this.#opened = opened
     this.#refused = refused
     this.#nextId = options.side === 'dialer' ? 1 : 2
-    this.#outlet = new Outlet(link, options.clock, this.#limits.waitingBytes, (failure) => this.#cut(failure))
+    this.#outlet = new Outlet(link, options.clock, this.#limits.waitingBytes, (failure) => this.#overrun(failure))
     this.#heartbeat = new Heartbeat({
       clock: options.clock,
       link,
@@ -271,9 +272,7 @@ class SessionCore {
     if (kind === frameKind.rejected) throw rejectionFailure(payload, machine)
     const ours = { ...(hello.versions ?? ourVersions), productVersion: hello.productVersion }
     const { hello: peer, version } = readHello(payload, machine, ours)
-    if (peer.streamWindowBytes < minWindowBytes || peer.sessionWindowBytes < peer.streamWindowBytes) {
-      throw new Failure('protocol-broken', `${machine} has a window too small for its largest frame`)
-    }
+    checkLimits(peer, machine)
     this.#helloDeadline?.cancel()
     const outlet = this.#outlet
     const nextId = (): number => this.#takeId()
@@ -356,6 +355,11 @@ class SessionCore {
     this.#link.end()
   }
 
+  #overrun(failure: Failure): void {
+    if (!this.#isOver) this.#options.note?.({ kind: 'session-failed', machine: this.#link.machine, failure })
+    this.#cut(failure)
+  }
+
   /** The other side is beyond telling. */
   #cut(failure: Failure): void {
     this.#end(failure, failure)
@@ -375,6 +379,14 @@ class SessionCore {
     this.#refused(failure)
     this.#closed.resolve(told)
   }
+}
+
+/** A side that takes nothing could only be waited for in vain. */
+function checkLimits({ requests, streams, streamWindowBytes, sessionWindowBytes }: Hello, machine: string): void {
+  if (requests > 0 && streams > 0 && streamWindowBytes >= minWindowBytes && sessionWindowBytes >= streamWindowBytes) {
+    return
+  }
+  throw new Failure('protocol-broken', `${machine} takes less than a session needs`)
 }
 
 function exactly(lengthBytes: number, payload: Uint8Array): Uint8Array {

@@ -13,7 +13,7 @@ import { decodeFailure } from './told-failure.ts'
 /** Takes a stream that the other side opened. False: there is no stream of that name, and it is cancelled. */
 export type StreamHandler = (name: string, header: Uint8Array, stream: WireStream) => boolean
 
-export type StreamsOptions = {
+type StreamsOptions = {
   readonly outlet: Outlet
   readonly machine: string
   readonly onStream: StreamHandler

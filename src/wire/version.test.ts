@@ -1,3 +1,5 @@
+// Versions and what two of them agree on.
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { agreeVersion, MIN_WIRE_VERSION, WIRE_VERSION, wireHistory } from './version.ts'

@@ -3,7 +3,7 @@
 // A change of a frame, of the handshake or of a message's schema that an older program would misread needs a new
 // version here; optional messages and optional fields do not.
 
-export type WireVersionNote = { readonly version: number; readonly since: string; readonly change: string }
+type WireVersionNote = { readonly version: number; readonly since: string; readonly change: string }
 
 /** Newest last. Never edited after a release, only added to. */
 export const wireHistory: readonly WireVersionNote[] = [

@@ -1,17 +1,21 @@
 // For tests only: links that need no network, links over real TLS on loopback, identities in a temporary folder, and a
 // clock that moves when told to. Nothing of the product imports this.
 
+import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Duplex, duplexPair } from 'node:stream'
-import { present } from '../std/assert.ts'
-import { type Clock, systemClock } from '../std/clock.ts'
-import { dial } from './dial.ts'
-import { type Identity, openIdentity } from './identity.ts'
-import { type Link, linkOver } from './link.ts'
-import { type Listener, type ListenOptions, listen } from './listen.ts'
-import { openSession, type Session, type SessionOptions } from './session.ts'
+import { present } from '../../src/std/assert.ts'
+import { type Clock, systemClock } from '../../src/std/clock.ts'
+import { Failure, type FailureCode } from '../../src/std/failure.ts'
+import { dial } from '../../src/wire/dial.ts'
+import { frameHeader, frameKind } from '../../src/wire/frame.ts'
+import { encodeHello } from '../../src/wire/hello.ts'
+import { type Identity, openIdentity } from '../../src/wire/identity.ts'
+import { type Link, linkOver } from '../../src/wire/link.ts'
+import { type Listener, type ListenOptions, listen } from '../../src/wire/listen.ts'
+import { openSession, type Session, type SessionOptions } from '../../src/wire/session.ts'
 
 /** A clock whose time stands still until `advance`. */
 export type TestClock = Clock & { advance(ms: number): void; readonly timers: number }
@@ -144,4 +148,48 @@ export function payloadsOf(bytes: Uint8Array): { stream: number; kind: number; f
     at += 12 + length
   }
   return frames
+}
+
+/** Plays the other side by hand, over the raw end of a memory link. */
+export class HandMadePeer {
+  readonly #duplex: Duplex
+  readonly #received: Uint8Array[] = []
+  ended = false
+
+  constructor(duplex: Duplex) {
+    this.#duplex = duplex
+    duplex.on('data', (chunk: Uint8Array) => this.#received.push(chunk))
+    duplex.on('end', () => {
+      this.ended = true
+    })
+    duplex.on('error', () => {})
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#duplex.write(bytes)
+  }
+
+  frame(stream: number, kind: number, flags: number, payload: Uint8Array): void {
+    this.raw(Buffer.concat([frameHeader(stream, kind, flags, payload.length), payload]))
+  }
+
+  hello(change: Partial<Parameters<typeof encodeHello>[0]> = {}): void {
+    const limits = { streams: 64, requests: 64, streamWindowBytes: 8 << 20, sessionWindowBytes: 64 << 20 }
+    const said = { machine: 'ann', productVersion: '1', features: [], wallMs: 0, ...limits, ...change }
+    this.frame(0, frameKind.hello, 0, encodeHello(said))
+  }
+
+  frames(): ReturnType<typeof payloadsOf> {
+    return payloadsOf(Buffer.concat(this.#received))
+  }
+}
+
+/** Passes when `promise` rejects with a Failure of this code, and a message that matches. */
+export async function rejectsWith(promise: Promise<unknown>, code: FailureCode, message?: RegExp): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(error instanceof Failure, String(error))
+    assert.equal(error.code, code, error.message)
+    if (message !== undefined) assert.match(error.message, message)
+    return true
+  })
 }

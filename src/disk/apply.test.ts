@@ -1,0 +1,524 @@
+import assert from 'node:assert/strict'
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { FaultySys } from '../../test/world/faulty-sys.ts'
+import { contents, facts, plant } from '../../test/world/folders.ts'
+import { type MirrorOptions, type Mirrored, mirror } from '../../test/world/one-mirror.ts'
+import { errno, type Sys } from './sys.ts'
+import { openLinuxSys } from './sys-linux.ts'
+import { openPortableSys } from './sys-portable.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'nf-apply-'))
+after(() => rmSync(home, { recursive: true, force: true }))
+
+let made = 0
+function twoFolders(): { source: string; target: string } {
+  const path = join(home, `case-${++made}`)
+  mkdirSync(path)
+  return { source: join(path, 'source'), target: join(path, 'target') }
+}
+
+const forms: readonly (() => Sys)[] = process.platform === 'linux' ? [openLinuxSys, openPortableSys] : [openPortableSys]
+
+function problemsOf(mirrored: Mirrored): string[] {
+  return mirrored.problems.map(({ path, code }) => `${path}: ${code}`).sort()
+}
+
+/** The texts of what was kept aside below `.nightferry/kept`. */
+function kept(target: string): string[] {
+  const path = join(target, '.nightferry', 'kept')
+  if (!existsSync(path)) return []
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+}
+
+function staging(target: string): string[] {
+  return readdirSync(join(target, '.nightferry', 'staging'))
+}
+
+for (const open of forms) {
+  const real = open()
+  type Steps = Omit<Partial<MirrorOptions>, 'source' | 'target'>
+  const run = (folders: { source: string; target: string }, steps: Steps = {}): Promise<Mirrored> =>
+    mirror({ sys: real, ...folders, ...steps })
+
+  describe(`apply ${real.form}: a mirror`, () => {
+    it('brings, changes and takes away everything, and the next run has nothing to do', async () => {
+      const folders = twoFolders()
+      plant(folders.source, {
+        same: 'same',
+        'changed text': 'new text',
+        'other mode': { text: 'm', mode: 0o600 },
+        'other time': { text: 't', mtimeMs: 1_500_000_000_000 },
+        'new file': { text: 'n', mode: 0o755, mtimeMs: -1_500 },
+        empty: '',
+        link: { link: 'elsewhere' },
+        'changed link': { link: 'there' },
+        'new/deep/er/file': 'deep',
+        'new/empty directory': {},
+        'becomes a file': 'was a directory',
+        'becomes a directory/f': 'was a file',
+        'becomes a link': { link: 'was a file' },
+        'link becomes a file': 'was a link',
+        'link becomes a directory': {},
+        'directory becomes a link': { link: 'was a directory' },
+      })
+      plant(folders.target, {
+        same: 'same',
+        'changed text': 'old',
+        'other mode': { text: 'm', mode: 0o666 },
+        'other time': 't',
+        'changed link': { link: 'here' },
+        'goes/deep/file': 'g',
+        'goes file': 'g',
+        'goes link': { link: 'x' },
+        'becomes a file/below/f': 'b',
+        'becomes a directory': 'b',
+        'becomes a link': 'b',
+        'link becomes a file': { link: '/etc' },
+        'link becomes a directory': { link: '/etc' },
+        'directory becomes a link/f': 'b',
+      })
+      const first = await run(folders)
+      assert.deepEqual(problemsOf(first), [])
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+      assert.deepEqual(staging(folders.target), [])
+      assert.equal(existsSync(join(folders.target, '.nightferry', 'journal')), false)
+      const second = await run(folders)
+      assert.deepEqual(problemsOf(second), [])
+      assert.deepEqual(second.counts, { created: 0, replaced: 0, attributes: 0, deleted: 0 })
+      assert.deepEqual(kept(folders.target), [])
+    })
+
+    it('gives files and directories their modes whatever the umask is', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { 'd/open': { text: 'o', mode: 0o666 }, 'd/run': { text: 'r', mode: 0o777 }, 'd/none': { text: '', mode: 0o000 } })
+      const before = process.umask(0o077)
+      try {
+        assert.deepEqual(problemsOf(await run(folders)), [])
+      } finally {
+        process.umask(before)
+      }
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+      assert.equal(lstatSync(join(folders.target, 'd')).mode & 0o777, lstatSync(join(folders.source, 'd')).mode & 0o777)
+    })
+
+    it('renames a file that only moved, and takes its old name away', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { 'a/one': 'first', 'a/two': 'second', 'b/three': 'third', 'gone/four': { text: 'fourth', mode: 0o600 } })
+      await run(folders)
+      const inode = (name: string): number => lstatSync(join(folders.target, name)).ino
+      const inodes = [inode('a/one'), inode('gone/four')]
+      renameSync(join(folders.source, 'a/one'), join(folders.source, 'b/uno'))
+      renameSync(join(folders.source, 'gone/four'), join(folders.source, 'a/cuatro'))
+      rmSync(join(folders.source, 'gone'), { recursive: true })
+      const moved = await run(folders)
+      assert.deepEqual(problemsOf(moved), [])
+      assert.equal(moved.copiedLocally, 2)
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+      assert.deepEqual([inode('b/uno'), inode('a/cuatro')], inodes)
+    })
+
+    it('renames a directory that only moved', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { 'a/one': 'first', 'a/below/two': 'second', 'b/three': 'third' })
+      const before = await run(folders)
+      const inode = lstatSync(join(folders.target, 'a')).ino
+      renameSync(join(folders.source, 'a'), join(folders.source, 'b/a'))
+      const moved = await run(folders, { before })
+      assert.deepEqual(problemsOf(moved), [])
+      assert.equal(moved.renamed, 1)
+      assert.equal(lstatSync(join(folders.target, 'b/a')).ino, inode)
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+    })
+
+    it('copies a content that the target has, and verifies it', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { 'a/one': 'x'.repeat(70_000) })
+      await run(folders)
+      plant(folders.source, { 'c/copy': 'x'.repeat(70_000) })
+      const copied = await run(folders)
+      assert.equal(copied.copiedLocally, 1)
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+    })
+  })
+
+  describe(`apply ${real.form}: what a person did meanwhile is left alone`, () => {
+    const source = { replaced: 'new version', 'd/new': 'n' }
+    const target = { replaced: 'old', goes: 'goes', 'dir goes/in': 'in', attributed: { text: 'a', mode: 0o600 } }
+    const withAttributed = { ...source, attributed: { text: 'a', mode: 0o644 } }
+    const edit = (path: string, name: string, text: string): void => writeFileSync(join(path, name), text)
+
+    it('edited before the look', async () => {
+      const folders = twoFolders()
+      plant(folders.source, withAttributed)
+      plant(folders.target, target)
+      const end = await run(folders, {
+        written() {
+          edit(folders.target, 'replaced', 'a person wrote this')
+          edit(folders.target, 'goes', 'and this')
+          edit(folders.target, 'attributed', 'and that')
+          mkdirSync(join(folders.target, 'd'))
+          edit(folders.target, 'd/new', 'mine')
+        },
+      })
+      assert.deepEqual(problemsOf(end), ['attributed: target-changed', 'd/new: target-changed', 'goes: target-changed', 'replaced: target-changed'])
+      assert.deepEqual(contents(folders.target), {
+        attributed: 'and that',
+        d: '/',
+        'd/new': 'mine',
+        goes: 'and this',
+        replaced: 'a person wrote this',
+      })
+      assert.equal(lstatSync(join(folders.target, 'attributed')).mode & 0o777, 0o600)
+    })
+
+    // The call that changes a name, and the name: the edit falls between the look at it and that call.
+    const calls = real.exactRenames ? (['exchange', 'renameNoReplace'] as const) : (['link', 'link'] as const)
+    it('edited between the look and the exchange', async () => {
+      const folders = twoFolders()
+      plant(folders.source, source)
+      plant(folders.target, { replaced: 'old' })
+      const sys = new FaultySys(real).on(calls[0], {
+        name: 'replaced',
+        before: () => edit(folders.target, 'replaced', 'a person wrote this'),
+      })
+      const end = await run(folders, { sys })
+      assert.deepEqual(problemsOf(end), ['replaced: target-changed'])
+      assert.equal(contents(folders.target)['replaced'], 'a person wrote this')
+      assert.equal(end.counts.replaced, 0)
+    })
+
+    it('replaced by another file between the look and the exchange', async () => {
+      const folders = twoFolders()
+      plant(folders.source, source)
+      plant(folders.target, { replaced: 'old' })
+      const sys = new FaultySys(real).on(calls[0], {
+        name: 'replaced',
+        before() {
+          plant(folders.target, { aside: 'wow' })
+          renameSync(join(folders.target, 'aside'), join(folders.target, 'replaced'))
+        },
+      })
+      const end = await run(folders, { sys })
+      assert.deepEqual(problemsOf(end), ['replaced: target-changed'])
+      assert.equal(contents(folders.target)['replaced'], 'wow')
+    })
+
+    it('edited between the look and the move aside of a deletion', async () => {
+      const folders = twoFolders()
+      plant(folders.source, source)
+      plant(folders.target, { goes: 'goes', replaced: 'new version' })
+      const sys = new FaultySys(real).on('renameNoReplace', {
+        name: 'goes',
+        before: () => edit(folders.target, 'goes', 'a person wrote this'),
+      })
+      const end = await run(folders, { sys })
+      assert.deepEqual(problemsOf(end), ['goes: target-changed'])
+      assert.equal(contents(folders.target)['goes'], 'a person wrote this')
+      assert.equal(end.counts.deleted, 0)
+    })
+
+    it('edited, then made anew while it lay aside: both are kept', async () => {
+      const folders = twoFolders()
+      plant(folders.source, source)
+      plant(folders.target, { goes: 'goes', replaced: 'new version' })
+      const sys = new FaultySys(real).on('renameNoReplace', {
+        name: 'goes',
+        before: () => edit(folders.target, 'goes', 'a person wrote this'),
+        after: () => edit(folders.target, 'goes', 'and this at once'),
+      })
+      const end = await run(folders, { sys })
+      assert.deepEqual(problemsOf(end), ['goes: target-changed'])
+      assert.equal(contents(folders.target)['goes'], 'and this at once')
+      await run(folders)
+      assert.deepEqual(kept(folders.target), ['a person wrote this'])
+    })
+
+    if (real.exactRenames)
+      it('edited, then replaced while the versions were exchanged: both are kept', async () => {
+        const folders = twoFolders()
+        plant(folders.source, source)
+        plant(folders.target, { replaced: 'old' })
+        const sys = new FaultySys(real)
+          .on('exchange', {
+            name: 'replaced',
+            before: () => edit(folders.target, 'replaced', 'a person wrote this'),
+          })
+          .on('exchange', {
+            name: 'replaced',
+            nth: 2,
+            before() {
+              plant(folders.target, { aside: 'and this at once' })
+              renameSync(join(folders.target, 'aside'), join(folders.target, 'replaced'))
+            },
+          })
+        const end = await run(folders, { sys })
+        assert.deepEqual(problemsOf(end), ['replaced: target-changed'])
+        await run(folders)
+        const texts = [contents(folders.target)['replaced'], ...kept(folders.target)]
+        assert.ok(texts.includes('a person wrote this') && texts.includes('and this at once'), texts.join())
+      })
+
+    it('made between the look and the rename: a new name is never taken', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { 'd/new': 'n', top: 'mine is older' })
+      plant(folders.target, {})
+      const sys = new FaultySys(real)
+        .on(real.exactRenames ? 'renameNoReplace' : 'renameNoReplace', {
+          name: 'd',
+          before() {
+            mkdirSync(join(folders.target, 'd'))
+            edit(folders.target, 'd/theirs', 'theirs')
+          },
+        })
+        .on('renameNoReplace', { name: 'top', before: () => edit(folders.target, 'top', 'theirs') })
+      const end = await run(folders, { sys })
+      assert.deepEqual(problemsOf(end), ['top: target-changed'])
+      assert.deepEqual(contents(folders.target), { d: '/', 'd/new': 'n', 'd/theirs': 'theirs', top: 'theirs' })
+      assert.deepEqual(staging(folders.target), [])
+    })
+
+    it('turned into something else: a file, a symlink or nothing where a directory was', async () => {
+      for (const what of ['file', 'symlink', 'nothing'] as const) {
+        const folders = twoFolders()
+        plant(folders.source, { 'd/new': 'n', 'd/replaced': 'new', 'fresh/below/f': 'f' })
+        plant(folders.target, { 'd/replaced': 'old' })
+        const outside = join(folders.target, '..', 'outside')
+        plant(outside, { replaced: 'old' })
+        const end = await run(folders, {
+          written() {
+            renameSync(join(folders.target, 'd'), join(folders.target, '..', 'taken away'))
+            if (what === 'file') edit(folders.target, 'd', 'a file')
+            if (what === 'symlink') {
+              symlinkSync(outside, join(folders.target, 'd'))
+              symlinkSync(outside, join(folders.target, 'fresh'))
+            }
+          },
+        })
+        assert.ok(problemsOf(end).includes('d/new: target-changed') && problemsOf(end).includes('d/replaced: target-changed'), problemsOf(end).join())
+        assert.deepEqual(contents(outside), { replaced: 'old' })
+        assert.equal(contents(join(folders.target, '..', 'taken away'))['replaced'], 'old')
+      }
+    })
+
+    it('attributes are set only on the very file that was seen', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { f: { text: 'same', mtimeMs: 1_500_000_000_000 } })
+      plant(folders.target, { f: 'same' })
+      const sys = new FaultySys(real).on('openFile', {
+        name: 'f',
+        nth: 3,
+        before() {
+          plant(folders.target, { aside: { text: 'mine', mtimeMs: 1_700_000_000_000 } })
+          renameSync(join(folders.target, 'aside'), join(folders.target, 'f'))
+        },
+      })
+      const end = await run(folders, { sys })
+      assert.deepEqual(problemsOf(end), ['f: target-changed'])
+      assert.equal(facts(folders.target)['f'], 'mine 644 1700000000000')
+    })
+  })
+
+  describe(`apply ${real.form}: what was not seen is never destroyed`, () => {
+    it('a directory that goes leaves behind what is ignored, unseen, special or ours', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { '.rules': '*.keep\nhidden/\n', other: 'o' })
+      plant(folders.target, {
+        '.rules': '*.keep\nhidden/\n',
+        other: 'o',
+        'goes/seen': 's',
+        'goes/below/seen': 's',
+        'goes/below/a.keep': 'ignored',
+        'goes/hidden/deep/file': 'in an ignored directory',
+        'ours/seen': 's',
+        'ours/.nightferry/root.json': 'another target',
+        'late/seen': 's',
+        'edited/seen': 's',
+      })
+      const end = await run(folders, {
+        ignoreFiles: ['.rules'],
+        written() {
+          writeFileSync(join(folders.target, 'late/came'), 'came later')
+          writeFileSync(join(folders.target, 'edited/seen'), 'edited later')
+        },
+      })
+      assert.deepEqual(problemsOf(end), ['edited: not-empty', 'goes: not-empty', 'late: not-empty', 'ours: not-empty'])
+      assert.deepEqual(contents(folders.target), {
+        '.rules': '*.keep\nhidden/\n',
+        edited: '/',
+        'edited/seen': 'edited later',
+        goes: '/',
+        'goes/below': '/',
+        'goes/below/a.keep': 'ignored',
+        'goes/hidden': '/',
+        'goes/hidden/deep': '/',
+        'goes/hidden/deep/file': 'in an ignored directory',
+        late: '/',
+        'late/came': 'came later',
+        other: 'o',
+        ours: '/',
+        'ours/.nightferry': '/',
+        'ours/.nightferry/root.json': 'another target',
+      })
+    })
+
+    it('a directory that becomes a file stays while it holds what was not seen', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { '.rules': '*.keep\n', ignored: 'now a file', link: { link: 'now a link' }, late: 'now a file' })
+      plant(folders.target, {
+        '.rules': '*.keep\n',
+        'ignored/a.keep': 'ignored',
+        'ignored/seen': 's',
+        'link/below/b.keep': 'ignored too',
+        'late/seen': 's',
+      })
+      const end = await run(folders, {
+        ignoreFiles: ['.rules'],
+        written: () => writeFileSync(join(folders.target, 'late/came'), 'came later'),
+      })
+      assert.deepEqual(problemsOf(end), ['ignored: not-empty', 'late: not-empty', 'link: not-empty'])
+      assert.deepEqual(contents(folders.target), {
+        '.rules': '*.keep\n',
+        ignored: '/',
+        'ignored/a.keep': 'ignored',
+        'ignored/seen': 's',
+        late: '/',
+        'late/came': 'came later',
+        'late/seen': 's',
+        link: '/',
+        'link/below': '/',
+        'link/below/b.keep': 'ignored too',
+      })
+    })
+
+    it('what is written into a displaced directory before it is dropped goes back, or is kept', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { file: 'now a file' })
+      plant(folders.target, { 'file/seen': 's', 'goes/seen': 's' })
+      const end = await run(folders, {
+        landed() {
+          // Someone stands in the directory, which now lies in the staging directory.
+          for (const name of staging(folders.target)) {
+            writeFileSync(join(folders.target, '.nightferry/staging', name, 'late'), 'written late')
+          }
+        },
+      })
+      assert.deepEqual(problemsOf(end), ['file: not-empty', 'goes: not-empty'])
+      assert.equal(contents(folders.target)['goes/late'], 'written late')
+      assert.equal(contents(folders.target)['file'], 'now a file')
+      await run(folders)
+      assert.ok(kept(folders.target).includes('written late'))
+    })
+
+    it('a file that is written to after it was displaced is kept', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { f: 'new' })
+      plant(folders.target, { f: 'old', goes: 'old too' })
+      const end = await run(folders, {
+        landed() {
+          for (const name of staging(folders.target)) {
+            writeFileSync(join(folders.target, '.nightferry/staging', name), `late in ${readFileSync(join(folders.target, '.nightferry/staging', name), 'utf8')}`)
+          }
+        },
+      })
+      assert.deepEqual(problemsOf(end), ['f: target-changed', 'goes: target-changed'])
+      await run(folders)
+      const texts = [...Object.values(contents(folders.target)), ...kept(folders.target)]
+      assert.ok(texts.includes('late in old') && texts.includes('late in old too'), texts.join())
+    })
+
+    it('a directory that could not be put back as a whole is merged into what took its name', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { other: 'o' })
+      plant(folders.target, { other: 'o', 'goes/seen': 's' })
+      const end = await run(folders, {
+        written: () => writeFileSync(join(folders.target, 'goes/unseen'), 'unseen'),
+        landed() {
+          mkdirSync(join(folders.target, 'goes'))
+          writeFileSync(join(folders.target, 'goes/fresh'), 'fresh')
+        },
+      })
+      assert.deepEqual(problemsOf(end), ['goes: not-empty'])
+      assert.deepEqual(contents(folders.target), { goes: '/', 'goes/fresh': 'fresh', 'goes/unseen': 'unseen', other: 'o' })
+    })
+  })
+
+  describe(`apply ${real.form}: what a file system refuses`, () => {
+    it('puts back what was taken aside for something that then could not land', async () => {
+      for (const [kind, folder] of Object.entries({ file: { x: 'now a file' }, link: { x: { link: 'l' } }, directory: { 'x/in': 'd' } })) {
+        const folders = twoFolders()
+        plant(folders.source, folder)
+        plant(folders.target, kind === 'directory' ? { x: 'was a file' } : { 'x/seen': 'was in a directory' })
+        const before = contents(folders.target)
+        const call = kind === 'directory' ? 'makeDirectory' : 'renameNoReplace'
+        const sys = new FaultySys(real).on(call, { name: 'x', nth: kind === 'directory' ? 1 : 2, result: -errno.ENOSPC })
+        const end = await run(folders, { sys })
+        assert.ok(problemsOf(end).includes('x: no-space'), problemsOf(end).join())
+        assert.deepEqual(contents(folders.target), before)
+        assert.equal(end.counts.replaced, 0)
+      }
+    })
+
+    it('keeps what was taken aside when its name was taken meanwhile', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { x: 'now a file' })
+      plant(folders.target, { 'x/seen': 'was in a directory' })
+      const sys = new FaultySys(real).on('renameNoReplace', {
+        name: 'x',
+        nth: 2,
+        before: () => writeFileSync(join(folders.target, 'x'), 'a person was quicker'),
+      })
+      const end = await run(folders, { sys })
+      assert.deepEqual(problemsOf(end), ['x: target-changed'])
+      assert.deepEqual(contents(folders.target), { x: 'a person was quicker' })
+      await run(folders)
+      assert.deepEqual(kept(folders.target), ['was in a directory'])
+    })
+
+    for (const [name, code, told] of [
+      ['EACCES', errno.EACCES, 'permission-denied'],
+      ['EXDEV', errno.EXDEV, 'other-device'],
+      ['ENOSPC', errno.ENOSPC, 'no-space'],
+      ['ENAMETOOLONG', errno.ENAMETOOLONG, 'name-too-long'],
+      ['EIO', errno.EIO, 'write-failed'],
+    ] as const)
+      it(`tells ${name} as ${told}, for that path alone, and the next run completes it`, async () => {
+        const folders = twoFolders()
+        plant(folders.source, { a: 'a', b: 'b' })
+        plant(folders.target, {})
+        const sys = new FaultySys(real).on('renameNoReplace', { name: 'a', result: -code })
+        const end = await run(folders, { sys })
+        assert.deepEqual(problemsOf(end), [`a: ${told}`])
+        assert.deepEqual(contents(folders.target), { b: 'b' })
+        assert.deepEqual(problemsOf(await run(folders)), [])
+        assert.deepEqual(facts(folders.target), facts(folders.source))
+      })
+
+    it('lands a new directory file by file where it can not be renamed whole', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { 'd/a': 'a', 'd/l': { link: 'x' }, 'd/below/b': 'b', 'd/empty': '' })
+      plant(folders.target, {})
+      const sys = new FaultySys(real).on('renameNoReplace', { name: 'd', result: -errno.EXDEV }).on('renameNoReplace', { name: 'below', result: -errno.EACCES })
+      const end = await run(folders, { sys })
+      assert.deepEqual(problemsOf(end), [])
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+      assert.deepEqual(staging(folders.target), [])
+    })
+
+    if (real.exactRenames)
+      it('replaces without EXCHANGE where the file system has none', async () => {
+        const folders = twoFolders()
+        plant(folders.source, { f: 'new', x: 'now a file' })
+        plant(folders.target, { f: 'old', 'x/in': 'was a directory' })
+        const sys = new FaultySys(real).on('exchange', { sticky: true, result: -errno.EINVAL })
+        const end = await run(folders, { sys })
+        assert.deepEqual(problemsOf(end), [])
+        assert.deepEqual(facts(folders.target), facts(folders.source))
+        assert.deepEqual(staging(folders.target), [])
+      })
+  })
+}

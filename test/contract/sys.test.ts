@@ -1,0 +1,515 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { mtimeSecondsOf, sizeOf, statErrno, statInodeLow, statMode, statMtimeNs, statWidth } from '../../src/core/stat.ts'
+import { EntryTable, errno, errnoName, type Sys } from '../../src/disk/sys.ts'
+import { openLinuxSys } from '../../src/disk/sys-linux.ts'
+import { openPortableSys } from '../../src/disk/sys-portable.ts'
+import { utf8 } from '../../src/std/bytes.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'nf-sys-'))
+after(() => rmSync(home, { recursive: true, force: true }))
+
+let made = 0
+function freshFolder(): string {
+  const path = join(home, `case-${++made}`)
+  mkdirSync(path)
+  return path
+}
+
+function latin(name: string): Uint8Array {
+  return new Uint8Array(Buffer.from(name, 'latin1'))
+}
+
+const forms: readonly (() => Sys)[] = process.platform === 'linux' ? [openLinuxSys, openPortableSys] : [openPortableSys]
+
+for (const open of forms) {
+  const sys = open()
+  /** A folder, its handle, and what a test does in it. */
+  const within = (name: string, run: (root: number, path: string) => void): void => {
+    it(name, () => {
+      const path = freshFolder()
+      const root = sys.openRoot(path)
+      assert.ok(root >= 0, errnoName(root))
+      try {
+        run(root, path)
+      } finally {
+        sys.close(root)
+      }
+    })
+  }
+  const fails = (code: number, name: keyof typeof errno): void =>
+    assert.equal(code < 0 ? errnoName(code) : `no error (${code})`, name)
+  const works = (code: number): number => {
+    assert.ok(code >= 0, errnoName(code))
+    return code
+  }
+  const row = new Uint32Array(statWidth)
+  const statOf = (root: number, name: string): Uint32Array => {
+    works(sys.stat(root, utf8(name), row, 0))
+    return row
+  }
+  const namesIn = (handle: number): string[] => {
+    const table = new EntryTable()
+    works(sys.list(handle, table))
+    return Array.from({ length: table.count }, (_, i) => Buffer.from(table.name(i)).toString('latin1')).sort()
+  }
+  const put = (root: number, name: Uint8Array, text: string): void => {
+    const handle = works(sys.createFile(root, name, 0o644))
+    works(sys.write(handle, utf8(text), 0, text.length))
+    sys.close(handle)
+  }
+  const take = (root: number, name: Uint8Array): string => {
+    const handle = works(sys.openFile(root, name))
+    const bytes = new Uint8Array(1000)
+    const count = works(sys.read(handle, bytes, 0, bytes.length, -1))
+    sys.close(handle)
+    return Buffer.from(bytes.subarray(0, count)).toString('utf8')
+  }
+
+  describe(`sys ${sys.form}: names`, () => {
+    const names = [
+      'plain',
+      ' ',
+      '-rf',
+      'a\nb',
+      '\x01\x7f',
+      'f\xff\xfe',
+      'f\xef\xbf\xbd\xef\xbf\xbd',
+      '\xc0\xaf',
+      '\xed\xa0\x80',
+      'x'.repeat(255),
+      '\xf0\x9f\x8c\x99'.repeat(63),
+    ]
+    within('every call takes and gives names as bytes', (root) => {
+      for (const name of names) put(root, latin(name), `of ${name.length}`)
+      assert.deepEqual(namesIn(root), [...names].sort())
+      for (const name of names) {
+        assert.equal(take(root, latin(name)), `of ${name.length}`)
+        works(sys.stat(root, latin(name), row, 0))
+        works(sys.setTimesAt(root, latin(name), 1000, 0))
+        works(sys.renameNoReplace(root, latin(name), root, latin('aside')))
+        works(sys.link(root, latin('aside'), root, latin(name)))
+        works(sys.renameOver(root, latin('aside'), root, latin(name)))
+        // Two names of one file: rename does nothing then.
+        works(sys.unlink(root, latin('aside')))
+        works(sys.unlink(root, latin(name)))
+        works(sys.makeDirectory(root, latin(name), 0o700))
+        sys.close(works(sys.openDirectory(root, latin(name))))
+        works(sys.removeDirectory(root, latin(name)))
+        works(sys.makeSymlink(root, latin(name), latin(`to/${name}`)))
+        assert.deepEqual(sys.readLink(root, latin(name)), latin(`to/${name}`))
+        works(sys.unlink(root, latin(name)))
+      }
+      assert.deepEqual(namesIn(root), [])
+    })
+    within('a name of 256 bytes is too long for every call', (root) => {
+      put(root, latin('f'), 'x')
+      const long = latin('x'.repeat(256))
+      const calls: (() => number | Uint8Array)[] = [
+        () => sys.openDirectory(root, long),
+        () => sys.stat(root, long, row, 0),
+        () => sys.readLink(root, long),
+        () => sys.openFile(root, long),
+        () => sys.createFile(root, long, 0o600),
+        () => sys.setTimesAt(root, long, 0, 0),
+        () => sys.makeDirectory(root, long, 0o700),
+        () => sys.makeSymlink(root, long, latin('t')),
+        () => sys.link(root, latin('f'), root, long),
+        () => sys.renameNoReplace(root, latin('f'), root, long),
+        () => sys.renameOver(root, latin('f'), root, long),
+        () => sys.unlink(root, long),
+        () => sys.removeDirectory(root, long),
+      ]
+      for (const call of calls) fails(call() as number, 'ENAMETOOLONG')
+      fails(sys.stat(root, latin('x'.repeat(5000)), row, 0), 'ENAMETOOLONG')
+      fails(sys.makeSymlink(root, latin('l'), latin('x'.repeat(5000))), 'ENAMETOOLONG')
+    })
+    within('a listing grows with what it holds, and can be made again from the same handle', (root, path) => {
+      const long = Array.from({ length: 1100 }, (_, i) => `${i}-`.padEnd(200, 'n'))
+      for (const name of long) writeFileSync(join(path, name), name.slice(0, 4))
+      const table = new EntryTable()
+      for (let time = 0; time < 2; time++) {
+        assert.equal(sys.list(root, table), long.length)
+        for (let i = 0; i < table.count; i++) {
+          assert.equal(table.stats[i * statWidth + statErrno], 0)
+          assert.equal(sizeOf(table.stats, i * statWidth), 4)
+        }
+        assert.ok(namesIn(root).join() === [...long].sort().join(), 'all names, as they are')
+      }
+      const empty = works(sys.makeDirectory(root, utf8('empty'), 0o700))
+      assert.equal(empty, 0)
+      const handle = works(sys.openDirectory(root, utf8('empty')))
+      assert.equal(sys.list(handle, table), 0)
+      sys.close(handle)
+    })
+  })
+
+  describe(`sys ${sys.form}: what stat says`, () => {
+    within('type, mode, size and inode, by name and by handle', (root, path) => {
+      put(root, utf8('f'), 'twelve bytes')
+      chmodSync(join(path, 'f'), 0o640)
+      mkdirSync(join(path, 'd'))
+      symlinkSync('nowhere', join(path, 'l'))
+      execFileSync('mkfifo', [join(path, 'p')])
+      for (const name of ['f', 'd', 'l', 'p']) {
+        const facts = lstatSync(join(path, name))
+        statOf(root, name)
+        assert.equal(row[statMode], facts.mode, name)
+        assert.equal(row[statInodeLow], facts.ino % 2 ** 32, name)
+        assert.equal(sizeOf(row, 0), facts.size, name)
+      }
+      const byName = statOf(root, 'f').slice()
+      const handle = works(sys.openFile(root, utf8('f')))
+      const byHandle = new Uint32Array(3 * statWidth)
+      works(sys.statHandle(handle, byHandle, 2))
+      sys.close(handle)
+      assert.deepEqual(byHandle.subarray(2 * statWidth), byName)
+      const table = new EntryTable()
+      works(sys.list(root, table))
+      const at = Array.from({ length: 4 }, (_, i) => i).find((i) => table.name(i)[0] === 0x66) as number
+      assert.deepEqual(table.stats.subarray(at * statWidth, (at + 1) * statWidth), byName)
+    })
+    within('sizes above 4 GiB', (root, path) => {
+      writeFileSync(join(path, 'sparse'), '')
+      truncateSync(join(path, 'sparse'), 5 * 2 ** 30 + 7)
+      assert.equal(sizeOf(statOf(root, 'sparse'), 0), 5 * 2 ** 30 + 7)
+    })
+    within('times are set and read to the grain: before 1970, at 0, now, after 2038 and after 2106', (root) => {
+      put(root, utf8('f'), '')
+      works(sys.makeSymlink(root, utf8('l'), utf8('f')))
+      works(sys.makeDirectory(root, utf8('d'), 0o700))
+      const grain = sys.timeGrainNs
+      const far = sys.timeGrainNs === 1 ? [9_000_000_000] : []
+      for (const seconds of [-2_000_000_000, -1, 0, 1, 1_700_000_000, 2 ** 31, 2 ** 32 + 12, 5_000_000_000, ...far]) {
+        for (const ns of [0, 1000, 1001, 123_456_789, 500_000_000, 999_999_999]) {
+          const expected = [seconds, ns - (ns % grain)]
+          const handle = works(sys.openFile(root, utf8('f')))
+          works(sys.setTimes(handle, seconds, ns))
+          sys.close(handle)
+          const found = [mtimeSecondsOf(statOf(root, 'f'), 0), row[statMtimeNs] as number]
+          assert.deepEqual(found, expected, `a file at ${seconds} ${ns}`)
+          for (const name of ['l', 'd']) {
+            works(sys.setTimesAt(root, utf8(name), seconds, ns))
+            const at = [mtimeSecondsOf(statOf(root, name), 0), row[statMtimeNs] as number]
+            assert.deepEqual(at, expected, `${name} at ${seconds} ${ns}`)
+          }
+        }
+      }
+    })
+    within('modes are set exactly, whatever the umask', (root) => {
+      put(root, utf8('f'), '')
+      for (const mode of [0o777, 0o666, 0o600, 0o001, 0o4755, 0o000]) {
+        const handle = works(sys.openFile(root, utf8('f')))
+        works(sys.setMode(handle, mode))
+        sys.close(handle)
+        assert.equal((statOf(root, 'f')[statMode] as number) & 0o7777, mode)
+      }
+    })
+  })
+
+  describe(`sys ${sys.form}: errors are numbers`, () => {
+    within('what is missing', (root) => {
+      const no = utf8('missing')
+      const other = utf8('other')
+      const calls: (() => number | Uint8Array)[] = [
+        () => sys.openDirectory(root, no),
+        () => sys.openDirectory(root, utf8('missing/below')),
+        () => sys.stat(root, no, row, 0),
+        () => sys.readLink(root, no),
+        () => sys.openFile(root, no),
+        () => sys.setTimesAt(root, no, 0, 0),
+        () => sys.link(root, no, root, other),
+        () => sys.renameNoReplace(root, no, root, other),
+        () => sys.renameOver(root, no, root, other),
+        () => sys.unlink(root, no),
+        () => sys.removeDirectory(root, no),
+      ]
+      for (const call of calls) fails(call() as number, 'ENOENT')
+      fails(sys.openRoot(join(home, 'no', 'such', 'folder')), 'ENOENT')
+      assert.equal(errnoName(-999_999), 'errno 999999')
+    })
+    within('what is of another kind, taken, or not empty', (root) => {
+      put(root, utf8('f'), 'x')
+      works(sys.makeDirectory(root, utf8('d'), 0o700))
+      works(sys.makeDirectory(root, utf8('full'), 0o700))
+      const full = works(sys.openDirectory(root, utf8('full')))
+      put(full, utf8('in'), 'x')
+      sys.close(full)
+      fails(sys.openDirectory(root, utf8('f')), 'ENOTDIR')
+      fails(sys.openDirectory(root, utf8('f/below')), 'ENOTDIR')
+      fails(sys.readLink(root, utf8('f')) as number, 'EINVAL')
+      fails(sys.createFile(root, utf8('f'), 0o600), 'EEXIST')
+      fails(sys.createFile(root, utf8('d'), 0o600), 'EEXIST')
+      fails(sys.makeDirectory(root, utf8('f'), 0o700), 'EEXIST')
+      fails(sys.makeDirectory(root, utf8('d'), 0o700), 'EEXIST')
+      fails(sys.makeSymlink(root, utf8('f'), utf8('t')), 'EEXIST')
+      fails(sys.link(root, utf8('f'), root, utf8('d')), 'EEXIST')
+      fails(sys.link(root, utf8('d'), root, utf8('d2')), 'EPERM')
+      fails(sys.unlink(root, utf8('d')), 'EISDIR')
+      fails(sys.removeDirectory(root, utf8('f')), 'ENOTDIR')
+      fails(sys.removeDirectory(root, utf8('full')), 'ENOTEMPTY')
+      fails(sys.renameOver(root, utf8('f'), root, utf8('d')), 'EISDIR')
+      fails(sys.renameOver(root, utf8('d'), root, utf8('full')), 'ENOTEMPTY')
+    })
+    within('a closed handle', (root) => {
+      put(root, utf8('f'), 'x')
+      const handle = works(sys.openFile(root, utf8('f')))
+      sys.close(handle)
+      fails(sys.statHandle(handle, row, 0), 'EBADF')
+      fails(sys.setMode(handle, 0o600), 'EBADF')
+      fails(sys.read(handle, new Uint8Array(1), 0, 1, -1), 'EBADF')
+      fails(sys.write(handle, new Uint8Array(1), 0, 1), 'EBADF')
+      fails(sys.setTimes(handle, 0, 0), 'EBADF')
+      fails(sys.syncHandle(handle), 'EBADF')
+      assert.ok(sys.syncFileSystem(handle) < 0)
+      assert.ok(sys.list(handle, new EntryTable()) < 0)
+    })
+  })
+
+  describe(`sys ${sys.form}: content`, () => {
+    within('is written whole, read on or at a position, and synced', (root) => {
+      const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251)
+      const handle = works(sys.createFile(root, utf8('f'), 0o600))
+      works(sys.write(handle, bytes, 0, 100_000))
+      works(sys.write(handle, bytes, 100_000, 200_000))
+      assert.equal(sys.syncHandle(handle), 0)
+      sys.close(handle)
+      const again = works(sys.openFile(root, utf8('f')))
+      const back = new Uint8Array(400_000)
+      let filled = 0
+      for (let count = 1; count > 0; filled += count) count = works(sys.read(again, back, filled, 70_001, -1))
+      assert.equal(filled, bytes.length)
+      assert.deepEqual(back.subarray(0, filled), bytes)
+      assert.equal(sys.read(again, back, 0, 10, 299_995), 5)
+      assert.deepEqual(back.subarray(0, 5), bytes.subarray(299_995))
+      assert.equal(sys.read(again, back, 0, 10, 300_000), 0)
+      fails(sys.write(again, bytes, 0, 1), 'EBADF')
+      sys.close(again)
+      assert.equal(sys.syncHandle(root), 0)
+      assert.equal(sys.syncFileSystem(root), 0)
+    })
+    within('a FIFO, a socket or a device never blocks and never gives content', (root, path) => {
+      execFileSync('mkfifo', [join(path, 'p')])
+      const handle = sys.openFile(root, utf8('p'))
+      if (handle >= 0) {
+        assert.ok(sys.read(handle, new Uint8Array(8), 0, 8, -1) <= 0)
+        sys.close(handle)
+      }
+      fails(sys.openDirectory(root, utf8('p')), 'ENOTDIR')
+    })
+  })
+
+  describe(`sys ${sys.form}: names are given and taken`, () => {
+    const kinds: Record<string, (path: string) => void> = {
+      file: (path) => writeFileSync(path, 'kept'),
+      'empty directory': (path) => mkdirSync(path),
+      'full directory': (path) => {
+        mkdirSync(path)
+        writeFileSync(join(path, 'in'), 'kept')
+      },
+      'dangling symlink': (path) => symlinkSync('nowhere', path),
+      'symlink to a directory': (path) => symlinkSync('.', path),
+    }
+    for (const [there, makeThere] of Object.entries(kinds)) {
+      for (const [coming, makeComing] of Object.entries(kinds)) {
+        within(`a ${coming} never takes the name of a ${there}`, (root, path) => {
+          makeThere(join(path, 'taken'))
+          makeComing(join(path, 'coming'))
+          const before = lstatSync(join(path, 'taken')).ino
+          fails(sys.renameNoReplace(root, utf8('coming'), root, utf8('taken')), 'EEXIST')
+          assert.equal(lstatSync(join(path, 'taken')).ino, before)
+          assert.ok(lstatSync(join(path, 'coming')))
+          works(sys.renameNoReplace(root, utf8('coming'), root, utf8('free')))
+          assert.deepEqual(namesIn(root), ['free', 'taken'])
+        })
+      }
+    }
+    within('renameOver puts one version in the place of another', (root, path) => {
+      put(root, utf8('old'), 'old')
+      put(root, utf8('new'), 'new')
+      works(sys.renameOver(root, utf8('new'), root, utf8('old')))
+      assert.deepEqual(namesIn(root), ['old'])
+      assert.equal(readFileSync(join(path, 'old'), 'utf8'), 'new')
+    })
+    within('exchange swaps any two names, or says that it can not', (root, path) => {
+      for (const [name, make] of Object.entries(kinds)) {
+        put(root, utf8('file'), 'f')
+        make(join(path, 'other'))
+        const inodes = [lstatSync(join(path, 'file')).ino, lstatSync(join(path, 'other')).ino]
+        const code = sys.exchange(root, utf8('file'), root, utf8('other'))
+        if (sys.exactRenames) {
+          works(code)
+          assert.deepEqual([lstatSync(join(path, 'other')).ino, lstatSync(join(path, 'file')).ino], inodes, name)
+          fails(sys.exchange(root, utf8('file'), root, utf8('missing')), 'ENOENT')
+        } else fails(code, 'ENOSYS')
+        rmSync(join(path, 'file'), { recursive: true })
+        rmSync(join(path, 'other'), { recursive: true })
+      }
+    })
+    within('link makes a second name, of a symlink too, and takes no name', (root, path) => {
+      put(root, utf8('f'), 'x')
+      symlinkSync('f', join(path, 'l'))
+      works(sys.link(root, utf8('f'), root, utf8('f2')))
+      works(sys.link(root, utf8('l'), root, utf8('l2')))
+      assert.equal(statSync(join(path, 'f2')).ino, statSync(join(path, 'f')).ino)
+      assert.equal(readlinkSync(join(path, 'l2')), 'f')
+      fails(sys.link(root, utf8('f'), root, utf8('l2')), 'EEXIST')
+    })
+  })
+
+  describe(`sys ${sys.form}: nothing outside is reached`, () => {
+    const outsideOf = (path: string): string => {
+      const outside = join(path, '..', `outside-${++made}`)
+      mkdirSync(join(outside, 'sub'), { recursive: true })
+      writeFileSync(join(outside, 'sub', 'canary'), 'canary')
+      return outside
+    }
+    /** Every name, kind, mode, time and content below. */
+    const pictureOf = (path: string): string[] =>
+      readdirSync(path, { recursive: true, withFileTypes: true })
+        .map((entry) => {
+          const at = join(entry.parentPath, entry.name)
+          const facts = lstatSync(at)
+          return `${at} ${facts.mode} ${facts.mtimeMs} ${facts.ino} ${entry.isFile() ? readFileSync(at, 'utf8') : ''}`
+        })
+        .sort()
+
+    within('a symlink is never followed, at the last step or before', (root, path) => {
+      const outside = outsideOf(path)
+      symlinkSync(outside, join(path, 'l'))
+      symlinkSync(join(outside, 'sub', 'canary'), join(path, 'lf'))
+      symlinkSync(join(outside, 'new'), join(path, 'dangling'))
+      const before = pictureOf(outside)
+      const refusals = ['ELOOP', 'ENOTDIR', 'EXDEV']
+      for (const place of ['l', 'l/sub', 'lf', '..', '../..', 'l/..', '/', '/etc', `${outside}/sub`]) {
+        const code = sys.openDirectory(root, utf8(place))
+        const told = code < 0 ? errnoName(code) : 'opened'
+        // An absolute path may also be looked for below the directory.
+        assert.ok(refusals.includes(told) || (place.startsWith('/') && told === 'ENOENT') || (place === '/' && told === 'opened'), `${place}: ${told}`)
+        if (code >= 0) {
+          assert.deepEqual(namesIn(code), ['dangling', 'l', 'lf'])
+          sys.close(code)
+        }
+      }
+      for (const name of ['l', 'lf']) fails(sys.openFile(root, utf8(name)), 'ELOOP')
+      for (const name of ['l', 'lf', 'dangling']) {
+        fails(sys.createFile(root, utf8(name), 0o600), 'EEXIST')
+        fails(sys.makeDirectory(root, utf8(name), 0o700), 'EEXIST')
+        works(sys.setTimesAt(root, utf8(name), 1, 0))
+        assert.equal(Math.floor(lstatSync(join(path, name)).mtimeMs), 1000)
+        assert.ok(lstatSync(join(path, name)).isSymbolicLink())
+        works(sys.link(root, utf8(name), root, utf8('second')))
+        works(sys.unlink(root, utf8('second')))
+        fails(sys.removeDirectory(root, utf8(name)), 'ENOTDIR')
+        works(sys.renameNoReplace(root, utf8(name), root, utf8('moved')))
+        put(root, utf8(name), 'mine')
+        works(sys.renameOver(root, utf8('moved'), root, utf8(name)))
+        works(sys.unlink(root, utf8(name)))
+      }
+      assert.deepEqual(pictureOf(outside), before)
+    })
+
+    it('a directory that is swapped for a symlink all the time redirects no call', async () => {
+      const path = freshFolder()
+      const outside = outsideOf(path)
+      const before = pictureOf(outside)
+      mkdirSync(join(path, 'in', 'sub'), { recursive: true })
+      writeFileSync(join(path, 'in', 'sub', 'canary'), 'mine')
+      const root = works(sys.openRoot(path))
+      const flipper = await startFlipper(path, outside)
+      try {
+        const reached = flipAgainst(sys, root)
+        assert.ok(reached.opened > 0 && reached.refused > 0, JSON.stringify(reached))
+      } finally {
+        flipper.kill('SIGKILL')
+        await once(flipper, 'close')
+        sys.close(root)
+      }
+      assert.deepEqual(pictureOf(outside), before)
+    })
+  })
+
+  /** Every kind of call at `in/sub`, for about a second (longer on a slow machine), while `in` is now this and now that. */
+  function flipAgainst(sys: Sys, root: number): { opened: number; refused: number } {
+    const start = performance.now()
+    const table = new EntryTable()
+    let opened = 0
+    let refused = 0
+    for (let turn = 0; ; turn++) {
+      const ms = performance.now() - start
+      if (ms > 20_000 || (ms > 1000 && opened > 50 && refused > 50)) break
+      const handle = sys.openDirectory(root, utf8('in/sub'))
+      if (handle < 0) {
+        refused++
+        continue
+      }
+      opened++
+      const name = utf8(`n${turn}`)
+      const file = sys.openFile(handle, utf8('canary'))
+      const bytes = new Uint8Array(16)
+      const count = file < 0 ? 0 : sys.read(file, bytes, 0, 16, -1)
+      if (file >= 0) sys.close(file)
+      assert.notEqual(Buffer.from(bytes.subarray(0, Math.max(0, count))).toString(), 'canary')
+      const created = sys.createFile(handle, name, 0o600)
+      if (created >= 0) {
+        sys.write(created, bytes, 0, 4)
+        sys.setMode(created, 0o640)
+        sys.setTimes(created, 5, 5)
+        sys.close(created)
+      }
+      sys.list(handle, table)
+      sys.stat(handle, name, row, 0)
+      sys.setTimesAt(handle, utf8('canary'), 7, 7)
+      sys.link(handle, name, handle, utf8('second'))
+      sys.renameOver(handle, utf8('second'), handle, name)
+      sys.unlink(handle, utf8('second'))
+      sys.exchange(handle, name, handle, utf8('canary'))
+      sys.exchange(handle, name, handle, utf8('canary'))
+      sys.renameNoReplace(handle, name, handle, utf8('moved'))
+      sys.unlink(handle, utf8('moved'))
+      sys.makeDirectory(handle, name, 0o700)
+      sys.removeDirectory(handle, name)
+      sys.makeSymlink(handle, name, utf8('t'))
+      sys.readLink(handle, name)
+      sys.unlink(handle, name)
+      sys.close(handle)
+    }
+    return { opened, refused }
+  }
+}
+
+/** A process that swaps `in` with a symlink to the outside as fast as it can. */
+async function startFlipper(path: string, outside: string): Promise<ChildProcess> {
+  const script = `
+    const fs = require('node:fs')
+    const [path, outside] = process.argv.slice(1)
+    process.chdir(path)
+    process.stdout.write('ready\\n')
+    for (;;) {
+      fs.renameSync('in', 'real')
+      fs.symlinkSync(outside, 'in')
+      fs.unlinkSync('in')
+      fs.renameSync('real', 'in')
+    }`
+  const child = spawn(process.execPath, ['-e', script, path, outside], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(child.stdout as NonNullable<typeof child.stdout>, 'data')
+  return child
+}

@@ -1,0 +1,70 @@
+// Small folders for tests of disk: planted from a table, and read back as a table. One entry a path: text is a file's
+// content, `{}` a directory, `{ link }` a symlink, `{ text, mode, mtimeMs }` a file told exactly. For tests only.
+
+import { chmodSync, lstatSync, lutimesSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+export type Planted =
+  | string
+  | { readonly link: string }
+  | { readonly text: string; readonly mode?: number; readonly mtimeMs?: number }
+  | Readonly<Record<never, never>>
+
+export type Folder = Readonly<Record<string, Planted>>
+
+const plantedMs = 1_600_000_000_000
+
+/** Makes the entries below `path`, parents included. Files without a time get one that is years old. */
+export function plant(path: string, folder: Folder): void {
+  mkdirSync(path, { recursive: true })
+  for (const [name, what] of Object.entries(folder)) {
+    const at = join(path, name)
+    mkdirSync(dirname(at), { recursive: true })
+    if (typeof what === 'string') plantFile(at, what, 0o644, plantedMs)
+    else if ('text' in what) plantFile(at, what.text, what.mode ?? 0o644, what.mtimeMs ?? plantedMs)
+    else if ('link' in what) {
+      symlinkSync(what.link, at)
+      lutimesSync(at, plantedMs / 1000, plantedMs / 1000)
+    } else mkdirSync(at, { recursive: true })
+  }
+}
+
+function plantFile(path: string, text: string, mode: number, mtimeMs: number): void {
+  writeFileSync(path, text)
+  chmodSync(path, mode)
+  lutimesSync(path, mtimeMs / 1000, mtimeMs / 1000)
+}
+
+/** What lies below, `.nightferry` at the top left out: contents, `/` for directories, `-> text` for symlinks. */
+export function contents(path: string): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const entry of readdirSync(path, { recursive: true, withFileTypes: true })) {
+    const at = join(entry.parentPath, entry.name)
+    const name = at.slice(path.length + 1)
+    if (name === '.nightferry' || name.startsWith('.nightferry/')) continue
+    if (entry.isDirectory()) found[name] = '/'
+    else if (entry.isSymbolicLink()) found[name] = `-> ${readlinkSync(at)}`
+    else found[name] = entry.isFile() ? readFileSync(at, 'utf8') : 'special'
+  }
+  return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** The same with modes and times (to the ms) of files. */
+export function facts(path: string): Record<string, string> {
+  const found = contents(path)
+  for (const [name, text] of Object.entries(found)) {
+    const { mode, mtimeMs } = lstatSync(join(path, name))
+    if (!text.startsWith('->')) found[name] = `${text} ${(mode & 0o7777).toString(8)}`
+    if (text !== '/') found[name] += ` ${Math.floor(mtimeMs)}`
+  }
+  return found
+}
+
+/** Every content of a file anywhere below, what lies in `.nightferry` included. */
+export function allTexts(path: string): Set<string> {
+  const texts = new Set<string>()
+  for (const entry of readdirSync(path, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) texts.add(readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+  }
+  return texts
+}

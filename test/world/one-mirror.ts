@@ -1,0 +1,229 @@
+// A mirror of one folder into another in this thread, by the classes of disk and with a Sys of the test's choice: what
+// jobs does across seats and wires, in one readable sequence with places to step in. For tests only.
+
+import { domainDigest } from '../../src/chunk/digest.ts'
+import { nameOf, parentOf, type RelPath } from '../../src/core/path.ts'
+import { cutBatches, encodeBatch, type SectionHead } from '../../src/core/plan.ts'
+import type { Problem } from '../../src/core/problem.ts'
+import { sizeOf, statWidth } from '../../src/core/stat.ts'
+import { Tree } from '../../src/core/tree.ts'
+import type { View } from '../../src/core/view.ts'
+import { Apply, type Displaced, dropDisplaced, finishDirectory, type LandCounts, renameDirectory } from '../../src/disk/apply.ts'
+import { clearJournal, type Displacement, writeJournal } from '../../src/disk/journal.ts'
+import { Landing } from '../../src/disk/landing.ts'
+import { openSource, openTarget, type Root } from '../../src/disk/root.ts'
+import { digestFile, rescanDirectories, type ScanReport, scanRoot } from '../../src/disk/scan.ts'
+import { Stager } from '../../src/disk/stage.ts'
+import { Supply } from '../../src/disk/supply.ts'
+import type { Sys } from '../../src/disk/sys.ts'
+import { decodeWants, encodeWants, type WantedDirectory } from '../../src/disk/wants.ts'
+import { compare } from '../../src/jobs/compare.ts'
+import type { End } from '../../src/jobs/endpoint.ts'
+import { utf8 } from '../../src/std/bytes.ts'
+
+export type MirrorOptions = {
+  readonly source: string
+  readonly target: string
+  /** Works on the target; the source is read with it too, unless `sourceSys` is given. */
+  readonly sys: Sys
+  readonly sourceSys?: Sys
+  /** Trees of the run before, as `mirror` returned them. */
+  readonly before?: Mirrored
+  readonly ignoreFiles?: readonly string[]
+  readonly syncEach?: boolean
+  readonly modeMask?: number
+  readonly nowMs?: () => number
+  /** Both roots were scanned. */
+  scanned?(): void
+  /** All contents are written and verified; nothing has its name. */
+  written?(): void
+  /** All names are given; what was displaced lies in the staging directory. */
+  landed?(): void
+}
+
+export type Mirrored = {
+  readonly sourceTree: Tree
+  readonly targetTree: Tree
+  readonly scan: ScanReport
+  readonly counts: LandCounts
+  /** Directories that were renamed. */
+  renamed: number
+  copiedLocally: number
+  readonly problems: Problem[]
+  readonly recovered: Root['recovered']
+}
+
+export function newTree(): Tree {
+  return new Tree([], '', (listing) => domainDigest('listing 1', listing))
+}
+
+/** One run. What it throws (a Failure, a Death) leaves the folders as a process that died would; handles are closed. */
+export async function mirror(options: MirrorOptions): Promise<Mirrored> {
+  const { sys } = options
+  const source = openSource(options.sourceSys ?? sys, options.source)
+  try {
+    const target = openTarget(sys, options.target, { create: true, machine: 'test', expectedId: undefined })
+    try {
+      return await run(options, source, target)
+    } finally {
+      target.close()
+    }
+  } finally {
+    source.close()
+  }
+}
+
+async function run(options: MirrorOptions, source: Root, target: Root): Promise<Mirrored> {
+  const { sys, sourceSys = sys, ignoreFiles = [], nowMs = Date.now } = options
+  const sourceTree = options.before?.sourceTree ?? newTree()
+  const targetTree = options.before?.targetTree ?? newTree()
+  const scan = scanRoot(sourceSys, source.handle, sourceTree, { overrides: [], ignoreFiles }, nowMs)
+  scanRoot(sys, target.handle, targetTree, { overrides: [], ignoreFiles: [] }, nowMs)
+  const view: View = { modeMask: options.modeMask ?? 0o777, timeGrainNs: sys.timeGrainNs, overrides: [], texts: scan.texts }
+  sourceTree.setView(view, JSON.stringify(view))
+  targetTree.setView(view, JSON.stringify(view))
+  options.scanned?.()
+
+  const left = endOf(sourceSys, source, sourceTree)
+  const right = endOf(sys, target, targetTree)
+  sourceTree.summary('' as RelPath)
+  targetTree.summary('' as RelPath)
+  const rules = { mode: 'mirror', timeGrainNs: view.timeGrainNs, checksum: false } as const
+  const plan = await compare(left, right, rules, scan.moves)
+  const mirrored: Mirrored = {
+    sourceTree,
+    targetTree,
+    scan,
+    counts: { created: 0, replaced: 0, attributes: 0, deleted: 0 },
+    renamed: 0,
+    copiedLocally: 0,
+    problems: [...scan.problems, ...plan.problems],
+    recovered: target.recovered,
+  }
+  moveDirectories(sys, target, targetTree, plan.moves, mirrored)
+  const batches = [...cutBatches(plan.sections), ...cutBatches(plan.deletions)]
+  const stager = new Stager(sys, target.handle, targetTree, {
+    modeMask: options.modeMask ?? 0o777,
+    syncEach: options.syncEach ?? false,
+  })
+  const landings: Landing[] = []
+  const heads: SectionHead[] = []
+  for (const [batch, sections] of batches.entries()) {
+    let staged = stager.stage(batch, encodeBatch(sections))
+    if (staged.askCount > 0) staged = stager.answer(batch, await left.digests(decodeWants(staged.asks)))
+    heads.push(...staged.heads)
+    const landing = new Landing(sys, handlesOf(target), staged.order, process.umask())
+    landings.push(landing)
+    landing.begin()
+    carry(landing, sourceSys, source, staged.wants)
+  }
+  options.written?.()
+  land(options, target, landings, heads, mirrored)
+  return mirrored
+}
+
+function handlesOf(target: Root): { root: number; staging: number; own: number } {
+  return { root: target.handle, staging: target.own?.staging ?? -1, own: target.own?.handle ?? -1 }
+}
+
+/** Reads what is wanted and writes it, in as many rounds as jobs would. */
+function carry(landing: Landing, sys: Sys, source: Root, wants: Uint8Array): void {
+  for (let round = 1; ; round++) {
+    const supply = new Supply(sys, source.handle, decodeWants(wants))
+    const slab = new Uint8Array(256 * 1024)
+    for (let done = false; !done; ) {
+      const filled = supply.fill(slab)
+      landing.receive(slab.subarray(0, filled.length))
+      done = filled.done
+    }
+    const again = landing.finishWriting()
+    if (again.length === 0 || round === 3) return
+    landing.wantAgain(again)
+    wants = encodeWants(landing.namesOf(again))
+  }
+}
+
+function land(options: MirrorOptions, target: Root, landings: Landing[], heads: SectionHead[], into: Mirrored): void {
+  const { sys, nowMs = Date.now } = options
+  const handles = handlesOf(target)
+  const applies = landings.map((landing) => new Apply(sys, handles, landing, nowMs))
+  const displacements: Displacement[] = applies.flatMap((apply) => apply.displacements)
+  must(writeJournal(sys, handles.own, displacements))
+  must(sys.syncFileSystem(handles.staging))
+  const touched = new Set<RelPath>()
+  const displaced: Displaced[] = []
+  for (const apply of applies) {
+    const landed = apply.land()
+    for (const key of ['created', 'replaced', 'attributes', 'deleted'] as const) into.counts[key] += landed.counts[key]
+    into.problems.push(...landed.problems)
+    for (const path of landed.touched) touched.add(path)
+    for (const { path } of landed.built) touched.add(path).add(parentOf(path))
+    displaced.push(...landed.displaced)
+    for (const path of landed.removed) into.targetTree.removeWithin(path)
+  }
+  for (const landing of landings) into.copiedLocally += landing.copiedLocally
+  for (const head of [...heads].sort((a, b) => b.path.length - a.path.length)) {
+    finishDirectory(sys, handles.root, head)
+  }
+  options.landed?.()
+  must(sys.syncFileSystem(handles.root))
+  const dropped = dropDisplaced(sys, handles, displaced)
+  into.problems.push(...dropped)
+  for (const { path } of dropped) touched.add(parentOf(path as RelPath))
+  clearJournal(sys, handles.own)
+  into.problems.push(...rescanDirectories(sys, handles.root, into.targetTree, touched, nowMs))
+}
+
+function must(code: number): void {
+  if (code < 0) throw new Error(`the disk refused (${code})`)
+}
+
+function moveDirectories(
+  sys: Sys,
+  target: Root,
+  tree: Tree,
+  moves: readonly { from: RelPath; to: RelPath }[],
+  into: Mirrored,
+): void {
+  for (const { from, to } of moves) {
+    const parent = tree.record(parentOf(from))
+    const row = parent?.find(utf8(nameOf(from))) ?? -1
+    const seen = parent?.stats.slice(row * statWidth, (row + 1) * statWidth) ?? new Uint32Array(statWidth)
+    const code = renameDirectory(sys, target.handle, from, to, seen)
+    if (code !== undefined) into.problems.push({ path: from, code, detail: 'rename' })
+    else {
+      tree.move(from, to)
+      into.renamed++
+    }
+  }
+}
+
+/** What `compare` asks of an end, over a tree of this thread. */
+function endOf(sys: Sys, root: Root, tree: Tree): End {
+  const unused = (): never => {
+    throw new Error('not asked of this end')
+  }
+  const digestIn = (path: RelPath, name: string): Uint8Array | undefined => {
+    const record = tree.record(path)
+    const row = record?.find(utf8(name)) ?? -1
+    if (record === undefined || row < 0) return undefined
+    const handle = sys.openDirectory(root.handle, utf8(path))
+    const digest = record.digest(row) ?? digestFile(sys, handle, utf8(name), sizeOf(record.stats, record.at(row)))
+    sys.close(handle)
+    return digest
+  }
+  return {
+    facts: { machine: 't', path: root.path, rootId: root.id, traits: root.traits, empty: root.empty, nowMs: 0, recovered: [] },
+    scan: unused,
+    view: unused,
+    close: unused,
+    listings: async (paths) =>
+      paths.map((path) => {
+        const bytes = tree.listing(path)
+        const own = tree.record(path)?.own
+        return bytes && own && { bytes, mtimeSeconds: own.mtimeSeconds, mtimeNs: own.mtimeNs }
+      }),
+    digests: async (files: readonly WantedDirectory[]) =>
+      files.flatMap(({ path, names }) => names.map((name) => digestIn(path, name))),
+  }
+}

@@ -1,0 +1,249 @@
+// The vocabulary of tests about trees: small made-up directories, written down as plain data, and what a scan of them
+// would give (records, a filled tree, listings). Nothing here touches a disk. Properties run from one seed, which
+// NIGHTFERRY_SEED replaces; what fails prints it.
+
+import { createHash } from 'node:crypto'
+import fc from 'fast-check'
+import { badNameBytes, type Entry } from '../../src/core/entry.ts'
+import { readListing } from '../../src/core/listing.ts'
+import { joinPath, type RelPath, rootPath } from '../../src/core/path.ts'
+import { buildRecord, type DirectoryRecord, editShift, flagBadName, type RecordRow } from '../../src/core/record.ts'
+import {
+  statCtimeSeconds,
+  statDevice,
+  statErrno,
+  statInodeLow,
+  statMode,
+  statMtimeNs,
+  statMtimeSeconds,
+  statMtimeSecondsHigh,
+  statSizeHigh,
+  statSizeLow,
+  statWidth,
+  typeDirectory,
+  typeFile,
+  typeSymlink,
+} from '../../src/core/stat.ts'
+import { Tree } from '../../src/core/tree.ts'
+import type { View } from '../../src/core/view.ts'
+import { compareBytes, utf8 } from '../../src/std/bytes.ts'
+
+// ---- what lies in a directory --------------------------------------------------------------------------------------
+
+type Time = { readonly seconds: number; readonly ns: number }
+export type FileItem = Time & {
+  readonly kind: 'file'
+  readonly text: string
+  readonly mode: number
+  readonly edits: number
+}
+export type SymlinkItem = Time & { readonly kind: 'symlink'; readonly to: string }
+export type DirectoryItem = {
+  readonly kind: 'directory'
+  readonly mode: number
+  readonly items: ReadonlyMap<string, Item>
+}
+/** A name with a character of U+DC80..U+DCFF is a bad name, whatever lies there. */
+export type Item =
+  | FileItem
+  | SymlinkItem
+  | DirectoryItem
+  | { readonly kind: 'special' }
+  | { readonly kind: 'unreadable' }
+
+export const special: Item = { kind: 'special' }
+export const unreadable: Item = { kind: 'unreadable' }
+
+export function file(text: string, facts: Partial<Omit<FileItem, 'kind' | 'text'>> = {}): FileItem {
+  return { kind: 'file', text, mode: 0o644, seconds: 1000, ns: 0, edits: 0, ...facts }
+}
+
+export function symlink(to: string, time: Partial<Time> = {}): SymlinkItem {
+  return { kind: 'symlink', to, seconds: 1000, ns: 0, ...time }
+}
+
+export function directory(items: Readonly<Record<string, Item>> = {}, mode = 0o755): DirectoryItem {
+  return { kind: 'directory', mode, items: new Map(Object.entries(items)) }
+}
+
+export function isBadName(name: string): boolean {
+  return /[\udc80-\udcff]/.test(name) && !name.isWellFormed()
+}
+
+/** What lies at a path, or undefined. */
+export function itemAt(root: DirectoryItem, path: string): Item | undefined {
+  let at: Item | undefined = root
+  for (const name of path === '' ? [] : path.split('/')) at = at?.kind === 'directory' ? at.items.get(name) : undefined
+  return at
+}
+
+/** The same tree with something else (undefined: nothing) at a path whose parent is a directory. */
+export function withItem(root: DirectoryItem, path: string, item: Item | undefined): DirectoryItem {
+  const slash = path.indexOf('/')
+  const name = slash < 0 ? path : path.slice(0, slash)
+  const items = new Map(root.items)
+  const child = items.get(name)
+  if (slash >= 0 && child?.kind === 'directory') items.set(name, withItem(child, path.slice(slash + 1), item))
+  else if (slash < 0 && item !== undefined) items.set(name, item)
+  else if (slash < 0) items.delete(name)
+  return { ...root, items }
+}
+
+/** The paths of all directories that can be entered, the root first. */
+export function directoryPaths(root: DirectoryItem, at: RelPath = rootPath): RelPath[] {
+  const below = [...root.items].flatMap(([name, item]) =>
+    item.kind === 'directory' && !isBadName(name) ? directoryPaths(item, joinPath(at, name)) : [],
+  )
+  return [at, ...below]
+}
+
+// ---- what a scan gives ---------------------------------------------------------------------------------------------
+
+export const plainView: View = { modeMask: 0o777, timeGrainNs: 1, overrides: [], texts: [] }
+
+/** A stand-in for the digest that names contents and listings: 32 bytes that differ where the bytes differ. */
+export function testDigest(content: Uint8Array | string): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(content).digest())
+}
+
+/** A stat row as a scan would take it. Sizes and times may be any that a row holds. */
+export function statRow(facts: {
+  type?: number
+  mode?: number
+  seconds?: number
+  ns?: number
+  sizeBytes?: number
+  inode?: number
+  flags?: number
+  errno?: number
+}): Uint32Array {
+  const row = new Uint32Array(statWidth)
+  const { type = typeFile, mode = 0o644, seconds = 0, ns = 0, sizeBytes = 0, inode = 1, flags = 0, errno = 0 } = facts
+  row[statMode] = type | mode
+  row[statInodeLow] = inode
+  row[statCtimeSeconds] = inode + 5
+  row[statMtimeSeconds] = seconds
+  row[statMtimeSecondsHigh] = Math.floor(seconds / 2 ** 32)
+  row[statMtimeNs] = ns
+  row[statSizeLow] = sizeBytes
+  row[statSizeHigh] = Math.floor(sizeBytes / 2 ** 32)
+  row[statDevice] = flags
+  row[statErrno] = errno
+  return row
+}
+
+function rowOf(name: string, item: Item, digests: boolean): RecordRow {
+  const flags = isBadName(name) ? flagBadName : 0
+  const plain = { name: nameBytes(name), at: 0, flags, link: undefined, digest: undefined }
+  switch (item.kind) {
+    case 'file': {
+      const stats = statRow({ ...item, sizeBytes: utf8(item.text).length })
+      const digest = digests ? testDigest(item.text) : undefined
+      return { ...plain, flags: flags | (item.edits << editShift), stats, digest }
+    }
+    case 'symlink':
+      return { ...plain, stats: statRow({ ...item, type: typeSymlink, mode: 0o777 }), link: utf8(item.to) }
+    case 'directory':
+      return { ...plain, stats: statRow({ type: typeDirectory, mode: item.mode }) }
+    case 'special':
+      return { ...plain, stats: statRow({ type: 0o010000 }) }
+    case 'unreadable':
+      return { ...plain, stats: statRow({ type: 0, mode: 0, errno: 13 }) }
+  }
+}
+
+function nameBytes(name: string): Uint8Array {
+  return isBadName(name) ? badNameBytes(name) : utf8(name)
+}
+
+/** The record that a scan makes of one directory; with `digests` all contents are known. */
+export function recordOf(root: DirectoryItem, digests = false): DirectoryRecord {
+  const rows = [...root.items].map(([name, item]) => rowOf(name, item, digests))
+  rows.sort((a, b) => compareBytes(a.name, b.name))
+  return buildRecord(rows, { mtimeSeconds: 7, mtimeNs: 8, inodeLow: 9, inodeHigh: 0 })
+}
+
+/** A tree as a scan fills it. `viewId` names the view. */
+export function treeOf(root: DirectoryItem, view: View = plainView, viewId = 'view', digests = false): Tree {
+  const tree = new Tree([], '', testDigest)
+  for (const path of directoryPaths(root)) tree.put(path, recordOf(itemAt(root, path) as DirectoryItem, digests), false)
+  tree.setView(view, viewId)
+  return tree
+}
+
+/** The entries of a directory as the other end reads them. */
+export function entriesOf(root: DirectoryItem, view: View = plainView): Entry[] {
+  return readListing(treeOf(root, view).listing(rootPath) as Uint8Array)
+}
+
+export function entryOf(name: string, item: Item): Entry {
+  return entriesOf(directory({ [name]: item }))[0] as Entry
+}
+
+// ---- chance --------------------------------------------------------------------------------------------------------
+
+const seed = Number(process.env.NIGHTFERRY_SEED ?? 20261121)
+
+/** Checks a property from the seed; a failure names the seed and the smallest example found. */
+export function check<Values>(property: fc.IProperty<Values>, numRuns = 300): void {
+  fc.assert(property, { seed, numRuns })
+}
+
+export type Chances = {
+  /** Special, unreadable and badly named items too. */
+  readonly uncopied?: boolean
+  readonly edits?: boolean
+}
+
+const plainNames = ['a', 'b', 'B', 'c.o', '.x', 'ä', '\u{1f600}', '\ufffd']
+const badNames = ['\udcff', 'a\udc80b']
+const someTime = fc.record({
+  seconds: fc.constantFrom(-2, -1, 0, 1, 2, 3, 1000, 1001, 5_000_000_000),
+  ns: fc.constantFrom(0, 1, 999, 1000, 1500, 500_000_000, 999_999_999),
+})
+const someMode = fc.constantFrom(0o644, 0o600, 0o755, 0o4755)
+
+export function someItem(chances: Chances, depth: number): fc.Arbitrary<Item> {
+  const edits = chances.edits === true ? fc.constantFrom(0, 0, 0, 1, 200) : fc.constant(0)
+  const someFile = fc
+    .tuple(fc.constantFrom('', 'x', 'y', 'xx', 'xy'), someMode, someTime, edits)
+    .map(([text, mode, time, count]) => file(text, { mode, ...time, edits: count }))
+  const someSymlink = fc.tuple(fc.constantFrom('a', '../b', '/c'), someTime).map(([to, time]) => symlink(to, time))
+  return fc.oneof(
+    { weight: 4, arbitrary: someFile },
+    { weight: 1, arbitrary: someSymlink },
+    ...(chances.uncopied === true ? [{ weight: 1, arbitrary: fc.constantFrom(special, unreadable) }] : []),
+    ...(depth > 0 ? [{ weight: 3, arbitrary: someDirectory(chances, depth - 1) }] : []),
+  )
+}
+
+/** Small trees that often hold the same names, contents, times and modes. */
+export function someDirectory(chances: Chances = {}, depth = 2): fc.Arbitrary<DirectoryItem> {
+  const names = [...plainNames, ...(chances.uncopied === true ? badNames : [])]
+  const pairs = fc.uniqueArray(fc.tuple(fc.constantFrom(...names), someItem(chances, depth)), {
+    selector: ([name]) => name,
+    maxLength: 5,
+  })
+  return fc
+    .tuple(pairs, fc.constantFrom(0o755, 0o700))
+    .map(([items, mode]) => ({ kind: 'directory', mode, items: new Map(items) }))
+}
+
+/** Bytes with a few of them changed, left out, doubled or cut off: what a damaged disk or a hostile peer may send. */
+export function mutated(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
+  const place = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+  const byte = fc.oneof(fc.constantFrom(0, 1, 0x7f, 0x80, 0xff), fc.integer({ min: 0, max: 255 }))
+  const edit = fc.tuple(fc.constantFrom('set', 'insert', 'remove', 'cut', 'repeat'), place, byte)
+  return fc.tuple(bytes, fc.array(edit, { minLength: 1, maxLength: 4 })).map(([whole, edits]) => {
+    let now = [...whole]
+    for (const [kind, where, value] of edits) {
+      const at = Math.floor(where * now.length)
+      if (kind === 'set') now[at] = value
+      else if (kind === 'insert') now.splice(at, 0, value)
+      else if (kind === 'remove') now.splice(at, 1)
+      else if (kind === 'cut') now = now.slice(0, at)
+      else now.splice(at, 0, ...now.slice(at, at + value))
+    }
+    return Uint8Array.from(now)
+  })
+}
