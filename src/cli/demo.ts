@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../std/clock.ts'
+import { isBundled } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import { ensureOwnDirectory, moveOwnFile, removeOwnTree, writeOwnFile } from '../std/files.ts'
 import { utf8 } from '../std/bytes.ts'
@@ -25,7 +26,8 @@ type RunEndLine = {
 
 /** Shows the main job on a real folder: this program's own where none is named. Exit code 0 only if both ends are equal. */
 export async function demo(folder: string | undefined): Promise<number> {
-  const source = resolve(folder ?? join(fileURLToPath(new URL('.', import.meta.url)), '..', '..'))
+  const clone = fileURLToPath(new URL(isBundled ? '..' : '../..', import.meta.url))
+  const source = resolve(folder ?? clone)
   // The clone's own compile cache changes while the demo runs.
   const rules = folder === undefined ? ['--exclude', '/node_modules/.cache/'] : []
   const place = join(tmpdir(), `nightferry-demo-${randomName(8)}`)
@@ -81,7 +83,8 @@ function changeFiles(folder: string): void {
 /** The temporary folder, the two machines in it, and what is said on the way. */
 class Stage {
   readonly place: string
-  readonly #program = fileURLToPath(new URL('./main.ts', import.meta.url))
+  /** This program, as it was started. */
+  readonly #program: string = process.argv[1] ?? ''
   readonly #children = new Set<ChildProcess>()
   readonly #rules: readonly string[]
 

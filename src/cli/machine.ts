@@ -7,10 +7,12 @@ import type { Workshop } from '../jobs/local.ts'
 import type { Reach } from '../jobs/run.ts'
 import { openState } from '../state/open.ts'
 import { systemClock } from '../std/clock.ts'
-import { crewSize, openCrew } from '../std/crew.ts'
+import { crewSize, isBundled, openCrew } from '../std/crew.ts'
 import { openLog } from '../std/log.ts'
 import type { DiskTasks } from '../disk/tasks.ts'
 import { openReach } from '../daemon/reach.ts'
+
+const tasksModule = isBundled ? new URL('./tasks.js', import.meta.url) : new URL('../disk/tasks.ts', import.meta.url)
 
 export type GlobalOptions = { readonly state?: string }
 
@@ -24,7 +26,7 @@ export type OpenMachine = {
 /** Opens what a run or a daemon needs. `role` names its log. */
 export function openMachine(options: GlobalOptions, role: 'sync' | 'serve'): OpenMachine {
   // Threads start while everything else is opened.
-  const crew = openCrew<DiskTasks>(new URL('../disk/tasks.ts', import.meta.url), crewSize())
+  const crew = openCrew<DiskTasks>(tasksModule, crewSize())
   const places = openPlaces(options.state, process.env)
   const clock = systemClock
   const state = openState({ directory: places.state, clock })

@@ -4,9 +4,9 @@
 
 import { ByteReader, ByteWriter } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import type { Entry } from './entry.ts'
+import { type Entry, isCopied } from './entry.ts'
 import { entryNameBytes, putEntry, putTime, takeEntry, takeTime } from './listing.ts'
-import { parseRelPath, pathMaxBytes, type RelPath } from './path.ts'
+import { parseRelPath, pathMaxBytes, type RelPath, rootPath } from './path.ts'
 
 /** What happens at one name. */
 export type Action =
@@ -83,8 +83,11 @@ function takeStep(reader: ByteReader): Step {
   const action = actions[head & 0x0f]
   if (action === undefined || head > 0x3f) throw new Failure('protocol-broken', 'a step has an unknown action')
   const entry = takeEntry(reader)
+  // Names of the kinds that are never copied may be anything; none of them is ever a step.
+  if (!isCopied(entry.kind)) throw new Failure('protocol-broken', 'a step is about something that is never copied')
   const from = (head & 0x10) === 0 ? undefined : takePath(reader)
   const digest = (head & 0x20) === 0 ? undefined : reader.bytes(32).slice()
+  if (from === rootPath) throw new Failure('protocol-broken', 'a step takes its content from the root itself')
   return { action, entry, from, digest }
 }
 
@@ -94,10 +97,10 @@ export function takePath(reader: ByteReader): RelPath {
   return path
 }
 
-/** At most this many files and bytes make a batch; one file alone may be larger. */
+/** At most this many steps and bytes of content make a batch; one section that stays whole, or one file, may be larger. */
 export const batchFilesMax: number = 1000
 export const batchContentMax: number = 8 * 1024 * 1024
-/** A new directory larger than this is not built aside and renamed whole: its files land one by one. */
+/** A section of at most this much content stays whole. A larger new directory is not built aside: its files land one by one. */
 export const buildContentMax: number = 64 * 1024 * 1024
 
 /** Encodes sections as one batch. */
@@ -124,6 +127,7 @@ export function decodeBatch(bytes: Uint8Array): Section[] {
     const path = takePath(reader)
     const state = states[reader.u8()]
     if (state === undefined) throw new Failure('protocol-broken', 'a section has an unknown state')
+    if (state !== 'present' && path === rootPath) throw new Failure('protocol-broken', 'a section would make the root')
     const mode = reader.varint(0o7777)
     const time = takeTime(reader)
     const stepCount = reader.varint(bytes.length)
@@ -144,8 +148,9 @@ export function stepsOf(section: PackedSection): Step[] {
 }
 
 /**
- * Cuts sections, in their order, into batches of at most `batchFilesMax` files or `batchContentMax` bytes. A section
- * that fits no batch is cut; its further parts find the directory present.
+ * Cuts sections, in their order, into batches of at most `batchFilesMax` steps and `batchContentMax` bytes of content. A
+ * section above `batchFilesMax` or `buildContentMax` is cut, and its further parts find the directory present; one between
+ * `batchContentMax` and `buildContentMax` is a batch of its own.
  */
 export function* cutBatches(sections: Iterable<PackedSection>): Generator<PackedSection[]> {
   let batch: PackedSection[] = []

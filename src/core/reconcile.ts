@@ -1,7 +1,7 @@
 // Decides, for one directory, what the right side needs to become the left (mirror) or to get what is newer (update).
-// A pure function over two listings; docs/reconcile.md is its table, and each row there has the name of a branch here
-// and of a test. Absence counts only where both listings are complete: what could not be read is listed as such, and
-// such an entry is never deleted, replaced or entered.
+// A pure function over two listings; docs/reconcile.md is its table: each row there has its name at its branch here
+// (`row: name`) and at its test, and the test holds the three together. Absence counts only where both listings are
+// complete: what could not be read is listed as such, and such an entry is never deleted, replaced or entered.
 
 import { compareBytes, equalBytes } from '../std/bytes.ts'
 import { compareTimes, type Entry, isCopied } from './entry.ts'
@@ -61,21 +61,26 @@ function decide(left: Entry | undefined, right: Entry | undefined, rules: Rules,
     return
   }
   // From here the left exists. What it is may be unknown to us: then nothing on the right is touched.
+  // row: left-uncopied
   if (!isCopied(left.kind)) {
     into.push({ kind: 'problem', name: left.name, code: uncopiedCode(left) })
     return
   }
+  // row: left-only
   if (right === undefined) {
     into.push({ kind: 'create', left })
     return
   }
   // From here both exist. What the right is may be nothing that we may replace.
+  // row: right-uncopied
   if (!isCopied(right.kind)) {
     into.push({ kind: 'problem', name: right.name, code: 'target-occupied' })
     return
   }
   if (left.kind !== right.kind) {
+    // row: kinds-differ
     if (rules.mode === 'mirror') into.push({ kind: 'retype', left, right })
+    // row: update-kinds-differ
     else into.push({ kind: 'problem', name: left.name, code: 'type-clash' })
     return
   }
@@ -86,8 +91,11 @@ function decide(left: Entry | undefined, right: Entry | undefined, rules: Rules,
 
 /** A mirror has nothing that the left has not; what we never copy is never deleted either. */
 function decideOnlyRight(right: Entry, rules: Rules, into: Decision[]): void {
+  // row: update-right-only
   if (rules.mode === 'update') return
+  // row: right-only
   if (isCopied(right.kind)) into.push({ kind: 'delete', right })
+  // row: right-only-uncopied
   else into.push({ kind: 'problem', name: right.name, code: 'target-occupied' })
 }
 
@@ -98,12 +106,17 @@ function uncopiedCode(entry: Entry): ProblemCode {
 
 function decideDirectories(left: Entry, right: Entry, rules: Rules, into: Decision[]): void {
   // An update leaves the modes of directories that are there as they are.
+  // row: directory-mode
+  // row: update-directory-mode
   if (rules.mode === 'mirror' && left.mode !== right.mode) into.push({ kind: 'attributes', left, right })
   const same =
     left.summary !== undefined &&
     right.summary !== undefined &&
     equalBytes(left.summary.fingerprint, right.summary.fingerprint)
+  // row: directory-differs
+  // row: directory-checksum
   if (!same || rules.checksum) into.push({ kind: 'enter', left, right })
+  // row: directory-same
 }
 
 function decideFiles(left: Entry, right: Entry, rules: Rules, into: Decision[]): void {
@@ -112,9 +125,13 @@ function decideFiles(left: Entry, right: Entry, rules: Rules, into: Decision[]):
     decideUpdate(left, right, order, rules, into)
     return
   }
+  // row: file-size
   if (left.sizeBytes !== right.sizeBytes) into.push({ kind: 'replace', left, right })
+  // row: file-doubt
   else if (needsDigests(left, right, order, rules)) into.push({ kind: 'digests', left, right })
+  // row: file-attributes
   else if (order !== 0 || left.mode !== right.mode) into.push({ kind: 'attributes', left, right })
+  // row: file-same
 }
 
 /** Equal size: the times answer, unless they differ, an edit under equal times was proven, or a person wants to know. */
@@ -125,28 +142,42 @@ function needsDigests(left: Entry, right: Entry, order: number, rules: Rules): b
 
 function decideUpdate(left: Entry, right: Entry, order: number, rules: Rules, into: Decision[]): void {
   // Older on the left: the right keeps what it has.
+  // row: update-older
   if (order < 0) return
   if (order > 0) {
+    // row: update-newer-size
     if (left.sizeBytes !== right.sizeBytes) into.push({ kind: 'replace', left, right })
+    // row: update-newer-empty
     else if (left.sizeBytes === 0) into.push({ kind: 'attributes', left, right })
+    // row: update-newer-doubt
     else into.push({ kind: 'digests', left, right })
     return
   }
   // Equal times: nothing says which is newer.
+  // row: update-same-time-size
   if (left.sizeBytes !== right.sizeBytes) into.push({ kind: 'problem', name: left.name, code: 'same-time' })
+  // row: update-same-time-doubt
   else if (needsDigests(left, right, order, rules)) into.push({ kind: 'digests', left, right })
+  // row: update-same
 }
 
 function decideSymlinks(left: Entry, right: Entry, rules: Rules, into: Decision[]): void {
   const order = compareTimes(left, right, rules.timeGrainNs)
   const same = left.link !== undefined && right.link !== undefined && equalBytes(left.link, right.link)
   if (rules.mode === 'mirror') {
+    // row: symlink-text
     if (!same) into.push({ kind: 'replace', left, right })
+    // row: symlink-time
     else if (order !== 0) into.push({ kind: 'attributes', left, right })
+    // row: symlink-same
     return
   }
+  // row: update-symlink-same
+  // row: update-symlink-older
   if (same || order < 0) return
+  // row: update-symlink-newer
   if (order > 0) into.push({ kind: 'replace', left, right })
+  // row: update-symlink-same-time
   else into.push({ kind: 'problem', name: left.name, code: 'same-time' })
 }
 
@@ -160,14 +191,19 @@ export function settleDigests(
   digests: { left: Uint8Array | undefined; right: Uint8Array | undefined },
   rules: Rules,
 ): Decision | undefined {
+  // row: digest-unknown
   if (digests.left === undefined || digests.right === undefined) {
     return { kind: 'problem', name: left.name, code: 'changing' }
   }
   const order = compareTimes(left, right, rules.timeGrainNs)
   if (equalBytes(digests.left, digests.right)) {
     const modes = rules.mode === 'mirror' && left.mode !== right.mode
+    // row: digest-equal-attributes
+    // row: digest-equal
     return order !== 0 || modes ? { kind: 'attributes', left, right } : undefined
   }
+  // row: update-digest-same-time
   if (rules.mode === 'update' && order === 0) return { kind: 'problem', name: left.name, code: 'same-time' }
+  // row: digest-differs
   return { kind: 'replace', left, right }
 }

@@ -37,9 +37,9 @@ export type Own = {
 export class DirectoryRecord {
   readonly bytes: Uint8Array
   readonly count: number
+  /** The record's words; `at` says where a row starts. */
   readonly stats: Uint32Array
-  readonly own: Own
-  readonly #nameEnds: Uint32Array
+  readonly #nameEndsAt: number
   readonly #digestsAt: number
   readonly #namesAt: number
   readonly #linksAt: number
@@ -49,19 +49,21 @@ export class DirectoryRecord {
   /** `bytes` is a record made by `buildRecord`, from our own memory or database; throws `state-broken` when it is not. */
   constructor(bytes: Uint8Array) {
     const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
-    const head = new Uint32Array(aligned.buffer, aligned.byteOffset, Math.min(headerWords, aligned.length >> 2))
-    const [found = 0, count = 0, names = 0, links = 0, digests = 0, seconds = 0, high = 0, ns = 0] = head
-    const [inodeLow = 0, inodeHigh = 0] = head.subarray(8, 10)
-    const size = 4 * (headerWords + count * (statWidth + 1)) + digests * digestBytes + names + links
-    if (found !== version || size !== aligned.length) throw broken()
+    // One view over all words: thousands of records are made before a scan has looked at anything.
+    const words = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length >> 2)
+    if (words.length < headerWords || words[0] !== version) throw broken()
+    const count = words[1] as number
+    const names = words[2] as number
+    const digests = words[4] as number
+    const prefixWords = headerWords + count * (statWidth + 1)
+    if (4 * prefixWords + digests * digestBytes + names + (words[3] as number) !== aligned.length) throw broken()
     this.bytes = aligned
     this.count = count
-    this.stats = new Uint32Array(aligned.buffer, aligned.byteOffset + 4 * headerWords, count * statWidth)
-    this.#nameEnds = new Uint32Array(aligned.buffer, aligned.byteOffset + 4 * (headerWords + count * statWidth), count)
-    this.#digestsAt = 4 * (headerWords + count * (statWidth + 1))
+    this.stats = words
+    this.#nameEndsAt = headerWords + count * statWidth
+    this.#digestsAt = 4 * prefixWords
     this.#namesAt = this.#digestsAt + digests * digestBytes
     this.#linksAt = this.#namesAt + names
-    this.own = { mtimeSeconds: (high | 0) * 0x1_0000_0000 + seconds, mtimeNs: ns, inodeLow, inodeHigh }
     if (!this.#fits(names, digests)) throw broken()
   }
 
@@ -70,7 +72,7 @@ export class DirectoryRecord {
     let end = 0
     let flagged = 0
     for (let row = 0; row < this.count; row++) {
-      const next = this.#nameEnds[row] as number
+      const next = this.stats[this.#nameEndsAt + row] as number
       if (next < end) return false
       end = next
       if ((this.flags(row) & flagDigest) !== 0) flagged++
@@ -78,25 +80,35 @@ export class DirectoryRecord {
     return end === names && flagged === digests
   }
 
+  get own(): Own {
+    const { stats: words } = this
+    return {
+      mtimeSeconds: ((words[6] as number) | 0) * 0x1_0000_0000 + (words[5] as number),
+      mtimeNs: words[7] as number,
+      inodeLow: words[8] as number,
+      inodeHigh: words[9] as number,
+    }
+  }
+
   /** Where the row of entry `row` starts in `stats`. */
   at(row: number): number {
-    return row * statWidth
+    return headerWords + row * statWidth
   }
 
   type(row: number): number {
-    return (this.stats[row * statWidth + statMode] as number) & typeMask
+    return (this.stats[headerWords + row * statWidth + statMode] as number) & typeMask
   }
 
   flags(row: number): number {
-    return this.stats[row * statWidth + statDevice] as number
+    return this.stats[headerWords + row * statWidth + statDevice] as number
   }
 
   nameStart(row: number): number {
-    return this.#namesAt + (row === 0 ? 0 : (this.#nameEnds[row - 1] as number))
+    return this.#namesAt + (row === 0 ? 0 : (this.stats[this.#nameEndsAt + row - 1] as number))
   }
 
   nameEnd(row: number): number {
-    return this.#namesAt + (this.#nameEnds[row] as number)
+    return this.#namesAt + (this.stats[this.#nameEndsAt + row] as number)
   }
 
   /** A view of the name's bytes. */

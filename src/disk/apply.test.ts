@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { FaultySys } from '../../test/world/faulty-sys.ts'
-import { contents, facts, plant } from '../../test/world/folders.ts'
+import { contents, facts, plant } from '../../test/world/planted.ts'
 import { type MirrorOptions, type Mirrored, mirror } from '../../test/world/one-mirror.ts'
 import { errno, type Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
@@ -85,6 +85,7 @@ for (const open of forms) {
       const first = await run(folders)
       assert.deepEqual(problemsOf(first), [])
       assert.deepEqual(facts(folders.target), facts(folders.source))
+      assert.deepEqual(first.counts, { created: 9, replaced: 8, attributes: 2, deleted: 3 })
       assert.deepEqual(staging(folders.target), [])
       assert.equal(existsSync(join(folders.target, '.nightferry', 'journal')), false)
       const second = await run(folders)
@@ -268,7 +269,7 @@ for (const open of forms) {
       plant(folders.source, { 'd/new': 'n', top: 'mine is older' })
       plant(folders.target, {})
       const sys = new FaultySys(real)
-        .on(real.exactRenames ? 'renameNoReplace' : 'renameNoReplace', {
+        .on('renameNoReplace', {
           name: 'd',
           before() {
             mkdirSync(join(folders.target, 'd'))
@@ -285,7 +286,7 @@ for (const open of forms) {
     it('turned into something else: a file, a symlink or nothing where a directory was', async () => {
       for (const what of ['file', 'symlink', 'nothing'] as const) {
         const folders = twoFolders()
-        plant(folders.source, { 'd/new': 'n', 'd/replaced': 'new', 'fresh/below/f': 'f' })
+        plant(folders.source, { 'd/new': 'n', 'd/replaced': 'new version', 'fresh/below/f': 'f' })
         plant(folders.target, { 'd/replaced': 'old' })
         const outside = join(folders.target, '..', 'outside')
         plant(outside, { replaced: 'old' })
@@ -416,7 +417,7 @@ for (const open of forms) {
 
     it('a file that is written to after it was displaced is kept', async () => {
       const folders = twoFolders()
-      plant(folders.source, { f: 'new' })
+      plant(folders.source, { f: 'new version' })
       plant(folders.target, { f: 'old', goes: 'old too' })
       const end = await run(folders, {
         landed() {
@@ -512,7 +513,7 @@ for (const open of forms) {
     if (real.exactRenames)
       it('replaces without EXCHANGE where the file system has none', async () => {
         const folders = twoFolders()
-        plant(folders.source, { f: 'new', x: 'now a file' })
+        plant(folders.source, { f: 'new version', x: 'now a file' })
         plant(folders.target, { f: 'old', 'x/in': 'was a directory' })
         const sys = new FaultySys(real).on('exchange', { sticky: true, result: -errno.EINVAL })
         const end = await run(folders, { sys })

@@ -11,12 +11,15 @@ import { isAsSeen, isCtimeForgotten, sameFile, statMode, statWidth, typeDirector
 import type { StoredDirectory } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
+import { holdsUnseen, keepAside, putBack, removeSeen, swapsNames } from './aside.ts'
 import { builtDirectory } from './built.ts'
 import type { Displacement } from './journal.ts'
-import { type Landing, refusalCode, type SeenDirectory, type StagedSection, type StagedStep, type TargetHandles } from './landing.ts'
+import { sameDirectory } from './directories.ts'
+import type { Landing, SeenDirectory, StagedSection, StagedStep, TargetHandles } from './landing.ts'
 import { LearnedWriter } from './learned.ts'
 import { ownFacts } from './own.ts'
-import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
+import { refusalCode } from './refusal.ts'
+import { errno, errnoName, type Sys } from './sys.ts'
 
 export type LandCounts = {
   created: number
@@ -44,6 +47,8 @@ export type Landed = {
 export type Displaced = {
   readonly slot: string
   readonly path: RelPath
+  readonly expected: Uint32Array
+  /** Of a directory: what the scan saw in it. */
   readonly below: readonly SeenDirectory[] | undefined
 }
 
@@ -56,6 +61,7 @@ export class Apply {
   readonly #slots = new Map<number, string>()
   readonly #row = new Uint32Array(statWidth)
   readonly #nowMs: () => number
+  #swaps: boolean | undefined
   readonly #landed: Landed = {
     counts: { created: 0, replaced: 0, attributes: 0, deleted: 0 },
     problems: [],
@@ -80,7 +86,7 @@ export class Apply {
     const expected = staged.note?.expected
     if (staged.problem !== undefined || expected === undefined) return
     if (action !== 'replace' && action !== 'retype' && action !== 'delete') return
-    const exchanges = action === 'replace' && this.#sys.exactRenames && staged.staged !== undefined
+    const exchanges = action === 'replace' && staged.staged !== undefined && this.#swapsNames()
     const slot = exchanges ? new TextDecoder().decode(staged.staged) : `d${randomName()}`
     this.#slots.set(number, slot)
     this.displacements.push({
@@ -89,6 +95,11 @@ export class Apply {
       expected: [...expected],
       staged: exchanges ? [...this.#landing.rows.subarray(number * statWidth, (number + 1) * statWidth)] : undefined,
     })
+  }
+
+  #swapsNames(): boolean {
+    this.#swaps ??= swapsNames(this.#sys, this.#handles.staging)
+    return this.#swaps
   }
 
   #pathOf(staged: StagedStep): RelPath {
@@ -134,7 +145,7 @@ export class Apply {
   }
 
   /** Lands a new directory: whole with its files where nothing is in the way, else it is merged into what is there. */
-  #landDirectory(section: StagedSection): 'whole' | 'merge' | 'present' | 'refused' {
+  #landDirectory(section: StagedSection): 'whole' | 'merge' | 'refused' {
     const { head } = section
     const sys = this.#sys
     const parent = sys.openDirectory(this.#handles.root, utf8(parentOf(head.path)))
@@ -144,20 +155,13 @@ export class Apply {
     }
     const name = utf8(nameOf(head.path))
     try {
-      const own = section.build === undefined ? undefined : this.#dress(section.build, head)
-      const landed =
-        section.build === undefined
-          ? sys.makeDirectory(parent, name, head.mode | 0o700)
-          : sys.renameNoReplace(this.#handles.staging, section.build, parent, name)
+      const build = section.build as Uint8Array
+      const own = this.#dress(build, head)
+      const landed = sys.renameNoReplace(this.#handles.staging, build, parent, name)
       this.#landed.touched.add(parentOf(head.path))
-      if (landed === 0 && own !== undefined) {
+      if (landed === 0) {
         this.#countBuilt(section, own)
         return 'whole'
-      }
-      if (landed === 0) {
-        this.#landed.counts.created++
-        this.#landed.touched.add(head.path)
-        return 'present'
       }
       // Someone made it meanwhile (a merge), or this file system or mount wants its files one by one.
       const there = landed === -errno.EEXIST ? landed : sys.makeDirectory(parent, name, head.mode | 0o700)
@@ -165,16 +169,16 @@ export class Apply {
         this.#failSteps(section, there)
         return 'refused'
       }
-      return section.build === undefined ? 'present' : 'merge'
+      if (there === 0) this.#landed.counts.created++
+      return 'merge'
     } finally {
       sys.close(parent)
     }
   }
 
   /** A built directory gets its mode and time before its name; one that others will be put into gets them again at the end. */
-  #dress(build: Uint8Array, head: Section): Own | undefined {
+  #dress(build: Uint8Array, head: Section): Own {
     const handle = this.#sys.openDirectory(this.#handles.staging, build)
-    if (handle < 0) return undefined
     if ((head.mode & 0o300) === 0o300) this.#sys.setMode(handle, head.mode)
     this.#sys.setTimes(handle, head.mtimeSeconds, head.mtimeNs)
     const own = ownFacts(this.#sys, handle)
@@ -196,7 +200,19 @@ export class Apply {
     if (staged.problem !== undefined) return
     const name = utf8(staged.step.entry.name)
     this.#act(number, staged, directory, name, from)
-    if (staged.problem === undefined && staged.digest !== undefined) this.#learn(staged, name, staged.digest)
+    if (staged.problem !== undefined) this.#discard(staged, from)
+    else if (staged.digest !== undefined) this.#learn(staged, name, staged.digest)
+  }
+
+  /** Removes what was staged for a step that was refused, if it is still ours. */
+  #discard(staged: StagedStep, from: number): void {
+    if (staged.staged === undefined || this.#sys.stat(from, staged.staged, this.#row, 0) < 0) return
+    if (this.#isOurs(staged)) this.#sys.unlink(from, staged.staged)
+  }
+
+  /** Whether the row just taken is of what we staged. */
+  #isOurs(staged: StagedStep): boolean {
+    return sameFile(this.#row, 0, this.#landing.rows, staged.number * statWidth)
   }
 
   #learn(staged: StagedStep, name: Uint8Array, digest: Uint8Array): void {
@@ -220,26 +236,26 @@ export class Apply {
     }
   }
 
-  #refuse(staged: StagedStep, code: ProblemCode, detail = ''): void {
-    staged.problem = { code, detail }
+  #refuse(staged: StagedStep, code: ProblemCode | number): void {
+    staged.problem =
+      typeof code === 'number' ? { code: refusalCode(code), detail: errnoName(code) } : { code, detail: '' }
   }
 
   #create(staged: StagedStep, directory: number, name: Uint8Array, from: number): void {
     if (staged.staged === undefined) return this.#refuse(staged, 'changing')
     const code = this.#sys.renameNoReplace(from, staged.staged, directory, name)
-    if (code === 0) {
-      this.#landed.counts.created++
-      return
-    }
-    this.#sys.unlink(from, staged.staged)
-    if (code === -errno.EEXIST) this.#refuse(staged, 'target-changed', 'appeared')
-    else this.#refuse(staged, refusalCode(code), errnoName(code))
+    if (code === 0) this.#landed.counts.created++
+    else this.#refuse(staged, code)
   }
 
   /** Whether `name` is, to the last bit of its signature, what the scan saw. */
   #isAsSeen(staged: StagedStep, directory: number, name: Uint8Array): boolean {
+    return this.#sys.stat(directory, name, this.#row, 0) === 0 && this.#rowAsSeen(staged)
+  }
+
+  #rowAsSeen(staged: StagedStep): boolean {
     const expected = staged.note?.expected
-    if (expected === undefined || this.#sys.stat(directory, name, this.#row, 0) < 0) return false
+    if (expected === undefined) return false
     if (((expected[statMode] as number) & typeMask) === typeDirectory) return sameDirectory(this.#row, expected)
     return isAsSeen(this.#row, 0, expected, 0)
   }
@@ -249,31 +265,55 @@ export class Apply {
     const stagedName = staged.staged
     if (slot === undefined || stagedName === undefined) return this.#refuse(staged, 'changing')
     if (!this.#isAsSeen(staged, directory, name)) return this.#refuse(staged, 'target-changed')
-    const code = this.#sys.exactRenames
+    const code = this.#swapsNames()
       ? this.#sys.exchange(from, stagedName, directory, name)
       : this.#replaceByLink(staged, stagedName, directory, name, from, utf8(slot))
-    if (code < 0) {
-      if (code === -errno.EAGAIN) return this.#refuse(staged, 'target-changed')
-      return this.#refuse(staged, refusalCode(code), errnoName(code))
-    }
+    if (code < 0) return this.#refuse(staged, code)
     // RACE: what was displaced may be newer than the look above. It is in our hands now: look again.
     if (!this.#displacedAsSeen(staged, utf8(slot))) {
-      if (this.#sys.exactRenames) this.#sys.exchange(from, stagedName, directory, name)
+      this.#undoReplace(staged, stagedName, directory, name, from, utf8(slot))
       return this.#refuse(staged, 'target-changed')
     }
-    this.#landed.displaced.push({ slot, path: this.#pathOf(staged), below: undefined })
+    this.#setAside(staged, slot)
     this.#landed.counts.replaced++
   }
 
   /** Without EXCHANGE: a second name keeps the old version, then the new one is renamed over. Threats.md names the window. */
-  #replaceByLink(staged: StagedStep, stagedName: Uint8Array, directory: number, name: Uint8Array, from: number, slot: Uint8Array): number {
+  #replaceByLink(
+    staged: StagedStep,
+    stagedName: Uint8Array,
+    directory: number,
+    name: Uint8Array,
+    from: number,
+    slot: Uint8Array,
+  ): number {
     const linked = this.#sys.link(directory, name, this.#handles.staging, slot)
     if (linked < 0) return linked
-    if (!this.#displacedAsSeen(staged, slot)) {
-      this.#sys.unlink(this.#handles.staging, slot)
-      return -errno.EAGAIN
+    const code = this.#displacedAsSeen(staged, slot)
+      ? this.#sys.renameOver(from, stagedName, directory, name)
+      : -errno.EEXIST
+    if (code < 0) this.#sys.unlink(this.#handles.staging, slot)
+    return code
+  }
+
+  /** Puts the displaced version back in the place of ours. What is in the way then is a person's, and is kept. */
+  #undoReplace(
+    staged: StagedStep,
+    stagedName: Uint8Array,
+    directory: number,
+    name: Uint8Array,
+    from: number,
+    slot: Uint8Array,
+  ): void {
+    const sys = this.#sys
+    const { staging } = this.#handles
+    if (this.#swapsNames()) sys.exchange(from, stagedName, directory, name)
+    else if (sys.stat(directory, name, this.#row, 0) === 0 && this.#isOurs(staged)) {
+      sys.renameOver(staging, slot, directory, name)
     }
-    return this.#sys.renameOver(from, stagedName, directory, name)
+    if (sys.stat(staging, slot, this.#row, 0) === 0 && !this.#isOurs(staged)) {
+      keepAside(sys, staging, slot, this.#pathOf(staged))
+    }
   }
 
   #displacedAsSeen(staged: StagedStep, slot: Uint8Array): boolean {
@@ -283,51 +323,69 @@ export class Apply {
     return sameFile(this.#row, 0, expected, 0)
   }
 
+  #setAside(staged: StagedStep, slot: string): void {
+    const { expected = new Uint32Array(statWidth), below } = staged.note ?? {}
+    this.#landed.displaced.push({ slot, path: this.#pathOf(staged), expected, below })
+  }
+
   /** Moves `name` aside after looking at it, looks at what was moved, and puts back what is not what the scan saw. */
-  #moveAside(number: number, staged: StagedStep, directory: number, name: Uint8Array): boolean {
-    const slot = this.#slots.get(number)
-    if (slot === undefined || !this.#isAsSeen(staged, directory, name)) {
+  #moveAside(slot: string, staged: StagedStep, directory: number, name: Uint8Array): boolean {
+    if (!this.#isAsSeen(staged, directory, name)) {
       this.#refuse(staged, 'target-changed')
       return false
     }
-    const slotName = utf8(slot)
-    const code = this.#sys.renameNoReplace(directory, name, this.#handles.staging, slotName)
+    const code = this.#sys.renameNoReplace(directory, name, this.#handles.staging, utf8(slot))
     if (code < 0) {
-      this.#refuse(staged, refusalCode(code), errnoName(code))
+      this.#refuse(staged, code)
       return false
     }
-    if (!this.#displacedAsSeen(staged, slotName)) {
-      this.#sys.renameNoReplace(this.#handles.staging, slotName, directory, name)
-      this.#refuse(staged, 'target-changed')
-      return false
-    }
-    this.#landed.displaced.push({ slot, path: this.#pathOf(staged), below: staged.note?.below })
-    if (staged.note?.below !== undefined) this.#landed.removed.push(this.#pathOf(staged))
-    return true
+    if (this.#displacedAsSeen(staged, utf8(slot))) return true
+    this.#goBack(staged, slot, directory, name)
+    this.#refuse(staged, 'target-changed')
+    return false
+  }
+
+  /** What was moved aside gets its name back; where someone took that meanwhile, it is kept. */
+  #goBack(staged: StagedStep, slot: string, directory: number, name: Uint8Array): void {
+    const { staging } = this.#handles
+    if (this.#sys.renameNoReplace(staging, utf8(slot), directory, name) === 0) return
+    keepAside(this.#sys, staging, utf8(slot), this.#pathOf(staged))
   }
 
   #retype(number: number, staged: StagedStep, directory: number, name: Uint8Array, from: number): void {
-    const { kind } = staged.step.entry
+    const { kind, mode } = staged.step.entry
     if (kind !== 'directory' && staged.staged === undefined) return this.#refuse(staged, 'changing')
-    if (!this.#moveAside(number, staged, directory, name)) return
+    const slot = this.#slots.get(number)
+    if (slot === undefined) return this.#refuse(staged, 'target-changed')
+    if (!this.#moveAside(slot, staged, directory, name)) return
+    const below = staged.note?.below
+    // A directory whose name something else takes can't get back what was not seen in it: then it stays what it is.
+    if (below !== undefined && holdsUnseen(this.#sys, this.#handles.staging, slot, this.#pathOf(staged), below)) {
+      this.#goBack(staged, slot, directory, name)
+      return this.#refuse(staged, 'not-empty')
+    }
     const code =
       kind === 'directory'
-        ? this.#sys.makeDirectory(directory, name, staged.step.entry.mode | 0o700)
+        ? this.#sys.makeDirectory(directory, name, mode | 0o700)
         : this.#sys.renameNoReplace(from, staged.staged as Uint8Array, directory, name)
-    if (code === 0) {
-      this.#landed.counts.replaced++
-      return
+    if (code < 0) {
+      this.#goBack(staged, slot, directory, name)
+      return this.#refuse(staged, code)
     }
-    // What was there goes back, unless someone took the name meanwhile; then it stays aside until dropDisplaced looks.
-    const displaced = this.#landed.displaced.pop()
-    if (displaced !== undefined) this.#sys.renameNoReplace(this.#handles.staging, utf8(displaced.slot), directory, name)
-    this.#refuse(staged, refusalCode(code), errnoName(code))
+    this.#setAside(staged, slot)
+    if (below !== undefined) this.#landed.removed.push(this.#pathOf(staged))
+    this.#landed.counts.replaced++
   }
 
   #delete(number: number, staged: StagedStep, directory: number, name: Uint8Array): void {
-    if (!this.#moveAside(number, staged, directory, name)) return
+    const slot = this.#slots.get(number)
+    if (slot === undefined) return this.#refuse(staged, 'target-changed')
+    if (!this.#moveAside(slot, staged, directory, name)) return
+    this.#setAside(staged, slot)
+    const isDirectory = staged.note?.below !== undefined
+    if (isDirectory) this.#landed.removed.push(this.#pathOf(staged))
     // The old name of a file that moved is no deletion.
-    if (!isCtimeForgotten(staged.note?.expected)) this.#landed.counts.deleted++
+    if (isDirectory || !isCtimeForgotten(staged.note?.expected)) this.#landed.counts.deleted++
   }
 
   #setAttributes(staged: StagedStep, directory: number, name: Uint8Array): void {
@@ -340,104 +398,36 @@ export class Apply {
       const handle = entry.kind === 'directory' ? sys.openDirectory(directory, name) : sys.openFile(directory, name)
       code = handle
       if (handle >= 0) {
-        code = sys.setMode(handle, entry.mode)
+        // RACE: the name may have been given to another file since the look.
+        const isSeen = sys.statHandle(handle, this.#row, 0) === 0 && this.#rowAsSeen(staged)
+        code = isSeen ? sys.setMode(handle, entry.mode) : -errno.EEXIST
         if (code === 0 && entry.kind === 'file') code = sys.setTimes(handle, entry.mtimeSeconds, entry.mtimeNs)
         sys.close(handle)
       }
     }
-    if (code < 0) this.#refuse(staged, refusalCode(code), errnoName(code))
+    if (code < 0) this.#refuse(staged, code)
     else this.#landed.counts.attributes++
   }
 }
 
-/** A directory's times change with its entries; its identity is its inode. What is in it is looked at when it is dropped. */
-function sameDirectory(row: Uint32Array, expected: Uint32Array): boolean {
-  const isDirectory = ((row[statMode] as number) & typeMask) === typeDirectory
-  return isDirectory && row[1] === expected[1] && row[2] === expected[2]
-}
-
-/** Renames a directory within the root. The new name must be free; the directory must be the one that was seen. */
-export function renameDirectory(sys: Sys, root: number, from: RelPath, to: RelPath, seen: Uint32Array): ProblemCode | undefined {
-  const fromParent = sys.openDirectory(root, utf8(parentOf(from)))
-  const toParent = sys.openDirectory(root, utf8(parentOf(to)))
-  const row = new Uint32Array(statWidth)
-  try {
-    if (fromParent < 0 || toParent < 0) return 'target-changed'
-    if (sys.stat(fromParent, utf8(nameOf(from)), row, 0) < 0 || !sameDirectory(row, seen)) return 'target-changed'
-    const code = sys.renameNoReplace(fromParent, utf8(nameOf(from)), toParent, utf8(nameOf(to)))
-    if (code === -errno.EEXIST) return 'target-changed'
-    return code < 0 ? refusalCode(code) : undefined
-  } finally {
-    if (fromParent >= 0) sys.close(fromParent)
-    if (toParent >= 0) sys.close(toParent)
-  }
-}
-
-/** Sets a directory's own mode and time; for after everything in it is done. */
-export function finishDirectory(sys: Sys, root: number, head: Omit<Section, 'steps'>): void {
-  const handle = sys.openDirectory(root, utf8(head.path))
-  if (handle < 0) return
-  if (head.state !== 'present') sys.setMode(handle, head.mode)
-  // A courtesy: a directory's time is never compared.
-  sys.setTimes(handle, head.mtimeSeconds, head.mtimeNs)
-  sys.close(handle)
-}
-
 /**
- * Removes what was displaced, now that what replaced it is on disk. In a displaced directory only what the scan saw is
- * removed; everything else (written meanwhile, ignored by the rules, never shown) goes back to where it was.
+ * Removes what was displaced, now that what replaced it is on disk. Only what the scan saw is removed; everything else
+ * (written meanwhile, ignored by the rules, never shown) goes back to where it was, or is kept.
  */
 export function dropDisplaced(sys: Sys, handles: TargetHandles, displaced: readonly Displaced[]): Problem[] {
   const problems: Problem[] = []
-  for (const { slot, path, below } of displaced) {
+  const row = new Uint32Array(statWidth)
+  for (const { slot, path, expected, below } of displaced) {
     const name = utf8(slot)
-    if (below === undefined) {
-      sys.unlink(handles.staging, name)
-      continue
+    if (below !== undefined) {
+      if (removeSeen(sys, handles.staging, slot, path, below)) continue
+      if (!putBack(sys, handles, slot, path)) keepAside(sys, handles.staging, name, path)
+      problems.push({ path, code: 'not-empty', detail: '' })
+    } else if (sys.stat(handles.staging, name, row, 0) === 0) {
+      // Whoever had it open may have written to it since.
+      if (sameFile(row, 0, expected, 0)) sys.unlink(handles.staging, name)
+      else if (keepAside(sys, handles.staging, name, path)) problems.push({ path, code: 'target-changed', detail: 'kept' })
     }
-    for (const directory of [...below].reverse()) removeSeen(sys, handles.staging, joinSlot(slot, directory.path, path), directory)
-    const removed = sys.removeDirectory(handles.staging, name)
-    if (removed === 0 || removed === -errno.ENOENT) continue
-    putBack(sys, handles, slot, path)
-    problems.push({ path, code: 'not-empty', detail: '' })
   }
   return problems
 }
-
-function joinSlot(slot: string, path: RelPath, base: RelPath): string {
-  return path === base ? slot : `${slot}/${path.slice(base.length + 1)}`
-}
-
-const table = new EntryTable()
-
-/** Removes, in one displaced directory, the entries that are as they were seen, and sub-directories that are empty. */
-function removeSeen(sys: Sys, staging: number, place: string, seen: SeenDirectory): void {
-  const handle = sys.openDirectory(staging, utf8(place))
-  if (handle < 0) return
-  const row = new Uint32Array(statWidth)
-  for (let i = 0; i < seen.names.length; i++) {
-    const name = seen.names[i] as Uint8Array
-    if (sys.stat(handle, name, row, 0) < 0) continue
-    if (((row[statMode] as number) & typeMask) === typeDirectory) sys.removeDirectory(handle, name)
-    else if (isAsSeen(row, 0, seen.rows, i * statWidth)) sys.unlink(handle, name)
-  }
-  sys.close(handle)
-}
-
-/** What is left of a displaced directory goes back: the whole of it where its name is free, else entry by entry. */
-function putBack(sys: Sys, handles: TargetHandles, slot: string, path: RelPath): void {
-  const parent = sys.openDirectory(handles.root, utf8(parentOf(path)))
-  if (parent < 0) return
-  const name = utf8(nameOf(path))
-  if (sys.renameNoReplace(handles.staging, utf8(slot), parent, name) < 0) {
-    const from = sys.openDirectory(handles.staging, utf8(slot))
-    const to = sys.openDirectory(parent, name)
-    if (from >= 0 && to >= 0 && sys.list(from, table) >= 0) {
-      for (let i = 0; i < table.count; i++) sys.renameNoReplace(from, table.name(i), to, table.name(i))
-    }
-    if (from >= 0) sys.close(from)
-    if (to >= 0) sys.close(to)
-  }
-  sys.close(parent)
-}
-

@@ -15,7 +15,8 @@ import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import type { WantedDirectory } from './wants.ts'
 import { emptyRecord, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
-import { errno, errnoName, type Sys } from './sys.ts'
+import { refusalCode } from './refusal.ts'
+import { errnoName, type Sys } from './sys.ts'
 
 /** A file of the target that has a wanted content. */
 export type Donor = {
@@ -437,24 +438,3 @@ export class Landing {
 }
 
 const copyPiece = new Uint8Array(1 << 20)
-
-/** What an errno at the target means for a path. */
-export function refusalCode(code: number): ProblemCode {
-  switch (-code) {
-    case errno.ENOSPC:
-    case errno.EDQUOT:
-    case errno.EFBIG:
-      return 'no-space'
-    case errno.ENAMETOOLONG:
-      return 'name-too-long'
-    case errno.EACCES:
-    case errno.EPERM:
-    case errno.EROFS:
-      return 'permission-denied'
-    case errno.EXDEV:
-      return 'other-device'
-    default:
-      return 'write-failed'
-  }
-}
-

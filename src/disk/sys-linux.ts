@@ -75,6 +75,7 @@ const AT_SYMLINK_NOFOLLOW = 0x100
 const AT_NO_AUTOMOUNT = 0x800
 const AT_REMOVEDIR = 0x200
 const STATX_BASIC_STATS = 0x7ff
+const lookFlags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT
 const SYS_openat2 = 437n
 const RESOLVE_NO_MAGICLINKS = 0x02
 const RESOLVE_NO_SYMLINKS = 0x04
@@ -111,7 +112,7 @@ export function openLinuxSys(): Sys {
   const timesAt = scratchAt + BigInt(timesOffset)
   const howAt = BigInt.asIntN(64, scratchAt + BigInt(howOffset))
   const emptyAt = scratchAt + BigInt(emptyOffset)
-  const statx = new DataView(scratch.buffer, statxOffset, 256)
+  const statx = new Uint32Array(scratch.buffer, statxOffset, 64)
   const times = new DataView(scratch.buffer, timesOffset, 32)
   const how = new DataView(scratch.buffer, howOffset, 24)
   how.setBigUint64(0, BigInt(directoryFlags), true)
@@ -128,17 +129,18 @@ export function openLinuxSys(): Sys {
   }
   const takeStatx = (into: Uint32Array, row: number): void => {
     const at = row * statWidth
-    into[at + statMode] = statx.getUint16(28, true)
-    into[at + statInodeLow] = statx.getUint32(32, true)
-    into[at + statInodeHigh] = statx.getUint32(36, true)
-    into[at + statSizeLow] = statx.getUint32(40, true)
-    into[at + statSizeHigh] = statx.getUint32(44, true)
-    into[at + statCtimeSeconds] = statx.getUint32(96, true)
-    into[at + statCtimeNs] = statx.getUint32(104, true)
-    into[at + statMtimeSeconds] = statx.getUint32(112, true)
-    into[at + statMtimeSecondsHigh] = statx.getUint32(116, true)
-    into[at + statMtimeNs] = statx.getUint32(120, true)
-    into[at + statDevice] = (statx.getUint32(136, true) << 20) | statx.getUint32(140, true)
+    // Words of struct statx; both supported processors are little endian.
+    into[at + statMode] = (statx[7] as number) & 0xffff
+    into[at + statInodeLow] = statx[8] as number
+    into[at + statInodeHigh] = statx[9] as number
+    into[at + statSizeLow] = statx[10] as number
+    into[at + statSizeHigh] = statx[11] as number
+    into[at + statCtimeSeconds] = statx[24] as number
+    into[at + statCtimeNs] = statx[26] as number
+    into[at + statMtimeSeconds] = statx[28] as number
+    into[at + statMtimeSecondsHigh] = statx[29] as number
+    into[at + statMtimeNs] = statx[30] as number
+    into[at + statDevice] = ((statx[34] as number) << 20) | (statx[35] as number)
     into[at + statErrno] = 0
   }
   const putTimes = (seconds: number, ns: number): void => {
@@ -181,12 +183,13 @@ export function openLinuxSys(): Sys {
         if (length === 0) return into.count
         for (let at = 0; at < length; ) {
           const start = at + 19
+          // The name is copied to where a pointer exists already: a new one for each name would be garbage.
           let end = start
-          while (dents[end] !== 0) end++
+          for (let byte = dents[end] as number; byte !== 0; byte = dents[++end] as number) scratch[end - start] = byte
+          scratch[end - start] = 0
           if (!isDots(dents, start, end)) {
             const row = into.add(dents, start, end)
-            const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT
-            if (libc.statx(dir, dentsAt + BigInt(start), flags, STATX_BASIC_STATS, statxAt) === 0) takeStatx(into.stats, row)
+            if (libc.statx(dir, firstAt, lookFlags, STATX_BASIC_STATS, statxAt) === 0) takeStatx(into.stats, row)
             else markUnseen(into, row, -fail())
           }
           at += dentsView.getUint16(at + 16, true)

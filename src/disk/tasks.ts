@@ -4,10 +4,12 @@
 
 import { domainDigest } from '../chunk/digest.ts'
 import type { Summary } from '../core/entry.ts'
+import { splitDigests } from '../core/digests.ts'
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import { sizeOf, statWidth } from '../core/stat.ts'
+import { digestBytes } from '../core/record.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
 import { Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
@@ -15,7 +17,8 @@ import { present } from '../std/assert.ts'
 import { utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Handover } from '../std/crew.ts'
-import { Apply, type Displaced, dropDisplaced, finishDirectory, type LandCounts, renameDirectory } from './apply.ts'
+import { Apply, type Displaced, dropDisplaced, type LandCounts } from './apply.ts'
+import { finishDirectory, renameDirectory } from './directories.ts'
 import { clearJournal, type Displacement, writeJournal } from './journal.ts'
 import { Landing, type LandingOrder, type TargetHandles } from './landing.ts'
 import { applyLearned } from './learned.ts'
@@ -82,18 +85,6 @@ export type LandReport = {
   readonly done: readonly { readonly action: string; readonly directory: string; readonly names: readonly string[] }[]
 }
 
-export const digestLength = 32
-
-/** Digests side by side; all zero where unknown. */
-export function splitDigests(bytes: Uint8Array): (Uint8Array | undefined)[] {
-  const digests: (Uint8Array | undefined)[] = []
-  for (let at = 0; at + digestLength <= bytes.length; at += digestLength) {
-    const digest = bytes.subarray(at, at + digestLength)
-    digests.push(digest.every((byte) => byte === 0) ? undefined : digest)
-  }
-  return digests
-}
-
 export const tasks = {
   /** Opens a tree with what is stored of it, and scans its root. */
   scan(input: { tree: number; root: number; shelves: readonly Uint8Array[]; viewId: string; rules: ScanRules }): ScanReport {
@@ -128,7 +119,7 @@ export const tasks = {
   digests(input: { tree: number; files: Uint8Array }): Uint8Array {
     const { tree, root } = treeOf(input.tree)
     const wanted = decodeWants(input.files)
-    const digests = new Uint8Array(wanted.reduce((sum, directory) => sum + directory.names.length, 0) * digestLength)
+    const digests = new Uint8Array(wanted.reduce((sum, directory) => sum + directory.names.length, 0) * digestBytes)
     let at = 0
     for (const { path, names } of wanted) {
       const record = tree.record(path)
@@ -140,7 +131,7 @@ export const tasks = {
           const digest = record.digest(row) ?? digestFile(sys, handle, utf8(name), size)
           if (digest !== undefined) digests.set(digest, at)
         }
-        at += digestLength
+        at += digestBytes
       }
       if (handle >= 0) sys.close(handle)
     }

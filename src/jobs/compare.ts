@@ -2,7 +2,7 @@
 // what the left alone has is looked at, after whole directories that only moved were taken out of it. Single files that
 // moved are proven by digests. The result holds every step, encoded, and what the guard has to judge.
 
-import { domainDigest } from '../chunk/digest.ts'
+import { textDigest } from '../chunk/identifier.ts'
 import type { Entry } from '../core/entry.ts'
 import { readListing } from '../core/listing.ts'
 import { joinPath, nameOf, parentOf, type RelPath, rootPath } from '../core/path.ts'
@@ -18,7 +18,7 @@ import {
 } from '../core/renames.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
 import type { WantedDirectory } from '../disk/wants.ts'
-import { equalBytes, utf8 } from '../std/bytes.ts'
+import { equalBytes } from '../std/bytes.ts'
 import type { End } from './endpoint.ts'
 
 export type Plan = {
@@ -342,7 +342,7 @@ class Comparison {
       problems: this.#problems,
       deletes: this.#deletes,
       replaces: this.#replaces,
-      guardedDigest: domainDigest('guarded 1', utf8(this.#guarded.join('\n'))),
+      guardedDigest: textDigest('guarded 1', this.#guarded.join('\n')),
       guardedSample: this.#guarded.slice(0, sampleMax).map((line) => line.slice(0, line.indexOf('\0'))),
     }
   }

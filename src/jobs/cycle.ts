@@ -1,7 +1,7 @@
 // A run, as a list of calls: scan both ends, compare, judge, carry out, remember. Each decision lies in a pure function
 // of core; each deed in an end. This file stays a screen or two of named calls.
 
-import { domainDigest } from '../chunk/digest.ts'
+import { textId } from '../chunk/identifier.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
@@ -11,7 +11,7 @@ import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
 import { clearHold, type Hold, loadHold, loadPair, type Pair, saveHold, savePair } from '../state/pairs.ts'
-import { equalBytes, hex, utf8 } from '../std/bytes.ts'
+import { equalBytes, hex } from '../std/bytes.ts'
 import type { Clock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
 import { planChanges } from './changes.ts'
@@ -111,7 +111,7 @@ async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Cloc
     overrides: job.overrides,
     texts: scan.texts,
   }
-  const viewId = hex(domainDigest('view 1', utf8(viewText(view)))).slice(0, 32)
+  const viewId = textId('view 1', viewText(view))
   const [leftSummary, rightSummary] = await Promise.all([left.view(view, viewId), right.view(view, viewId)])
   if (leftSummary === undefined)
     throw new Failure('source-unreadable', `the folder ${left.facts.path} could not be read`)

@@ -2,18 +2,18 @@
 // writing of batches are spread over all. Carries what was seen from the state database to the tree and back, since disk
 // knows no database. Never decides what a job does: that is the cycle's.
 
-import { domainDigest } from '../chunk/digest.ts'
+import { splitDigests } from '../core/digests.ts'
+import { textId } from '../chunk/identifier.ts'
 import type { Summary } from '../core/entry.ts'
 import type { RelPath } from '../core/path.ts'
 import { decodeShelf } from '../core/shelf.ts'
 import type { View } from '../core/view.ts'
 import { type Root, realPath } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
-import { type DirectoryListing, type DiskTasks, splitDigests } from '../disk/tasks.ts'
+import type { DirectoryListing, DiskTasks } from '../disk/tasks.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { State } from '../state/open.ts'
 import { forgetTree, loadTreeShelves, saveTree } from '../state/trees.ts'
-import { hex, utf8 } from '../std/bytes.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Crew, Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
@@ -41,7 +41,7 @@ export function nextSeatId(): number {
 
 /** Where a root's tree is kept in the state database: jobs with other rules see other trees. */
 export function treeKeyOf(role: 'source' | 'target', path: string, job: string): string {
-  return `${role} ${hex(domainDigest('tree key', utf8(`${realPath(path)}\0${job}`))).slice(0, 32)}`
+  return `${role} ${textId('tree key', `${realPath(path)}\0${job}`)}`
 }
 
 /** What both kinds of local end do. */

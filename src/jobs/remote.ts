@@ -2,6 +2,7 @@
 // in either direction; everything else is a call. What comes back from a peer is bounded and checked by the schemas and
 // by the readers of listings, wants and batches, before anything is done with it.
 
+import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import type { RelPath } from '../core/path.ts'
 import { parseRelPath } from '../core/path.ts'
@@ -9,7 +10,7 @@ import { isProblemCode, type Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import type { View } from '../core/view.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
-import { type DirectoryListing, splitDigests } from '../disk/tasks.ts'
+import type { DirectoryListing } from '../disk/tasks.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { Failure } from '../std/failure.ts'
 import { type OpenAnswer, type OpenRequest, secondsText } from '../wire/messages.ts'
@@ -162,11 +163,7 @@ export class RemoteTarget extends RemoteEnd implements TargetEnd {
   }
 
   async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {
-    const joined = new Uint8Array(digests.length * 32)
-    digests.forEach((digest, i) => {
-      if (digest !== undefined) joined.set(digest, i * 32)
-    })
-    return await call(this.session, 'answer', { batch, digests: joined })
+    return await call(this.session, 'answer', { batch, digests: joinDigests(digests) })
   }
 
   async receive(payload: Uint8Array): Promise<void> {

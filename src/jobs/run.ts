@@ -2,7 +2,7 @@
 // closes them whatever happens, and records the outcome. The command line, the demo and (later) the daemon's engine all
 // come through here.
 
-import { domainDigest } from '../chunk/digest.ts'
+import { textId } from '../chunk/identifier.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
@@ -10,7 +10,6 @@ import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { loadPair } from '../state/pairs.ts'
 import { endRun, startRun } from '../state/runs.ts'
-import { hex, utf8 } from '../std/bytes.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
@@ -155,7 +154,7 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
   const { mode, checksum, dryRun, overrides, ignoreFiles, limit, release } = request
-  const ends = utf8(`${endText(source, realPath)}\0${endText(target, realPath)}`)
-  const id = hex(domainDigest('job 1', ends)).slice(0, 32)
+  const ends = `${endText(source, realPath)}\0${endText(target, realPath)}`
+  const id = textId('job 1', ends)
   return { id, mode, checksum, dryRun, overrides, ignoreFiles, limit, release }
 }

@@ -2,13 +2,13 @@
 // else; what it asks is done by the same local ends that a run on this machine uses, under the share's own rules.
 // When the session ends, for whatever reason, the end is closed, and what landed stays landed.
 
+import { joinDigests, splitDigests } from '../core/digests.ts'
 import { join } from 'node:path'
 import type { GuardLimit } from '../core/guard.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
-import { splitDigests } from '../disk/tasks.ts'
 import { decodeWants } from '../disk/wants.ts'
 import { present } from '../std/assert.ts'
 import { asFailure, Failure } from '../std/failure.ts'
@@ -231,13 +231,6 @@ export class Served {
   }
 }
 
-function joinDigests(digests: readonly (Uint8Array | undefined)[]): Uint8Array {
-  const joined = new Uint8Array(digests.length * 32)
-  digests.forEach((digest, i) => {
-    if (digest !== undefined) joined.set(digest, i * 32)
-  })
-  return joined
-}
 
 function mustPath(text: string): RelPath {
   const path = parseRelPath(text)

@@ -2,6 +2,7 @@
 // names are given, one after, and only then is removed what was displaced. Holds its own guard: a plan that takes away
 // more than was announced ends the session, whoever planned it.
 
+import { joinDigests } from '../core/digests.ts'
 import { inspect } from '../core/guard.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
@@ -127,11 +128,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {
-    const joined = new Uint8Array(digests.length * 32)
-    digests.forEach((digest, i) => {
-      if (digest !== undefined) joined.set(digest, i * 32)
-    })
-    const staged = await this.treeSeat.run('answer', { tree: this.tree, batch, digests: joined })
+    const staged = await this.treeSeat.run('answer', { tree: this.tree, batch, digests: joinDigests(digests) })
     return await this.#settle(batch, staged)
   }
 

@@ -44,6 +44,9 @@ export type CrewAnswer =
   | { readonly id: number; readonly failure: { code: FailureCode; message: string; hint: string } }
   | { readonly id: number; readonly bug: string }
 
+/** In the bundle (scripts/build.sh) all files lie in one folder, as JavaScript. */
+export const isBundled: boolean = import.meta.url.endsWith('.js')
+
 type Waiting = { resolve(value: unknown): void; reject(reason: unknown): void }
 
 /** As many seats as help on this machine. */
@@ -51,7 +54,7 @@ export function crewSize(): number {
   return Math.max(1, Math.min(4, availableParallelism()))
 }
 
-/** Opens a crew whose threads load `module`, which exports `tasks`. Threads start at once and never keep the process alive alone. */
+/** Opens a crew whose threads load `module`, which exports `tasks`. A thread starts with its first task and never keeps the process alive alone. */
 export function openCrew<Tasks extends TaskTable>(module: URL, size: number): Crew<Tasks> {
   const seats: (Seat<Tasks> & { end(): Promise<unknown> })[] = []
   for (let i = 0; i < size; i++) seats.push(openSeat<Tasks>(module))
@@ -63,44 +66,56 @@ export function openCrew<Tasks extends TaskTable>(module: URL, size: number): Cr
   }
 }
 
+/** A seat whose thread starts with its first task: what a run does not need costs it nothing. */
 function openSeat<Tasks extends TaskTable>(module: URL): Seat<Tasks> & { end(): Promise<unknown> } {
-  const worker = new Worker(new URL('./crew-worker.ts', import.meta.url), { workerData: { module: module.href } })
   const waiting = new Map<number, Waiting>()
   let lastId = 0
   let gone: Error | undefined
-  const settle = (): void => {
-    if (waiting.size === 0) worker.unref()
-  }
-  worker.unref()
-  worker.on('message', (answer: CrewAnswer) => {
-    const waiter = waiting.get(answer.id)
-    waiting.delete(answer.id)
-    settle()
-    if (waiter === undefined) return
-    if ('value' in answer) waiter.resolve(answer.value)
-    else if ('failure' in answer) {
-      waiter.reject(new Failure(answer.failure.code, answer.failure.message, { hint: answer.failure.hint }))
-    } else waiter.reject(new Bug(answer.bug))
-  })
+  let worker: Worker | undefined
   const fail = (error: Error): void => {
     gone = error
     for (const waiter of waiting.values()) waiter.reject(error)
     waiting.clear()
   }
-  worker.on('error', (error: unknown) => fail(error instanceof Error ? error : new Bug(String(error))))
-  worker.on('exit', () => fail(gone ?? new Bug('a worker thread ended')))
+  const start = (): Worker => {
+    const entry = isBundled
+      ? new URL('./crew-worker.js', import.meta.url)
+      : new URL('./crew-worker.ts', import.meta.url)
+    const started = new Worker(entry, { workerData: { module: module.href } })
+    started.on('message', (answer: CrewAnswer) => {
+      const waiter = waiting.get(answer.id)
+      waiting.delete(answer.id)
+      if (waiting.size === 0) started.unref()
+      if (waiter !== undefined) settle(waiter, answer)
+    })
+    started.on('error', (error: unknown) => fail(error instanceof Error ? error : new Bug(String(error))))
+    started.on('exit', () => fail(gone ?? new Bug('a worker thread ended')))
+    return started
+  }
   return {
     run(name, input, transfer) {
       return new Promise((resolve, reject) => {
         if (gone !== undefined) return reject(gone)
+        worker ??= start()
+        if (waiting.size === 0) worker.ref()
         const id = ++lastId
         waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
-        worker.ref()
         worker.postMessage({ id, name, input } satisfies CrewRequest, transfer === undefined ? [] : [...transfer])
       })
     },
-    end: () => worker.terminate(),
+    async end() {
+      gone ??= new Bug('the crew was closed')
+      await worker?.terminate()
+    },
   }
+}
+
+function settle(waiter: Waiting, answer: CrewAnswer): void {
+  if ('value' in answer) waiter.resolve(answer.value)
+  else if ('failure' in answer) {
+    const { code, message, hint } = answer.failure
+    waiter.reject(new Failure(code, message, { hint }))
+  } else waiter.reject(new Bug(answer.bug))
 }
 
 /** The crew of one thread: this one. For simulation and for tests. */

@@ -92,7 +92,8 @@ describe('a peer that breaks the rules costs itself the session', () => {
       [frame(1, frameKind.open, open), (peer) => peer.raw(header(maxBulkBytes + 1, frameKind.data))],
     ],
     ['2^32 - 1 bytes', 'limit-exceeded', /above its cap/, [(peer) => peer.raw(header(2 ** 32 - 1, frameKind.request))]],
-    ['a refusal that is none', 'protocol-broken', /no request/, [frame(4, frameKind.refusal, Uint8Array.of(1))]],
+    ['a refusal that cannot be read', 'protocol-broken', /message/, [frame(2, frameKind.refusal, Uint8Array.of(1))]],
+    ['a refusal of nothing', 'protocol-broken', /no request/, [frame(4, frameKind.refusal, Uint8Array.of(1))]],
     [
       'a cancel that is none',
       'protocol-broken',

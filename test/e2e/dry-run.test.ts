@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { assertSameTree, chanceOf, editTree, growTree, readTree } from '../world/folders.ts'
+import { assertSameTree, chanceOf, editTree, growTree, readTree } from '../world/disk-trees.ts'
 import { type Pair, pairedMachines } from '../world/machines.ts'
 
 const entries = 60

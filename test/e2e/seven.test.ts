@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
-import { assertSameTree, contentOf, writeTree } from '../world/folders.ts'
+import { assertSameTree, contentOf, writeTree } from '../world/disk-trees.ts'
 import { type LogLine, type Pair, pairedMachines, type Synced } from '../world/machines.ts'
 
 const fileBytes = 1024 * 1024

@@ -247,7 +247,7 @@ function readRun(ended: Ended): Synced {
     .map((text) => JSON.parse(text) as Line)
   for (const line of lines) assert.equal(line['schema'], 1)
   const end = lines.find(({ type }) => type === 'run-end')
-  assert.ok(end === undefined || end['exitCode'] === ended.code, ended.stdout)
+  assert.ok(end === undefined || end['exitCode'] === ended.code, `${ended.code}: ${ended.stdout}${ended.stderr}`)
   return {
     ...ended,
     lines,

@@ -8,7 +8,8 @@ import type { Problem } from '../../src/core/problem.ts'
 import { sizeOf, statWidth } from '../../src/core/stat.ts'
 import { Tree } from '../../src/core/tree.ts'
 import type { View } from '../../src/core/view.ts'
-import { Apply, type Displaced, dropDisplaced, finishDirectory, type LandCounts, renameDirectory } from '../../src/disk/apply.ts'
+import { Apply, type Displaced, dropDisplaced, type LandCounts } from '../../src/disk/apply.ts'
+import { finishDirectory, renameDirectory } from '../../src/disk/directories.ts'
 import { clearJournal, type Displacement, writeJournal } from '../../src/disk/journal.ts'
 import { Landing } from '../../src/disk/landing.ts'
 import { openSource, openTarget, type Root } from '../../src/disk/root.ts'
@@ -161,7 +162,7 @@ function land(options: MirrorOptions, target: Root, landings: Landing[], heads: 
     displaced.push(...landed.displaced)
     for (const path of landed.removed) into.targetTree.removeWithin(path)
   }
-  for (const landing of landings) into.copiedLocally += landing.copiedLocally
+  for (const landing of landings) into.copiedLocally += landing.copied + landing.moved
   for (const head of [...heads].sort((a, b) => b.path.length - a.path.length)) {
     finishDirectory(sys, handles.root, head)
   }

@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { badNameBytes, type Entry } from '../../src/core/entry.ts'
 import { readListing } from '../../src/core/listing.ts'
-import { joinPath, type RelPath, rootPath } from '../../src/core/path.ts'
+import { joinPath, nameOf, type RelPath, rootPath } from '../../src/core/path.ts'
+import { type Decision, type Rules, reconcile, settleDigests } from '../../src/core/reconcile.ts'
 import { buildRecord, type DirectoryRecord, editShift, flagBadName, type RecordRow } from '../../src/core/record.ts'
 import {
   statCtimeSeconds,
@@ -178,6 +179,89 @@ export function entriesOf(root: DirectoryItem, view: View = plainView): Entry[] 
 
 export function entryOf(name: string, item: Item): Entry {
   return entriesOf(directory({ [name]: item }))[0] as Entry
+}
+
+// ---- what a run does -----------------------------------------------------------------------------------------------
+
+/** What became of the right, and what was decided on the way: `kind path`, problems as `code path`. */
+export type Brought = {
+  readonly right: DirectoryItem
+  readonly decisions: readonly string[]
+  readonly problems: readonly string[]
+}
+
+/** Reconciles two trees and carries the decisions out on the right, in memory, as a run does on disk. */
+export function bring(left: DirectoryItem, right: DirectoryItem, rules: Rules, view: View = plainView): Brought {
+  const [leftTree, rightTree] = [treeOf(left, view), treeOf(right, view)]
+  const read = (tree: Tree, at: RelPath): Entry[] => readListing(tree.listing(at) as Uint8Array)
+  const [decisions, problems]: [string[], string[]] = [[], []]
+  let now = right
+
+  const textOf = (root: DirectoryItem, at: string): Uint8Array => testDigest((itemAt(root, at) as FileItem).text)
+  const settle = (at: RelPath, one: Decision): Decision[] => {
+    if (one.kind !== 'digests') return [one]
+    const path = joinPath(at, one.left.name)
+    const digests = { left: textOf(left, path), right: textOf(right, path) }
+    return [settleDigests(one.left, one.right, digests, rules) ?? []].flat()
+  }
+  const come = (path: RelPath, entry: Entry): void => {
+    now = withItem(now, path, landed(entry, itemAt(left, path) as Item))
+    if (entry.kind === 'directory') walk(path, [])
+  }
+  const carryOut = (at: RelPath, one: Decision): void => {
+    if (one.kind === 'problem') {
+      problems.push(`${one.code} ${joinPath(at, one.name)}`)
+      return
+    }
+    const path = joinPath(at, one.kind === 'delete' ? one.right.name : one.left.name)
+    if (one.kind === 'enter') return walk(path, read(rightTree, path))
+    decisions.push(`${one.kind} ${path}`)
+    if (one.kind === 'create' || one.kind === 'replace') return come(path, one.left)
+    if (one.kind === 'attributes') {
+      now = withItem(now, path, dressed(itemAt(now, path) as Item, one.left, view))
+      return
+    }
+    // What is never copied, or hidden, stays where it is; a name that is still taken by it can't be taken by another.
+    const rest = leftover(path, itemAt(now, path) as Item, rightTree)
+    if (rest !== undefined) problems.push(`not-empty ${path}`)
+    if (one.kind === 'delete') now = withItem(now, path, rest)
+    else if (one.kind === 'retype' && rest === undefined) come(path, one.left)
+  }
+  const walk = (at: RelPath, theirs: readonly Entry[]): void => {
+    const all = reconcile(read(leftTree, at), theirs, rules).flatMap((one) => settle(at, one))
+    for (const one of all) carryOut(at, one)
+  }
+  walk(rootPath, read(rightTree, rootPath))
+  return { right: now, decisions, problems }
+}
+
+/** An entry as it lies there when it came: as the listing told, with the content from the left. */
+function landed(entry: Entry, source: Item): Item {
+  const time = { seconds: entry.mtimeSeconds, ns: entry.mtimeNs }
+  if (source.kind === 'file') return { ...source, ...time, mode: entry.mode, edits: 0 }
+  return source.kind === 'symlink' ? { ...source, ...time } : directory({}, entry.mode)
+}
+
+function dressed(item: Item, entry: Entry, view: View): Item {
+  const time = { seconds: entry.mtimeSeconds, ns: entry.mtimeNs }
+  const modeOf = (mode: number): number => (mode & ~view.modeMask) | entry.mode
+  if (item.kind === 'file') return { ...item, ...time, mode: modeOf(item.mode) }
+  if (item.kind === 'directory') return { ...item, mode: modeOf(item.mode) }
+  return item.kind === 'symlink' ? { ...item, ...time } : item
+}
+
+/** What stays of something that shall go: what is never copied and what the rules hide, with the directories above it. */
+function leftover(path: RelPath, item: Item, tree: Tree): Item | undefined {
+  if (item.kind === 'special' || item.kind === 'unreadable' || isBadName(nameOf(path))) return item
+  if (item.kind !== 'directory') return undefined
+  const scope = tree.scopeAt(path)
+  const items = new Map<string, Item>()
+  for (const [name, child] of item.items) {
+    const isHidden = !isBadName(name) && scope.match(name, child.kind === 'directory')?.negated === false
+    const rest = isHidden ? child : leftover(joinPath(path, name), child, tree)
+    if (rest !== undefined) items.set(name, rest)
+  }
+  return items.size === 0 ? undefined : { ...item, items }
 }
 
 // ---- chance --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,138 @@
+// What lies aside in the staging directory because a change displaced it: is it what the scan saw, and if not, how does
+// it get back, or where is it kept. Nothing here removes anything that the scan did not see; what can't go back to its
+// name gets a name that the clearing of the staging directory passes over, and ends in `.nightferry/kept`.
+
+import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import { isAsSeen, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
+import { hex, utf8 } from '../std/bytes.ts'
+import { randomName } from '../std/random.ts'
+import type { SeenDirectory, TargetHandles } from './landing.ts'
+import { EntryTable, type Sys } from './sys.ts'
+
+const keptMark = 0x6b
+const keptDirectory = utf8('kept')
+const keptNameMaxBytes = 200
+
+/** Whether a name of the staging directory was given by `keepAside`. */
+export function isKept(name: Uint8Array): boolean {
+  return name[0] === keptMark
+}
+
+/** Keeps what lies under `slot`: no run clears it away. False where even that is refused, and it stays where it is. */
+export function keepAside(sys: Sys, staging: number, slot: Uint8Array, path: RelPath): boolean {
+  let label = nameOf(path)
+  while (utf8(label).length > keptNameMaxBytes) label = label.slice(0, -1)
+  return sys.renameNoReplace(staging, slot, staging, utf8(`k${randomName()}-${label}`)) === 0
+}
+
+/** Moves what was kept out of the staging directory, to where a person finds it. `own` is the handle of `.nightferry`. */
+export function sweepKept(sys: Sys, own: number, staging: number): void {
+  const table = new EntryTable()
+  if (sys.list(staging, table) < 0) return
+  let kept = -1
+  for (let row = 0; row < table.count; row++) {
+    const name = table.name(row).slice()
+    if (!isKept(name)) continue
+    if (kept < 0) {
+      sys.makeDirectory(own, keptDirectory, 0o700)
+      kept = sys.openDirectory(own, keptDirectory)
+    }
+    // Where that fails it stays, and the next run tries again.
+    if (kept >= 0) sys.renameNoReplace(staging, name, kept, name.subarray(1))
+  }
+  if (kept >= 0) sys.close(kept)
+}
+
+/** Whether a displaced directory holds, at any depth, something that the scan did not see or did not see like this. */
+export function holdsUnseen(
+  sys: Sys,
+  staging: number,
+  slot: string,
+  path: RelPath,
+  below: readonly SeenDirectory[],
+): boolean {
+  return below.some((directory) => {
+    const handle = sys.openDirectory(staging, utf8(placeOf(slot, path, directory)))
+    const listed = handle < 0 ? handle : sys.list(handle, table)
+    if (handle >= 0) sys.close(handle)
+    if (listed < 0) return true
+    const rows = new Map(directory.names.map((name, i) => [hex(name), i * statWidth]))
+    for (let row = 0; row < table.count; row++) {
+      const at = rows.get(hex(table.name(row)))
+      if (at === undefined) return true
+      if (isDirectory(directory.rows, at) && isDirectory(table.stats, row * statWidth)) continue
+      if (!isAsSeen(table.stats, row * statWidth, directory.rows, at)) return true
+    }
+    return false
+  })
+}
+
+function isDirectory(stats: Uint32Array, at: number): boolean {
+  return ((stats[at + statMode] as number) & typeMask) === typeDirectory
+}
+
+/** Where a directory that was seen at or below `path` lies now. */
+function placeOf(slot: string, path: RelPath, directory: SeenDirectory): string {
+  return directory.path === path ? slot : `${slot}/${directory.path.slice(path.length + 1)}`
+}
+
+const table = new EntryTable()
+
+/** Removes, in a displaced directory, what is as it was seen, and directories that are empty then. True when it is gone. */
+export function removeSeen(
+  sys: Sys,
+  staging: number,
+  slot: string,
+  path: RelPath,
+  below: readonly SeenDirectory[],
+): boolean {
+  const row = new Uint32Array(statWidth)
+  for (const directory of [...below].reverse()) {
+    const handle = sys.openDirectory(staging, utf8(placeOf(slot, path, directory)))
+    if (handle < 0) continue
+    directory.names.forEach((name, i) => {
+      if (sys.stat(handle, name, row, 0) < 0) return
+      if (isDirectory(row, 0)) sys.removeDirectory(handle, name)
+      else if (isAsSeen(row, 0, directory.rows, i * statWidth)) sys.unlink(handle, name)
+    })
+    sys.close(handle)
+  }
+  sys.removeDirectory(staging, utf8(slot))
+  return sys.stat(staging, utf8(slot), row, 0) < 0
+}
+
+/**
+ * What is left of a displaced directory goes back: the whole of it where its name is free, else entry by entry. False
+ * where something is left that has no place any more.
+ */
+export function putBack(sys: Sys, handles: TargetHandles, slot: string, path: RelPath): boolean {
+  const name = utf8(nameOf(path))
+  const parent = sys.openDirectory(handles.root, utf8(parentOf(path)))
+  if (parent < 0) return false
+  const whole = sys.renameNoReplace(handles.staging, utf8(slot), parent, name) === 0
+  if (!whole) mergeBack(sys, handles.staging, utf8(slot), parent, name)
+  sys.close(parent)
+  return whole || sys.removeDirectory(handles.staging, utf8(slot)) === 0
+}
+
+function mergeBack(sys: Sys, staging: number, slot: Uint8Array, parent: number, name: Uint8Array): void {
+  const from = sys.openDirectory(staging, slot)
+  const to = sys.openDirectory(parent, name)
+  if (from >= 0 && to >= 0 && sys.list(from, table) >= 0) {
+    for (let i = 0; i < table.count; i++) sys.renameNoReplace(from, table.name(i), to, table.name(i))
+  }
+  if (from >= 0) sys.close(from)
+  if (to >= 0) sys.close(to)
+}
+
+/** Whether the file system of the staging directory swaps two names: some know no EXCHANGE, whatever the kernel knows. */
+export function swapsNames(sys: Sys, staging: number): boolean {
+  if (!sys.exactRenames) return false
+  const [first, second] = [utf8(`p${randomName()}`), utf8(`p${randomName()}`)]
+  sys.makeDirectory(staging, first, 0o700)
+  sys.makeDirectory(staging, second, 0o700)
+  const swaps = sys.exchange(staging, first, staging, second) === 0
+  sys.removeDirectory(staging, first)
+  sys.removeDirectory(staging, second)
+  return swaps
+}

@@ -1,0 +1,48 @@
+// What happens to a directory itself, apart from its entries: it is renamed within the root, and it gets its mode and
+// time once everything in it is done. Looks before it acts, and takes no name that is in use.
+
+import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import type { SectionHead } from '../core/plan.ts'
+import type { ProblemCode } from '../core/problem.ts'
+import { statInodeHigh, statInodeLow, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
+import { utf8 } from '../std/bytes.ts'
+import { refusalCode } from './refusal.ts'
+import type { Sys } from './sys.ts'
+
+/** A directory's times change with its entries; its identity is its inode. What is in it is looked at when it is dropped. */
+export function sameDirectory(row: Uint32Array, seen: Uint32Array): boolean {
+  const isDirectory = ((row[statMode] as number) & typeMask) === typeDirectory
+  return isDirectory && row[statInodeLow] === seen[statInodeLow] && row[statInodeHigh] === seen[statInodeHigh]
+}
+
+/** Renames a directory within the root. The new name must be free; the directory must be the one that was seen. */
+export function renameDirectory(
+  sys: Sys,
+  root: number,
+  from: RelPath,
+  to: RelPath,
+  seen: Uint32Array,
+): ProblemCode | undefined {
+  const fromParent = sys.openDirectory(root, utf8(parentOf(from)))
+  const toParent = sys.openDirectory(root, utf8(parentOf(to)))
+  const row = new Uint32Array(statWidth)
+  try {
+    if (fromParent < 0 || toParent < 0) return 'target-changed'
+    if (sys.stat(fromParent, utf8(nameOf(from)), row, 0) < 0 || !sameDirectory(row, seen)) return 'target-changed'
+    const code = sys.renameNoReplace(fromParent, utf8(nameOf(from)), toParent, utf8(nameOf(to)))
+    return code < 0 ? refusalCode(code) : undefined
+  } finally {
+    if (fromParent >= 0) sys.close(fromParent)
+    if (toParent >= 0) sys.close(toParent)
+  }
+}
+
+/** Sets a directory's own mode and time; for after everything in it is done. */
+export function finishDirectory(sys: Sys, root: number, head: SectionHead): void {
+  const handle = sys.openDirectory(root, utf8(head.path))
+  if (handle < 0) return
+  if (head.state !== 'present') sys.setMode(handle, head.mode)
+  // A courtesy: a directory's time is never compared.
+  sys.setTimes(handle, head.mtimeSeconds, head.mtimeNs)
+  sys.close(handle)
+}
