@@ -60,7 +60,8 @@ async function play(stage: Stage, source: string): Promise<number> {
   return equal && proof ? 0 : 1
 }
 
-const equalText = 'Both folders are equal on both machines: every file was read on both sides and compared by its BLAKE3 digest.'
+const equalText =
+  'Both folders are equal on both machines: every file was read on both sides and compared by its BLAKE3 digest.'
 const unequalText = 'Not equal: did something change the folder meanwhile? If not, this is a bug.'
 
 const commandsText = `The same with a NAS of yours:
@@ -100,9 +101,13 @@ class Stage {
   }
 
   #start(machine: string, args: readonly string[]): ChildProcess {
-    const child = spawn(process.execPath, [...process.execArgv, this.#program, '--state', join(this.place, machine), ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = spawn(
+      process.execPath,
+      [...process.execArgv, this.#program, '--state', join(this.place, machine), ...args],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
     this.#children.add(child)
     child.once('close', () => this.#children.delete(child))
     return child
@@ -118,7 +123,9 @@ class Stage {
     child.stderr?.pipe(process.stderr, { end: false })
     return new Promise((done, reject) => {
       child.once('error', reject)
-      child.once('close', (code) => done({ exitCode: code ?? 1, output, elapsedMs: systemClock.monotonicMs() - startMs }))
+      child.once('close', (code) =>
+        done({ exitCode: code ?? 1, output, elapsedMs: systemClock.monotonicMs() - startMs }),
+      )
     })
   }
 
@@ -137,8 +144,14 @@ class Stage {
   }
 
   async serve(): Promise<number> {
-    for (const share of ['mirror', 'changes']) await this.#must('nas', ['share', 'add', share, join(this.place, 'nas-disk', share)])
-    const port = Number(await this.#wait(this.#start('nas', ['serve', '--listen', '127.0.0.1:0', '--name', 'nas']), /listening on \S*:(\d+)/))
+    for (const share of ['mirror', 'changes'])
+      await this.#must('nas', ['share', 'add', share, join(this.place, 'nas-disk', share)])
+    const port = Number(
+      await this.#wait(
+        this.#start('nas', ['serve', '--listen', '127.0.0.1:0', '--name', 'nas']),
+        /listening on \S*:(\d+)/,
+      ),
+    )
     this.say(`nas$    nightferry serve                       (port ${port})`)
     return port
   }
@@ -152,19 +165,29 @@ class Stage {
 
   async #must(machine: string, args: readonly string[]): Promise<Finished> {
     const finished = await this.#run(machine, args)
-    if (finished.exitCode !== 0) throw new Failure('peer-failed', `nightferry ${args[0]} failed in the demo: ${finished.output}`)
+    if (finished.exitCode !== 0)
+      throw new Failure('peer-failed', `nightferry ${args[0]} failed in the demo: ${finished.output}`)
     return finished
   }
 
   async sync(source: string, what: string, share = 'mirror'): Promise<RunEndLine> {
-    const { output, elapsedMs } = await this.#run('laptop', ['sync', source, `nas:${share}`, ...this.#rules, '--json', '--quiet'])
+    const { output, elapsedMs } = await this.#run('laptop', [
+      'sync',
+      source,
+      `nas:${share}`,
+      ...this.#rules,
+      '--json',
+      '--quiet',
+    ])
     const line = output.split('\n').find((text) => text.includes('"run-end"'))
     if (line === undefined) throw new Failure('peer-failed', `the run failed: ${safeText(output)}`)
     const end = JSON.parse(line) as RunEndLine
     const { created = 0, replaced = 0, renamed = 0, deleted = 0 } = end.counts
     const counts = `${created} created, ${replaced} replaced, ${renamed} renamed, ${deleted} deleted`
     this.say(`laptop$ nightferry sync ${basename(source)} nas:${share}`.padEnd(56) + what)
-    this.say(`        ${showCount(end.files, 'file')}, ${showBytes(end.sizeBytes)}; ${counts}; ${showBytes(end.contentBytes)} of content sent; ${showDuration(elapsedMs)}`)
+    this.say(
+      `        ${showCount(end.files, 'file')}, ${showBytes(end.sizeBytes)}; ${counts}; ${showBytes(end.contentBytes)} of content sent; ${showDuration(elapsedMs)}`,
+    )
     return end
   }
 
@@ -179,7 +202,15 @@ class Stage {
 
   /** A run that reads every file on both sides, changes nothing, and would say so if anything differed. */
   async isEqual(source: string, share: string): Promise<boolean> {
-    const { output, exitCode } = await this.#run('laptop', ['sync', source, `nas:${share}`, ...this.#rules, '--checksum', '--dry-run', '--json'])
+    const { output, exitCode } = await this.#run('laptop', [
+      'sync',
+      source,
+      `nas:${share}`,
+      ...this.#rules,
+      '--checksum',
+      '--dry-run',
+      '--json',
+    ])
     return (exitCode === 0 || exitCode === 3) && !output.includes('"type":"change"')
   }
 

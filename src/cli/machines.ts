@@ -20,8 +20,12 @@ export function machinesList(options: MachinesOptions): number {
   }
   process.stdout.write(`${name}\t${peerId}\tthis machine\n`)
   for (const machine of machines) {
-    const seen = machine.addresses.map(({ host, port, lastSeenMs }) => `${host}:${port} (${isoTime(lastSeenMs).slice(0, 16)}Z)`)
-    process.stdout.write(`${machine.name}\t${machine.peerId}\t${seen.join(', ') || 'no address known: it calls this machine'}\n`)
+    const seen = machine.addresses.map(
+      ({ host, port, lastSeenMs }) => `${host}:${port} (${isoTime(lastSeenMs).slice(0, 16)}Z)`,
+    )
+    process.stdout.write(
+      `${machine.name}\t${machine.peerId}\t${seen.join(', ') || 'no address known: it calls this machine'}\n`,
+    )
   }
   if (machines.length === 0) process.stdout.write('paired with no machine yet; see nightferry help pair\n')
   return 0
@@ -29,7 +33,8 @@ export function machinesList(options: MachinesOptions): number {
 
 export function machinesRemove(name: string, options: MachinesOptions): number {
   const removed = openPeers(openPlaces(options.state, process.env).config, systemClock).remove(name)
-  if (removed === undefined) throw new Failure('unknown-machine', `no paired machine is named ${name}`, { hint: 'see nightferry machines' })
+  if (removed === undefined)
+    throw new Failure('unknown-machine', `no paired machine is named ${name}`, { hint: 'see nightferry machines' })
   process.stdout.write(`${name} is not paired any more; a running daemon cuts it off within seconds\n`)
   return 0
 }

@@ -48,15 +48,27 @@ function addSync(program: Command, run: Run): void {
   const collect = (text: string, all: readonly string[]): readonly string[] => [...all, text]
   verb(program, 'sync <source> <target>')
     .description('Make the target a verified copy of the source. An end is a folder here, or machine:share[/folder].')
-    .option('--mode <mode>', 'mirror: the target becomes the source; update: only missing and newer files go over', modeOf, 'mirror')
+    .option(
+      '--mode <mode>',
+      'mirror: the target becomes the source; update: only missing and newer files go over',
+      modeOf,
+      'mirror',
+    )
     .option('-n, --dry-run', 'list what would be done, and do nothing')
-    .option('--exclude <pattern>', 'leave out what matches (gitignore rules; may be repeated)', (text) => rules.push(text))
-    .option('--include <pattern>', 'take back in what an earlier --exclude leaves out', (text) => rules.push(`!${text}`))
+    .option('--exclude <pattern>', 'leave out what matches (gitignore rules; may be repeated)', (text) =>
+      rules.push(text),
+    )
+    .option('--include <pattern>', 'take back in what an earlier --exclude leaves out', (text) =>
+      rules.push(`!${text}`),
+    )
     .option('--ignore-file <file>', 'read rules from a file (may be repeated)', collect, [])
     .option('--gitignore', 'obey .gitignore files too (.nightferryignore files always count)')
     .option('--no-dotfiles', 'leave out files and folders whose name begins with a dot')
     .option('--checksum', 'compare content wherever sizes are equal, whatever the times say')
-    .option('--max-delete <n>', 'hold a run that deletes or replaces more than N entries, or P% (default: 50%, or 10000)')
+    .option(
+      '--max-delete <n>',
+      'hold a run that deletes or replaces more than N entries, or P% (default: 50%, or 10000)',
+    )
     .option('--release', 'let the run go on that was held, with exactly the changes that were shown')
     .option('--new-target', 'the target was replaced on purpose: forget what the last run knew of it')
     .option('--json', 'one JSON event per line')
@@ -81,10 +93,14 @@ function addMachines(program: Command, run: Run): void {
     .description('Answer paired machines: they reach the shares of this machine, and nothing else.')
     .option('--listen <address>', 'host:port to listen on (default: 0.0.0.0:5001)')
     .option('--name <name>', 'what this machine is called from now on (default: its host name)')
-    .action((_own: unknown, command: Command) => run(async () => (await import('./serve.ts')).serve(command.optsWithGlobals())))
+    .action((_own: unknown, command: Command) =>
+      run(async () => (await import('./serve.ts')).serve(command.optsWithGlobals())),
+    )
   addShare(program, run)
   verb(program, 'pair [code]')
-    .description('Without a code: make a one-time code and wait. With CODE@host[:port]: pair with the machine that made it.')
+    .description(
+      'Without a code: make a one-time code and wait. With CODE@host[:port]: pair with the machine that made it.',
+    )
     .option('--listen <address>', 'host:port to wait on where no daemon runs (default: 0.0.0.0:5001)')
     .option('--name <name>', 'what this machine is called from now on (default: its host name)')
     .action((code: string | undefined, _own: unknown, command: Command) =>
@@ -93,7 +109,9 @@ function addMachines(program: Command, run: Run): void {
   const machines = verb(program, 'machines')
     .description('List the paired machines and where they were last seen.')
     .option('--json', 'as one JSON object')
-    .action((_own: unknown, command: Command) => run(async () => (await import('./machines.ts')).machinesList(command.optsWithGlobals())))
+    .action((_own: unknown, command: Command) =>
+      run(async () => (await import('./machines.ts')).machinesList(command.optsWithGlobals())),
+    )
   machines
     .command('remove <name>')
     .description('End the pairing with a machine.')
@@ -102,14 +120,15 @@ function addMachines(program: Command, run: Run): void {
     )
   verb(program, 'demo [folder]')
     .description('Two machines on this computer: pair them, mirror a folder over mutual TLS, change it, mirror again.')
-    .action((folder: string | undefined) =>
-      run(async () => (await import('./demo.ts')).demo(folder)),
-    )
+    .action((folder: string | undefined) => run(async () => (await import('./demo.ts')).demo(folder)))
 }
 
 function addShare(program: Command, run: Run): void {
   const share = program.command('share').description('Say which folders paired machines may use.')
-  const collect = (text: string, all: readonly string[] | undefined): readonly string[] => [...(all ?? []), ...text.split(',')]
+  const collect = (text: string, all: readonly string[] | undefined): readonly string[] => [
+    ...(all ?? []),
+    ...text.split(','),
+  ]
   verb(share, 'add <name> <folder>')
     .description('Share a folder under a name.')
     .option('--read-only', 'machines may read it, not write it')
@@ -120,7 +139,9 @@ function addShare(program: Command, run: Run): void {
   verb(share, 'list')
     .description('List what is shared.')
     .option('--json', 'as one JSON object')
-    .action((_own: unknown, command: Command) => run(async () => (await import('./share.ts')).shareList(command.optsWithGlobals())))
+    .action((_own: unknown, command: Command) =>
+      run(async () => (await import('./share.ts')).shareList(command.optsWithGlobals())),
+    )
   verb(share, 'remove <name>')
     .description('Stop sharing a folder; the folder stays.')
     .action((name: string, _own: unknown, command: Command) =>
@@ -131,7 +152,12 @@ function addShare(program: Command, run: Run): void {
 /** The exit code for what ended the program early. A bug is not caught: it shows its stack and stops the process. */
 function ended(error: unknown): number {
   if (error instanceof Bug) throw error
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('commander.')) {
+  if (
+    error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    error.code.startsWith('commander.')
+  ) {
     return 'exitCode' in error && error.exitCode === 0 ? 0 : 2
   }
   const failure = asFailure(error, 'disk-error')

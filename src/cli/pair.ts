@@ -26,7 +26,9 @@ export async function pair(code: string | undefined, options: PairOptions): Prom
 async function join(text: string, places: Places): Promise<number> {
   const at = text.lastIndexOf('@')
   if (at <= 0) {
-    throw new Failure('bad-usage', 'pairing takes CODE@host', { hint: 'the code stands on the other machine, after nightferry pair' })
+    throw new Failure('bad-usage', 'pairing takes CODE@host', {
+      hint: 'the code stands on the other machine, after nightferry pair',
+    })
   }
   const { host, port } = parseAddress(text.slice(at + 1), { host: '', port: defaultPort })
   if (host === '') throw new Failure('bad-usage', 'the host is missing after the @')

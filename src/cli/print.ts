@@ -21,7 +21,10 @@ export type Style = {
 /** Text from elsewhere, made safe for a terminal: C0, C1 and bidi controls become visible. */
 export function safeText(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this replaces
-  return escapeControls(showName(text)).replace(/[\u0000-\u001f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return escapeControls(showName(text)).replace(
+    /[\u0000-\u001f]/g,
+    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
 }
 
 export function showBytes(bytes: number): string {
@@ -58,7 +61,8 @@ const marks: Readonly<Record<string, string>> = { rename: 'r', attributes: '~' }
 function changeLine(event: RunEvent & { type: 'change' }): string {
   const path = safeText(event.path) + (event.action.endsWith('directory') ? '/' : '')
   if (event.from !== undefined) return `r ${safeText(event.from)} -> ${path}`
-  const mark = marks[event.action] ?? (event.action.startsWith('create') ? '+' : event.action.startsWith('delete') ? '-' : '>')
+  const mark =
+    marks[event.action] ?? (event.action.startsWith('create') ? '+' : event.action.startsWith('delete') ? '-' : '>')
   return `${mark} ${path}`
 }
 
@@ -76,7 +80,6 @@ export class RunPrinter {
     this.#style = style
     this.#terminal = process.stderr.isTTY === true && !style.json && !style.quiet
   }
-
 
   readonly listen = (event: RunEvent): void => {
     if (event.type === 'run-start') this.#runId = event.runId
@@ -151,7 +154,9 @@ export class RunPrinter {
     this.#clear()
     const write = (text: string): void => void process.stderr.write(`${text}\n`)
     write(`halted: ${event.reason}.`)
-    write(`It would delete ${showCount(event.deletes, 'entry').replace('entrys', 'entries')} and replace ${grouped(event.replaces)}; nothing was changed. Among them:`)
+    write(
+      `It would delete ${showCount(event.deletes, 'entry').replace('entrys', 'entries')} and replace ${grouped(event.replaces)}; nothing was changed. Among them:`,
+    )
     for (const path of event.sample) write(`  ${safeText(path)}`)
     write('If this is what you want, run the same command once more with --release; it covers exactly this set.')
   }
@@ -182,7 +187,8 @@ export class RunPrinter {
       const what = isProblemCode(code) ? problemCodes[code] : code
       process.stderr.write(`problem: ${safeText(path)} ${what}${detail === '' ? '' : ` (${detail})`}\n`)
     }
-    if (run.problems.length > 20 && !this.#style.verbose) process.stderr.write(`... and ${run.problems.length - 20} more; -v shows all\n`)
+    if (run.problems.length > 20 && !this.#style.verbose)
+      process.stderr.write(`... and ${run.problems.length - 20} more; -v shows all\n`)
     if (!this.#style.quiet) process.stdout.write(`${summarySentence(run, elapsedMs)}\n`)
   }
 
@@ -226,10 +232,11 @@ export function summarySentence(run: FinishedRun, elapsedMs: number): string {
 export function showFailure(failure: Failure, json: boolean, runId = ''): void {
   if (json) {
     const { code, message, hint } = failure
-    process.stdout.write(`${escapeControls(JSON.stringify({ schema: 1, runId, type: 'failure', code, message, hint }))}\n`)
+    process.stdout.write(
+      `${escapeControls(JSON.stringify({ schema: 1, runId, type: 'failure', code, message, hint }))}\n`,
+    )
     return
   }
   process.stderr.write(`nightferry: ${safeText(failure.message)}\n`)
   if (failure.hint !== '') process.stderr.write(`${safeText(failure.hint)}\n`)
 }
-

@@ -14,7 +14,9 @@ export function parseAddress(text: string, defaults: { host: string; port: numbe
   const match = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(text)
   const port = match?.[3] === undefined ? defaults.port : Number(match[3])
   if (match === null || port > 65_535) {
-    throw new Failure('bad-usage', `${JSON.stringify(text)} is no address`, { hint: 'write host:port, such as 0.0.0.0:5001' })
+    throw new Failure('bad-usage', `${JSON.stringify(text)} is no address`, {
+      hint: 'write host:port, such as 0.0.0.0:5001',
+    })
   }
   const host = match[1] ?? match[2] ?? ''
   return { host: host === '' ? defaults.host : host, port }
@@ -31,7 +33,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   })
   try {
     const daemon = await openDaemon(machine.workshop, machine.places, address)
-    process.stdout.write(`${machine.workshop.machine} (${daemon.peerId})\nlistening on ${address.host}:${daemon.port}\n`)
+    process.stdout.write(
+      `${machine.workshop.machine} (${daemon.peerId})\nlistening on ${address.host}:${daemon.port}\n`,
+    )
     await stopped
     await daemon.close()
     return 0

@@ -8,7 +8,11 @@ import { Failure } from '../std/failure.ts'
 import type { GlobalOptions } from './machine.ts'
 import { safeText } from './print.ts'
 
-export type ShareOptions = GlobalOptions & { readonly readOnly?: true; readonly for?: readonly string[]; readonly json?: true }
+export type ShareOptions = GlobalOptions & {
+  readonly readOnly?: true
+  readonly for?: readonly string[]
+  readonly json?: true
+}
 
 export function shareAdd(name: string, path: string, options: ShareOptions): number {
   const places = openPlaces(options.state, process.env)
@@ -16,7 +20,9 @@ export function shareAdd(name: string, path: string, options: ShareOptions): num
   root.close()
   addShare(places.config, { name, path: root.path, readOnly: options.readOnly ?? false, for: options.for })
   const whom = options.for === undefined ? 'every paired machine' : options.for.join(', ')
-  process.stdout.write(`${safeText(root.path)} is shared as ${name} with ${whom}${options.readOnly ? ', to be read only' : ''}\n`)
+  process.stdout.write(
+    `${safeText(root.path)} is shared as ${name} with ${whom}${options.readOnly ? ', to be read only' : ''}\n`,
+  )
   return 0
 }
 
@@ -28,14 +34,17 @@ export function shareList(options: ShareOptions): number {
   }
   if (shares.length === 0) process.stdout.write('nothing is shared; nightferry share add NAME FOLDER shares a folder\n')
   for (const { name, path, readOnly, for: machines } of shares) {
-    process.stdout.write(`${name}\t${safeText(path)}\t${readOnly ? 'read only' : 'read and write'}\t${machines?.join(', ') ?? 'every paired machine'}\n`)
+    process.stdout.write(
+      `${name}\t${safeText(path)}\t${readOnly ? 'read only' : 'read and write'}\t${machines?.join(', ') ?? 'every paired machine'}\n`,
+    )
   }
   return 0
 }
 
 export function shareRemove(name: string, options: ShareOptions): number {
   const removed = removeShare(openPlaces(options.state, process.env).config, name)
-  if (removed === undefined) throw new Failure('unknown-share', `nothing is shared as ${name}`, { hint: 'see nightferry share list' })
+  if (removed === undefined)
+    throw new Failure('unknown-share', `nothing is shared as ${name}`, { hint: 'see nightferry share list' })
   process.stdout.write(`${safeText(removed.path)} is not shared as ${name} any more; the folder stays as it is\n`)
   return 0
 }

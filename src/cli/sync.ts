@@ -66,7 +66,8 @@ export async function sync(source: string, target: string, options: SyncOptions)
 function limitOf(text: string | undefined): ReturnType<typeof parseGuardLimit> & object {
   if (text === undefined) return { kind: 'default' }
   const limit = parseGuardLimit(text)
-  if (limit === undefined) throw new Failure('bad-usage', `--max-delete takes a number or a percentage, not ${JSON.stringify(text)}`)
+  if (limit === undefined)
+    throw new Failure('bad-usage', `--max-delete takes a number or a percentage, not ${JSON.stringify(text)}`)
   return limit
 }
 
@@ -75,7 +76,8 @@ function overridesOf(options: SyncOptions): IgnoreText[] {
   const texts: IgnoreText[] = []
   for (const path of options.ignoreFile) texts.push({ directory: '', label: path, text: readRules(path) })
   if (!options.dotfiles) texts.push({ directory: '', label: '--no-dotfiles', text: '.*\n' })
-  if (options.exclude.length > 0) texts.push({ directory: '', label: 'command line', text: `${options.exclude.join('\n')}\n` })
+  if (options.exclude.length > 0)
+    texts.push({ directory: '', label: 'command line', text: `${options.exclude.join('\n')}\n` })
   return texts
 }
 

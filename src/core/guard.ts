@@ -45,8 +45,7 @@ function exceeds(guarded: number, entries: number, limit: GuardLimit): boolean {
       return guarded * 100 > entries * limit.percent
     case 'default':
       return (
-        guarded > defaultEntriesMax ||
-        (guarded >= defaultPercentMinEntries && guarded * 100 > entries * defaultPercent)
+        guarded > defaultEntriesMax || (guarded >= defaultPercentMinEntries && guarded * 100 > entries * defaultPercent)
       )
   }
 }

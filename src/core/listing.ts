@@ -116,7 +116,8 @@ export function readListing(bytes: Uint8Array): Entry[] {
 export function takeEntry(reader: ByteReader): Entry {
   const head = reader.u8()
   const kind = kinds[head & 7]
-  if (kind === undefined || head > (7 | hasAttributes)) throw new Failure('protocol-broken', 'an entry has an unknown kind')
+  if (kind === undefined || head > (7 | hasAttributes))
+    throw new Failure('protocol-broken', 'an entry has an unknown kind')
   const name = kind === 'bad-name' ? takeBadName(reader) : takeName(reader)
   let mode = 0
   let time = { seconds: 0, ns: 0 }
@@ -163,7 +164,8 @@ function takeAttributes(reader: ByteReader): number {
     const tag = reader.varint(1 << 16)
     const value = reader.block(1 << 16)
     if (tag === tagEdits) edits = value.length === 1 ? (value[0] as number) : new ByteReader(value).u32()
-    else if (tag % 2 === 1) throw new Failure('protocol-broken', 'an entry needs something that this version does not know')
+    else if (tag % 2 === 1)
+      throw new Failure('protocol-broken', 'an entry needs something that this version does not know')
   }
   return edits
 }

@@ -42,7 +42,11 @@ export class SizeIndex {
   places(sizeBytes: number): Place[] {
     const places: Place[] = []
     // A tree may hold a million files of one size: neither finding nor trying them may cost that much for each content.
-    for (let at = this.#lowerBound(sizeBytes); this.#sizes[at] === sizeBytes && places.length < placesPerSizeMax; at++) {
+    for (
+      let at = this.#lowerBound(sizeBytes);
+      this.#sizes[at] === sizeBytes && places.length < placesPerSizeMax;
+      at++
+    ) {
       const directory = this.#directoryOf[at] as number
       const record = this.#records[directory] as DirectoryRecord
       places.push({ directory: this.#paths[directory] as RelPath, record, row: this.#rows[at] as number })

@@ -119,7 +119,10 @@ export class Tree {
   /** Sets the view that summaries and listings are made under. */
   setView(view: View, viewId: string): void {
     this.#view = view
-    this.#rootScope = ignoreScope(view.texts.filter((text) => text.directory === ''), { overrides: [...view.overrides] })
+    this.#rootScope = ignoreScope(
+      view.texts.filter((text) => text.directory === ''),
+      { overrides: [...view.overrides] },
+    )
     this.#textsAt = new Map()
     for (const text of view.texts) {
       if (text.directory === '') continue

@@ -113,7 +113,8 @@ export function viewListing(
   for (let row = 0; row < record.count; row++) {
     if (isHidden(record, row, scope)) continue
     const seen = viewEntry(record, row, view, summary)
-    const entry: Entry = seen.kind === 'directory' && seen.summary === undefined ? { ...seen, kind: 'unreadable', mode: 0 } : seen
+    const entry: Entry =
+      seen.kind === 'directory' && seen.summary === undefined ? { ...seen, kind: 'unreadable', mode: 0 } : seen
     putEntry(writer, entry, record.nameBytes(row))
     addTotals(totals, entry)
   }

@@ -39,12 +39,16 @@ export function machineName(places: Places): string {
   } catch {
     // Falls through to the same complaint: not ours to guess.
   }
-  throw new Failure('bad-config', `${join(places.config, machineFile)} is damaged`, { hint: 'remove it, or name the machine with --name' })
+  throw new Failure('bad-config', `${join(places.config, machineFile)} is damaged`, {
+    hint: 'remove it, or name the machine with --name',
+  })
 }
 
 export function nameMachine(places: Places, name: string): void {
   if (!isMachineName(name)) {
-    throw new Failure('bad-usage', `${JSON.stringify(name)} can't name a machine`, { hint: 'letters, digits, dot, dash and underscore; 63 at most' })
+    throw new Failure('bad-usage', `${JSON.stringify(name)} can't name a machine`, {
+      hint: 'letters, digits, dot, dash and underscore; 63 at most',
+    })
   }
   writeOwnFile(join(places.config, machineFile), utf8(`${JSON.stringify({ version: 1, name })}\n`), { mode: 0o600 })
 }

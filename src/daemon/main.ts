@@ -98,7 +98,8 @@ async function serveLink(workshop: Workshop, places: Places, link: Link, open: S
       clock: workshop.clock,
       onRequest: () => undefined,
       onStream: served.onStream,
-      note: ({ kind, machine, failure }) => workshop.log.note(kind, { machine, code: failure.code, message: failure.message }),
+      note: ({ kind, machine, failure }) =>
+        workshop.log.note(kind, { machine, code: failure.code, message: failure.message }),
     })
   } catch (error) {
     const failure = asFailure(error, 'connection-lost')

@@ -27,7 +27,15 @@ export function openReach(places: Places, machine: string): Reach {
       let last: unknown
       for (const { host, port } of peer.addresses) {
         try {
-          const link = await dial({ host, port, identity, clock: systemClock, signal, peerId: peer.peerId, machine: name })
+          const link = await dial({
+            host,
+            port,
+            identity,
+            clock: systemClock,
+            signal,
+            peerId: peer.peerId,
+            machine: name,
+          })
           const session = await openSession(link, {
             side: 'dialer',
             hello: { machine, productVersion },
@@ -40,7 +48,8 @@ export function openReach(places: Places, machine: string): Reach {
           return session
         } catch (error) {
           last = error
-          if (!(error instanceof Failure) || !['unreachable', 'timed-out', 'wrong-peer'].includes(error.code)) throw error
+          if (!(error instanceof Failure) || !['unreachable', 'timed-out', 'wrong-peer'].includes(error.code))
+            throw error
         }
       }
       throw last

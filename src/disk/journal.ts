@@ -2,10 +2,12 @@
 // what was taken, the next run finds it here and puts it back. One line of JSON for each, in `.nightferry/journal`;
 // emptied when everything it names was looked at and the change is on disk. Never names a path outside the root.
 
-import { parseRelPath, type RelPath } from '../core/path.ts'
+import { nameOf, parentOf, parseRelPath, type RelPath } from '../core/path.ts'
 import { sameFile, statWidth } from '../core/stat.ts'
-import { fromUtf8, utf8 } from '../std/bytes.ts'
-import { errno, type Sys } from './sys.ts'
+import { concatBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { Failure } from '../std/failure.ts'
+import { isKept, keepAside } from './aside.ts'
+import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 export type Displacement = {
   /** Name in the staging directory under which the displaced thing lies, or will. */
@@ -20,16 +22,18 @@ export type Displacement = {
 const journalName = utf8('journal')
 const journalMaxBytes = 256 * 1024 * 1024
 
-/** Adds lines to the journal and syncs it. `own` is the handle of `.nightferry`. */
+/** Adds lines to the journal and syncs it. `own` is the handle of `.nightferry`. Zero or a negative errno. */
 export function writeJournal(sys: Sys, own: number, displacements: readonly Displacement[]): number {
   if (displacements.length === 0) return 0
   const kept = readJournalBytes(sys, own)
+  if (typeof kept === 'number') return kept
   const lines = utf8(displacements.map((line) => `${JSON.stringify(line)}\n`).join(''))
+  if (kept.length + lines.length > journalMaxBytes) return -errno.EFBIG
   const temporary = utf8('journal.new')
   sys.unlink(own, temporary)
   const handle = sys.createFile(own, temporary, 0o600)
   if (handle < 0) return handle
-  let code = kept === undefined ? 0 : sys.write(handle, kept, 0, kept.length)
+  let code = sys.write(handle, kept, 0, kept.length)
   if (code === 0) code = sys.write(handle, lines, 0, lines.length)
   if (code === 0) code = sys.syncHandle(handle)
   sys.close(handle)
@@ -43,40 +47,61 @@ export function clearJournal(sys: Sys, own: number): void {
   sys.unlink(own, journalName)
 }
 
-function readJournalBytes(sys: Sys, own: number): Uint8Array | undefined {
+/** All of it, nothing where there is none, or a negative errno: half a journal is not one. */
+function readJournalBytes(sys: Sys, own: number): Uint8Array | number {
   const handle = sys.openFile(own, journalName)
-  if (handle < 0) return undefined
-  const piece = new Uint8Array(1 << 20)
-  let bytes = new Uint8Array(0)
-  for (let count = sys.read(handle, piece, 0, piece.length, -1); count > 0 && bytes.length < journalMaxBytes; ) {
-    const grown = new Uint8Array(bytes.length + count)
-    grown.set(bytes)
-    grown.set(piece.subarray(0, count), bytes.length)
-    bytes = grown
-    count = sys.read(handle, piece, 0, piece.length, -1)
+  if (handle < 0) return handle === -errno.ENOENT ? new Uint8Array(0) : handle
+  const pieces: Uint8Array[] = []
+  let length = 0
+  for (;;) {
+    const piece = new Uint8Array(1 << 20)
+    const count = sys.read(handle, piece, 0, piece.length, -1)
+    length += Math.max(0, count)
+    if (count <= 0 || length > journalMaxBytes) {
+      sys.close(handle)
+      return count < 0 ? count : length > journalMaxBytes ? -errno.EFBIG : concatBytes(pieces)
+    }
+    pieces.push(piece.subarray(0, count))
   }
-  sys.close(handle)
-  return bytes
 }
 
 export type Recovered = { readonly path: RelPath; readonly outcome: 'put-back' | 'kept-aside' }
 
 /**
- * Settles what a run that died left: what was taken away and is missing goes back; what was exchanged without having
- * been looked at, and is not what the scan saw, is exchanged back. Afterwards the staging directory holds our own
- * unfinished work only.
+ * Settles what a run that died left: what was taken away and is missing goes back; what was displaced without having
+ * been looked at, and is not what the scan saw, is kept aside. Afterwards the staging directory holds our own unfinished
+ * work and what `keepAside` marked. Throws `target-not-writable` where something can't be settled: nothing in the staging
+ * directory may be cleared away then.
  */
 export function recoverJournal(sys: Sys, handles: { root: number; own: number; staging: number }): Recovered[] {
   const bytes = readJournalBytes(sys, handles.own)
-  if (bytes === undefined) return []
+  if (typeof bytes === 'number') throw unsettled(errnoName(bytes))
   const recovered: Recovered[] = []
-  for (const line of (fromUtf8(bytes) ?? '').split('\n')) {
+  const lines = (fromUtf8(bytes) ?? 'damaged').split('\n').filter((line) => line !== '')
+  for (const line of lines) {
     const displacement = parseLine(line)
-    if (displacement === undefined) continue
-    const outcome = settle(sys, handles, displacement)
-    if (outcome !== undefined) recovered.push({ path: displacement.path, outcome })
+    const outcome = displacement === undefined ? undefined : settle(sys, handles, displacement)
+    if (displacement !== undefined && outcome !== undefined) recovered.push({ path: displacement.path, outcome })
   }
+  // Without its line nothing says whose something is that lies there: then it stays.
+  if (lines.some((line) => parseLine(line) === undefined)) keepAll(sys, handles.staging, recovered)
   return recovered
+}
+
+function keepAll(sys: Sys, staging: number, recovered: Recovered[]): void {
+  const table = new EntryTable()
+  sys.list(staging, table)
+  for (let row = 0; row < table.count; row++) {
+    const name = table.name(row).slice()
+    const path = (fromUtf8(name) ?? '') as RelPath
+    if (!isKept(name)) recovered.push({ path, outcome: keep(sys, staging, name, path) })
+  }
+}
+
+function unsettled(why: string): Failure {
+  return new Failure('target-not-writable', `what a run that was cut off had taken aside can't be put back (${why})`, {
+    hint: 'it lies in .nightferry/staging of the target, and nothing there was touched',
+  })
 }
 
 function parseLine(line: string): Displacement | undefined {
@@ -107,29 +132,18 @@ function settle(
   if (sys.stat(handles.staging, slot, row, 0) < 0) return undefined
   // Still ours: it never took the place of anything.
   if (displacement.staged !== undefined && sameFile(row, 0, Uint32Array.from(displacement.staged), 0)) return undefined
-  const slash = displacement.path.lastIndexOf('/')
-  const parent = sys.openDirectory(handles.root, utf8(slash < 0 ? '' : displacement.path.slice(0, slash)))
-  if (parent < 0) return keepAside(sys, handles, slot)
-  const name = utf8(displacement.path.slice(slash + 1))
-  const back = sys.renameNoReplace(handles.staging, slot, parent, name)
-  let outcome: Recovered['outcome'] | undefined = 'put-back'
-  if (back === -errno.EEXIST) {
-    // The new version is in place. What was displaced is either what the scan saw, and done with, or a person's.
-    const seen = sameFile(row, 0, Uint32Array.from(displacement.expected), 0)
-    outcome = seen ? undefined : keepAside(sys, handles, slot)
-  } else if (back < 0) outcome = keepAside(sys, handles, slot)
+  const { path } = displacement
+  const parent = sys.openDirectory(handles.root, utf8(parentOf(path)))
+  if (parent < 0) return keep(sys, handles.staging, slot, path)
+  const back = sys.renameNoReplace(handles.staging, slot, parent, utf8(nameOf(path)))
   sys.close(parent)
-  return outcome
+  if (back === 0) return 'put-back'
+  // The new version is in place. What was displaced is either what the scan saw, and done with, or a person's.
+  const isSeen = back === -errno.EEXIST && sameFile(row, 0, Uint32Array.from(displacement.expected), 0)
+  return isSeen ? undefined : keep(sys, handles.staging, slot, path)
 }
 
-/** Content that nobody looked at and whose place is taken: it stays, in `.nightferry/kept`. */
-function keepAside(sys: Sys, handles: { own: number; staging: number }, slot: Uint8Array): 'kept-aside' {
-  const kept = utf8('kept')
-  sys.makeDirectory(handles.own, kept, 0o700)
-  const directory = sys.openDirectory(handles.own, kept)
-  if (directory >= 0) {
-    sys.renameNoReplace(handles.staging, slot, directory, slot)
-    sys.close(directory)
-  }
+function keep(sys: Sys, staging: number, slot: Uint8Array, path: RelPath): 'kept-aside' {
+  if (!keepAside(sys, staging, slot, path)) throw unsettled('it could not be renamed')
   return 'kept-aside'
 }

@@ -153,7 +153,8 @@ export class Landing {
 
   #prepare(staged: StagedStep): void {
     const { step } = staged
-    if (step.action === 'attributes' || step.action === 'delete' || !isCopied(step.entry.kind)) return
+    const { kind } = step.entry
+    if (step.action === 'attributes' || step.action === 'delete' || !isCopied(kind) || kind === 'directory') return
     if (step.entry.kind === 'symlink') this.#makeSymlink(staged)
     else if (step.entry.sizeBytes === 0) this.#makeEmpty(staged)
     else if (staged.note?.donor !== undefined) this.#copyDonor(staged, staged.note.donor)

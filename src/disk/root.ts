@@ -11,7 +11,8 @@ import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { ensureOwnDirectory, readOwnFile, writeOwnFile } from '../std/files.ts'
 import { randomName } from '../std/random.ts'
-import { type Recovered, recoverJournal, clearJournal } from './journal.ts'
+import { isKept, sweepKept } from './aside.ts'
+import { clearJournal, type Recovered, recoverJournal } from './journal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 /** What a root can hold. */
@@ -261,11 +262,17 @@ function openOwn(sys: Sys, root: number): { handle: number; staging: number } {
   return { handle, staging }
 }
 
-/** Settles the journal of a run that died, then empties the staging directory: what is left there is our own unfinished work. */
+/**
+ * Settles the journal of a run that died, then empties the staging directory: what is left there is our own unfinished
+ * work, except what was marked to be kept.
+ */
 function recoverStaging(sys: Sys, ownPath: string, root: number, own: { handle: number; staging: number }): Recovered[] {
   const recovered = recoverJournal(sys, { root, own: own.handle, staging: own.staging })
+  sweepKept(sys, own.handle, own.staging)
   const stagingPath = join(ownPath, 'staging')
-  for (const name of readdirSync(stagingPath)) rmSync(join(stagingPath, name), { recursive: true, force: true })
+  for (const name of readdirSync(stagingPath)) {
+    if (!isKept(utf8(name))) rmSync(join(stagingPath, name), { recursive: true, force: true })
+  }
   clearJournal(sys, own.handle)
   return recovered
 }

@@ -256,7 +256,10 @@ export function openLinuxSys(): Sys {
     },
     unlink: (dir, name) => (putName(name, 0) ? settle(libc.unlinkat(dir, firstAt, 0)) : -errno.ENAMETOOLONG),
     removeDirectory: (dir, name) => (putName(name, 0) ? settle(libc.unlinkat(dir, firstAt, AT_REMOVEDIR)) : -errno.ENAMETOOLONG),
-    syncHandle: (handle) => attempt(() => (fsyncSync(handle), 0)),
+    syncHandle: (handle) => attempt(() => {
+        fsyncSync(handle)
+        return 0
+      }),
     syncFileSystem: (handle) => settle(libc.syncfs(handle)),
   }
 }

@@ -48,6 +48,14 @@ import { errno, type Sys } from './sys.ts'
 const slash = utf8('/')
 const onLinux = process.platform === 'linux'
 
+/** Zero, or the negative errno of what was thrown. */
+function perform(call: () => void): number {
+  return attempt(() => {
+    call()
+    return 0
+  })
+}
+
 function attempt(call: () => number): number {
   try {
     return call()
@@ -133,7 +141,7 @@ export function openPortableSys(): Sys {
     },
     close(handle) {
       roots.delete(handle)
-      attempt(() => (closeSync(handle), 0))
+      perform(() => closeSync(handle))
     },
     list(dir, into) {
       into.clear()
@@ -178,13 +186,13 @@ export function openPortableSys(): Sys {
       return 0
     },
     setTimes: (handle, seconds, ns) =>
-      attempt(() => (futimesSync(handle, timeText(seconds, ns), timeText(seconds, ns)), 0)),
+      perform(() => futimesSync(handle, timeText(seconds, ns), timeText(seconds, ns))),
     setTimesAt: (dir, name, seconds, ns) =>
-      attempt(() => (lutimesSync(at(dir, name), timeText(seconds, ns), timeText(seconds, ns)), 0)),
-    setMode: (handle, mode) => attempt(() => (fchmodSync(handle, mode), 0)),
-    makeDirectory: (dir, name, mode) => attempt(() => (mkdirSync(at(dir, name), mode), 0)),
-    makeSymlink: (dir, name, target) => attempt(() => (symlinkSync(Buffer.from(target), at(dir, name)), 0)),
-    link: (fromDir, fromName, toDir, toName) => attempt(() => (linkSync(at(fromDir, fromName), at(toDir, toName)), 0)),
+      perform(() => lutimesSync(at(dir, name), timeText(seconds, ns), timeText(seconds, ns))),
+    setMode: (handle, mode) => perform(() => fchmodSync(handle, mode)),
+    makeDirectory: (dir, name, mode) => perform(() => mkdirSync(at(dir, name), mode)),
+    makeSymlink: (dir, name, target) => perform(() => symlinkSync(Buffer.from(target), at(dir, name))),
+    link: (fromDir, fromName, toDir, toName) => perform(() => linkSync(at(fromDir, fromName), at(toDir, toName))),
     renameNoReplace(fromDir, fromName, toDir, toName) {
       return attempt(() => {
         const from = at(fromDir, fromName)
@@ -202,13 +210,13 @@ export function openPortableSys(): Sys {
       })
     },
     renameOver: (fromDir, fromName, toDir, toName) =>
-      attempt(() => (renameSync(at(fromDir, fromName), at(toDir, toName)), 0)),
+      perform(() => renameSync(at(fromDir, fromName), at(toDir, toName))),
     exchange: () => -errno.ENOSYS,
-    unlink: (dir, name) => attempt(() => (unlinkSync(at(dir, name)), 0)),
-    removeDirectory: (dir, name) => attempt(() => (rmdirSync(at(dir, name)), 0)),
-    syncHandle: (handle) => attempt(() => (fsyncSync(handle), 0)),
+    unlink: (dir, name) => perform(() => unlinkSync(at(dir, name))),
+    removeDirectory: (dir, name) => perform(() => rmdirSync(at(dir, name))),
+    syncHandle: (handle) => perform(() => fsyncSync(handle)),
     syncFileSystem(handle) {
-      if (!onLinux) return attempt(() => (fsyncSync(handle), 0))
+      if (!onLinux) return perform(() => fsyncSync(handle))
       const ended = spawnSync('sync', ['-f', `/proc/${process.pid}/fd/${handle}`], { stdio: 'ignore' })
       return ended.status === 0 ? 0 : -errno.EIO
     },

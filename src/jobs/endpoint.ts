@@ -113,7 +113,13 @@ export function batchOf(payload: Uint8Array): number {
 
 /** What happens during a run, for whoever shows or logs it. */
 export type RunEvent =
-  | { readonly type: 'run-start'; readonly runId: string; readonly source: string; readonly target: string; readonly mode: string }
+  | {
+      readonly type: 'run-start'
+      readonly runId: string
+      readonly source: string
+      readonly target: string
+      readonly mode: string
+    }
   | { readonly type: 'phase'; readonly phase: 'scan' | 'compare' | 'transfer' | 'apply' }
   | {
       readonly type: 'change'

@@ -27,7 +27,9 @@ export function parseEnd(text: string, isMachine: (name: string) => boolean): En
   const share = slash < 0 ? place : place.slice(0, slash)
   const sub = parseRelPath(slash < 0 ? '' : place.slice(slash + 1))
   if (share === '' || sub === undefined) {
-    throw new Failure('bad-end', `${text} names no share of ${before}`, { hint: `write ${before}:SHARE or ${before}:SHARE/FOLDER` })
+    throw new Failure('bad-end', `${text} names no share of ${before}`, {
+      hint: `write ${before}:SHARE or ${before}:SHARE/FOLDER`,
+    })
   }
   return { kind: 'remote', machine: before, share, sub }
 }

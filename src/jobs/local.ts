@@ -80,7 +80,11 @@ export class LocalEnd {
     this.#viewId = viewId
     const input = { tree: this.tree, root: this.root.handle, viewId, rules }
     try {
-      return await this.treeSeat.run('scan', { ...input, shelves }, shelves.map((shelf) => shelf.buffer as ArrayBuffer))
+      return await this.treeSeat.run(
+        'scan',
+        { ...input, shelves },
+        shelves.map((shelf) => shelf.buffer as ArrayBuffer),
+      )
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'state-broken') throw error
       // What was remembered is damaged: the whole root is looked at again.
@@ -106,8 +110,10 @@ export class LocalEnd {
   protected async save(): Promise<void> {
     const { put, removed } = await this.treeSeat.run('takeChanges', { tree: this.tree })
     if (put === undefined && removed.length === 0) return
-    saveTree(this.workshop.state, this.#treeKey, this.#viewId, { put: put === undefined ? [] : decodeShelf(put, this.#viewId),
-      removed })
+    saveTree(this.workshop.state, this.#treeKey, this.#viewId, {
+      put: put === undefined ? [] : decodeShelf(put, this.#viewId),
+      removed,
+    })
   }
 
   async close(save: boolean): Promise<void> {
@@ -136,7 +142,11 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     try {
       for (let done = false; !done && failed === undefined; ) {
         const slab = await this.#pool.take()
-        const filled = await seat.run('fill', { supply, slab: this.workshop.slabs.idOf(slab) ?? 0, start: payloadHeadBytes })
+        const filled = await seat.run('fill', {
+          supply,
+          slab: this.workshop.slabs.idOf(slab) ?? 0,
+          start: payloadHeadBytes,
+        })
         done = filled.done
         if (filled.learned !== undefined) this.#learned.push(filled.learned)
         new DataView(slab.buffer).setUint32(0, batch, true)

@@ -13,7 +13,7 @@ import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { Failure } from '../std/failure.ts'
-import { type OpenAnswer, type OpenRequest, secondsText } from '../wire/messages.ts'
+import { type OpenAnswer, type OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import { call } from './bulk.ts'
@@ -69,7 +69,7 @@ class RemoteEnd {
     if (listings.length !== paths.length)
       throw new Failure('protocol-broken', 'not as many listings came as were asked for')
     return listings.map(({ known, bytes, mtimeSeconds, mtimeNs }) =>
-      known ? { bytes, mtimeSeconds: parseSeconds(mtimeSeconds), mtimeNs } : undefined,
+      known ? { bytes, mtimeSeconds: Number(mtimeSeconds), mtimeNs } : undefined,
     )
   }
 
@@ -198,13 +198,6 @@ export async function openRemoteTarget(
   request: Omit<OpenRequest, 'role'>,
 ): Promise<RemoteTarget> {
   return new RemoteTarget(session, machine, await call(session, 'open', { ...request, role: 'target' }))
-}
-
-function parseSeconds(text: string): number {
-  const seconds = Number(text)
-  if (!Number.isSafeInteger(seconds) || secondsText(seconds) !== text)
-    throw new Failure('protocol-broken', 'a time is none')
-  return seconds
 }
 
 function checkedProblems(problems: readonly { path: string; code: string; detail: string }[]): Problem[] {

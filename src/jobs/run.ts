@@ -58,9 +58,20 @@ export async function runOnce(
   const target = parseEnd(request.target, reach.isMachine)
   checkEnds(source, target, realPath)
   const job = jobOf(request, source, target)
-  const { runId } = startRun(workshop.state, { job: job.id, source: endText(source, realPath), target: endText(target, realPath), mode: job.mode })
+  const { runId } = startRun(workshop.state, {
+    job: job.id,
+    source: endText(source, realPath),
+    target: endText(target, realPath),
+    mode: job.mode,
+  })
   listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
-  workshop.log.note('run-start', { runId, source: request.source, target: request.target, mode: job.mode, dryRun: job.dryRun })
+  workshop.log.note('run-start', {
+    runId,
+    source: request.source,
+    target: request.target,
+    mode: job.mode,
+    dryRun: job.dryRun,
+  })
   try {
     const end = await runEnds(workshop, reach, { request, job, source, target, runId }, listen, signal)
     record(workshop, runId, end)
@@ -74,16 +85,28 @@ export async function runOnce(
 }
 
 function cancelled(): Failure {
-  return new Failure('cancelled', 'the run was cancelled', { hint: 'what was complete is in place; the next run goes on from there' })
+  return new Failure('cancelled', 'the run was cancelled', {
+    hint: 'what was complete is in place; the next run goes on from there',
+  })
 }
 
 function record(workshop: Workshop, runId: string, end: FinishedRun): void {
   const { outcome, counts, problems } = end
   const exitCode = exitCodeOf(end)
   endRun(workshop.state, runId, { outcome, exitCode, counts, problems })
-  for (const { path, code, detail } of problems.slice(0, 1000)) workshop.log.note('problem', { runId, path, code, detail })
+  for (const { path, code, detail } of problems.slice(0, 1000))
+    workshop.log.note('problem', { runId, path, code, detail })
   const { supplied, wireBytesOut, wireBytesIn } = end
-  workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, requested: supplied, problems: problems.length, wireBytesOut, wireBytesIn })
+  workshop.log.note('run-end', {
+    runId,
+    outcome,
+    exitCode,
+    ...counts,
+    requested: supplied,
+    problems: problems.length,
+    wireBytesOut,
+    wireBytesIn,
+  })
 }
 
 export function exitCodeOf(end: RunEnd): number {
@@ -91,7 +114,13 @@ export function exitCodeOf(end: RunEnd): number {
   return end.problems.length > 0 ? 3 : 0
 }
 
-type Opened = { readonly request: RunRequest; readonly job: Job; readonly source: EndName; readonly target: EndName; readonly runId: string }
+type Opened = {
+  readonly request: RunRequest
+  readonly job: Job
+  readonly source: EndName
+  readonly target: EndName
+  readonly runId: string
+}
 
 async function runEnds(
   workshop: Workshop,

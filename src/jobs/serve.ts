@@ -12,7 +12,7 @@ import { systemSys } from '../disk/system.ts'
 import { decodeWants } from '../disk/wants.ts'
 import { present } from '../std/assert.ts'
 import { asFailure, Failure } from '../std/failure.ts'
-import { type OpenAnswer, type OpenRequest, secondsText } from '../wire/messages.ts'
+import { type OpenAnswer, type OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import type { StreamHandler } from '../wire/streams.ts'
@@ -214,23 +214,22 @@ export class Served {
 
   async #listings(
     paths: readonly string[],
-  ): Promise<{ listings: { known: boolean; bytes: Uint8Array; mtimeSeconds: string; mtimeNs: number }[] }> {
+  ): Promise<{ listings: { known: boolean; bytes: Uint8Array; mtimeSeconds: bigint; mtimeNs: number }[] }> {
     const found = await this.#mustEnd().listings(paths.map(mustPath))
     return {
       listings: found.map((listing) =>
         listing === undefined
-          ? { known: false, bytes: new Uint8Array(0), mtimeSeconds: '0', mtimeNs: 0 }
+          ? { known: false, bytes: new Uint8Array(0), mtimeSeconds: 0n, mtimeNs: 0 }
           : {
               known: true,
               bytes: listing.bytes,
-              mtimeSeconds: secondsText(listing.mtimeSeconds),
+              mtimeSeconds: BigInt(listing.mtimeSeconds),
               mtimeNs: listing.mtimeNs,
             },
       ),
     }
   }
 }
-
 
 function mustPath(text: string): RelPath {
   const path = parseRelPath(text)

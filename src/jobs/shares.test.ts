@@ -63,7 +63,7 @@ test('a share is given to every machine or to the named ones, and a refusal tell
   })
   for (const refusal of refusals) assert.deepEqual(refusal, refusals[0])
   assert.equal('code' in (refusals[0] ?? {}) && refusals[0], refusals[0])
-  failsWith('unknown-share', () => shareFor([], 'docs', 'nas'), /no share of that name/)
+  failsWith('unknown-share', () => shareFor([], 'docs', 'nas'), /no share named docs/)
 })
 
 test('what cannot be a share is refused, and nothing is written', () => {

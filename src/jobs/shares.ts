@@ -80,7 +80,7 @@ export function shareFor(shares: readonly Share[], name: string, machine: string
   const share = shares.find((one) => one.name === name)
   const isGiven = share?.for === undefined || share.for.some((one) => one.toLowerCase() === machine.toLowerCase())
   if (share === undefined || !isGiven) {
-    throw new Failure('unknown-share', 'this machine is given no share of that name', {
+    throw new Failure('unknown-share', `this machine is given no share named ${name}`, {
       hint: 'See share list on the machine that holds the folder.',
     })
   }

@@ -153,7 +153,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const slab = this.workshop.slabs.idOf(payload)
     const start = payload.byteOffset + payloadHeadBytes
     const where =
-      slab === undefined ? { pack: payload.slice(payloadHeadBytes) } : { slab, start, end: payload.byteOffset + payload.length }
+      slab === undefined
+        ? { pack: payload.slice(payloadHeadBytes) }
+        : { slab, start, end: payload.byteOffset + payload.length }
     await this.seat(seat).run('receive', { landing, ...where })
   }
 

@@ -210,7 +210,8 @@ export class ByteReader {
       const byte = this.u8()
       value += (byte & 0x7f) * scale
       if (byte < 0x80) {
-        if (count > 0 && byte === 0) throw new Failure('protocol-broken', 'a number is not written in its shortest form')
+        if (count > 0 && byte === 0)
+          throw new Failure('protocol-broken', 'a number is not written in its shortest form')
         if (value > max) throw new Failure('protocol-broken', `a number is above its bound ${max}`)
         return value
       }

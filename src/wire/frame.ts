@@ -74,6 +74,7 @@ export class FrameReader {
   /** The payload being filled; undefined between frames. */
   #payload: Uint8Array | undefined
   #payloadFilled = 0
+  #framesBegun = 0
   #stopped = false
 
   constructor(sink: FrameSink) {
@@ -94,6 +95,11 @@ export class FrameReader {
   /** Whether the bytes so far end between two frames. */
   get isBetweenFrames(): boolean {
     return this.#payload === undefined && this.#headerFilled === 0
+  }
+
+  /** How many frames have begun. */
+  get framesBegun(): number {
+    return this.#framesBegun
   }
 
   /** Takes the next bytes. They are copied: the caller may use the chunk again at once. */
@@ -122,6 +128,7 @@ export class FrameReader {
   #begin(): void {
     const header = this.#header
     this.#headerFilled = 0
+    this.#framesBegun += 1
     this.#stream = header.readUInt32LE(0)
     this.#kind = header[4] ?? 0
     this.#flags = header[5] ?? 0

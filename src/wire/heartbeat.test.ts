@@ -91,3 +91,29 @@ test('a peer that never reads is given up, pings or not', async () => {
   clock.advance(10_000)
   assert.equal(clock.timers, 0)
 })
+
+test('a peer that sends a byte now and then, and never a whole frame, is given up', async () => {
+  const clock = testClock()
+  const { session, peer } = await hand(clock)
+  peer.raw(frameHeader(1, frameKind.request, 0, 1_000_000))
+  for (let count = 0; count < 21; count++) {
+    peer.raw(Uint8Array.of(0))
+    await turn()
+    clock.advance(15_000)
+  }
+  assert.match((await session.closed)?.message ?? '', /does not finish what it began/)
+})
+
+test('a slow peer whose frames become whole lives', async () => {
+  const clock = testClock()
+  const { session, peer } = await hand(clock)
+  for (let count = 0; count < 60; count++) {
+    const frame = frameHeader(0, frameKind.ping, 0, 0)
+    peer.raw(frame.subarray(0, 5))
+    await turn()
+    clock.advance(15_000)
+    peer.raw(frame.subarray(5))
+  }
+  assert.equal(session.link.isClosed, false)
+  session.close()
+})

@@ -1,10 +1,11 @@
 // Whether the other side is still there. Each side sends something at least every `pingMs`, a ping if nothing else, and
-// takes the other for lost when nothing at all has come for `silenceMs`, or when what waits for it has not moved for
-// `stallMs`. No answer to a ping is waited for: on a slow line one would stand behind megabytes of data, and a live peer
+// takes the other for lost when nothing at all has come for `silenceMs`, or when for `stallMs` what waits for it has not
+// moved or one and the same frame of its has not become whole. No answer to a ping is waited for: on a slow line one would stand behind megabytes of data, and a live peer
 // would be taken for dead.
 
 import type { Clock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
+import type { FrameReader } from './frame.ts'
 import { frameKind } from './frame.ts'
 import type { Link } from './link.ts'
 import type { Outlet } from './outlet.ts'
@@ -13,6 +14,7 @@ type HeartbeatOptions = {
   readonly clock: Clock
   readonly link: Link
   readonly outlet: Outlet
+  readonly reader: FrameReader
   readonly pingMs: number
   readonly silenceMs: number
   readonly stallMs: number
@@ -31,11 +33,14 @@ export class Heartbeat {
   #isStopped = false
   #writesTaken = 0
   #lastMovedMs: number
+  #framesBegun = 0
+  #lastFrameMs: number
 
   constructor(options: HeartbeatOptions) {
     this.#options = options
     this.#lastHeardMs = options.clock.monotonicMs()
     this.#lastMovedMs = this.#lastHeardMs
+    this.#lastFrameMs = this.#lastHeardMs
   }
 
   start(): void {
@@ -61,17 +66,27 @@ export class Heartbeat {
   }
 
   #look(): void {
-    const { clock, link, outlet, pingMs, silenceMs, stallMs, lost } = this.#options
+    const { clock, link, outlet, reader, pingMs, silenceMs, stallMs, lost } = this.#options
     const now = clock.monotonicMs()
     if (link.waitingBytes === 0 || outlet.writesTaken !== this.#writesTaken) {
       this.#writesTaken = outlet.writesTaken
       this.#lastMovedMs = now
     }
+    if (reader.isBetweenFrames || reader.framesBegun !== this.#framesBegun) {
+      this.#framesBegun = reader.framesBegun
+      this.#lastFrameMs = now
+    }
     const isSilent = now - this.#lastHeardMs >= silenceMs
-    const hasStalled = now - this.#lastMovedMs >= stallMs
-    if (hasStalled || (isSilent && this.#isOverdue)) {
-      const why = hasStalled ? 'takes no data any more' : `was not heard of for ${Math.round(silenceMs / 1000)} s`
-      lost(new Failure('connection-lost', `${link.machine} ${why}`))
+    const trouble =
+      now - this.#lastMovedMs >= stallMs
+        ? 'takes no data any more'
+        : now - this.#lastFrameMs >= stallMs
+          ? 'does not finish what it began to send'
+          : isSilent && this.#isOverdue
+            ? `was not heard of for ${Math.round(silenceMs / 1000)} s`
+            : undefined
+    if (trouble !== undefined) {
+      lost(new Failure('connection-lost', `${link.machine} ${trouble}`))
       return
     }
     this.#isOverdue = isSilent

@@ -2,7 +2,7 @@
 // wants and digests travel inside as the flat bytes that core and disk define, and are checked there. A change of any
 // schema changes `messagesText`, whose digest a test holds against WIRE_VERSION.
 
-import { bytes, describeSchema, flag, list, type Of, optional, record, type Schema, text, uint } from './schema.ts'
+import { bytes, describeSchema, flag, int64, list, type Of, optional, record, type Schema, text, uint } from './schema.ts'
 
 const pathBytes = 4096
 const countMax = Number.MAX_SAFE_INTEGER
@@ -12,12 +12,7 @@ export const callBytesMax: number = 256 * 1024 * 1024
 
 const ignoreText = record({ directory: text(pathBytes), label: text(255), text: text(1024 * 1024) })
 const problem = record({ path: text(3 * pathBytes), code: text(64), detail: text(255) })
-const time = { mtimeSeconds: text(32), mtimeNs: uint(999_999_999) }
-
-/** Times may lie before 1970, which a uint can't say; as text they are exact and short. */
-export function secondsText(seconds: number): string {
-  return String(seconds)
-}
+const time = { mtimeSeconds: int64, mtimeNs: uint(999_999_999) }
 
 export const openRequest = record({
   share: text(63),

@@ -87,10 +87,12 @@ export class Outlet {
     this.pump()
   }
 
+  /** The session's credit with this much more, before anything is sent of it. */
   addSessionCredit(amount: number): number {
     this.#sessionCredit += amount
+    const credit = this.#sessionCredit
     this.pump()
-    return this.#sessionCredit
+    return credit
   }
 
   /** Sends what may go out now. */

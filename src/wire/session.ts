@@ -143,17 +143,18 @@ class SessionCore {
     this.#refused = refused
     this.#nextId = options.side === 'dialer' ? 1 : 2
     this.#outlet = new Outlet(link, options.clock, this.#limits.waitingBytes, (failure) => this.#overrun(failure))
-    this.#heartbeat = new Heartbeat({
-      clock: options.clock,
-      link,
-      outlet: this.#outlet,
-      ...this.#limits,
-      lost: (failure) => this.#cut(failure),
-    })
     this.#reader = new FrameReader({
       cap: (stream, kind, flags) => this.#cap(stream, kind, flags),
       allocate: (stream, length) => this.#streams?.allocate(stream, length),
       frame: (stream, kind, flags, payload) => this.#take(stream, kind, flags, payload),
+    })
+    this.#heartbeat = new Heartbeat({
+      clock: options.clock,
+      link,
+      outlet: this.#outlet,
+      reader: this.#reader,
+      ...this.#limits,
+      lost: (failure) => this.#cut(failure),
     })
   }
 

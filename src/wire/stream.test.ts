@@ -318,6 +318,34 @@ describe('streams', () => {
     a.close()
   })
 
+  test('a receiver without room ends the session, one that cancels while it is asked keeps its memory', async () => {
+    const memory = new Uint8Array(10)
+    const { a, b } = await openBoth(
+      memoryLinks(),
+      {},
+      {
+        onRequest: echo,
+        onStream: (name, _header, stream) => {
+          stream.allocate = () => {
+            if (name === 'full') return undefined
+            stream.cancel(new Failure('cancelled', 'not now'))
+            return memory
+          }
+          return true
+        },
+      },
+    )
+    const cancelled = a.openStream('cancelling', empty)
+    void cancelled.send(new Uint8Array(10).fill(1)).catch(() => {})
+    await rejectsWith(cancelled.done, 'cancelled')
+    assert.deepEqual(await a.request('echo', empty), empty)
+    assert.deepEqual(memory, new Uint8Array(10))
+    const full = a.openStream('full', empty)
+    void full.send(Uint8Array.of(1)).catch(() => {})
+    await rejectsWith(full.done, 'limit-exceeded', /no room/)
+    assert.equal((await b.closed)?.code, 'limit-exceeded')
+  })
+
   test('memory given for a payload is not written to after its stream was cancelled', async () => {
     const links = memoryLinks()
     const memory = new Uint8Array(1000)

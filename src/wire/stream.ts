@@ -14,6 +14,8 @@ export interface WireStream {
   /**
    * Set by a receiver that wants payloads in memory of its own (a shared slab): gives exactly `length` bytes, or
    * undefined where there is no room, which ends the session, for credit should have prevented it. Set it in `onStream`.
+   * What it gave comes to `onFrame`; or, when the stream or the session ends in the middle of the payload, never: once
+   * `done` has settled, nothing writes to such memory any more, and it is its owner's again.
    */
   allocate: ((lengthBytes: number) => Uint8Array | undefined) | undefined
   /**

@@ -136,7 +136,9 @@ export class Streams {
     if (this.#sessionAllowance < 0) {
       throw new Failure('limit-exceeded', 'more data came to a session than there was credit for')
     }
-    return stream?.allocate === undefined ? uninitialised(lengthBytes) : stream.allocate(lengthBytes)
+    const memory = stream?.allocate === undefined ? uninitialised(lengthBytes) : stream.allocate(lengthBytes)
+    // Cancelled while it was asked for memory: that memory is not to be written to.
+    return memory === undefined || stream === undefined || this.#open.has(id) ? memory : uninitialised(lengthBytes)
   }
 
   takeData(id: number, payload: Uint8Array): void {

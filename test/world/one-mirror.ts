@@ -189,7 +189,8 @@ function moveDirectories(
   for (const { from, to } of moves) {
     const parent = tree.record(parentOf(from))
     const row = parent?.find(utf8(nameOf(from))) ?? -1
-    const seen = parent?.stats.slice(row * statWidth, (row + 1) * statWidth) ?? new Uint32Array(statWidth)
+    const at = parent?.at(row) ?? 0
+    const seen = parent?.stats.slice(at, at + statWidth) ?? new Uint32Array(statWidth)
     const code = renameDirectory(sys, target.handle, from, to, seen)
     if (code !== undefined) into.problems.push({ path: from, code, detail: 'rename' })
     else {

@@ -1,0 +1,26 @@
+// Guards the wire: a change of any message without a new WIRE_VERSION fails here. Also that bounds are really there.
+
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { Failure } from '../std/failure.ts'
+import { calls, messagesText } from './messages.ts'
+import { decodeMessage, encodeMessage } from './schema.ts'
+import { WIRE_VERSION } from './version.ts'
+
+/** The digest of all messages, by the wire version that has them. Add a line with each new version; never change one. */
+const known = new Map([[1, 'af16b2bb6424b5588be8d62315ece538ab65294ef54321cdceeb3a8accfb917a']])
+
+test('the messages are those of this wire version', () => {
+  const digest = createHash('sha256').update(messagesText()).digest('hex')
+  assert.equal(digest, known.get(WIRE_VERSION), 'a message changed: raise WIRE_VERSION and note it in version.ts')
+})
+
+test('a message that is too large is refused in both directions', () => {
+  const [request] = calls.open
+  const fine = { share: 's', sub: '', role: 'source', job: 'j', create: false }
+  assert.deepEqual(decodeMessage(request, encodeMessage(request, fine)), fine)
+  assert.throws(() => encodeMessage(request, { ...fine, share: 's'.repeat(64) }), Failure)
+  const forged = encodeMessage(request, fine)
+  assert.throws(() => decodeMessage(request, forged.subarray(0, forged.length - 1)), Failure)
+})

@@ -1,0 +1,209 @@
+// What a person gets wrong, and what a machine can meet: each has an exit code and a message that names the value, and
+// nothing of theirs is lost. Every tree is the same before and after, byte for byte.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it, type TestContext } from 'node:test'
+import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-trees.ts'
+import { type Ended, type Pair, pairedMachines } from '../world/machines.ts'
+
+const mark = join('.nightferry', 'root.json')
+
+describe('wrong input', () => {
+  let pair: Pair
+  let source: string
+  let fixed: string
+
+  before(async () => {
+    pair = await pairedMachines()
+    const { world, nas, laptop, shared } = pair
+    source = world.folder('source')
+    fixed = world.folder('fixed')
+    writeTree(source, { 'a.txt': 'a', 'sub/b.txt': 'b', 'sub/deeper/': '' })
+    writeTree(fixed, { 'dear.txt': 'dear to me' })
+    writeTree(shared, { 'inside/c.txt': 'c' })
+    symlinkSync(source, join(world.directory, 'link'))
+    symlinkSync(fixed, join(shared, 'out'))
+    await Promise.all([
+      nas.must('share', 'add', 'fixed', fixed, '--read-only').then(() =>
+        nas.must('share', 'add', 'theirs', fixed, '--for', 'somebody'),
+      ),
+      laptop.mustSync('done', source, 'target'),
+    ])
+  })
+  after(() => pair?.world.close())
+
+  /** The whole world but the machines' own state. */
+  function everything(): string[] {
+    const { directory } = pair.world
+    const names = readdirSync(directory).filter((name) => !name.startsWith('state-'))
+    return names.sort().flatMap((name) => {
+      const path = join(directory, name)
+      return [name, ...(statSync(path).isDirectory() ? readTree(path) : [readFileSync(path, 'latin1')])]
+    })
+  }
+
+  async function refused(args: readonly string[], code: number, text: RegExp): Promise<Ended> {
+    const before = everything()
+    const ended = await pair.laptop.run(...args)
+    assert.equal(ended.code, code, `${args.join(' ')}: ${ended.stdout}${ended.stderr}`)
+    assert.match(ended.stderr, text)
+    assert.doesNotMatch(ended.stderr, /\n {4}at /, 'no stack is shown')
+    assert.deepEqual(everything(), before)
+    return ended
+  }
+
+  for (const [name, args, code, text] of [
+    ['a source that is missing', ['sync', 'no-such', 'nas:data'], 1, /no-such/],
+    ['a source that is missing on the other machine', ['sync', 'nas:data/no-such', 'new'], 1, /no-such/],
+    ['a file as source', ['sync', 'source/a.txt', 'nas:data'], 1, /source\/a\.txt/],
+    ['a file as target', ['sync', 'source', 'fixed/dear.txt'], 1, /fixed\/dear\.txt/],
+    ['a file as target there', ['sync', 'source', 'nas:data/inside/c.txt'], 1, /c\.txt/],
+    ['a target in a missing folder', ['sync', 'source', 'no-such/new'], 1, /no-such/],
+    ['a target in a missing folder there', ['sync', 'source', 'nas:data/no-such/new'], 1, /no-such/],
+    ['a target inside the source', ['sync', 'source', 'source/sub/new'], 2, /source\/sub\/new/],
+    ['a target inside the source, by a link', ['sync', 'source', 'link/new'], 2, /source\/new/],
+    ['a source inside the target', ['sync', 'source/sub', 'source'], 2, /source\/sub/],
+    ['equal ends', ['sync', 'source', 'source/'], 2, /source/],
+    ['equal ends, by a link', ['sync', 'link', './source'], 2, /source/],
+    ['two remote ends', ['sync', 'nas:data', 'nas:fixed'], 2, /nas.*other machines/],
+    ['an empty end', ['sync', 'source', ''], 2, /empty/],
+    ['an unknown machine', ['sync', 'source', 'nobody:data'], 2, /nobody/],
+    ['an unknown share', ['sync', 'source', 'nas:nothing'], 12, /nothing/],
+    ['a share that is for others', ['sync', 'nas:theirs', 'new'], 12, /theirs/],
+    ['a read-only share as target', ['sync', 'source', 'nas:fixed'], 12, /fixed/],
+    ['a share with no name', ['sync', 'source', 'nas:'], 2, /nas:/],
+    ['a way out of a share', ['sync', 'nas:data/../fixed', 'new'], 2, /nas:data\/\.\.\/fixed/],
+    ['a link that leads out of a share', ['sync', 'nas:data/out', 'new'], 12, /data\/out/],
+    ['a link out of a share as target', ['sync', 'source', 'nas:data/out'], 12, /data\/out/],
+    ['our own directory as an end', ['sync', 'source', 'nas:data/.nightferry'], 2, /\.nightferry/],
+    ['an unknown mode', ['sync', 'source', 'new', '--mode', 'sideways'], 2, /sideways/],
+    ['a limit that is no number', ['sync', 'source', 'new', '--max-delete', 'lots'], 2, /lots/],
+    ['a limit above all', ['sync', 'source', 'new', '--max-delete', '101%'], 2, /101%/],
+    ['a negative limit', ['sync', 'source', 'new', '--max-delete=-1'], 2, /-1/],
+    ['an ignore file that is missing', ['sync', 'source', 'new', '--ignore-file', 'no-rules'], 2, /no-rules/],
+    ['an unknown option', ['sync', 'source', 'new', '--wings'], 2, /--wings/],
+    ['a missing target', ['sync', 'source'], 2, /target/],
+    ['an end too many', ['sync', 'source', 'new', 'newer'], 2, /argument/],
+    ['an unknown verb', ['sink', 'source', 'new'], 2, /sink/],
+    ['a port that is none', ['serve', '--listen', '127.0.0.1:70000'], 2, /70000/],
+    ['an address that is none', ['serve', '--listen', 'a:b:c'], 2, /a:b:c/],
+    ['a name that no machine may have', ['serve', '--name', 'a/b', '--listen', '127.0.0.1:0'], 2, /a\/b/],
+    ['a share of what is missing', ['share', 'add', 'x', 'no-such'], 1, /no-such/],
+    ['a share of a file', ['share', 'add', 'x', 'fixed/dear.txt'], 1, /dear\.txt/],
+    ['a share name that is none', ['share', 'add', 'a b', 'fixed'], 2, /a b/],
+    ['removing a share that is none', ['share', 'remove', 'nothing'], 12, /nothing/],
+    ['removing a machine that is none', ['machines', 'remove', 'nobody'], 2, /nobody/],
+  ] as const) {
+    it(`refuses ${name}`, async () => void (await refused(args, code, text)))
+  }
+
+  it('refuses a port that is taken', async () => {
+    await refused(['serve', '--listen', `127.0.0.1:${pair.nas.port}`], 1, new RegExp(String(pair.nas.port)))
+  })
+
+  it('reads a read-only share', async () => {
+    await pair.laptop.mustSync('done', 'nas:fixed', 'copy-of-fixed')
+    assertSameTree(join(pair.world.directory, 'copy-of-fixed'), fixed)
+  })
+
+  it('says failures as JSON too', async () => {
+    const { failure, code } = await pair.laptop.sync('source', 'nas:nothing')
+    assert.equal(code, 12)
+    assert.equal(failure?.code, 'unknown-share')
+    assert.match(String(failure?.message), /nothing/)
+  })
+
+  it('halts where the target lost its marker: emptied, replaced or not mounted', async () => {
+    const { world, laptop } = pair
+    const target = join(world.directory, 'target')
+    const away = join(world.directory, 'away')
+    renameSync(target, away)
+    await refused(['sync', 'source', 'target'], 15, /target/)
+    assert.ok(!existsSync(target), 'the missing target was not made again')
+    world.folder('target')
+    await refused(['sync', 'source', 'target'], 15, /target.*marker/)
+    await refused(['sync', 'source', 'target', '--release'], 15, /target/)
+    rmSync(target, { recursive: true })
+    renameSync(away, target)
+    unlinkSync(join(target, mark))
+    await refused(['sync', 'source', 'target'], 15, /--new-target/)
+    await laptop.mustSync('unchanged', 'source', 'target', '--new-target')
+    await laptop.mustSync('unchanged', 'source', 'target')
+  })
+
+  it('halts where another folder with a marker of its own lies in the place of the target', async () => {
+    const { world, laptop } = pair
+    await laptop.mustSync('done', 'source', 'other')
+    const target = join(world.directory, 'target')
+    renameSync(target, `${target}-1`)
+    renameSync(join(world.directory, 'other'), target)
+    await refused(['sync', 'source', 'target'], 15, /target/)
+    renameSync(target, join(world.directory, 'other'))
+    renameSync(`${target}-1`, target)
+  })
+
+  it('refuses a target of a newer format without writing', async () => {
+    const target = join(pair.world.directory, 'target')
+    const marker = readFileSync(join(target, mark), 'utf8')
+    const newer = marker.replace('"version":1', '"version":99')
+    assert.notEqual(newer, marker)
+    writeFileSync(join(target, mark), newer)
+    const own = readTree(join(target, '.nightferry'))
+    await refused(['sync', 'source', 'target'], 1, /newer Nightferry/)
+    assert.deepEqual(readTree(join(target, '.nightferry')), own)
+    writeFileSync(join(target, mark), marker)
+  })
+
+  it('says so when the machine does not answer', async () => {
+    const { nas } = pair
+    await nas.stop()
+    await refused(['sync', 'source', 'nas:data'], 13, /nas|127\.0\.0\.1/)
+    await nas.serve()
+  })
+
+  it('refuses a machine that ended the pairing', async () => {
+    const { nas, laptop } = pair
+    await nas.must('machines', 'remove', 'laptop')
+    await refused(['sync', 'source', 'nas:data'], 12, /Pair the two machines again/)
+    await nas.pairWith(laptop)
+    await pair.laptop.mustSync('planned', 'source', 'nas:data', '--dry-run')
+  })
+
+  it('keeps what is complete when the disk is full, and goes on when it is not', async (t) => {
+    const small = pair.world.folder('small')
+    if (!mounted(t, small, 'size=3m')) return
+    try {
+      const large = pair.world.folder('large')
+      writeTree(large, { first: contentOf('first', 1e6), second: contentOf('second', 3e6), 'x/third': 'third' })
+      const full = await pair.laptop.run('sync', 'large', 'small')
+      assert.equal(full.code, 1, full.stdout + full.stderr)
+      assert.match(full.stderr, /no space.*small/)
+      for (const line of readTree(small)) assert.ok(readTree(large).includes(line), `${line} is not complete`)
+      spawnSync('mount', ['-o', 'remount,size=9m', small])
+      await pair.laptop.mustSync('done', 'large', 'small')
+      assertSameTree(small, large)
+    } finally {
+      spawnSync('umount', [small])
+    }
+  })
+})
+
+/** Mounts a small file system; where that can't be done the test is skipped. */
+function mounted(t: TestContext, path: string, options: string): boolean {
+  const isMounted = process.getuid?.() === 0 && spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]).status === 0
+  if (!isMounted) t.skip('mounting a small file system needs root and the right to mount')
+  return isMounted
+}
