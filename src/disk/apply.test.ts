@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { FaultySys } from '../../test/world/faulty-sys.ts'
-import { contents, facts, plant } from '../../test/world/planted.ts'
-import { type MirrorOptions, type Mirrored, mirror } from '../../test/world/one-mirror.ts'
-import { errno, type Sys } from './sys.ts'
+import { contents, facts, kept, plant, staging } from '../../test/world/planted.ts'
+import { type MirrorOptions, type Mirrored, mirror, problemsOf } from '../../test/world/one-mirror.ts'
+import type { Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
 import { openPortableSys } from './sys-portable.ts'
 
@@ -21,23 +21,6 @@ function twoFolders(): { source: string; target: string } {
 }
 
 const forms: readonly (() => Sys)[] = process.platform === 'linux' ? [openLinuxSys, openPortableSys] : [openPortableSys]
-
-function problemsOf(mirrored: Mirrored): string[] {
-  return mirrored.problems.map(({ path, code }) => `${path}: ${code}`).sort()
-}
-
-/** The texts of what was kept aside below `.nightferry/kept`. */
-function kept(target: string): string[] {
-  const path = join(target, '.nightferry', 'kept')
-  if (!existsSync(path)) return []
-  return readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
-}
-
-function staging(target: string): string[] {
-  return readdirSync(join(target, '.nightferry', 'staging'))
-}
 
 for (const open of forms) {
   const real = open()
@@ -259,9 +242,23 @@ for (const open of forms) {
           })
         const end = await run(folders, { sys })
         assert.deepEqual(problemsOf(end), ['replaced: target-changed'])
+        assert.equal(contents(folders.target)['replaced'], 'a person wrote this')
         await run(folders)
-        const texts = [contents(folders.target)['replaced'], ...kept(folders.target)]
-        assert.ok(texts.includes('a person wrote this') && texts.includes('and this at once'), texts.join())
+        assert.deepEqual(kept(folders.target), ['and this at once'])
+      })
+
+    if (!real.exactRenames)
+      it('edited between the look and the rename over: the edited version goes back', async () => {
+        const folders = twoFolders()
+        plant(folders.source, source)
+        plant(folders.target, { replaced: 'old' })
+        const sys = new FaultySys(real).on('renameOver', {
+          name: 'replaced',
+          before: () => edit(folders.target, 'replaced', 'a person wrote this'),
+        })
+        const end = await run(folders, { sys })
+        assert.deepEqual(problemsOf(end), ['replaced: target-changed'])
+        assert.equal(contents(folders.target)['replaced'], 'a person wrote this')
       })
 
     it('made between the look and the rename: a new name is never taken', async () => {
@@ -322,204 +319,5 @@ for (const open of forms) {
       assert.deepEqual(problemsOf(end), ['f: target-changed'])
       assert.equal(facts(folders.target)['f'], 'mine 644 1700000000000')
     })
-  })
-
-  describe(`apply ${real.form}: what was not seen is never destroyed`, () => {
-    it('a directory that goes leaves behind what is ignored, unseen, special or ours', async () => {
-      const folders = twoFolders()
-      plant(folders.source, { '.rules': '*.keep\nhidden/\n', other: 'o' })
-      plant(folders.target, {
-        '.rules': '*.keep\nhidden/\n',
-        other: 'o',
-        'goes/seen': 's',
-        'goes/below/seen': 's',
-        'goes/below/a.keep': 'ignored',
-        'goes/hidden/deep/file': 'in an ignored directory',
-        'ours/seen': 's',
-        'ours/.nightferry/root.json': 'another target',
-        'late/seen': 's',
-        'edited/seen': 's',
-      })
-      const end = await run(folders, {
-        ignoreFiles: ['.rules'],
-        written() {
-          writeFileSync(join(folders.target, 'late/came'), 'came later')
-          writeFileSync(join(folders.target, 'edited/seen'), 'edited later')
-        },
-      })
-      assert.deepEqual(problemsOf(end), ['edited: not-empty', 'goes: not-empty', 'late: not-empty', 'ours: not-empty'])
-      assert.deepEqual(contents(folders.target), {
-        '.rules': '*.keep\nhidden/\n',
-        edited: '/',
-        'edited/seen': 'edited later',
-        goes: '/',
-        'goes/below': '/',
-        'goes/below/a.keep': 'ignored',
-        'goes/hidden': '/',
-        'goes/hidden/deep': '/',
-        'goes/hidden/deep/file': 'in an ignored directory',
-        late: '/',
-        'late/came': 'came later',
-        other: 'o',
-        ours: '/',
-        'ours/.nightferry': '/',
-        'ours/.nightferry/root.json': 'another target',
-      })
-    })
-
-    it('a directory that becomes a file stays while it holds what was not seen', async () => {
-      const folders = twoFolders()
-      plant(folders.source, { '.rules': '*.keep\n', ignored: 'now a file', link: { link: 'now a link' }, late: 'now a file' })
-      plant(folders.target, {
-        '.rules': '*.keep\n',
-        'ignored/a.keep': 'ignored',
-        'ignored/seen': 's',
-        'link/below/b.keep': 'ignored too',
-        'late/seen': 's',
-      })
-      const end = await run(folders, {
-        ignoreFiles: ['.rules'],
-        written: () => writeFileSync(join(folders.target, 'late/came'), 'came later'),
-      })
-      assert.deepEqual(problemsOf(end), ['ignored: not-empty', 'late: not-empty', 'link: not-empty'])
-      assert.deepEqual(contents(folders.target), {
-        '.rules': '*.keep\n',
-        ignored: '/',
-        'ignored/a.keep': 'ignored',
-        'ignored/seen': 's',
-        late: '/',
-        'late/came': 'came later',
-        'late/seen': 's',
-        link: '/',
-        'link/below': '/',
-        'link/below/b.keep': 'ignored too',
-      })
-    })
-
-    it('what is written into a displaced directory before it is dropped goes back, or is kept', async () => {
-      const folders = twoFolders()
-      plant(folders.source, { file: 'now a file' })
-      plant(folders.target, { 'file/seen': 's', 'goes/seen': 's' })
-      const end = await run(folders, {
-        landed() {
-          // Someone stands in the directory, which now lies in the staging directory.
-          for (const name of staging(folders.target)) {
-            writeFileSync(join(folders.target, '.nightferry/staging', name, 'late'), 'written late')
-          }
-        },
-      })
-      assert.deepEqual(problemsOf(end), ['file: not-empty', 'goes: not-empty'])
-      assert.equal(contents(folders.target)['goes/late'], 'written late')
-      assert.equal(contents(folders.target)['file'], 'now a file')
-      await run(folders)
-      assert.ok(kept(folders.target).includes('written late'))
-    })
-
-    it('a file that is written to after it was displaced is kept', async () => {
-      const folders = twoFolders()
-      plant(folders.source, { f: 'new version' })
-      plant(folders.target, { f: 'old', goes: 'old too' })
-      const end = await run(folders, {
-        landed() {
-          for (const name of staging(folders.target)) {
-            writeFileSync(join(folders.target, '.nightferry/staging', name), `late in ${readFileSync(join(folders.target, '.nightferry/staging', name), 'utf8')}`)
-          }
-        },
-      })
-      assert.deepEqual(problemsOf(end), ['f: target-changed', 'goes: target-changed'])
-      await run(folders)
-      const texts = [...Object.values(contents(folders.target)), ...kept(folders.target)]
-      assert.ok(texts.includes('late in old') && texts.includes('late in old too'), texts.join())
-    })
-
-    it('a directory that could not be put back as a whole is merged into what took its name', async () => {
-      const folders = twoFolders()
-      plant(folders.source, { other: 'o' })
-      plant(folders.target, { other: 'o', 'goes/seen': 's' })
-      const end = await run(folders, {
-        written: () => writeFileSync(join(folders.target, 'goes/unseen'), 'unseen'),
-        landed() {
-          mkdirSync(join(folders.target, 'goes'))
-          writeFileSync(join(folders.target, 'goes/fresh'), 'fresh')
-        },
-      })
-      assert.deepEqual(problemsOf(end), ['goes: not-empty'])
-      assert.deepEqual(contents(folders.target), { goes: '/', 'goes/fresh': 'fresh', 'goes/unseen': 'unseen', other: 'o' })
-    })
-  })
-
-  describe(`apply ${real.form}: what a file system refuses`, () => {
-    it('puts back what was taken aside for something that then could not land', async () => {
-      for (const [kind, folder] of Object.entries({ file: { x: 'now a file' }, link: { x: { link: 'l' } }, directory: { 'x/in': 'd' } })) {
-        const folders = twoFolders()
-        plant(folders.source, folder)
-        plant(folders.target, kind === 'directory' ? { x: 'was a file' } : { 'x/seen': 'was in a directory' })
-        const before = contents(folders.target)
-        const call = kind === 'directory' ? 'makeDirectory' : 'renameNoReplace'
-        const sys = new FaultySys(real).on(call, { name: 'x', nth: kind === 'directory' ? 1 : 2, result: -errno.ENOSPC })
-        const end = await run(folders, { sys })
-        assert.ok(problemsOf(end).includes('x: no-space'), problemsOf(end).join())
-        assert.deepEqual(contents(folders.target), before)
-        assert.equal(end.counts.replaced, 0)
-      }
-    })
-
-    it('keeps what was taken aside when its name was taken meanwhile', async () => {
-      const folders = twoFolders()
-      plant(folders.source, { x: 'now a file' })
-      plant(folders.target, { 'x/seen': 'was in a directory' })
-      const sys = new FaultySys(real).on('renameNoReplace', {
-        name: 'x',
-        nth: 2,
-        before: () => writeFileSync(join(folders.target, 'x'), 'a person was quicker'),
-      })
-      const end = await run(folders, { sys })
-      assert.deepEqual(problemsOf(end), ['x: target-changed'])
-      assert.deepEqual(contents(folders.target), { x: 'a person was quicker' })
-      await run(folders)
-      assert.deepEqual(kept(folders.target), ['was in a directory'])
-    })
-
-    for (const [name, code, told] of [
-      ['EACCES', errno.EACCES, 'permission-denied'],
-      ['EXDEV', errno.EXDEV, 'other-device'],
-      ['ENOSPC', errno.ENOSPC, 'no-space'],
-      ['ENAMETOOLONG', errno.ENAMETOOLONG, 'name-too-long'],
-      ['EIO', errno.EIO, 'write-failed'],
-    ] as const)
-      it(`tells ${name} as ${told}, for that path alone, and the next run completes it`, async () => {
-        const folders = twoFolders()
-        plant(folders.source, { a: 'a', b: 'b' })
-        plant(folders.target, {})
-        const sys = new FaultySys(real).on('renameNoReplace', { name: 'a', result: -code })
-        const end = await run(folders, { sys })
-        assert.deepEqual(problemsOf(end), [`a: ${told}`])
-        assert.deepEqual(contents(folders.target), { b: 'b' })
-        assert.deepEqual(problemsOf(await run(folders)), [])
-        assert.deepEqual(facts(folders.target), facts(folders.source))
-      })
-
-    it('lands a new directory file by file where it can not be renamed whole', async () => {
-      const folders = twoFolders()
-      plant(folders.source, { 'd/a': 'a', 'd/l': { link: 'x' }, 'd/below/b': 'b', 'd/empty': '' })
-      plant(folders.target, {})
-      const sys = new FaultySys(real).on('renameNoReplace', { name: 'd', result: -errno.EXDEV }).on('renameNoReplace', { name: 'below', result: -errno.EACCES })
-      const end = await run(folders, { sys })
-      assert.deepEqual(problemsOf(end), [])
-      assert.deepEqual(facts(folders.target), facts(folders.source))
-      assert.deepEqual(staging(folders.target), [])
-    })
-
-    if (real.exactRenames)
-      it('replaces without EXCHANGE where the file system has none', async () => {
-        const folders = twoFolders()
-        plant(folders.source, { f: 'new version', x: 'now a file' })
-        plant(folders.target, { f: 'old', 'x/in': 'was a directory' })
-        const sys = new FaultySys(real).on('exchange', { sticky: true, result: -errno.EINVAL })
-        const end = await run(folders, { sys })
-        assert.deepEqual(problemsOf(end), [])
-        assert.deepEqual(facts(folders.target), facts(folders.source))
-        assert.deepEqual(staging(folders.target), [])
-      })
   })
 }

@@ -104,6 +104,10 @@ export interface TargetEnd extends End {
   finish(): Promise<ApplyResult>
 }
 
+/**
+ * Bytes that a source leaves free before each payload, in the payload's own memory: whoever frames it may write there.
+ */
+export const payloadHeadroomBytes = 16
 /** Bytes before the pack in a payload: batch number u32, zero u32. */
 export const payloadHeadBytes = 8
 

@@ -18,7 +18,7 @@ import type { Clock } from '../std/clock.ts'
 import type { Crew, Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import type { Log } from '../std/log.ts'
-import { type EndFacts, type PackSink, payloadHeadBytes, type SourceEnd } from './endpoint.ts'
+import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, type SourceEnd } from './endpoint.ts'
 import { SlabPool, type SlabStore } from './slabs.ts'
 
 /** What ends of this machine share; owned by the process. */
@@ -145,12 +145,12 @@ export class LocalSource extends LocalEnd implements SourceEnd {
         const filled = await seat.run('fill', {
           supply,
           slab: this.workshop.slabs.idOf(slab) ?? 0,
-          start: payloadHeadBytes,
+          start: payloadHeadroomBytes + payloadHeadBytes,
         })
         done = filled.done
         if (filled.learned !== undefined) this.#learned.push(filled.learned)
-        new DataView(slab.buffer).setUint32(0, batch, true)
-        const payload = slab.subarray(0, payloadHeadBytes + filled.length)
+        new DataView(slab.buffer).setUint32(payloadHeadroomBytes, batch, true)
+        const payload = slab.subarray(payloadHeadroomBytes, payloadHeadroomBytes + payloadHeadBytes + filled.length)
         const sent = sink(payload)
           .catch((error: unknown) => {
             failed ??= error

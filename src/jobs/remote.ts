@@ -25,6 +25,7 @@ import {
   type PackSink,
   type PlanTotals,
   payloadHeadBytes,
+  payloadHeadroomBytes,
   type SourceEnd,
   type TargetEnd,
 } from './endpoint.ts'
@@ -167,7 +168,7 @@ export class RemoteTarget extends RemoteEnd implements TargetEnd {
   }
 
   async receive(payload: Uint8Array): Promise<void> {
-    await this.#packs.send(payload)
+    await this.#packs.send(payload, { hasHeadroom: payload.byteOffset >= payloadHeadroomBytes })
   }
 
   async written(batch: number, last: boolean): Promise<{ again: Uint8Array; count: number }> {

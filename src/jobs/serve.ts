@@ -16,6 +16,7 @@ import { type OpenAnswer, type OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import type { StreamHandler } from '../wire/streams.ts'
+import { payloadHeadroomBytes } from './endpoint.ts'
 import { answerCall, type CallHandlers, type CallInput } from './bulk.ts'
 import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
 import { packStream } from './remote.ts'
@@ -163,7 +164,7 @@ export class Served {
     let packs = 0
     await this.#mustSource().supply(batch, wants, async (payload) => {
       packs++
-      await stream.send(payload)
+      await stream.send(payload, { hasHeadroom: payload.byteOffset >= payloadHeadroomBytes })
     })
     const names = decodeWants(wants)
     for (const { path, names: files } of names)

@@ -5,10 +5,11 @@
 import { slabBytes } from '../disk/pack.ts'
 import type { DiskTasks } from '../disk/tasks.ts'
 import type { Crew } from '../std/crew.ts'
-import { payloadHeadBytes } from './endpoint.ts'
+import { payloadHeadBytes, payloadHeadroomBytes } from './endpoint.ts'
 
-/** A slab holds the head of a payload, and a pack. */
-const wholeBytes = slabBytes + payloadHeadBytes
+/** A slab holds some room, the head of a payload, and a pack. */
+const payloadBytesMax = slabBytes + payloadHeadBytes
+const wholeBytes = payloadHeadroomBytes + payloadBytesMax
 
 /** All slabs of a process. */
 export class SlabStore {
@@ -95,7 +96,7 @@ export class PackInbox {
 
   /** Memory for a payload of this length, or undefined where it is larger than any pack. */
   readonly allocate = (length: number): Uint8Array | undefined => {
-    if (length > wholeBytes) return undefined
+    if (length > payloadBytesMax) return undefined
     return length < slabFromBytes ? new Uint8Array(length) : this.#pool.tryTake()?.subarray(0, length)
   }
 

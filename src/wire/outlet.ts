@@ -1,7 +1,7 @@
 // The way out of a session: frames onto a link. Control frames go at once; bulk frames wait for credit (of their stream
 // and of the session) and for room in the link, and streams that have both take turns, so that no stream starves another
-// and control never stands behind more than the little that the link holds. Payloads are never joined or copied here:
-// header and payload are handed to the link side by side.
+// and control never stands behind more than the little that the link holds. Payloads are never copied here: header
+// and payload are handed to the link side by side, or as one piece where the sender left room for the header.
 
 import { assert } from '../std/assert.ts'
 import type { Clock } from '../std/clock.ts'
@@ -17,6 +17,8 @@ export function frameCost(lengthBytes: number): number {
 /** A payload that waits to go out. Exactly one of the two is called. */
 export type Parcel = {
   readonly payload: Uint8Array
+  /** The twelve bytes before the payload, in its own memory, may be written to: then header and payload go out as one. */
+  readonly hasHeadroom: boolean
   taken(): void
   lost(failure: Failure): void
 }
@@ -29,6 +31,14 @@ export interface Sender {
   isQueued: boolean
   /** The last parcel that waited is on its way. */
   emptied(): void
+}
+
+/** Header and payload as one piece, which spares TLS a copy of both. */
+function joined(header: Uint8Array, payload: Uint8Array): Uint8Array {
+  const start = payload.byteOffset - header.length
+  const whole = new Uint8Array(payload.buffer, start, header.length + payload.length)
+  whole.set(header)
+  return whole
 }
 
 export class Outlet {
@@ -121,7 +131,8 @@ export class Outlet {
     sender.isQueued = sender.parcels.length > 0
     if (sender.isQueued) this.#queue.push(sender)
     this.#lastSentMs = this.#clock.monotonicMs()
-    this.#link.write([frameHeader(sender.id, frameKind.data, 0, payload.length), payload], (error) => {
+    const header = frameHeader(sender.id, frameKind.data, 0, payload.length)
+    this.#link.write(parcel.hasHeadroom ? [joined(header, payload)] : [header, payload], (error) => {
       this.#writesTaken += 1
       if (error) parcel.lost(lostConnection(this.#link.machine, error))
       else parcel.taken()

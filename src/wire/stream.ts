@@ -5,7 +5,7 @@
 
 import { assert } from '../std/assert.ts'
 import { Failure } from '../std/failure.ts'
-import { frameKind, maxBulkBytes } from './frame.ts'
+import { frameKind, headerBytes, maxBulkBytes } from './frame.ts'
 import { frameCost, type Outlet, type Parcel, type Sender } from './outlet.ts'
 import { encodeFailure } from './told-failure.ts'
 
@@ -20,9 +20,9 @@ export interface WireStream {
   allocate: ((lengthBytes: number) => Uint8Array | undefined) | undefined
   /**
    * Sends 1 to 4 MiB of bytes. Resolves when they may be changed again; several may be under way. Rejects with the
-   * failure that ended the stream.
+   * failure that ended the stream. `hasHeadroom`: the twelve bytes before the payload in its buffer may be written to.
    */
-  send(payload: Uint8Array): Promise<void>
+  send(payload: Uint8Array, options?: { readonly hasHeadroom: boolean }): Promise<void>
   /**
    * Takes payloads in order. They are the taker's until it calls `release`, which gives the sender new credit; a frame
    * never released stays counted for ever. A Failure thrown by `take` cancels the stream.
@@ -94,13 +94,14 @@ export class OpenStream implements WireStream, Sender {
     return this.#endIsSent
   }
 
-  send(payload: Uint8Array): Promise<void> {
+  send(payload: Uint8Array, options?: { readonly hasHeadroom: boolean }): Promise<void> {
     assert(payload.length > 0 && payload.length <= maxBulkBytes, 'a payload has 1 byte to 4 MiB')
+    assert(!options?.hasHeadroom || payload.byteOffset >= headerBytes, 'headroom lies before the payload')
     assert(!this.#isEnding, 'nothing is sent after the end')
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
       const lost = (failure: Failure): void => reject(this.#failure ?? failure)
-      this.parcels.push({ payload, taken: resolve, lost })
+      this.parcels.push({ payload, hasHeadroom: options?.hasHeadroom ?? false, taken: resolve, lost })
       this.#table.outlet.schedule(this)
     })
   }

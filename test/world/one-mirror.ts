@@ -229,3 +229,8 @@ function endOf(sys: Sys, root: Root, tree: Tree): End {
       files.flatMap(({ path, names }) => names.map((name) => digestIn(path, name))),
   }
 }
+
+/** `path: code` of each problem, sorted. */
+export function problemsOf(mirrored: Mirrored): string[] {
+  return mirrored.problems.map(({ path, code }) => `${path}: ${code}`).sort()
+}

@@ -1,7 +1,7 @@
 // Small folders for tests of disk: planted from a table, and read back as a table. One entry a path: text is a file's
 // content, `{}` a directory, `{ link }` a symlink, `{ text, mode, mtimeMs }` a file told exactly. For tests only.
 
-import { chmodSync, lstatSync, lutimesSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, lutimesSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 export type Planted =
@@ -67,4 +67,15 @@ export function allTexts(path: string): Set<string> {
     if (entry.isFile()) texts.add(readFileSync(join(entry.parentPath, entry.name), 'utf8'))
   }
   return texts
+}
+
+/** The texts of what a target keeps aside, sorted. */
+export function kept(target: string): string[] {
+  const path = join(target, '.nightferry', 'kept')
+  return existsSync(path) ? [...allTexts(path)].sort() : []
+}
+
+/** The names in a target's staging directory. */
+export function staging(target: string): string[] {
+  return readdirSync(join(target, '.nightferry', 'staging'))
 }

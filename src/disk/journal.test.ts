@@ -1,0 +1,282 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { Death, FaultySys } from '../../test/world/faulty-sys.ts'
+import { type MirrorOptions, mirror, problemsOf } from '../../test/world/one-mirror.ts'
+import { allTexts, contents, type Folder, facts, kept, plant, staging } from '../../test/world/planted.ts'
+import { Failure } from '../std/failure.ts'
+import { openTarget } from './root.ts'
+import { errno, type Sys } from './sys.ts'
+import { openLinuxSys } from './sys-linux.ts'
+import { openPortableSys } from './sys-portable.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'nf-journal-'))
+after(() => rmSync(home, { recursive: true, force: true }))
+
+let made = 0
+function twoFolders(): { source: string; target: string } {
+  const path = join(home, `case-${++made}`)
+  mkdirSync(path)
+  return { source: join(path, 'source'), target: join(path, 'target') }
+}
+
+type Scenario = { readonly source: Folder; readonly target: Folder; readonly move?: readonly [string, string] }
+
+const scenarios: Readonly<Record<string, Scenario>> = {
+  'create, replace, delete, attributes': {
+    source: {
+      'new file': 'n',
+      'new/deep/file': 'nd',
+      'new/link': { link: 'x' },
+      replaced: 'the new version',
+      'd/replaced': 'the newer version',
+      mode: { text: 'm', mode: 0o600 },
+    },
+    target: {
+      replaced: 'old',
+      'd/replaced': 'older',
+      mode: 'm',
+      'goes file': 'goes 1',
+      'goes/below/file': 'goes 2',
+      'goes/link': { link: 'y' },
+    },
+  },
+  'retype and rename': {
+    source: {
+      'dir to file': 'now a file',
+      'file to dir/in': 'now in a directory',
+      'link to file': 'was a link',
+      'dir to link': { link: 'target' },
+      'moves from': 'it moves',
+      'dir moves/f': 'in a directory that moves',
+    },
+    target: {
+      'dir to file/in': 'was in a directory',
+      'file to dir': 'was a file',
+      'link to file': { link: 'old target' },
+      'dir to link/in': 'was in another directory',
+      'moves from': 'it moves',
+      'dir moves/f': 'in a directory that moves',
+    },
+    move: ['moves from', 'moves to'],
+  },
+}
+
+const forms: readonly (() => Sys)[] = process.platform === 'linux' ? [openLinuxSys, openPortableSys] : [openPortableSys]
+
+for (const open of forms) {
+  const real = open()
+  /** Syncs are counted, not made: a process that dies loses nothing of what the kernel has. */
+  const quick = (): FaultySys =>
+    new FaultySys(real)
+      .on('syncFileSystem', { sticky: true, result: 0 })
+      .on('syncHandle', { sticky: true, result: 0 })
+
+  const prepare = (scenario: Scenario): { source: string; target: string } => {
+    const folders = twoFolders()
+    plant(folders.source, scenario.source)
+    plant(folders.target, scenario.target)
+    if (scenario.move !== undefined) {
+      const [from, to] = scenario.move
+      renameSync(join(folders.source, from), join(folders.source, to))
+    }
+    return folders
+  }
+  const dies = async (options: MirrorOptions & { sys: FaultySys }): Promise<void> => {
+    await assert.rejects(mirror(options), (error) => error instanceof Death)
+    options.sys.bury()
+  }
+  const recover = (target: string, sys: Sys = quick()): void =>
+    openTarget(sys, target, { create: true, machine: 'test', expectedId: undefined }).close()
+  const textsOf = (path: string): Set<string> => new Set([...Object.values(contents(path))].filter((text) => text !== '/'))
+
+  /** What must hold at every instant, and after the next run has opened the target. */
+  const checkNothingLost = (before: Record<string, string>, folders: { source: string; target: string }, at: string): void => {
+    const now = contents(folders.target)
+    const done = contents(folders.source)
+    for (const [path, text] of Object.entries(now)) {
+      const allowed = [before[path], done[path]]
+      assert.ok(allowed.includes(text), `${at}: ${path} holds ${text}`)
+    }
+    const isLanded = Object.entries(done).every(([path, text]) => now[path] === text)
+    const here = new Set([...allTexts(folders.target), ...textsOf(folders.target)])
+    for (const text of Object.values(before)) {
+      if (text === '/' || text.startsWith('->')) continue
+      assert.ok(isLanded || here.has(text), `${at}: the text ${text} is lost`)
+    }
+  }
+
+  describe(`journal ${real.form}: a process that dies`, () => {
+    for (const [name, scenario] of Object.entries(scenarios)) {
+      it(`loses nothing at any instant, and the next run completes: ${name}`, async () => {
+        const whole = quick()
+        await mirror({ sys: whole, ...prepare(scenario) })
+        assert.ok(whole.changes > 30, `${whole.changes} changes`)
+        for (let change = 1; change <= whole.changes; change++) {
+          const folders = prepare(scenario)
+          const before = contents(folders.target)
+          const at = `dead at change ${change}`
+          await dies({ sys: quick().dieAt(change), ...folders })
+          checkNothingLost(before, folders, at)
+          recover(folders.target)
+          checkNothingLost(before, folders, `${at}, recovered`)
+          const recovered = contents(folders.target)
+          for (const path of Object.keys(before)) {
+            const stays = Object.hasOwn(contents(folders.source), path)
+            assert.ok(!stays || Object.hasOwn(recovered, path), `${at}: ${path} is missing`)
+          }
+          const end = await mirror({ sys: quick(), ...folders })
+          assert.deepEqual(problemsOf(end), [], at)
+          assert.deepEqual(facts(folders.target), facts(folders.source), at)
+          assert.deepEqual(staging(folders.target), [], at)
+          assert.equal(existsSync(join(folders.target, '.nightferry', 'journal')), false, at)
+        }
+      })
+    }
+
+    it('loses nothing when the next run dies too, at any instant', async () => {
+      const scenario = scenarios['retype and rename'] as Scenario
+      // Everything has its name, nothing of what was displaced is gone.
+      const dieLanded = async (folders: { source: string; target: string }): Promise<void> => {
+        const sys = quick()
+        await dies({ sys, ...folders, landed: () => void sys.dieAt(sys.changes + 1) })
+      }
+      const trial = prepare(scenario)
+      await dieLanded(trial)
+      const whole = quick()
+      await mirror({ sys: whole, ...trial })
+      for (let change = 1; change <= whole.changes; change++) {
+        const folders = prepare(scenario)
+        const before = contents(folders.target)
+        await dieLanded(folders)
+        await dies({ sys: quick().dieAt(change), ...folders })
+        checkNothingLost(before, folders, `dead again at change ${change}`)
+        const end = await mirror({ sys: quick(), ...folders })
+        assert.deepEqual(problemsOf(end), [], `dead again at change ${change}`)
+        assert.deepEqual(facts(folders.target), facts(folders.source))
+      }
+    })
+
+    it('does not lose what a person wrote between the look and the change', async () => {
+      const last = real.exactRenames ? 'exchange' : 'renameOver'
+      for (const [path, call] of [['replaced', last], ['goes', 'renameNoReplace']] as const) {
+        const folders = twoFolders()
+        plant(folders.source, { replaced: 'the new version' })
+        plant(folders.target, { replaced: 'old', goes: 'goes' })
+        const sys = quick()
+        sys.on(call, {
+          name: path,
+          before: () => writeFileSync(join(folders.target, path), 'a person wrote this'),
+          after: () => void sys.dieAt(sys.changes + 1),
+        })
+        await dies({ sys, ...folders })
+        recover(folders.target)
+        assert.ok(allTexts(folders.target).has('a person wrote this'), path)
+        await mirror({ sys: quick(), ...folders })
+        assert.deepEqual(facts(folders.target), facts(folders.source))
+      }
+    })
+  })
+
+  describe(`journal ${real.form}: recovery`, () => {
+    const displaced = async (): Promise<{ source: string; target: string }> => {
+      const folders = twoFolders()
+      plant(folders.source, { stays: 's' })
+      plant(folders.target, { stays: 's', goes: 'it goes', 'd/below': 'it goes too' })
+      const sys = quick()
+      await dies({ sys, ...folders, landed: () => void sys.dieAt(sys.changes + 1) })
+      assert.deepEqual(contents(folders.target), { stays: 's' })
+      return folders
+    }
+    const refuses = (target: string, sys: Sys): void =>
+      assert.throws(
+        () => recover(target, sys),
+        (error) => error instanceof Failure && error.code === 'target-not-writable',
+      )
+
+    it('puts back what was taken away and says so', async () => {
+      const folders = await displaced()
+      const root = openTarget(real, folders.target, { create: true, machine: 'test', expectedId: undefined })
+      root.close()
+      assert.deepEqual(root.recovered.map(({ path, outcome }) => `${path} ${outcome}`).sort(), ['d put-back', 'goes put-back'])
+      assert.deepEqual(contents(folders.target), { d: '/', 'd/below': 'it goes too', goes: 'it goes', stays: 's' })
+      const again = openTarget(real, folders.target, { create: true, machine: 'test', expectedId: undefined })
+      again.close()
+      assert.deepEqual(again.recovered, [])
+    })
+
+    it('keeps what it can not put back, because its place is taken or gone', async () => {
+      const folders = await displaced()
+      writeFileSync(join(folders.target, 'goes'), 'a person took the name')
+      const root = openTarget(real, folders.target, { create: true, machine: 'test', expectedId: undefined })
+      root.close()
+      assert.equal(contents(folders.target)['goes'], 'a person took the name')
+      // What the scan saw of the file was to be deleted; it is done with.
+      assert.deepEqual(kept(folders.target), [])
+      const others = await displaced()
+      mkdirSync(join(others.target, 'd'))
+      recover(others.target)
+      assert.deepEqual(kept(others.target), ['it goes too'])
+    })
+
+    it('touches nothing when the journal can not be read, or something can not be renamed', async () => {
+      const folders = await displaced()
+      const before = staging(folders.target)
+      refuses(folders.target, new FaultySys(real).on('openFile', { name: 'journal', result: -errno.EIO }))
+      refuses(folders.target, new FaultySys(real).on('read', { result: -errno.EIO }))
+      refuses(folders.target, new FaultySys(real).on('renameNoReplace', { sticky: true, result: -errno.EIO }))
+      assert.deepEqual(staging(folders.target), before)
+      recover(folders.target)
+      assert.equal(contents(folders.target)['goes'], 'it goes')
+    })
+
+    it('keeps all that lies aside when a line is damaged', async () => {
+      for (const damage of ['{"slot":"../..","path":"x"}\n', '\xff\xfe\n', '[1]\n', 'null\n', '{"slot":"d","path":"../x","expected":[]}\n']) {
+        const folders = await displaced()
+        writeFileSync(join(folders.target, '.nightferry', 'journal'), Buffer.from(damage, 'latin1'))
+        recover(folders.target)
+        assert.deepEqual(kept(folders.target), ['it goes', 'it goes too'], damage)
+        assert.deepEqual(contents(folders.target), { stays: 's' })
+        assert.deepEqual(readdirSync(join(folders.target, '..')).sort(), ['source', 'target'])
+      }
+    })
+
+    it('is written and synced before anything is displaced, whole or not at all', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { replaced: 'the new version' })
+      plant(folders.target, { replaced: 'old', goes: 'goes' })
+      const sys = new FaultySys(real)
+      await mirror({ sys, ...folders })
+      const named = sys.trail.indexOf('renameOver journal.new journal')
+      const takes = sys.trail.findIndex((line) => / (replaced|goes)( |$)/.test(line) && !line.startsWith('createFile'))
+      assert.ok(named > 0 && sys.trail[named - 1] === 'syncHandle' && sys.trail[named + 1] === 'syncHandle')
+      assert.ok(named < takes, sys.trail.join('\n'))
+      for (const call of ['createFile', 'renameOver'] as const) {
+        const others = twoFolders()
+        plant(others.source, { replaced: 'the new version' })
+        plant(others.target, { replaced: 'old', goes: 'goes' })
+        const faulty = new FaultySys(real).on(call, { name: 'journal.new', result: -errno.ENOSPC })
+        await assert.rejects(mirror({ sys: faulty, ...others }), /refused/)
+        assert.deepEqual(contents(others.target), { goes: 'goes', replaced: 'old' })
+      }
+    })
+
+    it('is added to by a second group, and refuses to lose what it could not read', async () => {
+      const folders = await displaced()
+      const path = join(folders.target, '.nightferry', 'journal')
+      const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+      assert.deepEqual(lines.map((line) => (JSON.parse(line) as { path: string }).path).sort(), ['d', 'goes'])
+      const { writeJournal } = await import('./journal.ts')
+      const own = real.openRoot(join(folders.target, '.nightferry'))
+      const more = { slot: 'd123', path: 'other' as never, expected: new Array<number>(12).fill(0), staged: undefined }
+      assert.equal(writeJournal(new FaultySys(real).on('read', { result: -errno.EIO }), own, [more]), -errno.EIO)
+      assert.equal(readFileSync(path, 'utf8').trimEnd().split('\n').length, 2)
+      assert.equal(writeJournal(real, own, [more]), 0)
+      assert.equal(writeJournal(real, own, []), 0)
+      assert.deepEqual(readFileSync(path, 'utf8').trimEnd().split('\n').slice(0, 2), lines)
+      real.close(own)
+    })
+  })
+}
