@@ -165,4 +165,10 @@ function ended(error: unknown): number {
   return failure.exitCode
 }
 
+// Whoever reads our output may stop reading; a run goes on all the same.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: Error & { code?: string }) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
 process.exitCode = await main(process.argv.slice(2))

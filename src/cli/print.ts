@@ -153,11 +153,12 @@ export class RunPrinter {
   #showHalt(event: RunEvent & { type: 'halt' }): void {
     this.#clear()
     const write = (text: string): void => void process.stderr.write(`${text}\n`)
-    write(`halted: ${event.reason}.`)
+    write(`${this.#style.list ? 'a run would be halted' : 'halted'}: ${event.reason}.`)
     write(
       `It would delete ${showCount(event.deletes, 'entry').replace('entrys', 'entries')} and replace ${grouped(event.replaces)}; nothing was changed. Among them:`,
     )
     for (const path of event.sample) write(`  ${safeText(path)}`)
+    if (this.#style.list) return write('The run itself says so again, and changes nothing until it is released.')
     write('If this is what you want, run the same command once more with --release; it covers exactly this set.')
   }
 
@@ -165,7 +166,7 @@ export class RunPrinter {
     this.#clear()
     const elapsedMs = Math.round(systemClock.monotonicMs() - this.#startMs)
     if (this.#style.json) {
-      for (const problem of run.problems) this.#json({ type: 'problem', ...problem })
+      for (const problem of run.problems) this.#json({ type: 'problem', ...problem, path: showName(problem.path) })
       const { outcome, counts, problems, summary, contentBytes, wireBytesOut, wireBytesIn } = run
       const { files, sizeBytes } = summary
       this.#json({

@@ -47,6 +47,7 @@ export async function sync(source: string, target: string, options: SyncOptions)
       limit: limitOf(options.maxDelete),
       release: options.release ?? false,
       newTarget: options.newTarget ?? false,
+      listsChanges: dryRun || verbose || (json && !quiet),
     }
     const run = await runOnce(machine.workshop, machine.reach, request, printer.listen, stop.signal)
     const exitCode = exitCodeOf(run)

@@ -18,7 +18,11 @@ describe('entry', () => {
         assert.deepEqual(badNameBytes(text), bytes)
         const isAscii = bytes.every((byte) => byte < 0x80)
         assert.equal(text.isWellFormed(), isAscii)
-        assert.equal(Buffer.from(showName(text).replaceAll(/\\x(..)/g, (_, hex) => `%${hex}`)).length > 0, bytes.length > 0)
+        if (bytes.includes(0x5c)) return
+        const shown = showName(text).replace(/\\x(..)/g, (_, digits) =>
+          String.fromCharCode(Number.parseInt(digits, 16)),
+        )
+        assert.deepEqual(Uint8Array.from(Buffer.from(shown, 'latin1')), bytes)
       }),
     )
     const all = Uint8Array.from({ length: 256 }, (_, byte) => byte)

@@ -51,7 +51,12 @@ const rows: Row[] = [
   ['an emptied left halts at one', { leftEntries: 0, deletes: 1 }, byDefault, 'emptied-root'],
   ['an emptied left halts whatever the count', { leftEntries: 0, deletes: 1 }, count(999), 'emptied-root'],
   ['an emptied left halts whatever the percentage', { leftEntries: 0, deletes: 1 }, percent(100), 'emptied-root'],
-  ['an emptied left is told before a missing base', { leftEntries: 0, deletes: 1, hasBase: false }, byDefault, 'emptied-root'],
+  [
+    'an emptied left is told before a missing base',
+    { leftEntries: 0, deletes: 1, hasBase: false },
+    byDefault,
+    'emptied-root',
+  ],
   ['a left with one entry is not emptied', { leftEntries: 1, deletes: 1 }, byDefault, undefined],
 
   ['without a base one deletion halts', { deletes: 1, hasBase: false }, byDefault, 'no-base'],
@@ -117,7 +122,23 @@ describe('guard', () => {
     ] as const) {
       assert.deepEqual(parseGuardLimit(text), limit, text)
     }
-    const refused = ['', ' ', '%', '-1', '+1', '1.5', '1e3', '0x10', '1,000', '1 000', '5 %', '%5', '5%%', '101%', '999%']
+    const refused = [
+      '',
+      ' ',
+      '%',
+      '-1',
+      '+1',
+      '1.5',
+      '1e3',
+      '0x10',
+      '1,000',
+      '1 000',
+      '5 %',
+      '%5',
+      '5%%',
+      '101%',
+      '999%',
+    ]
     refused.push('1000000000', 'ten', 'default', 'none', '٣', '５', '5\n6', 'NaN', 'Infinity', '50%x', '5\0')
     for (const text of refused) assert.equal(parseGuardLimit(text), undefined, JSON.stringify(text))
   })

@@ -15,13 +15,15 @@ export type GuardFacts = {
   readonly deletes: number
   /** Files and symlinks that get other content, and entries that change their kind. */
   readonly replaces: number
-  /** These two roots were brought together by a run before. */
+  /** These two roots were brought together, under these very rules, by a run before. */
   readonly hasBase: boolean
+  /** They were, but under other rules: what those hid may be about to go. */
+  readonly rulesChanged?: boolean
 }
 
-export type HaltReason = 'emptied-root' | 'no-base' | 'too-many'
+export type HaltReason = 'emptied-root' | 'no-base' | 'rules-changed' | 'too-many'
 
-export type Halt = { readonly reason: HaltReason; readonly deletes: number; readonly replaces: number }
+type Halt = { readonly reason: HaltReason; readonly deletes: number; readonly replaces: number }
 
 const defaultPercent = 50
 const defaultPercentMinEntries = 10
@@ -33,7 +35,7 @@ export function inspect(facts: GuardFacts, limit: GuardLimit): Halt | undefined 
   if (guarded === 0) return undefined
   const halt = (reason: HaltReason): Halt => ({ reason, deletes: facts.deletes, replaces: facts.replaces })
   if (facts.leftEntries === 0 && facts.deletes > 0) return halt('emptied-root')
-  if (!facts.hasBase) return halt('no-base')
+  if (!facts.hasBase) return halt(facts.rulesChanged === true ? 'rules-changed' : 'no-base')
   return exceeds(guarded, facts.rightEntries, limit) ? halt('too-many') : undefined
 }
 
@@ -66,6 +68,8 @@ export function haltText(reason: HaltReason): string {
       return 'the source is empty, and the target would be emptied'
     case 'no-base':
       return 'these two folders were never brought together before, and the target holds something else'
+    case 'rules-changed':
+      return 'the mode or the ignore rules are not those of the last run, and what they hid or kept would go'
     case 'too-many':
       return 'more would be deleted or replaced than the limit allows'
   }

@@ -45,7 +45,9 @@ const badName = fc
   .map(badNameText)
 
 const plain = { mode: 0, mtimeSeconds: 0, mtimeNs: 0, sizeBytes: 0, edits: 0, link: undefined, summary: undefined }
-const summary = fc.record({ fingerprint: bytes32, files: whole, directories: whole, sizeBytes: whole }).map((one) => ({ ...one }))
+const summary = fc
+  .record({ fingerprint: bytes32, files: whole, directories: whole, sizeBytes: whole })
+  .map((one) => ({ ...one }))
 const someEntry: fc.Arbitrary<Entry> = fc.oneof(
   fc.record({ name: goodName, mode, summary }).map((facts) => ({ ...plain, kind: 'directory' as const, ...facts })),
   fc
@@ -160,10 +162,28 @@ describe('listing', () => {
   })
 
   it('refuses entries that are out of order or twice there', () => {
-    const [a, b, upper, long] = ['a', 'b', 'B', 'aa'].map((name) => entryOf(name, file('x'))) as [Entry, Entry, Entry, Entry]
+    const [a, b, upper, long] = ['a', 'b', 'B', 'aa'].map((name) => entryOf(name, file('x'))) as [
+      Entry,
+      Entry,
+      Entry,
+      Entry,
+    ]
     const bad = entryOf('\udcff', special)
-    for (const entries of [[a, b], [upper, a, long, b], [a, bad]]) assert.equal(readListing(encode(entries)).length, entries.length)
-    for (const entries of [[b, a], [a, a], [a, { ...a, kind: 'special' as const }], [long, a], [a, upper], [bad, a], [bad, bad]]) {
+    for (const entries of [
+      [a, b],
+      [upper, a, long, b],
+      [a, bad],
+    ])
+      assert.equal(readListing(encode(entries)).length, entries.length)
+    for (const entries of [
+      [b, a],
+      [a, a],
+      [a, { ...a, kind: 'special' as const }],
+      [long, a],
+      [a, upper],
+      [bad, a],
+      [bad, bad],
+    ]) {
       refuses(encode(entries), entries.map((entry) => entry.name).join())
     }
   })
@@ -171,9 +191,25 @@ describe('listing', () => {
   it('refuses names that are none', () => {
     const special = kindNumber('special')
     for (const name of ['a', 'a b', 'ä', 'x'.repeat(nameMaxBytes)]) {
-      assert.deepEqual(readListing(named(special, name)).map((entry) => entry.name), [name])
+      assert.deepEqual(
+        readListing(named(special, name)).map((entry) => entry.name),
+        [name],
+      )
     }
-    const none = ['', '.', '..', '/', 'a/b', '../x', '\0', 'a\0', '.nightferry', '.NightFerry', 'nightf~1', 'x'.repeat(256)]
+    const none = [
+      '',
+      '.',
+      '..',
+      '/',
+      'a/b',
+      '../x',
+      '\0',
+      'a\0',
+      '.nightferry',
+      '.NightFerry',
+      'nightf~1',
+      'x'.repeat(256),
+    ]
     for (const name of none) refuses(named(special, name), JSON.stringify(name))
     refuses(named(special, raw(0xff)), 'not UTF-8')
     refuses(named(special, raw(0xed, 0xa0, 0x80)), 'a lone surrogate')
@@ -185,7 +221,8 @@ describe('listing', () => {
     for (const name of [raw(0xff), raw('a', 0x80), raw('.', 0xff), raw('x'.repeat(256)), raw('ä'.repeat(200))]) {
       assert.deepEqual(readListing(named(bad, name)).map(entryNameBytes), [name])
     }
-    for (const name of ['', 'a', '..', '.', '.nightferry', 'x'.repeat(255)]) refuses(named(bad, name), JSON.stringify(name))
+    for (const name of ['', 'a', '..', '.', '.nightferry', 'x'.repeat(255)])
+      refuses(named(bad, name), JSON.stringify(name))
     for (const name of [raw('../', 0xff), raw(0xff, '/..'), raw(0xff, 0), raw('x'.repeat(pathMaxBytes + 1))]) {
       refuses(named(bad, name), 'not one name')
     }
@@ -195,7 +232,9 @@ describe('listing', () => {
     refuses(raw(), 'nothing')
     for (const version of [0, listingVersion + 1, 255]) refuses(raw(version), `version ${version}`)
     assert.deepEqual(readListing(raw(listingVersion)), [])
-    for (const head of [6, 7, 14, 15, 16, 0x20, 0x80, 0xff]) refuses(raw(listingVersion, head, 1, 'a', ...emptyFile), `head ${head}`)
+    for (const head of [0x13, 0x23, 0x43, 0x83]) refuses(named(head, 'a'), `head ${head}`)
+    for (const head of [6, 7, 14, 15, 16, 0x20, 0x80, 0xff])
+      refuses(raw(listingVersion, head, 1, 'a', ...emptyFile), `head ${head}`)
   })
 
   it('refuses numbers beyond their bounds', () => {

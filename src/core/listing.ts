@@ -74,14 +74,14 @@ export function putEntry(writer: ByteWriter, entry: Entry, name: Uint8Array): vo
   }
 }
 
-export function putSummary(writer: ByteWriter, summary: Summary): void {
+function putSummary(writer: ByteWriter, summary: Summary): void {
   writer.bytes(summary.fingerprint)
   writer.varint(summary.files)
   writer.varint(summary.directories)
   writer.varint(summary.sizeBytes)
 }
 
-export function takeSummary(reader: ByteReader): Summary {
+function takeSummary(reader: ByteReader): Summary {
   const fingerprint = reader.bytes(fingerprintBytes).slice()
   return { fingerprint, files: reader.varint(), directories: reader.varint(), sizeBytes: reader.varint() }
 }

@@ -4,7 +4,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { check, directory, entryOf, file, mutated, special, symlink, testDigest, unreadable } from '../../test/world/trees.ts'
+import {
+  check,
+  directory,
+  entryOf,
+  file,
+  mutated,
+  special,
+  symlink,
+  testDigest,
+  unreadable,
+} from '../../test/world/trees.ts'
 import { Failure } from '../std/failure.ts'
 import { type Entry, isCopied } from './entry.ts'
 import { isEntryName, isWithin, parseRelPath, type RelPath } from './path.ts'
@@ -40,7 +50,10 @@ const someStep: fc.Arbitrary<Step> = fc
   .record({
     action: fc.constantFrom(...actions),
     entry: fc.constantFrom(...entries),
-    from: fc.option(path.filter((one) => one !== ''), { nil: undefined }),
+    from: fc.option(
+      path.filter((one) => one !== ''),
+      { nil: undefined },
+    ),
     digest: fc.option(fc.constantFrom('x', 'y').map(testDigest), { nil: undefined }),
   })
   .map((step) => ({ ...step }))
@@ -98,7 +111,10 @@ describe('plan', () => {
         const carriers = steps.filter(carriesContent)
         assert.equal(packed.stepCount, steps.length)
         assert.equal(packed.files, carriers.length)
-        assert.equal(packed.contentBytes, carriers.reduce((sum, { entry }) => sum + entry.sizeBytes, 0))
+        assert.equal(
+          packed.contentBytes,
+          carriers.reduce((sum, { entry }) => sum + entry.sizeBytes, 0),
+        )
         for (const { action, entry } of carriers) {
           assert.ok(entry.kind === 'file' && ['create', 'replace', 'retype'].includes(action))
         }
@@ -122,7 +138,10 @@ describe('plan', () => {
           assert.ok(from === undefined || (from !== '' && parseRelPath(from) === from))
         }
       }
-      assert.deepEqual(decodeBatch(batchOf(sections.map((section) => [section, section.steps]))).length, sections.length)
+      assert.deepEqual(
+        decodeBatch(batchOf(sections.map((section) => [section, section.steps]))).length,
+        sections.length,
+      )
     }
     check(fc.property(mutated(someSections.map(batchOf)), orFails), 3000)
     check(fc.property(fc.uint8Array({ maxLength: 80 }), orFails), 2000)
@@ -146,7 +165,8 @@ describe('plan', () => {
       refuses(batchOf([[head, [{ ...good, from: bad as RelPath }]]]), `from ${bad}`)
     }
     refuses(batchOf([[head, [{ ...good, from: '' as RelPath }]]]), 'from the root itself')
-    for (const state of ['new', 'retype'] as const) refuses(batchOf([[{ ...head, path: '' as RelPath, state }, []]]), `a root that is ${state}`)
+    for (const state of ['new', 'retype'] as const)
+      refuses(batchOf([[{ ...head, path: '' as RelPath, state }, []]]), `a root that is ${state}`)
     refuses(batchOf([[{ ...head, mode: 0o10000 }, []]]), 'a mode of 13 bits')
     refuses(Uint8Array.from([...batchOf([[head, [good]]]), 0]), 'bytes after the end')
     refuses(Uint8Array.from([]), 'nothing')
@@ -158,12 +178,20 @@ describe('plan', () => {
   })
 
   const MiB = 1024 * 1024
-  const sizes = fc.array(fc.constantFrom(0, 1, 100_000, MiB, 3 * MiB, batchContentMax, 9 * MiB, 70 * MiB), { maxLength: 12 })
+  const sizes = fc.array(fc.constantFrom(0, 1, 100_000, MiB, 3 * MiB, batchContentMax, 9 * MiB, 70 * MiB), {
+    maxLength: 12,
+  })
   const many = fc.constantFrom(1, 2, 999, 1000, 1001, 2500).map((count) => Array<number>(count).fill(1))
   const somePacked = fc
-    .array(fc.tuple(fc.oneof({ weight: 5, arbitrary: sizes }, { weight: 1, arbitrary: many }), fc.constantFrom('present' as const, 'new', 'retype')), {
-      maxLength: 12,
-    })
+    .array(
+      fc.tuple(
+        fc.oneof({ weight: 5, arbitrary: sizes }, { weight: 1, arbitrary: many }),
+        fc.constantFrom('present' as const, 'new', 'retype'),
+      ),
+      {
+        maxLength: 12,
+      },
+    )
     .map((all) => all.map(([list, state], i) => sectionOf(`d${i}`, state, list)))
 
   it('cuts without losing or reordering a step', () => {
@@ -175,11 +203,17 @@ describe('plan', () => {
         assert.deepEqual(flat(parts), flat(sections))
         // Each directory is told of once as what it is, and first; its further parts find it there.
         const heads = parts.filter((part, i) => part.path !== parts[i - 1]?.path)
-        assert.deepEqual(heads.map(({ path, state }) => [path, state]), sections.map(({ path, state }) => [path, state]))
+        assert.deepEqual(
+          heads.map(({ path, state }) => [path, state]),
+          sections.map(({ path, state }) => [path, state]),
+        )
         for (const part of parts) if (!heads.includes(part)) assert.equal(part.state, 'present')
         for (const part of parts) {
           const { stepBytes, stepCount, files, contentBytes } = packSection(part, stepsOf(part))
-          assert.deepEqual([part.stepBytes, part.stepCount, part.files, part.contentBytes], [stepBytes, stepCount, files, contentBytes])
+          assert.deepEqual(
+            [part.stepBytes, part.stepCount, part.files, part.contentBytes],
+            [stepBytes, stepCount, files, contentBytes],
+          )
         }
       }),
     )
@@ -190,6 +224,8 @@ describe('plan', () => {
       fc.property(somePacked, (sections) => {
         for (const batch of cutBatches(sections)) {
           const steps = batch.reduce((sum, part) => sum + part.stepCount, 0)
+          const again = batch.filter((part, i) => part.path === batch[i - 1]?.path && batch[i - 1]?.state === 'present')
+          assert.deepEqual(again, [], 'one directory is cut no more often than need be')
           const contentBytes = batch.reduce((sum, part) => sum + part.contentBytes, 0)
           assert.ok(batch.length > 0 && steps <= batchFilesMax)
           if (contentBytes <= batchContentMax) continue
@@ -222,9 +258,13 @@ describe('plan', () => {
     check(
       fc.property(fc.array(names, { maxLength: 20 }), (all) => {
         const paths = all.map((parts) => parts.join('/') as RelPath)
-        const sorted = paths.map((one) => ({ ...head, path: one })).sort(compareSections).map((one) => one.path)
+        const sorted = paths
+          .map((one) => ({ ...head, path: one }))
+          .sort(compareSections)
+          .map((one) => one.path)
         sorted.forEach((one, i) => {
-          for (const earlier of sorted.slice(0, i)) assert.ok(earlier === one || !isWithin(earlier, one), `${earlier} | ${one}`)
+          for (const earlier of sorted.slice(0, i))
+            assert.ok(earlier === one || !isWithin(earlier, one), `${earlier} | ${one}`)
           const below = sorted.map((other) => isWithin(other, one))
           assert.equal(below.lastIndexOf(true) - below.indexOf(true) + 1, below.filter(Boolean).length)
         })

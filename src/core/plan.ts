@@ -67,7 +67,9 @@ export function packSection(head: SectionHead, steps: readonly Step[]): PackedSe
 
 /** Whether this step may need content from the left. */
 export function carriesContent(step: Step): boolean {
-  return step.entry.kind === 'file' && (step.action === 'create' || step.action === 'replace' || step.action === 'retype')
+  return (
+    step.entry.kind === 'file' && (step.action === 'create' || step.action === 'replace' || step.action === 'retype')
+  )
 }
 
 function putStep(writer: ByteWriter, step: Step): void {

@@ -6,7 +6,17 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { bring, type DirectoryItem, directory, file, type Item, plainView, symlink, unreadable, withItem } from '../../test/world/trees.ts'
+import {
+  bring,
+  type DirectoryItem,
+  directory,
+  file,
+  type Item,
+  plainView,
+  symlink,
+  unreadable,
+  withItem,
+} from '../../test/world/trees.ts'
 import type { Rules } from './reconcile.ts'
 import type { View } from './view.ts'
 
@@ -37,7 +47,11 @@ const unseen = new Set(['M091', 'M103', 'M112'])
 
 /** How contents show in our listings: by the time alone, or only by the digest. */
 const forms: readonly [name: string, rules: Rules, secondsOf: (content: string) => number][] = [
-  ['contents with their own times', { mode: 'mirror', timeGrainNs: 1, checksum: false }, (content) => content.length * 1000 + content.charCodeAt(0)],
+  [
+    'contents with their own times',
+    { mode: 'mirror', timeGrainNs: 1, checksum: false },
+    (content) => content.length * 1000 + content.charCodeAt(0),
+  ],
   ['contents of equal time, by checksum', { mode: 'mirror', timeGrainNs: 1, checksum: true }, () => 1000],
 ]
 
@@ -48,7 +62,9 @@ function itemOf(one: Case, secondsOf: (content: string) => number): Item {
     case 'link':
       return symlink(one.to)
     case 'dir':
-      return directory(Object.fromEntries(Object.entries(one.e).map(([name, child]) => [name, itemOf(child, secondsOf)])))
+      return directory(
+        Object.fromEntries(Object.entries(one.e).map(([name, child]) => [name, itemOf(child, secondsOf)])),
+      )
     case 'untracked':
       return file('untracked')
     case 'problem':
@@ -91,7 +107,10 @@ describe('reconcile, cases', () => {
 
     it(`makes beta what alpha is, in ${merges.length} merges, ${form}`, () => {
       for (const { id, alpha, beta } of merges) {
-        const [left, right] = [alpha, beta].map((e) => itemOf({ t: 'dir', e }, secondsOf)) as [DirectoryItem, DirectoryItem]
+        const [left, right] = [alpha, beta].map((e) => itemOf({ t: 'dir', e }, secondsOf)) as [
+          DirectoryItem,
+          DirectoryItem,
+        ]
         assert.deepEqual(shapeOf(bring(left, right, rules).right), shapeOf(left), id)
         assert.deepEqual(shapeOf(bring(right, left, rules).right), shapeOf(right), id)
       }

@@ -119,7 +119,14 @@ const rows: Row[] = [
   ['update-symlink-same-time', update, symlink('x'), symlink('y'), 'same-time'],
 ]
 
-type DigestRow = [name: string, rules: Rules, left: FileItem, right: FileItem, known: [boolean, boolean], decision: string]
+type DigestRow = [
+  name: string,
+  rules: Rules,
+  left: FileItem,
+  right: FileItem,
+  known: [boolean, boolean],
+  decision: string,
+]
 const both: [boolean, boolean] = [true, true]
 
 const digestRows: DigestRow[] = [
@@ -149,7 +156,8 @@ function said(decisions: readonly (Decision | undefined)[]): string {
 
 function showSide(side: Side): string {
   if (side === undefined || side === 'bad name') return side ?? 'nothing'
-  if (side.kind === 'file') return `file ${JSON.stringify(side.text)} ${side.seconds} ${side.mode.toString(8)} ${side.edits}`
+  if (side.kind === 'file')
+    return `file ${JSON.stringify(side.text)} ${side.seconds} ${side.mode.toString(8)} ${side.edits}`
   return side.kind === 'symlink' ? `symlink ${side.to} ${side.seconds}` : side.kind
 }
 
@@ -173,7 +181,8 @@ describe('reconcile, the table', () => {
 
   it('has the same rows here, in the code and in docs/reconcile.md', () => {
     const read = (path: string): string => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
-    const named = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([, name]) => name ?? '').sort()
+    const named = (text: string, pattern: RegExp): string[] =>
+      [...text.matchAll(pattern)].map(([, name]) => name ?? '').sort()
     const tested = [...new Set([...rows, ...digestRows].map(([name]) => name))].sort()
     assert.deepEqual(named(read('src/core/reconcile.ts'), /\/\/ row: ([a-z-]+)$/gm), tested)
     assert.deepEqual(named(read('docs/reconcile.md'), /^\| `([a-z-]+)` \|/gm), tested)
@@ -197,7 +206,10 @@ function rulesOf(mode: Mode, view: View, checksum: boolean): Rules {
 function itemsOf(root: DirectoryItem, at = ''): [path: string, item: Item][] {
   return [...root.items].flatMap(([name, item]) => {
     const path = at === '' ? name : `${at}/${name}`
-    return [[path, item] as [string, Item], ...(item.kind === 'directory' && !isBadName(name) ? itemsOf(item, path) : [])]
+    return [
+      [path, item] as [string, Item],
+      ...(item.kind === 'directory' && !isBadName(name) ? itemsOf(item, path) : []),
+    ]
   })
 }
 
@@ -219,7 +231,10 @@ function shape(root: DirectoryItem, view: View, withText: boolean): unknown {
 
 describe('reconcile, whole trees', () => {
   const plainTrees = [someDirectory({ edits: true }), someDirectory({ edits: true })] as const
-  const anyTrees = [someDirectory({ edits: true, uncopied: true }), someDirectory({ edits: true, uncopied: true })] as const
+  const anyTrees = [
+    someDirectory({ edits: true, uncopied: true }),
+    someDirectory({ edits: true, uncopied: true }),
+  ] as const
 
   it('makes the right what the left is, and then has nothing to do', () => {
     check(
@@ -287,7 +302,8 @@ describe('reconcile, whole trees', () => {
         let last: Uint8Array = new Uint8Array(0)
         for (const one of decisions) {
           const all = [...left, ...right]
-          const entry = 'left' in one ? one.left : 'right' in one ? one.right : all.find(({ name }) => name === one.name)
+          const entry =
+            'left' in one ? one.left : 'right' in one ? one.right : all.find(({ name }) => name === one.name)
           assert.ok(entry !== undefined)
           assert.ok(compareBytes(last, entryNameBytes(entry)) <= 0)
           last = entryNameBytes(entry)
@@ -295,7 +311,14 @@ describe('reconcile, whole trees', () => {
           if ('right' in one) assert.ok(isCopied(one.right.kind) && right.includes(one.right))
           if (one.kind === 'enter') assert.ok(one.left.kind === 'directory' && one.right.kind === 'directory')
         }
-        assert.deepEqual(reconcile(left, left.filter(({ kind }) => isCopied(kind)), mirror).filter(({ kind }) => kind !== 'problem' && kind !== 'digests'), [])
+        assert.deepEqual(
+          reconcile(
+            left,
+            left.filter(({ kind }) => isCopied(kind)),
+            mirror,
+          ).filter(({ kind }) => kind !== 'problem' && kind !== 'digests'),
+          [],
+        )
       }),
       500,
     )
@@ -312,7 +335,9 @@ describe('reconcile, whole trees', () => {
           assert.equal(after?.kind, before.kind, path)
           if (before.kind === 'directory') assert.equal((after as DirectoryItem).mode, before.mode)
           else if (JSON.stringify(after) !== JSON.stringify(before)) {
-            const [source, target] = [itemAt(left, path), before].map((item) => entriesOf(directory({ n: item as Item }), view)[0])
+            const [source, target] = [itemAt(left, path), before].map(
+              (item) => entriesOf(directory({ n: item as Item }), view)[0],
+            )
             assert.ok(source !== undefined && target !== undefined)
             assert.equal(compareTimes(source, target, view.timeGrainNs), 1, path)
           }
@@ -328,7 +353,10 @@ describe('reconcile, whole trees', () => {
       fc.property(...plainTrees, (left, right) => {
         const { right: now, problems } = bring(left, right, update)
         for (const [path, item] of itemsOf(left)) {
-          if (problems.some((problem) => path === problem.split(' ')[1] || path.startsWith(`${problem.split(' ')[1]}/`))) continue
+          if (
+            problems.some((problem) => path === problem.split(' ')[1] || path.startsWith(`${problem.split(' ')[1]}/`))
+          )
+            continue
           const [before, after] = [itemAt(right, path), itemAt(now, path)]
           assert.equal(after?.kind, item.kind, path)
           if (item.kind !== 'file' || after?.kind !== 'file') continue

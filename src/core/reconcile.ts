@@ -4,6 +4,7 @@
 // complete: what could not be read is listed as such, and such an entry is never deleted, replaced or entered.
 
 import { compareBytes, equalBytes } from '../std/bytes.ts'
+import { isDamaged } from './digests.ts'
 import { compareTimes, type Entry, isCopied } from './entry.ts'
 import { entryNameBytes } from './listing.ts'
 import type { ProblemCode } from './problem.ts'
@@ -195,6 +196,8 @@ export function settleDigests(
   if (digests.left === undefined || digests.right === undefined) {
     return { kind: 'problem', name: left.name, code: 'changing' }
   }
+  // Damage is told and never brought to the other side; a damaged right is mended from the left.
+  if (isDamaged(digests.left)) return { kind: 'problem', name: left.name, code: 'damaged-on-disk' }
   const order = compareTimes(left, right, rules.timeGrainNs)
   if (equalBytes(digests.left, digests.right)) {
     const modes = rules.mode === 'mirror' && left.mode !== right.mode

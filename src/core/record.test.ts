@@ -129,10 +129,7 @@ describe('record', () => {
   })
 
   it('finds names that are there and no other', () => {
-    const record = buildRecord(
-      ['B', 'a', 'aa', 'ab', 'b', 'ä'].map(rowNamed),
-      own,
-    )
+    const record = buildRecord(['B', 'a', 'aa', 'ab', 'b', 'ä'].map(rowNamed), own)
     const found = ['B', 'a', 'aa', 'ab', 'b', 'ä'].map((text) => record.find(utf8(text)))
     assert.deepEqual(found, [0, 1, 2, 3, 4, 5])
     for (const text of ['', 'A', 'a\0', 'aaa', 'c', 'å', '\u{1f600}']) assert.equal(record.find(utf8(text)), -1, text)
@@ -177,6 +174,14 @@ describe('record', () => {
     })
     check(fc.property(words, orBroken), 3000)
     check(fc.property(fc.uint8Array({ maxLength: 120 }), orBroken))
+  })
+
+  it('has a bit of its own for every flag', () => {
+    const all = [flagRacy, flagDigest, flagBadName, flagUnreadable, 1 << editShift]
+    assert.equal(
+      all.reduce((sum, flag) => sum | flag),
+      all.reduce((sum, flag) => sum + flag),
+    )
   })
 
   it('refuses every cut', () => {

@@ -32,7 +32,13 @@ function pairs(moves: readonly FileMove[]): string[] {
 }
 
 describe('renames', () => {
-  const rows: [what: string, lost: FoundDirectory[], fresh: FoundDirectory[], moves: DirectoryMove[], DirectoryMove[]][] = [
+  const rows: [
+    what: string,
+    lost: FoundDirectory[],
+    fresh: FoundDirectory[],
+    moves: DirectoryMove[],
+    DirectoryMove[],
+  ][] = [
     ['a directory that moved', [tree('a', 'x')], [tree('b', 'x')], [move('a', 'b')], [move('a', 'b')]],
     ['into another directory', [tree('a', 'x')], [tree('c/d', 'x')], [move('a', 'c/d')], [move('a', 'c/d')]],
     ['not one that is only alike', [tree('a', 'x')], [tree('b', 'x')], [], []],
@@ -41,7 +47,13 @@ describe('renames', () => {
     ['not one that the right has at its place', [tree('c', 'x')], [tree('b', 'x')], [move('a', 'b')], []],
     ['not one that is already there', [tree('a', 'x')], [], [move('a', 'b')], []],
     ['not one without files', [tree('a', 'x', 0)], [tree('b', 'x', 0)], [move('a', 'b')], []],
-    ['one place only', [tree('a', 'x')], [tree('b', 'x'), tree('c', 'x')], [move('a', 'b'), move('a', 'c')], [move('a', 'b')]],
+    [
+      'one place only',
+      [tree('a', 'x')],
+      [tree('b', 'x'), tree('c', 'x')],
+      [move('a', 'b'), move('a', 'c')],
+      [move('a', 'b')],
+    ],
     [
       'two that changed places with new names',
       [tree('a', 'x'), tree('b', 'y')],
@@ -60,11 +72,14 @@ describe('renames', () => {
     const moves = fc.array(fc.tuple(path, path))
     check(
       fc.property(some, some, moves, (left, right, told) => {
-        const [lost, fresh] = [left, right].map((all) => all.map(([at, content, files]) => tree(at, content, files))) as [
-          FoundDirectory[],
-          FoundDirectory[],
-        ]
-        const matched = matchDirectories(lost, fresh, told.map(([from, to]) => move(from, to)))
+        const [lost, fresh] = [left, right].map((all) =>
+          all.map(([at, content, files]) => tree(at, content, files)),
+        ) as [FoundDirectory[], FoundDirectory[]]
+        const matched = matchDirectories(
+          lost,
+          fresh,
+          told.map(([from, to]) => move(from, to)),
+        )
         assert.equal(new Set(matched.map(({ from }) => from)).size, matched.length)
         assert.equal(new Set(matched.map(({ to }) => to)).size, matched.length)
         for (const { from, to } of matched) {
@@ -85,7 +100,12 @@ describe('renames', () => {
     ['not one of another nanosecond', [found('a', 'x', { ns: 1 })], [found('b', 'x', { ns: 2 })], []],
     ['never empty files', [found('a', '')], [found('b', '')], []],
     ['each once', [found('a')], [found('b'), found('c')], ['a -> b']],
-    ['the one of the same name first', [found('a/x'), found('a/y')], [found('b/y'), found('b/x')], ['a/y -> b/y', 'a/x -> b/x']],
+    [
+      'the one of the same name first',
+      [found('a/x'), found('a/y')],
+      [found('b/y'), found('b/x')],
+      ['a/y -> b/y', 'a/x -> b/x'],
+    ],
     ['some other where none has the name', [found('a/x'), found('a/y')], [found('z')], ['a/x -> z']],
   ]
   for (const [what, lost, fresh, expected] of files) {
@@ -93,7 +113,8 @@ describe('renames', () => {
   }
 
   it('proposes at most 16 of a size', () => {
-    const many = (prefix: string, text: string): FoundFile[] => Array.from({ length: 20 }, (_, at) => found(`${prefix}${at}`, text))
+    const many = (prefix: string, text: string): FoundFile[] =>
+      Array.from({ length: 20 }, (_, at) => found(`${prefix}${at}`, text))
     const lost = [...many('a', 'x'), ...many('b', 'xx')]
     const fresh = [...many('c', 'x'), ...many('d', 'xx')]
     assert.equal(proposeFileMoves(lost, fresh).length, 32)
@@ -101,12 +122,18 @@ describe('renames', () => {
 
   it('proposes only files of equal size and time, each once', () => {
     const some = fc.array(
-      fc.tuple(fc.constantFrom('a', 'b', 'c/a', 'c/b', 'd/a'), fc.constantFrom('', 'x', 'y', 'xx'), fc.nat(1), fc.nat(1)),
+      fc.tuple(
+        fc.constantFrom('a', 'b', 'c/a', 'c/b', 'd/a'),
+        fc.constantFrom('', 'x', 'y', 'xx'),
+        fc.nat(1),
+        fc.nat(1),
+      ),
       { maxLength: 30 },
     )
     check(
       fc.property(some, some, (left, right) => {
-        const all = (rows: typeof left): FoundFile[] => rows.map(([at, text, seconds, ns]) => found(at, text, { seconds, ns }))
+        const all = (rows: typeof left): FoundFile[] =>
+          rows.map(([at, text, seconds, ns]) => found(at, text, { seconds, ns }))
         const [lost, fresh] = [all(left), all(right)]
         const proposed = proposeFileMoves(lost, fresh)
         assert.equal(new Set(proposed.map(({ from }) => from)).size, proposed.length)

@@ -5,13 +5,13 @@
 // (files is -1 where there is no summary); count u32 record lengths; count fingerprints of 32 bytes; records, each of
 // a length rounded up to 4; paths, joined by NUL.
 
+import { assert } from '../std/assert.ts'
+import { fromUtf8, utf8 } from '../std/bytes.ts'
+import { Failure } from '../std/failure.ts'
 import { fingerprintBytes } from './listing.ts'
 import type { RelPath } from './path.ts'
 import { DirectoryRecord } from './record.ts'
 import type { StoredDirectory } from './tree.ts'
-import { assert } from '../std/assert.ts'
-import { fromUtf8, utf8 } from '../std/bytes.ts'
-import { Failure } from '../std/failure.ts'
 
 const version = 1
 const headerBytes = 16

@@ -3,7 +3,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { check, type DirectoryItem, directory, file, recordOf, someDirectory, special, symlink, treeOf } from '../../test/world/trees.ts'
+import {
+  check,
+  type DirectoryItem,
+  directory,
+  file,
+  recordOf,
+  someDirectory,
+  special,
+  symlink,
+  treeOf,
+} from '../../test/world/trees.ts'
 import { type RelPath, rootPath } from './path.ts'
 import { SizeIndex } from './sizes.ts'
 import { sizeOf, typeFile } from './stat.ts'
@@ -72,6 +82,9 @@ describe('sizes', () => {
 
   it('tells large sizes apart', () => {
     const tree = treeOf(directory({ a: file('x'.repeat(1000)), b: file('x'.repeat(1001)) }))
-    assert.deepEqual([999, 1000, 1001, 1002].map((size) => found(tree, size)), [[], ['/a'], ['/b'], []])
+    assert.deepEqual(
+      [999, 1000, 1001, 1002].map((size) => found(tree, size)),
+      [[], ['/a'], ['/b'], []],
+    )
   })
 })

@@ -25,7 +25,7 @@ export const typeFile = 0o100000
 export const typeSymlink = 0o120000
 
 /** Low and high half as a number; above 2^53 the last bits are lost. */
-export function wide(low: number, high: number): number {
+function wide(low: number, high: number): number {
   return high * 0x1_0000_0000 + low
 }
 

@@ -11,7 +11,6 @@ import {
   directoryPaths,
   file,
   type Item,
-  isBadName,
   itemAt,
   plainView,
   recordOf,
@@ -24,7 +23,7 @@ import {
 import { Bug } from '../std/assert.ts'
 import { hex } from '../std/bytes.ts'
 import type { IgnoreText } from './ignore.ts'
-import { isWithin, joinPath, nameOf, parentOf, type RelPath, rootPath } from './path.ts'
+import { isWithin, joinPath, parentOf, type RelPath, rootPath } from './path.ts'
 import { decodeShelf, encodeShelf } from './shelf.ts'
 import { type StoredDirectory, Tree } from './tree.ts'
 import type { View } from './view.ts'
@@ -76,7 +75,9 @@ const someEdit: fc.Arbitrary<PlacedEdit> = fc
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('view' as const), view: fc.nat(views.length - 1) }) },
       {
         weight: 4,
-        arbitrary: fc.record({ kind: fc.constantFrom('own' as const, 'digests', 'summary', 'listing', 'save', 'save') }),
+        arbitrary: fc.record({
+          kind: fc.constantFrom('own' as const, 'digests', 'summary', 'listing', 'save', 'save'),
+        }),
       },
     ),
   )
@@ -158,7 +159,8 @@ class Twin {
     for (const one of put) this.#stored.set(one.path, one)
     const viewId = `view ${this.view}`
     const all = [...this.#stored.values()]
-    const loaded = throughShelf && all.every((one) => one.viewId === viewId) ? decodeShelf(encodeShelf(all), viewId) : all
+    const loaded =
+      throughShelf && all.every((one) => one.viewId === viewId) ? decodeShelf(encodeShelf(all), viewId) : all
     this.tree = new Tree(loaded, viewId, testDigest)
     this.tree.setView(views[this.view] as View, viewId)
   }
@@ -170,7 +172,11 @@ class Twin {
     assert.equal(this.tree.directoryCount, fresh.directoryCount)
     for (const path of [...fresh.paths()].reverse()) {
       const [ours, theirs] = [this.tree.summary(path), fresh.summary(path)]
-      assert.deepEqual(ours && { ...ours, fingerprint: hex(ours.fingerprint) }, theirs && { ...theirs, fingerprint: hex(theirs.fingerprint) }, path)
+      assert.deepEqual(
+        ours && { ...ours, fingerprint: hex(ours.fingerprint) },
+        theirs && { ...theirs, fingerprint: hex(theirs.fingerprint) },
+        path,
+      )
       assert.deepEqual(this.tree.listing(path), fresh.listing(path), path)
     }
   }
@@ -234,6 +240,39 @@ describe('tree', () => {
     const { put, removed } = tree.takeChanges()
     assert.deepEqual(put.map((one) => one.path).sort(), ['', 'c', 'c/d', 'c/d/b'])
     assert.deepEqual(removed.sort(), ['a', 'a/b'])
+    tree.move('c/d' as RelPath, 'a' as RelPath)
+    assert.deepEqual(tree.takeChanges().removed.sort(), ['c/d', 'c/d/b'])
+  })
+
+  it('keeps the summaries of what moved only where no rule can name its place', () => {
+    const world = directory({ a: directory({ b: directory({ x: file('x') }) }), c: directory() })
+    for (const [view, isKept] of [
+      [views[0], true],
+      [views[1], true],
+      [views[2], false],
+      [views[4], false],
+    ] as const) {
+      let listed = 0
+      const tree = new Tree([], '', (bytes) => {
+        listed++
+        return testDigest(bytes)
+      })
+      for (const path of directoryPaths(world)) tree.put(path, recordOf(itemAt(world, path) as DirectoryItem), false)
+      tree.setView(view as View, 'view')
+      tree.summary(rootPath)
+      const before = listed
+      tree.move('a' as RelPath, 'c/d' as RelPath)
+      tree.summary('c/d' as RelPath)
+      assert.equal(listed - before, isKept ? 0 : 2)
+    }
+    // Before a view is set nobody knows its rules.
+    const first = treeOf(world, views[3])
+    first.summary(rootPath)
+    const tree = new Tree(first.takeChanges().put, 'view', testDigest)
+    tree.move('a' as RelPath, 'e' as RelPath)
+    tree.setView(views[3] as View, 'view')
+    assert.equal(tree.summary('e/b' as RelPath)?.files, 1)
+    assert.equal(tree.summary('e' as RelPath)?.files, 1)
   })
 
   it('sees a directory whose content it does not know as unreadable', () => {
@@ -268,9 +307,16 @@ describe('tree', () => {
 
   it('scopes the rules of each directory', () => {
     const tree = treeOf(directory({ a: directory({ b: directory() }) }), views[4])
-    const hides = (at: string, name: string): boolean => tree.scopeAt(at as RelPath).match(name, false)?.negated === false
-    assert.deepEqual([hides('', 'b'), hides('a', 'b'), hides('a/b', 'b'), hides('b', 'b'), hides('b/a', 'b')], [false, true, true, false, true])
-    assert.deepEqual([hides('b/a', 'c.o'), hides('b/a', '.x'), hides('a', '.x'), hides('b', '.x')], [false, true, false, true])
+    const hides = (at: string, name: string): boolean =>
+      tree.scopeAt(at as RelPath).match(name, false)?.negated === false
+    assert.deepEqual(
+      [hides('', 'b'), hides('a', 'b'), hides('a/b', 'b'), hides('b', 'b'), hides('b/a', 'b')],
+      [false, true, true, false, true],
+    )
+    assert.deepEqual(
+      [hides('b/a', 'c.o'), hides('b/a', '.x'), hides('a', '.x'), hides('b', '.x')],
+      [false, true, false, true],
+    )
     assert.ok(treeOf(directory()).scopeAt('a/b/c' as RelPath).idle)
   })
 

@@ -11,9 +11,9 @@ import {
   directoryPaths,
   entriesOf,
   file,
-  itemAt,
   type Item,
   isBadName,
+  itemAt,
   plainView,
   someDirectory,
   someItem,
@@ -29,7 +29,7 @@ import { badNameText, type Entry } from './entry.ts'
 import { explainIgnore, type IgnoreText, ignoreScope } from './ignore.ts'
 import { readListing } from './listing.ts'
 import { joinPath, rootPath } from './path.ts'
-import { buildRecord, flagBadName, flagUnreadable, type RecordRow } from './record.ts'
+import { buildRecord, editShift, flagBadName, flagUnreadable, type RecordRow } from './record.ts'
 import { typeDirectory, typeFile, typeSymlink } from './stat.ts'
 import { isHidden, kindOf, type ListingTotals, type View, viewEntry, viewListing, viewText } from './view.ts'
 
@@ -74,7 +74,9 @@ function visible(root: DirectoryItem, view: View): Seen[] {
         name,
         facts: factsOf(name, item),
         below:
-          item.kind === 'directory' && !isBadName(name) ? look(at === '' ? name : `${at}/${name}`, item.items) : undefined,
+          item.kind === 'directory' && !isBadName(name)
+            ? look(at === '' ? name : `${at}/${name}`, item.items)
+            : undefined,
       }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   return look('', root.items)
@@ -92,7 +94,11 @@ const someView: fc.Arbitrary<View> = fc.record({
   modeMask: fc.constantFrom(0, 0o777, 0o700, 0o7777, 0o111),
   timeGrainNs: fc.constantFrom(1, 1000, 1_000_000, 1_000_000_000, 2_000_000_000),
   overrides: fc.constantFrom<IgnoreText[][]>([], [rules('', '.x')], [rules('', '/a/b\n!c.o')]),
-  texts: fc.constantFrom<IgnoreText[][]>([], [rules('', '*.o\nB/')], [rules('', '/a/*'), rules('b', 'a'), rules('b/a', '!a')]),
+  texts: fc.constantFrom<IgnoreText[][]>(
+    [],
+    [rules('', '*.o\nB/')],
+    [rules('', '/a/*'), rules('b', 'a'), rules('b/a', '!a')],
+  ),
 })
 
 const someEdit = fc.tuple(fc.nat(), fc.constantFrom('a', 'b', 'c.o', '.x'), fc.option(someItem({ edits: true }, 1)))
@@ -107,7 +113,9 @@ const someTouch = fc.record({
 /** Changes a few facts of one of a tree's items, which a view may see or not. */
 function touch(root: DirectoryItem, { which, seconds, ns, modeBits, text }: Touch): DirectoryItem {
   const paths = directoryPaths(root).flatMap((at) =>
-    [...((itemAt(root, at) as DirectoryItem).items.keys())].filter((name) => !isBadName(name)).map((name) => joinPath(at, name)),
+    [...(itemAt(root, at) as DirectoryItem).items.keys()]
+      .filter((name) => !isBadName(name))
+      .map((name) => joinPath(at, name)),
   )
   const path = paths[which % Math.max(1, paths.length)]
   const item = path === undefined ? undefined : itemAt(root, path)
@@ -180,7 +188,12 @@ describe('view', () => {
       fc.property(someDirectory({ uncopied: true, edits: true }), someView, (root, view) => {
         const entries = entriesOf(root, view)
         const names = entries.map((entry) => entry.name).sort()
-        assert.deepEqual(names, visible(root, view).map(({ name }) => name).sort())
+        assert.deepEqual(
+          names,
+          visible(root, view)
+            .map(({ name }) => name)
+            .sort(),
+        )
         const wellFormed = entries.filter((entry) => entry.kind !== 'bad-name').map((entry) => utf8(entry.name))
         assert.deepEqual([...wellFormed].sort(compareBytes), wellFormed)
       }),
@@ -229,6 +242,28 @@ describe('view', () => {
     for (const [row, kind] of rows) assert.equal(readListing(listOne(row).bytes)[0]?.kind, kind, JSON.stringify(row))
   })
 
+  it('sees of each kind only what it compares', () => {
+    const full = { mode: 0o640, seconds: 5, ns: 6, sizeBytes: 7 }
+    const none = { mode: 0, mtimeSeconds: 0, mtimeNs: 0, sizeBytes: 0, edits: 0 }
+    const summary = { fingerprint: new Uint8Array(32), files: 1, directories: 2, sizeBytes: 3 }
+    const rows: [type: number, seen: Partial<Entry>][] = [
+      [
+        typeFile,
+        { mode: 0o640, mtimeSeconds: 5, mtimeNs: 6, sizeBytes: 7, edits: 3, link: undefined, summary: undefined },
+      ],
+      [typeSymlink, { ...none, mtimeSeconds: 5, mtimeNs: 6, link: utf8('x'), summary: undefined }],
+      [typeDirectory, { ...none, mode: 0o640, link: undefined, summary }],
+      [0o010000, { ...none, link: undefined, summary: undefined }],
+    ]
+    for (const [type, expected] of rows) {
+      const link = type === typeSymlink ? utf8('x') : undefined
+      const stats = statRow({ ...full, type })
+      const row = { name: utf8('a'), stats, at: 0, flags: 3 << editShift, link, digest: undefined }
+      const { name, kind, ...entry } = viewEntry(buildRecord([row], own), 0, plainView, () => summary)
+      assert.deepEqual(entry, expected, `${kind} ${name}`)
+    }
+  })
+
   it('takes for unreadable what no listing could carry', () => {
     const link = (text: Uint8Array): Partial<RecordRow> => ({ stats: statRow({ type: typeSymlink }), link: text })
     for (const [what, row] of [
@@ -247,6 +282,7 @@ describe('view', () => {
   })
 
   it('takes for bad a name that is too long to be carried', () => {
+    assert.equal(readListing(listOne({ name: utf8('a'.repeat(255)) }).bytes)[0]?.kind, 'file')
     for (const text of ['a'.repeat(256), 'ä'.repeat(200)]) {
       const entry = readListing(listOne({ name: utf8(text) }).bytes)[0]
       assert.deepEqual([entry?.kind, entry?.name], ['bad-name', badNameText(utf8(text))])
@@ -270,15 +306,28 @@ describe('view', () => {
   })
 
   it('hides by rules what is not a bad name, and asks only directories for their summary', () => {
-    const root = directory({ 'a.o': file('x'), b: directory(), '\udcff.o': file('x'), c: special, d: unreadable, e: symlink('b') })
+    const root = directory({
+      'a.o': file('x'),
+      b: directory(),
+      '\udcff.o': file('x'),
+      c: special,
+      d: unreadable,
+      e: symlink('b'),
+    })
     const record = treeOf(root).record(rootPath)
     assert.ok(record !== undefined)
     const scope = ignoreScope([], { overrides: [rules('', '*\n!c\nb/\ne/')] })
     const rows = Array.from({ length: record.count }, (_, row) => row)
     const shown = rows.filter((row) => !isHidden(record, row, scope))
-    assert.deepEqual(shown.map((row) => kindOf(record, row)), ['special', 'bad-name'])
+    assert.deepEqual(
+      shown.map((row) => kindOf(record, row)),
+      ['special', 'bad-name'],
+    )
     const links = ignoreScope([], { overrides: [rules('', 'b/\ne/')] })
-    assert.deepEqual(rows.filter((row) => isHidden(record, row, links)).map((row) => record.name(row)), ['b'])
+    assert.deepEqual(
+      rows.filter((row) => isHidden(record, row, links)).map((row) => record.name(row)),
+      ['b'],
+    )
     const asked: string[] = []
     for (const row of rows) {
       viewEntry(record, row, plainView, (name) => {

@@ -68,6 +68,8 @@ const forms: readonly (() => Sys)[] = process.platform === 'linux' ? [openLinuxS
 
 for (const open of forms) {
   const real = open()
+  // Every instant in the form that is used; every third in the other, which differs in few calls.
+  const everyNth = real.exactRenames ? 1 : 3
   /** Syncs are counted, not made: a process that dies loses nothing of what the kernel has. */
   const quick = (): FaultySys =>
     new FaultySys(real)
@@ -77,7 +79,9 @@ for (const open of forms) {
   const prepare = (scenario: Scenario): { source: string; target: string } => {
     const folders = twoFolders()
     plant(folders.source, scenario.source)
-    plant(folders.target, scenario.target)
+    // The marker is there already: making one syncs the disk.
+    const marker = JSON.stringify({ version: 1, id: 'abcdefgh', machine: 'test', path: '' })
+    plant(folders.target, { ...scenario.target, '.nightferry/root.json': marker })
     if (scenario.move !== undefined) {
       const [from, to] = scenario.move
       renameSync(join(folders.source, from), join(folders.source, to))
@@ -102,9 +106,11 @@ for (const open of forms) {
     }
     const isLanded = Object.entries(done).every(([path, text]) => now[path] === text)
     const here = new Set([...allTexts(folders.target), ...textsOf(folders.target)])
-    for (const text of Object.values(before)) {
+    for (const [path, text] of Object.entries(before)) {
       if (text === '/' || text.startsWith('->')) continue
-      assert.ok(isLanded || here.has(text), `${at}: the text ${text} is lost`)
+      // Only what the plan replaces, by what is in its place, or deletes, when all else has landed, may be gone.
+      const mayGo = Object.hasOwn(done, path) ? now[path] === done[path] : isLanded
+      assert.ok(mayGo || here.has(text), `${at}: the text ${text} is lost`)
     }
   }
 
@@ -114,7 +120,7 @@ for (const open of forms) {
         const whole = quick()
         await mirror({ sys: whole, ...prepare(scenario) })
         assert.ok(whole.changes > 30, `${whole.changes} changes`)
-        for (let change = 1; change <= whole.changes; change++) {
+        for (let change = 1; change <= whole.changes; change += everyNth) {
           const folders = prepare(scenario)
           const before = contents(folders.target)
           const at = `dead at change ${change}`
@@ -147,7 +153,7 @@ for (const open of forms) {
       await dieLanded(trial)
       const whole = quick()
       await mirror({ sys: whole, ...trial })
-      for (let change = 1; change <= whole.changes; change++) {
+      for (let change = 1; change <= whole.changes; change += everyNth) {
         const folders = prepare(scenario)
         const before = contents(folders.target)
         await dieLanded(folders)

@@ -9,11 +9,12 @@ import { joinPath, type RelPath } from '../core/path.ts'
 import { carriesContent, decodeBatch, type Section, type Step } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { digestBytes } from '../core/record.ts'
-import { sameFile, statWidth } from '../core/stat.ts'
+import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import type { WantedDirectory } from './wants.ts'
+import { copyContent } from './content.ts'
 import { emptyRecord, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
 import { refusalCode } from './refusal.ts'
 import { errnoName, type Sys } from './sys.ts'
@@ -114,7 +115,7 @@ export class Landing {
     this.#handles = handles
     this.#order = order
     this.#umask = umask
-    for (const section of decodeBatch(order.bytes)) this.#addSection(section)
+    for (const section of decodeBatch(order.bytes)) this.#addSection(masked(section, order.modeMask))
     this.rows = new Uint32Array(this.steps.length * statWidth)
     for (let number = 0; number < this.steps.length; number++) {
       if (order.wanted[number] === 1) this.#wants.push(number)
@@ -204,16 +205,19 @@ export class Landing {
 
   #linkDonor(staged: StagedStep, from: number, donor: Donor): boolean {
     const { directory, name } = this.#place(staged)
-    if (this.#sys.link(from, donor.name, directory, name) < 0) return false
-    const seen = this.#sys.stat(directory, name, this.rows, staged.number) === 0 && sameFile(this.rows, staged.number * statWidth, donor.stats, 0)
-    if (!seen) {
+    const at = staged.number * statWidth
+    // Before the link, which moves the ctime: an edit that kept size and mtime would pass for the content that is meant.
+    const isSeen = this.#sys.stat(from, donor.name, this.rows, staged.number) === 0 && sameSignature(this.rows, at, donor.stats, 0)
+    if (!isSeen || this.#sys.link(from, donor.name, directory, name) < 0) return false
+    const isLinked = this.#sys.stat(directory, name, this.rows, staged.number) === 0 && sameFile(this.rows, at, donor.stats, 0)
+    const handle = isLinked ? this.#sys.openFile(directory, name) : -1
+    if (handle < 0) {
       this.#sys.unlink(directory, name)
       return false
     }
     const { entry } = staged.step
     const { digest } = donor
-    const handle = this.#sys.openFile(directory, name)
-    if (handle >= 0) this.#seal(staged, handle, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
+    this.#seal(staged, handle, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
     if (staged.staged !== undefined) {
       this.moved++
       if (digest !== undefined) staged.digest = digest
@@ -233,7 +237,7 @@ export class Landing {
       sys.close(source)
       return this.#refuse(staged, target)
     }
-    const copied = this.#copy(source, target)
+    const copied = copyContent(sys, source, target, entry.sizeBytes)
     sys.close(source)
     if (copied === undefined || digest === undefined || !equalBytes(copied, digest)) {
       sys.close(target)
@@ -244,17 +248,6 @@ export class Landing {
     if (staged.staged === undefined) return
     this.copied++
     staged.digest = digest
-  }
-
-  #copy(source: number, target: number): Uint8Array | undefined {
-    const digester = openDigester()
-    for (;;) {
-      const count = this.#sys.read(source, copyPiece, 0, copyPiece.length, -1)
-      if (count < 0) return undefined
-      if (count === 0) return digester.finish()
-      digester.update(copyPiece.subarray(0, count))
-      if (this.#sys.write(target, copyPiece, 0, count) < 0) return undefined
-    }
   }
 
   /** Writes what a pack holds. The pack is the caller's again afterwards. */
@@ -287,6 +280,7 @@ export class Landing {
       throw new Failure('unsolicited', 'the source went on with a file that it had not begun')
     }
     const length = record.contentEnd - record.contentStart
+    if (incoming.written + length > record.sizeBytes) return this.#spoil(staged)
     const content = pack.subarray(record.contentStart, record.contentEnd)
     const wrote = length === 0 ? 0 : this.#sys.write(incoming.handle, pack, record.contentStart, length)
     if (wrote < 0) {
@@ -313,15 +307,16 @@ export class Landing {
   #closeIncoming(staged: StagedStep, incoming: Incoming, pack: Uint8Array, record: PackRecord, content: Uint8Array): void {
     const digest = incoming.digester === undefined ? digestOf(content) : incoming.digester.finish()
     const told = pack.subarray(record.digestStart, record.digestStart + digestBytes)
-    if (incoming.written !== record.sizeBytes || !equalBytes(digest, told)) {
-      this.#drop()
-      staged.problem = { code: 'damaged-in-transit', detail: '' }
-      return
-    }
+    if (incoming.written !== record.sizeBytes || !equalBytes(digest, told)) return this.#spoil(staged)
     this.#incoming = undefined
     const mode = record.mode & this.#order.modeMask
     this.#seal(staged, incoming.handle, incoming.name, mode, record.mtimeSeconds, record.mtimeNs)
     if (staged.staged !== undefined) staged.digest = digest
+  }
+
+  #spoil(staged: StagedStep): void {
+    this.#drop()
+    staged.problem = { code: 'damaged-in-transit', detail: '' }
   }
 
   /** Ends a staged file: mode, time, its row; closes the handle. From here it only needs its name. */
@@ -438,4 +433,11 @@ export class Landing {
   }
 }
 
-const copyPiece = new Uint8Array(1 << 20)
+/** Modes as far as the job carries them: no peer sets a bit that this root was not asked to hold. */
+function masked(section: Section, modeMask: number): Section {
+  const steps = section.steps.map((step) => {
+    const { entry } = step
+    return (entry.mode & ~modeMask) === 0 ? step : { ...step, entry: { ...entry, mode: entry.mode & modeMask } }
+  })
+  return { ...section, mode: section.mode & modeMask, steps }
+}

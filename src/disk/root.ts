@@ -3,7 +3,7 @@
 // A target's `.nightferry` (0700) holds the marker, the lock, the staging directory and the journal.
 
 import { mkdirSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ownDirectory } from '../core/path.ts'
 import { mtimeSecondsOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
@@ -311,7 +311,7 @@ export function realPath(path: string): string {
     return realpathSync(path)
   } catch {
     try {
-      return join(realpathSync(dirname(path)), path.slice(dirname(path).length).replace(/^\/+/, ''))
+      return join(realpathSync(dirname(path)), basename(path))
     } catch {
       return path
     }

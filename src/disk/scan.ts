@@ -2,9 +2,8 @@
 // something differs. Content is read in one case only: a file whose signature moved while its size and mtime did not,
 // and whose digest is known (a suspect). Absence is never guessed: what could not be read is recorded as unreadable.
 
-import { digestOf, openDigester } from '../chunk/digest.ts'
 import { type IgnoreScope, type IgnoreText, ignoreScope } from '../core/ignore.ts'
-import { isReservedName, joinPath, nameOf, ownDirectory, type RelPath, rootPath } from '../core/path.ts'
+import { isReservedName, joinPath, ownDirectory, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import {
   buildRecord,
@@ -33,6 +32,7 @@ import {
 } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { digestFile } from './content.ts'
 import { ownFacts } from './own.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
@@ -57,7 +57,13 @@ export type ScanReport = {
   readonly moves: readonly { readonly from: RelPath; readonly to: RelPath }[]
 }
 
-type Visit = { readonly path: RelPath; readonly scope: IgnoreScope; readonly depth: number }
+type Visit = {
+  readonly path: RelPath
+  /** The rules in force within `scopeAt`: the parent, or one further up where no rule can match in between. */
+  readonly scope: IgnoreScope
+  readonly scopeAt: RelPath
+  readonly depth: number
+}
 
 type Scan = {
   readonly sys: Sys
@@ -85,9 +91,10 @@ export function scanRoot(
   const scan = startScan(sys, root, tree, rules, nowMs)
   const before = new Set(tree.paths())
   const fresh: RelPath[] = []
-  scan.stack.push({ path: rootPath, scope: ignoreScope([], { overrides: [...rules.overrides] }), depth: 0 })
+  const scope = ignoreScope([], { overrides: [...rules.overrides] })
+  scan.stack.push({ path: rootPath, scope, scopeAt: rootPath, depth: 0 })
   for (let visit = scan.stack.pop(); visit !== undefined; visit = scan.stack.pop()) {
-    if (!scanDirectory(scan, visit, true)) continue
+    if (scanDirectory(scan, visit, true) !== 0) continue
     if (!before.delete(visit.path)) fresh.push(visit.path)
   }
   const moves = before.size > 0 ? findMoves(scan, before, fresh) : []
@@ -110,8 +117,14 @@ export function rescanDirectories(
   const scan = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs)
   const scope = ignoreScope([])
   for (const path of paths) {
-    scan.stack.push({ path, scope, depth: 0 })
-    for (let visit = scan.stack.pop(); visit !== undefined; visit = scan.stack.pop()) scanDirectory(scan, visit, false)
+    scan.stack.push({ path, scope, scopeAt: path, depth: 0 })
+    for (let visit = scan.stack.pop(); visit !== undefined; visit = scan.stack.pop()) {
+      const code = scanDirectory(scan, visit, false)
+      if (isGone(code)) {
+        tree.removeWithin(visit.path)
+        scan.problems.pop()
+      }
+    }
   }
   return scan.problems
 }
@@ -120,35 +133,98 @@ function startScan(sys: Sys, root: number, tree: Tree, rules: ScanRules, nowMs: 
   return { sys, root, tree, rules, nowMs, table: new EntryTable(), stack: [], problems: [], texts: [], entries: 0, lineage: undefined }
 }
 
+/** No directory has this path any more. */
+function isGone(code: number): boolean {
+  return code === -errno.ENOENT || code === -errno.ENOTDIR || code === -errno.ELOOP
+}
+
 function note(scan: Scan, path: string, code: ProblemCode, detail: string): void {
   scan.problems.push({ path, code, detail })
 }
 
-/** Scans one directory; with `deep`, all its sub-directories are visited after it, else only those that are new. */
-function scanDirectory(scan: Scan, visit: Visit, deep: boolean): boolean {
+/**
+ * Scans one directory; with `deep`, all its sub-directories are visited after it, else only those that are new. Zero, or
+ * the negative errno for which nothing is known of it: its problem is the last one then.
+ */
+function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   const { sys, tree, table } = scan
+  const nowMs = scan.nowMs()
   const handle = visit.depth > depthMax ? -errno.ENAMETOOLONG : sys.openDirectory(scan.root, utf8(visit.path))
   const listed = handle < 0 ? handle : sys.list(handle, table)
   if (listed < 0) {
     if (handle >= 0) sys.close(handle)
     note(scan, visit.path, listed === -errno.ENOENT ? 'vanished' : 'unreadable', errnoName(listed))
-    return false
+    return listed
   }
-  const order = sortedRows(scan, visit.path)
-  scan.entries += order.length
-  settleDirectoryRows(table, order)
-  const scope = enterRules(scan, handle, visit, order)
-  const own = ownFacts(sys, handle)
   const before = tree.record(visit.path)
-  if (before === undefined || !isUnchanged(before, table, order)) {
-    const rows = buildRows(scan, handle, visit.path, before ?? formerRecord(scan, own), order)
+  const listedRows = sortedRows(scan, visit.path)
+  const same = before !== undefined && isUnchanged(before, table, listedRows)
+  const order = same || before === undefined ? listedRows : completeRows(scan, handle, visit.path, before, listedRows)
+  const scope = enterRules(scan, handle, visit, order)
+  if (scope === undefined) {
+    sys.close(handle)
+    return -errno.EACCES
+  }
+  scan.entries += order.length
+  const own = ownFacts(sys, handle)
+  if (!same) {
+    const rows = buildRows(scan, handle, visit.path, before ?? formerRecord(scan, own), order, nowMs)
     tree.put(visit.path, buildRecord(rows, own), false)
   } else if (before.own.mtimeSeconds !== own.mtimeSeconds || before.own.mtimeNs !== own.mtimeNs) {
     tree.put(visit.path, rebuildRecord(before, { own }), true)
   }
   sys.close(handle)
   pushDirectories(scan, visit, scope, deep)
-  return true
+  return 0
+}
+
+/**
+ * The rows of what is in the directory. A listing may leave out a name while others are renamed in it (tmpfs does), so
+ * a name that was there before is looked for by itself: only then is it gone.
+ */
+function completeRows(scan: Scan, handle: number, path: RelPath, before: DirectoryRecord, order: Int32Array): Int32Array {
+  const { sys, table } = scan
+  let isMissed = false
+  for (const name of missingNames(before, table, order)) {
+    const row = table.add(name, 0, name.length)
+    const code = sys.stat(handle, name, table.stats, row)
+    if (code < 0) {
+      table.stats.fill(0, row * statWidth, (row + 1) * statWidth)
+      table.stats[row * statWidth + statErrno] = -code
+    }
+    isMissed ||= code !== -errno.ENOENT
+  }
+  return isMissed ? sortedRows(scan, path) : order
+}
+
+/** Names that were there before and are not in the listing. */
+function missingNames(before: DirectoryRecord, table: EntryTable, order: Int32Array): Uint8Array[] {
+  const missing: Uint8Array[] = []
+  let at = 0
+  for (let row = 0; row < before.count; row++) {
+    let comparison = 1
+    while (at < order.length) {
+      comparison = compareName(table, order[at] as number, before, row)
+      if (comparison >= 0) break
+      at++
+    }
+    if (at === order.length || comparison > 0) missing.push(before.nameBytes(row))
+    else at++
+  }
+  return missing
+}
+
+function compareName(table: EntryTable, row: number, before: DirectoryRecord, beforeRow: number): number {
+  const { names, nameStarts, nameEnds } = table
+  const end = nameEnds[row] as number
+  const beforeEnd = before.nameEnd(beforeRow)
+  let i = nameStarts[row] as number
+  let j = before.nameStart(beforeRow)
+  for (; i < end && j < beforeEnd; i++, j++) {
+    const difference = (names[i] as number) - (before.bytes[j] as number)
+    if (difference !== 0) return difference
+  }
+  return end - i - (beforeEnd - j)
 }
 
 /** Rows of the table in the order of name bytes, without what is ours and what vanished while we looked. */
@@ -175,7 +251,9 @@ function sortedRows(scan: Scan, path: RelPath): Int32Array {
     }
     return iEnd - i - (jEnd - j)
   }
-  return order.subarray(0, kept).sort(compare)
+  const sorted = order.subarray(0, kept).sort(compare)
+  settleDirectoryRows(table, sorted)
+  return sorted
 }
 
 function isOurs(scan: Scan, path: RelPath, row: number): boolean {
@@ -220,9 +298,9 @@ function buildRows(
   path: RelPath,
   before: DirectoryRecord | undefined,
   order: Int32Array,
+  nowMs: number,
 ): RecordRow[] {
   const { table, sys } = scan
-  const nowMs = scan.nowMs()
   const rows: RecordRow[] = []
   for (const tableRow of order) {
     const at = tableRow * statWidth
@@ -270,7 +348,8 @@ function fileContent(
   }
   // Size and mtime say "same", something else moved: only the content can tell.
   const digest = digestFile(scan.sys, handle, name, sizeOf(stats, at))
-  if (digest === undefined) return { flags: edits << editShift, digest: undefined }
+  // Unknown is not "the same": an edit too many costs a comparison, one too few hides a change for ever.
+  if (digest === undefined) return { flags: (edits + 1) << editShift, digest: undefined }
   return { flags: (equalBytes(digest, known.digest) ? edits : edits + 1) << editShift, digest }
 }
 
@@ -279,39 +358,26 @@ export function isRacy(stats: Uint32Array, at: number, nowMs: number): boolean {
   return nowMs - ctimeMs < racyMs
 }
 
-const hashPiece = new Uint8Array(1 << 20)
-
-/** The digest of a file's content as it is now, or undefined where it can't be read or changed its size meanwhile. */
-export function digestFile(sys: Sys, directory: number, name: Uint8Array, sizeBytes: number): Uint8Array | undefined {
-  const handle = sys.openFile(directory, name)
-  if (handle < 0) return undefined
-  try {
-    const first = sys.read(handle, hashPiece, 0, hashPiece.length, -1)
-    if (first < 0) return undefined
-    if (first === sizeBytes && first < hashPiece.length) return digestOf(hashPiece.subarray(0, first))
-    const digester = openDigester()
-    let total = 0
-    for (let count = first; count > 0; count = sys.read(handle, hashPiece, 0, hashPiece.length, -1)) {
-      digester.update(hashPiece.subarray(0, count))
-      total += count
-    }
-    return total === sizeBytes ? digester.finish() : undefined
-  } finally {
-    sys.close(handle)
-  }
-}
-
-/** The rules in force within this directory, its own ignore files included. */
-function enterRules(scan: Scan, handle: number, visit: Visit, order: Int32Array): IgnoreScope {
+/**
+ * The rules in force within this directory, its own ignore files included. Undefined where one of these can't be read:
+ * then nothing tells what is ignored here, and everything must be left alone.
+ */
+function enterRules(scan: Scan, handle: number, visit: Visit, order: Int32Array): IgnoreScope | undefined {
   if (scan.rules.ignoreFiles.length === 0) return enterScope(scan, visit, [])
+  const { stats } = scan.table
   const found: IgnoreText[] = []
   for (const label of scan.rules.ignoreFiles) {
     const name = utf8(label)
     const row = order.find((candidate) => equalBytes(scan.table.name(candidate), name))
-    if (row === undefined || ((scan.table.stats[row * statWidth + statMode] as number) & typeMask) !== typeFile) continue
-    const text = readText(scan.sys, handle, name)
-    if (text === undefined) note(scan, joinPath(visit.path, label), 'unreadable', 'rules')
-    else found.push({ directory: visit.path, label, text })
+    if (row === undefined) continue
+    const code = stats[row * statWidth + statErrno] as number
+    if (code === 0 && ((stats[row * statWidth + statMode] as number) & typeMask) !== typeFile) continue
+    const text = code === 0 ? readText(scan.sys, handle, name) : undefined
+    if (text === undefined) {
+      note(scan, joinPath(visit.path, label), 'unreadable', 'rules')
+      return undefined
+    }
+    found.push({ directory: visit.path, label, text })
   }
   scan.texts.push(...found)
   return enterScope(scan, visit, found)
@@ -320,7 +386,10 @@ function enterRules(scan: Scan, handle: number, visit: Visit, order: Int32Array)
 function enterScope(scan: Scan, visit: Visit, found: readonly IgnoreText[]): IgnoreScope {
   if (found.length === 0 && (visit.path === rootPath || visit.scope.idle)) return visit.scope
   if (visit.path === rootPath) return ignoreScope(found, { overrides: [...scan.rules.overrides] })
-  return visit.scope.enter(nameOf(visit.path), found)
+  const above = visit.scopeAt === rootPath ? 0 : visit.scopeAt.length + 1
+  const names = visit.path.slice(above).split('/')
+  const name = names.pop() as string
+  return names.reduce((scope, between) => scope.enter(between, []), visit.scope).enter(name, found)
 }
 
 function readText(sys: Sys, directory: number, name: Uint8Array): string | undefined {
@@ -342,7 +411,7 @@ function pushDirectories(scan: Scan, visit: Visit, scope: IgnoreScope, deep: boo
     if (!deep && scan.tree.record(path) !== undefined) continue
     const rule = scope.idle ? undefined : scope.match(name, true)
     if (rule !== undefined && !rule.negated) continue
-    scan.stack.push({ path, scope, depth: visit.depth + 1 })
+    scan.stack.push({ path, scope, scopeAt: scope === visit.scope ? visit.scopeAt : visit.path, depth: visit.depth + 1 })
   }
 }
 

@@ -12,7 +12,7 @@ import type { Tree } from '../core/tree.ts'
 import { isHidden } from '../core/view.ts'
 import { equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import type { Donor, LandingOrder, SeenDirectory, StepNote } from './landing.ts'
-import { digestFile } from './scan.ts'
+import { digestFile } from './content.ts'
 import type { Sys } from './sys.ts'
 import { encodeWants, type WantedDirectory } from './wants.ts'
 

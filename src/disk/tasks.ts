@@ -4,17 +4,17 @@
 
 import { domainDigest } from '../chunk/digest.ts'
 import type { Summary } from '../core/entry.ts'
-import { splitDigests } from '../core/digests.ts'
+import { damagedDigest, joinDigests, splitDigests } from '../core/digests.ts'
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
-import { sizeOf, statWidth } from '../core/stat.ts'
-import { digestBytes } from '../core/record.ts'
+import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
+import { type DirectoryRecord, flagRacy } from '../core/record.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
 import { Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
 import { present } from '../std/assert.ts'
-import { utf8 } from '../std/bytes.ts'
+import { equalBytes, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Handover } from '../std/crew.ts'
 import { Apply, type Displaced, dropDisplaced, type LandCounts } from './apply.ts'
@@ -22,7 +22,8 @@ import { finishDirectory, renameDirectory } from './directories.ts'
 import { clearJournal, type Displacement, writeJournal } from './journal.ts'
 import { Landing, type LandingOrder, type TargetHandles } from './landing.ts'
 import { applyLearned } from './learned.ts'
-import { digestFile, racyMs, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
+import { digestFile } from './content.ts'
+import { racyMs, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, Stager } from './stage.ts'
 import { Supply } from './supply.ts'
 import { systemSys } from './system.ts'
@@ -85,6 +86,19 @@ export type LandReport = {
   readonly done: readonly { readonly action: string; readonly directory: string; readonly names: readonly string[] }[]
 }
 
+function contentDigest(record: DirectoryRecord, row: number, directory: number, fresh: boolean): Uint8Array | undefined {
+  const known = record.digest(row)
+  if (known !== undefined && !fresh) return known
+  const name = record.nameBytes(row)
+  const read = digestFile(sys, directory, name, sizeOf(record.stats, record.at(row)))
+  if (known === undefined || read === undefined || equalBytes(known, read)) return read
+  // Other content: either someone wrote to it since the scan, or the disk did.
+  const now = new Uint32Array(statWidth)
+  const isRacy = (record.flags(row) & flagRacy) !== 0
+  const isUntouched = sys.stat(directory, name, now, 0) === 0 && sameSignature(now, 0, record.stats, record.at(row))
+  return isUntouched && !isRacy ? damagedDigest : undefined
+}
+
 export const tasks = {
   /** Opens a tree with what is stored of it, and scans its root. */
   scan(input: { tree: number; root: number; shelves: readonly Uint8Array[]; viewId: string; rules: ScanRules }): ScanReport {
@@ -115,27 +129,24 @@ export const tasks = {
     })
   },
 
-  /** Digests of files as the tree knows them; what is unknown is read now. Side by side, zero where not to be had. */
-  digests(input: { tree: number; files: Uint8Array }): Uint8Array {
+  /**
+   * Digests of files as the tree knows them; what is unknown is read now. With `fresh` everything is read, and content
+   * that differs under an unchanged signature is damage. Side by side; zero where not to be had.
+   */
+  digests(input: { tree: number; files: Uint8Array; fresh: boolean }): Uint8Array {
     const { tree, root } = treeOf(input.tree)
-    const wanted = decodeWants(input.files)
-    const digests = new Uint8Array(wanted.reduce((sum, directory) => sum + directory.names.length, 0) * digestBytes)
-    let at = 0
-    for (const { path, names } of wanted) {
+    const digests: (Uint8Array | undefined)[] = []
+    for (const { path, names } of decodeWants(input.files)) {
       const record = tree.record(path)
       const handle = record === undefined ? -1 : sys.openDirectory(root, utf8(path))
       for (const name of names) {
         const row = record?.find(utf8(name)) ?? -1
-        if (record !== undefined && row >= 0 && handle >= 0) {
-          const size = sizeOf(record.stats, record.at(row))
-          const digest = record.digest(row) ?? digestFile(sys, handle, utf8(name), size)
-          if (digest !== undefined) digests.set(digest, at)
-        }
-        at += digestBytes
+        const isKnown = record !== undefined && row >= 0 && handle >= 0
+        digests.push(isKnown ? contentDigest(record, row, handle, input.fresh) : undefined)
       }
       if (handle >= 0) sys.close(handle)
     }
-    return digests
+    return joinDigests(digests)
   },
 
   /** Prepares the tree of a target for staging. */
@@ -212,6 +223,9 @@ export const tasks = {
     const shelf = encodeShelf(put)
     return new Handover({ put: shelf, removed }, [shelf.buffer as ArrayBuffer])
   },
+
+  /** Does nothing, after everything that was asked before it. */
+  pause(_input: object): void {},
 
   closeTree(input: { tree: number }): void {
     trees.delete(input.tree)

@@ -61,7 +61,12 @@ class Comparison {
   readonly #packed: PackedSection[] = []
   readonly #moves: DirectoryMove[] = []
   readonly #problems: Problem[] = []
-  readonly #guarded: string[] = []
+  /** What is deleted or replaced, by path. */
+  readonly #guarded = new Map<RelPath, string>()
+  /** Deletions that turned out to be moves of whole directories. */
+  readonly #movedAway = new Set<RelPath>()
+  /** Where the step of a file that comes stands, for those that may be moves. */
+  readonly #places = new Map<RelPath, { readonly steps: Step[]; readonly at: number }>()
   readonly #doubts: Doubt[] = []
   readonly #freshFiles: FoundFile[] = []
   readonly #lostFiles: FoundFile[] = []
@@ -141,7 +146,9 @@ class Comparison {
       return
     }
     draft.steps.push(stepOf('create', left))
-    if (left.kind === 'file' && this.#rules.mode === 'mirror') this.#freshFiles.push({ path: at, entry: left })
+    if (left.kind !== 'file' || this.#rules.mode !== 'mirror') return
+    this.#freshFiles.push({ path: at, entry: left })
+    this.#places.set(at, { steps: draft.steps, at: draft.steps.length - 1 })
   }
 
   #takeChange(path: RelPath, draft: Draft, decision: Decision & { kind: 'replace' | 'attributes' }): void {
@@ -173,7 +180,8 @@ class Comparison {
 
   #guard(what: string, path: RelPath, right: Entry): void {
     const content = right.summary === undefined ? '' : Buffer.from(right.summary.fingerprint).toString('hex')
-    this.#guarded.push(
+    this.#guarded.set(
+      path,
       `${path}\0${what}\0${right.kind}\0${right.sizeBytes}\0${right.mtimeSeconds}\0${right.mtimeNs}\0${content}`,
     )
   }
@@ -181,7 +189,7 @@ class Comparison {
   /** Looks at what the left alone has, top down; takes out what only moved at each level. */
   async exploreNew(): Promise<void> {
     while (this.#fresh.length > 0) {
-      if (this.#lost.length > 0 && this.#rules.mode === 'mirror') this.#matchMoved()
+      if (this.#lost.length > 0 && this.#rules.mode === 'mirror') await this.#matchMoved()
       const fresh = this.#fresh
       this.#fresh = []
       for (const directories of chunks(fresh)) {
@@ -192,46 +200,38 @@ class Comparison {
     }
   }
 
-  #matchMoved(): void {
-    const matched = matchDirectories(
-      this.#lost,
-      this.#fresh.filter((directory) => directory.state === 'new'),
-      this.#sourceMoves,
+  /** A directory is renamed only into one that the right has: what is new there is made later. */
+  async #matchMoved(): Promise<void> {
+    const fresh = this.#fresh.filter(
+      ({ path, state }) => state === 'new' && this.#drafts.get(parentOf(path))?.head.state === 'present',
     )
+    const matched = matchDirectories(this.#lost, fresh, this.#sourceMoves)
     if (matched.length === 0) return
     const gone = new Set(matched.map((move) => move.from))
-    const come = new Map(matched.map((move) => [move.to, move]))
-    for (const directory of this.#lost) {
-      if (gone.has(directory.path)) this.#unplanDelete(directory)
-    }
-    for (const directory of this.#fresh) {
-      // The mode of the directory itself is its parent's matter; it is set when everything is done.
-      if (come.has(directory.path)) this.#touchParents(directory)
-    }
+    const come = new Set(matched.map((move) => move.to))
+    for (const directory of this.#lost) if (gone.has(directory.path)) this.#unplanDelete(directory)
+    const moved = this.#fresh.filter((directory) => come.has(directory.path))
+    await this.#dressMoved(moved)
     this.#lost = this.#lost.filter((directory) => !gone.has(directory.path))
     this.#fresh = this.#fresh.filter((directory) => !come.has(directory.path))
     this.#moves.push(...matched)
   }
 
-  #touchParents(directory: Fresh): void {
-    const head = {
-      path: directory.path,
-      state: 'retype' as const,
-      mode: directory.entry.mode,
-      mtimeSeconds: 0,
-      mtimeNs: 0,
+  /** A moved directory's own mode and time are set when everything is done. */
+  async #dressMoved(moved: readonly Fresh[]): Promise<void> {
+    for (const directories of chunks(moved)) {
+      const listings = await this.#left.listings(directories.map((directory) => directory.path))
+      directories.forEach(({ path, entry }, i) => {
+        const listing = listings[i]
+        if (listing !== undefined) this.#draft({ ...timeOf(listing), path, state: 'retype', mode: entry.mode })
+      })
     }
-    if (!this.#drafts.has(directory.path)) this.#draft(head)
   }
 
   #unplanDelete(directory: FoundDirectory): void {
-    const draft = this.#drafts.get(parentOf(directory.path))
-    const name = nameOf(directory.path)
-    const at = draft?.deletions.findIndex((step) => step.entry.name === name) ?? -1
-    if (at >= 0) draft?.deletions.splice(at, 1)
+    this.#movedAway.add(directory.path)
     this.#deletes -= 1 + directory.summary.files + directory.summary.directories
-    const guarded = this.#guarded.findIndex((line) => line.startsWith(`${directory.path}\0delete`))
-    if (guarded >= 0) this.#guarded.splice(guarded, 1)
+    this.#guarded.delete(directory.path)
   }
 
   #exploreDirectory(directory: Fresh, listing: DirectoryListing | undefined): void {
@@ -251,6 +251,7 @@ class Comparison {
       this.#drafts.delete(directory.path)
       this.#packed.push(packSection(head, draft.steps))
       this.#freshFiles.length = 0
+      this.#places.clear()
     }
   }
 
@@ -288,13 +289,11 @@ class Comparison {
       const digest = lefts[i]
       const other = rights[i]
       if (digest === undefined || other === undefined || !equalBytes(digest, other)) return
-      const steps = this.#drafts.get(parentOf(move.to.path))?.steps
-      const at = steps?.findIndex((step) => step.entry === move.to.entry) ?? -1
-      if (steps === undefined || at < 0) return
-      steps[at] = { ...(steps[at] as Step), from: move.from.path, digest }
+      const place = this.#places.get(move.to.path)
+      if (place === undefined) return
+      place.steps[place.at] = { ...stepOf('create', move.to.entry), from: move.from.path, digest }
       this.#deletes--
-      const guarded = this.#guarded.findIndex((line) => line.startsWith(`${move.from.path}\0delete`))
-      if (guarded >= 0) this.#guarded.splice(guarded, 1)
+      this.#guarded.delete(move.from.path)
     })
   }
 
@@ -313,11 +312,12 @@ class Comparison {
     left: readonly RelPath[],
     right: readonly RelPath[],
   ): Promise<[(Uint8Array | undefined)[], (Uint8Array | undefined)[]]> {
+    const fresh = this.#rules.checksum
     const both: [(Uint8Array | undefined)[], (Uint8Array | undefined)[]] = [[], []]
     for (let at = 0; at < left.length; at += digestsPerRequest) {
       const [lefts, rights] = await Promise.all([
-        this.#left.digests(asFiles(left.slice(at, at + digestsPerRequest))),
-        this.#right.digests(asFiles(right.slice(at, at + digestsPerRequest))),
+        this.#left.digests(asFiles(left.slice(at, at + digestsPerRequest)), fresh),
+        this.#right.digests(asFiles(right.slice(at, at + digestsPerRequest)), fresh),
       ])
       both[0].push(...lefts)
       both[1].push(...rights)
@@ -330,11 +330,12 @@ class Comparison {
     const deletions: PackedSection[] = []
     for (const { head, steps, deletions: goes } of this.#drafts.values()) {
       if (steps.length > 0 || head.state !== 'present') sections.push(packSection(head, steps))
-      if (goes.length > 0) deletions.push(packSection({ ...head, state: 'present' }, goes))
+      const kept = goes.filter((step) => !this.#movedAway.has(joinPath(head.path, step.entry.name)))
+      if (kept.length > 0) deletions.push(packSection({ ...head, state: 'present' }, kept))
     }
     sections.sort(compareSections)
     deletions.sort(compareSections)
-    this.#guarded.sort()
+    const guarded = [...this.#guarded.values()].sort()
     return {
       moves: this.#moves,
       sections,
@@ -342,8 +343,8 @@ class Comparison {
       problems: this.#problems,
       deletes: this.#deletes,
       replaces: this.#replaces,
-      guardedDigest: textDigest('guarded 1', this.#guarded.join('\n')),
-      guardedSample: this.#guarded.slice(0, sampleMax).map((line) => line.slice(0, line.indexOf('\0'))),
+      guardedDigest: textDigest('guarded 1', guarded.join('\n')),
+      guardedSample: guarded.slice(0, sampleMax).map((line) => line.slice(0, line.indexOf('\0'))),
     }
   }
 }

@@ -51,6 +51,8 @@ export type RunContext = {
   readonly clock: Clock
   readonly runId: string
   readonly listen: RunListener
+  /** Whether the listener wants each change told: reading a large plan again takes time. */
+  readonly listsChanges: boolean
   readonly signal: AbortSignal
 }
 
@@ -70,8 +72,8 @@ export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, cont
   listen({ type: 'phase', phase: 'compare' })
   const plan = await compare(left, right, rulesOf(job, seen.view), seen.scan.moves)
   const problems = uniqueProblems([...seen.scan.problems, ...plan.problems])
-  for (const change of planChanges(plan)) listen(change)
-  const facts = guardFacts(plan, seen, hasBase(pair, left, right))
+  if (context.listsChanges) for (const change of planChanges(plan)) listen(change)
+  const facts = guardFacts(plan, seen, baseOf(job, pair, left, right, seen))
   const released = judge(job, plan, facts, context)
   if (released === 'halted') return endRun('halted', noCounts(), problems, seen, nothingSent)
   if (job.dryRun) return endRun('planned', noCounts(), problems, seen, nothingSent)
@@ -148,13 +150,27 @@ function tellRecovered(right: TargetEnd, listen: RunListener): void {
   }
 }
 
-function hasBase(pair: Pair | undefined, left: SourceEnd, right: TargetEnd): boolean {
+/** Whether these two roots were brought together before. */
+function isSamePair(pair: Pair | undefined, left: SourceEnd, right: TargetEnd): pair is Pair {
   return pair !== undefined && pair.sourceId === left.facts.rootId && pair.targetId === right.facts.rootId
+}
+
+/** A base counts only under the rules that made it: what other rules hid was never agreed on. */
+function baseOf(
+  job: Job,
+  pair: Pair | undefined,
+  left: SourceEnd,
+  right: TargetEnd,
+  seen: Seen,
+): { hasBase: boolean; rulesChanged: boolean } {
+  const isSame = isSamePair(pair, left, right)
+  const sameRules = isSame && pair.viewId === `${job.mode} ${seen.viewId}`
+  return { hasBase: sameRules, rulesChanged: isSame && !sameRules }
 }
 
 /** Whether both roots are still the pair that the last run left behind, problems aside. */
 function isUnchanged(job: Job, pair: Pair | undefined, left: SourceEnd, right: TargetEnd, seen: Seen): boolean {
-  if (pair === undefined || job.checksum || !hasBase(pair, left, right)) return false
+  if (job.checksum || !isSamePair(pair, left, right)) return false
   if (pair.viewId !== `${job.mode} ${seen.viewId}` || pair.problems.length > 0 || seen.scan.problems.length > 0)
     return false
   return (
@@ -166,13 +182,13 @@ function isUnchanged(job: Job, pair: Pair | undefined, left: SourceEnd, right: T
   )
 }
 
-function guardFacts(plan: Plan, seen: Seen, base: boolean): GuardFacts {
+function guardFacts(plan: Plan, seen: Seen, base: { hasBase: boolean; rulesChanged: boolean }): GuardFacts {
   return {
     leftEntries: entriesOf(seen.left),
     rightEntries: seen.right === undefined ? 0 : entriesOf(seen.right),
     deletes: plan.deletes,
     replaces: plan.replaces,
-    hasBase: base,
+    ...base,
   }
 }
 

@@ -74,8 +74,11 @@ export interface End {
   view(view: View, viewId: string): Promise<Summary | undefined>
   /** Undefined where the directory is not known or could not be read. */
   listings(paths: readonly RelPath[]): Promise<(DirectoryListing | undefined)[]>
-  /** In the order of the files; undefined where a digest can't be had. */
-  digests(files: readonly WantedDirectory[]): Promise<(Uint8Array | undefined)[]>
+  /**
+   * In the order of the files; undefined where a digest can't be had. With `fresh` every content is read, and one that is
+   * damaged has `damagedDigest`.
+   */
+  digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]>
   /** Ends the run at this end; with `save` what was seen is remembered. */
   close(save: boolean): Promise<void>
 }

@@ -11,7 +11,7 @@ import type { View } from '../core/view.ts'
 import { type Root, realPath } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing, DiskTasks } from '../disk/tasks.ts'
-import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
+import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { State } from '../state/open.ts'
 import { forgetTree, loadTreeShelves, saveTree } from '../state/trees.ts'
 import type { Clock } from '../std/clock.ts'
@@ -51,6 +51,11 @@ export class LocalEnd {
   protected readonly root: Root
   protected readonly tree: number = nextSeatId()
   protected readonly treeSeat: Seat<DiskTasks>
+  /** For what closing itself still has to do. */
+  protected readonly rawTreeSeat: Seat<DiskTasks>
+  /** From here on no task is given to a seat any more: handles are about to be closed. */
+  protected closing = false
+  readonly #seats: readonly Seat<DiskTasks>[]
   readonly #treeKey: string
   #viewId = ''
 
@@ -58,7 +63,9 @@ export class LocalEnd {
     this.workshop = workshop
     this.root = root
     this.#treeKey = options.treeKey
-    this.treeSeat = this.seat(options.seat)
+    this.#seats = workshop.crew.seats.map((seat) => this.#guard(seat))
+    this.rawTreeSeat = workshop.crew.seats[options.seat % workshop.crew.seats.length] as Seat<DiskTasks>
+    this.treeSeat = this.#guard(this.rawTreeSeat)
     this.facts = {
       machine: workshop.machine,
       path: root.path,
@@ -70,9 +77,18 @@ export class LocalEnd {
     }
   }
 
+  /** The seats of the crew, for this end, until it is closed. */
+  #guard(seat: Seat<DiskTasks>): Seat<DiskTasks> {
+    return {
+      run: (name, input, transfer) => {
+        if (this.closing) return Promise.reject(new Failure('cancelled', `the end ${this.root.path} was closed`))
+        return seat.run(name, input, transfer)
+      },
+    }
+  }
+
   protected seat(number: number): Seat<DiskTasks> {
-    const { seats } = this.workshop.crew
-    return seats[number % seats.length] as Seat<DiskTasks>
+    return this.#seats[number % this.#seats.length] as Seat<DiskTasks>
   }
 
   async scan(rules: ScanRules): Promise<ScanReport> {
@@ -102,13 +118,13 @@ export class LocalEnd {
     return await this.treeSeat.run('listings', { tree: this.tree, paths })
   }
 
-  async digests(files: readonly WantedDirectory[]): Promise<(Uint8Array | undefined)[]> {
-    return splitDigests(await this.treeSeat.run('digests', { tree: this.tree, files: encodeWants(files) }))
+  async digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]> {
+    return splitDigests(await this.treeSeat.run('digests', { tree: this.tree, files: encodeWants(files), fresh }))
   }
 
   /** Writes what the tree saw to the database. */
   protected async save(): Promise<void> {
-    const { put, removed } = await this.treeSeat.run('takeChanges', { tree: this.tree })
+    const { put, removed } = await this.rawTreeSeat.run('takeChanges', { tree: this.tree })
     if (put === undefined && removed.length === 0) return
     saveTree(this.workshop.state, this.#treeKey, this.#viewId, {
       put: put === undefined ? [] : decodeShelf(put, this.#viewId),
@@ -117,12 +133,22 @@ export class LocalEnd {
   }
 
   async close(save: boolean): Promise<void> {
+    this.closing = true
     try {
+      await this.settleSeats()
       if (save && this.root.handle >= 0) await this.save()
     } finally {
-      await this.treeSeat.run('closeTree', { tree: this.tree })
+      await this.rawTreeSeat.run('closeTree', { tree: this.tree })
       this.root.close()
     }
+  }
+
+  /**
+   * Waits until every task that was given before has ended. A handle that is closed while a seat works with it would
+   * soon be the handle of another root.
+   */
+  protected async settleSeats(): Promise<void> {
+    await Promise.allSettled(this.workshop.crew.seats.map((seat) => seat.run('pause', {})))
   }
 }
 
@@ -160,13 +186,21 @@ export class LocalSource extends LocalEnd implements SourceEnd {
       }
     } finally {
       await Promise.all(underWay)
-      if (failed !== undefined) await seat.run('closeSupply', { supply })
+      if (failed !== undefined) await seat.run('closeSupply', { supply }).catch(() => {})
     }
     if (failed !== undefined) throw failed
+    this.#logSent(wants)
+  }
+
+  #logSent(wants: Uint8Array): void {
+    for (const { path, names } of decodeWants(wants)) {
+      this.workshop.log.note('file-sent', { directory: path, names: names.join('/'), count: names.length })
+    }
   }
 
   override async close(save: boolean): Promise<void> {
-    if (this.#learned.length > 0) await this.treeSeat.run('learn', { tree: this.tree, learned: this.#learned })
+    this.closing = true
+    if (this.#learned.length > 0) await this.rawTreeSeat.run('learn', { tree: this.tree, learned: this.#learned })
     await super.close(save)
   }
 }

@@ -74,8 +74,8 @@ class RemoteEnd {
     )
   }
 
-  async digests(files: readonly WantedDirectory[]): Promise<(Uint8Array | undefined)[]> {
-    const { digests } = await call(this.session, 'digests', { files: encodeWants(files) })
+  async digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]> {
+    const { digests } = await call(this.session, 'digests', { files: encodeWants(files), fresh })
     return splitDigests(digests)
   }
 
@@ -109,6 +109,8 @@ export class RemoteSource extends RemoteEnd implements SourceEnd {
       this.#inbox.done(payload)
       release()
     })
+    // Told by `supply`, which waits for all of them.
+    taken.catch(() => {})
     waiting.taken.push(taken)
     waiting.packs++
     waiting.arrived()

@@ -3,6 +3,7 @@
 // come through here.
 
 import { textId } from '../chunk/identifier.ts'
+import { showName } from '../core/entry.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
@@ -29,6 +30,7 @@ export type RunRequest = {
   readonly ignoreFiles: readonly string[]
   readonly limit: GuardLimit
   readonly release: boolean
+  readonly listsChanges: boolean
   /** The target was replaced on purpose: what the last run knew of it does not count. */
   readonly newTarget: boolean
 }
@@ -57,29 +59,13 @@ export async function runOnce(
   const source = parseEnd(request.source, reach.isMachine)
   const target = parseEnd(request.target, reach.isMachine)
   checkEnds(source, target, realPath)
-  const job = jobOf(request, source, target)
-  const { runId } = startRun(workshop.state, {
-    job: job.id,
-    source: endText(source, realPath),
-    target: endText(target, realPath),
-    mode: job.mode,
-  })
-  listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
-  workshop.log.note('run-start', {
-    runId,
-    source: request.source,
-    target: request.target,
-    mode: job.mode,
-    dryRun: job.dryRun,
-  })
+  const opened: Opened = { request, job: jobOf(request, source, target), source, target }
   try {
-    const end = await runEnds(workshop, reach, { request, job, source, target, runId }, listen, signal)
-    record(workshop, runId, end)
-    return end
+    return await runEnds(workshop, reach, opened, listen, signal)
   } catch (error) {
     const failure = signal.aborted ? cancelled() : asFailure(error, 'disk-error')
-    endRun(workshop.state, runId, { outcome: 'failed', exitCode: failure.exitCode, counts: {}, problems: [] })
-    workshop.log.note('run-end', { runId, outcome: 'failed', code: failure.code, message: failure.message })
+    const { code, message } = failure
+    workshop.log.note('run-failed', { source: request.source, target: request.target, code, message })
     throw failure
   }
 }
@@ -90,38 +76,14 @@ function cancelled(): Failure {
   })
 }
 
-function record(workshop: Workshop, runId: string, end: FinishedRun): void {
-  const { outcome, counts, problems } = end
-  const exitCode = exitCodeOf(end)
-  endRun(workshop.state, runId, { outcome, exitCode, counts, problems })
-  for (const { path, code, detail } of problems.slice(0, 1000))
-    workshop.log.note('problem', { runId, path, code, detail })
-  const { supplied, wireBytesOut, wireBytesIn } = end
-  workshop.log.note('run-end', {
-    runId,
-    outcome,
-    exitCode,
-    ...counts,
-    requested: supplied,
-    problems: problems.length,
-    wireBytesOut,
-    wireBytesIn,
-  })
-}
-
-export function exitCodeOf(end: RunEnd): number {
-  if (end.outcome === 'halted') return 15
-  return end.problems.length > 0 ? 3 : 0
-}
-
 type Opened = {
   readonly request: RunRequest
   readonly job: Job
   readonly source: EndName
   readonly target: EndName
-  readonly runId: string
 }
 
+/** Opens both ends, which locks them, runs, and closes them whatever happens. */
 async function runEnds(
   workshop: Workshop,
   reach: Reach,
@@ -129,7 +91,7 @@ async function runEnds(
   listen: RunListener,
   signal: AbortSignal,
 ): Promise<FinishedRun> {
-  const { job, source, target, runId } = opened
+  const { job, source, target } = opened
   const remote = source.kind === 'remote' ? source : target.kind === 'remote' ? target : undefined
   const session = remote === undefined ? undefined : await reach.connect(remote.machine, signal)
   const abort = (): void => session?.close()
@@ -140,16 +102,55 @@ async function runEnds(
   try {
     left = await openLeft(workshop, session, opened)
     right = await openRight(workshop, session, opened)
-    const context = { state: workshop.state, clock: workshop.clock, runId, listen, signal }
-    const end = await runCycle(job, left, right, context)
+    const run = await runRecorded(workshop, opened, left, right, listen, signal)
     save = !job.dryRun
-    const link = session?.link
-    return { ...end, runId, wireBytesOut: link?.bytesWritten ?? 0, wireBytesIn: link?.bytesRead ?? 0 }
+    return { ...run, wireBytesOut: session?.link.bytesWritten ?? 0, wireBytesIn: session?.link.bytesRead ?? 0 }
   } finally {
     signal.removeEventListener('abort', abort)
     await closeBoth(left, right, save)
     session?.close()
   }
+}
+
+/** The run itself, with its entry in the history and the log. Both roots are locked: no other run of this job is alive. */
+async function runRecorded(
+  workshop: Workshop,
+  opened: Opened,
+  left: SourceEnd,
+  right: TargetEnd,
+  listen: RunListener,
+  signal: AbortSignal,
+): Promise<RunEnd & { runId: string }> {
+  const { state, clock, log } = workshop
+  const { request, job } = opened
+  const names = { source: endText(opened.source, realPath), target: endText(opened.target, realPath), mode: job.mode }
+  const { runId } = startRun(state, { job: job.id, ...names })
+  listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
+  log.note('run-start', { runId, ...names, dryRun: job.dryRun })
+  try {
+    const { listsChanges } = request
+    const end = await runCycle(job, left, right, { state, clock, runId, listen, listsChanges, signal })
+    record(workshop, runId, end)
+    return { ...end, runId }
+  } catch (error) {
+    const { exitCode } = signal.aborted ? cancelled() : asFailure(error, 'disk-error')
+    endRun(state, runId, { outcome: 'failed', exitCode, counts: {}, problems: [] })
+    throw error
+  }
+}
+
+function record(workshop: Workshop, runId: string, end: RunEnd): void {
+  const { outcome, counts, problems, supplied, contentBytes } = end
+  const exitCode = exitCodeOf(end)
+  endRun(workshop.state, runId, { outcome, exitCode, counts, problems })
+  for (const { path, code, detail } of problems.slice(0, 1000)) workshop.log.note('problem', { runId, path, code, detail })
+  const facts = { requested: supplied, contentBytes, problems: problems.length }
+  workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, ...facts })
+}
+
+export function exitCodeOf(end: RunEnd): number {
+  if (end.outcome === 'halted') return 15
+  return end.problems.length > 0 ? 3 : 0
 }
 
 /** Both ends are closed, whatever the other one does. */

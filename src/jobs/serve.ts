@@ -10,7 +10,6 @@ import type { DirectoryMove } from '../core/renames.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { decodeWants } from '../disk/wants.ts'
-import { present } from '../std/assert.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import { type OpenAnswer, type OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
@@ -39,6 +38,7 @@ export class Served {
   #source: LocalSource | undefined
   #target: LocalTarget | undefined
   #packs: WireStream | undefined
+  #session: Session | undefined
   #opening: Promise<unknown> = Promise.resolve()
 
   constructor(options: ServeOptions) {
@@ -58,7 +58,9 @@ export class Served {
 
   /** Closes the end when the session is over. Resolves then. */
   async attach(session: Session): Promise<void> {
+    this.#session = session
     const failure = await session.closed
+    this.#inbox.close()
     await this.#opening.catch(() => {})
     await this.#close(false)
     this.#note('session-close', { reason: failure?.code ?? 'done' })
@@ -85,7 +87,8 @@ export class Served {
   /** Content that nobody asked for stops the transfer at once; it is an event of its own. */
   #unsolicited(failure: Failure): void {
     this.#note(failure.code === 'unsolicited' ? 'unsolicited' : 'receive-failed', { reason: failure.message })
-    this.#packs?.cancel(failure)
+    if (failure.code === 'unsolicited') this.#session?.fail(failure)
+    else this.#packs?.cancel(failure)
   }
 
   #mustSource(): LocalSource {
@@ -160,15 +163,13 @@ export class Served {
   }
 
   async #supply({ batch, wants }: CallInput<'supply'>): Promise<{ packs: number }> {
-    const stream = present(this.#packs, 'packs have a stream')
+    const stream = this.#packs
+    if (stream === undefined) throw new Failure('protocol-broken', 'no stream of packs is open')
     let packs = 0
     await this.#mustSource().supply(batch, wants, async (payload) => {
       packs++
       await stream.send(payload, { hasHeadroom: payload.byteOffset >= payloadHeadroomBytes })
     })
-    const names = decodeWants(wants)
-    for (const { path, names: files } of names)
-      this.#note('file-sent', { directory: path, names: files.join('/'), count: files.length })
     return { packs }
   }
 
@@ -192,7 +193,7 @@ export class Served {
         return summary === undefined ? {} : { summary }
       },
       listings: async ({ paths }) => await this.#listings(paths),
-      digests: async ({ files }) => ({ digests: joinDigests(await this.#mustEnd().digests(decodeWants(files))) }),
+      digests: async ({ files, fresh }) => ({ digests: joinDigests(await this.#mustEnd().digests(decodeWants(files), fresh)) }),
       begin: async ({ limitKind, limitValue, ...rest }) => {
         await this.#mustTarget().begin({ ...rest, limit: limitOf(limitKind, limitValue) })
         return {}

@@ -30,7 +30,8 @@ export class SlabStore {
     const slab = this.#ids.size + 1
     this.#ids.set(memory, slab)
     // A seat works in order: it knows the slab before it is asked to use it.
-    for (const seat of this.#crew.seats) void seat.run('useSlab', { slab, memory })
+    // A crew that is closed in the meantime needs to know nothing.
+    for (const seat of this.#crew.seats) seat.run('useSlab', { slab, memory }).catch(() => {})
     return new Uint8Array(memory)
   }
 
@@ -87,21 +88,29 @@ const slabsPerStream = 136
 /** Where the payloads of one stream of packs are received. Bounded by the credit that this side gives. */
 export class PackInbox {
   readonly #pool: SlabPool
-  readonly #store: SlabStore
+  readonly #filling = new Set<ArrayBufferLike>()
 
   constructor(store: SlabStore) {
-    this.#store = store
     this.#pool = new SlabPool(store, slabsPerStream)
   }
 
   /** Memory for a payload of this length, or undefined where it is larger than any pack. */
   readonly allocate = (length: number): Uint8Array | undefined => {
     if (length > payloadBytesMax) return undefined
-    return length < slabFromBytes ? new Uint8Array(length) : this.#pool.tryTake()?.subarray(0, length)
+    if (length < slabFromBytes) return new Uint8Array(length)
+    const slab = this.#pool.tryTake()
+    if (slab !== undefined) this.#filling.add(slab.buffer)
+    return slab?.subarray(0, length)
   }
 
   /** The payload was dealt with. */
   done(payload: Uint8Array): void {
-    if (this.#store.idOf(payload) !== undefined) this.#pool.put(payload)
+    if (this.#filling.delete(payload.buffer)) this.#pool.put(payload)
+  }
+
+  /** The stream is over: what was given for payloads that never came whole goes back. */
+  close(): void {
+    for (const memory of this.#filling) this.#pool.put(new Uint8Array(memory))
+    this.#filling.clear()
   }
 }

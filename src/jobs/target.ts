@@ -33,7 +33,13 @@ const syncEachMax = 16
 const groupContentBytes = 256 * 1024 * 1024
 const groupSteps = 20_000
 
-type Batch = { readonly landing: number; readonly seat: number; written: Written | undefined }
+type Batch = {
+  readonly landing: number
+  readonly seat: number
+  /** All is known that it needs: content may come. */
+  isOpen: boolean
+  written: Written | undefined
+}
 
 export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #handles: TargetHandles
@@ -71,6 +77,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   async begin(totals: PlanTotals): Promise<void> {
+    if (this.#own < 0 || this.#totals !== undefined) throw new Failure('protocol-broken', 'this target can begin nothing now')
     this.#checkLease()
     const entries = await this.#entries()
     const halt = totals.released ? undefined : inspect({ ...totals, rightEntries: entries }, totals.limit)
@@ -91,12 +98,18 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     }
   }
 
+  /** Nothing is changed without an announced plan. */
+  #mustBegin(): void {
+    if (this.#totals === undefined) throw new Failure('protocol-broken', 'no plan was announced')
+  }
+
   async #entries(): Promise<number> {
     const summary = await this.treeSeat.run('summary', { tree: this.tree })
     return summary === undefined ? 0 : summary.files + summary.directories
   }
 
   async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
+    this.#mustBegin()
     const { moved, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves })
     for (const { from, to } of moved) {
       this.#counts.renamed++
@@ -107,8 +120,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   async stage(batch: number, bytes: Uint8Array): Promise<Needs> {
-    if (this.#batches.has(batch)) throw new Failure('protocol-broken', 'a batch was staged twice')
-    this.#batches.set(batch, { landing: nextSeatId(), seat: batch, written: undefined })
+    this.#mustBegin()
+    if (batch < this.#nextToLand || this.#batches.has(batch)) throw new Failure('protocol-broken', 'a batch was staged twice')
+    this.#batches.set(batch, { landing: nextSeatId(), seat: batch, isOpen: false, written: undefined })
     const staged = await this.treeSeat.run('stage', { tree: this.tree, batch, bytes })
     this.#weigh(staged)
     this.#heads.push(...staged.heads)
@@ -136,9 +150,26 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const { wants, wantCount, asks, askCount, order } = staged
     if (askCount === 0) {
       const { landing, seat } = this.#batch(batch)
-      await this.seat(seat).run('openLanding', { landing, handles: this.#handles, order })
+      const opened = this.seat(seat).run('openLanding', { landing, handles: this.#handles, order })
+      this.#open(batch)
+      await opened
     }
     return { wants, wantCount, asks, askCount }
+  }
+
+  #open(batch: number): void {
+    const known = this.#batches.get(batch)
+    if (known === undefined || known.isOpen) throw new Failure('protocol-broken', 'a batch was answered twice')
+    known.isOpen = true
+  }
+
+  /** A batch that content may come for. */
+  #receiving(batch: number): Batch {
+    const known = this.#batch(batch)
+    if (!known.isOpen || known.written !== undefined) {
+      throw new Failure('unsolicited', 'content came for a batch that takes none now')
+    }
+    return known
   }
 
   #batch(batch: number): Batch {
@@ -149,7 +180,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   async receive(payload: Uint8Array): Promise<void> {
     if (payload.length < payloadHeadBytes) throw new Failure('protocol-broken', 'a pack is too short')
-    const { landing, seat } = this.#batch(batchOf(payload))
+    const { landing, seat } = this.#receiving(batchOf(payload))
     const slab = this.workshop.slabs.idOf(payload)
     const start = payload.byteOffset + payloadHeadBytes
     const where =
@@ -160,7 +191,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   async written(batch: number, last: boolean): Promise<{ again: Uint8Array; count: number }> {
-    const known = this.#batch(batch)
+    const known = this.#receiving(batch)
     const written = await this.seat(known.seat).run('finishWriting', { landing: known.landing, last })
     if (written.count === 0) {
       known.written = written
@@ -233,6 +264,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   async finish(): Promise<ApplyResult> {
+    this.#mustBegin()
     this.#landGroup(true)
     await this.#landing
     if (this.#landFailure !== undefined) throw this.#landFailure
@@ -244,6 +276,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       displaced: this.#displaced,
     })
     this.#problems.push(...dropped)
+    // What went back was not deleted.
+    this.#counts.deleted -= dropped.length
     for (const { path } of dropped) this.#touched.add(parentOf(path as RelPath))
     const settled = await this.treeSeat.run('settleTree', {
       tree: this.tree,
@@ -279,8 +313,13 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   override async close(save: boolean): Promise<void> {
+    this.closing = true
     await this.#landing
-    for (const { landing, seat } of this.#batches.values()) await this.seat(seat).run('closeLanding', { landing })
+    await this.settleSeats()
+    const { seats } = this.workshop.crew
+    for (const { landing, seat } of this.#batches.values()) {
+      await seats[seat % seats.length]?.run('closeLanding', { landing })
+    }
     await super.close(save)
   }
 }

@@ -83,7 +83,7 @@ async function runBatch(
 
 async function answered(source: SourceEnd, target: TargetEnd, batch: number, needs: Needs): Promise<Needs> {
   if (needs.askCount === 0) return needs
-  return await target.answer(batch, await source.digests(decodeWants(needs.asks)))
+  return await target.answer(batch, await source.digests(decodeWants(needs.asks), false))
 }
 
 class Progress {

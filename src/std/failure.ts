@@ -3,6 +3,8 @@
 // Rules: the message says what happened; the hint says what it means for the user's files or what to do; neither ever
 // holds a secret or text chosen by a stranger. Failures are caught where they become an answer to a person or a peer.
 
+import { Bug } from './assert.ts'
+
 /** When trying again can help. */
 export type Retry = 'never' | 'soon' | 'when-peer-returns' | 'after-user'
 
@@ -75,8 +77,10 @@ export function isFailureCode(text: string): text is FailureCode {
   return Object.hasOwn(failureCodes, text)
 }
 
-/** The failure that an unknown thrown thing stands for; a `Failure` passes unchanged, a `Bug` must not come here. */
+/** The failure that an unknown thrown thing stands for; a `Failure` passes unchanged, a `Bug` is thrown on. */
 export function asFailure(thrown: unknown, code: FailureCode): Failure {
   if (thrown instanceof Failure) return thrown
+  // A bug stops the process, wherever it comes through.
+  if (thrown instanceof Bug) throw thrown
   return new Failure(code, thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown })
 }

@@ -8,6 +8,7 @@ import {
   constants,
   fstatSync,
   fsyncSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -79,6 +80,22 @@ function syncDirectory(path: string): void {
   } finally {
     closeSync(handle)
   }
+}
+
+/** Puts `bytes` at `path` only where nothing is there; false where something was. Of two at once, one wins, whole. */
+export function createOwnFile(path: string, bytes: Uint8Array, options: { mode: number }): boolean {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomName(8)}`)
+  writeOwnFile(temporary, bytes, options)
+  try {
+    linkSync(temporary, path)
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false
+    throw error
+  } finally {
+    unlinkSync(temporary)
+  }
+  syncDirectory(dirname(path))
+  return true
 }
 
 /** Makes the directory and its parents; an existing one stays as it is. */

@@ -6,7 +6,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { join } from 'node:path'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { ensureOwnDirectory, ownFileMode, readOwnFile, writeOwnFile } from '../std/files.ts'
+import { createOwnFile, ensureOwnDirectory, ownFileMode, readOwnFile } from '../std/files.ts'
 import { selfSigned, toPem } from './certificate.ts'
 import { type PeerId, peerIdOfKey } from './peer-id.ts'
 
@@ -29,8 +29,8 @@ export function openIdentity(configDirectory: string): Identity {
   const kept = readIdentity(path)
   if (kept !== undefined) return kept
   ensureOwnDirectory(configDirectory, 0o700)
-  writeOwnFile(path, utf8(newIdentity()), { mode: 0o600 })
-  // Of two first starts at once, both take the key of the one that wrote last (but for the moment between two renames).
+  // Of two first starts at once, both take the key of the one that came first.
+  createOwnFile(path, utf8(newIdentity()), { mode: 0o600 })
   const written = readIdentity(path)
   if (written === undefined) throw new Failure('bad-config', `${path} vanished while it was being made`)
   return written

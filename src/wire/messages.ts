@@ -64,7 +64,7 @@ export const listingsAnswer = record({
   listings: list(record({ known: flag, bytes: bytes(callBytesMax), ...time }), 4096),
 })
 
-export const digestsRequest = record({ files: bytes(callBytesMax) })
+export const digestsRequest = record({ files: bytes(callBytesMax), fresh: flag })
 export const digestsAnswer = record({ digests: bytes(callBytesMax) })
 
 export const beginRequest = record({

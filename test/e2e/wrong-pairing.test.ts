@@ -48,12 +48,12 @@ describe('wrong pairing', () => {
 
   it('says so where nobody listens, or nobody that pairs', async () => {
     await refused('000-000-000@127.0.0.1:1', 13, /127\.0\.0\.1/)
-    const dumb = createServer((socket) => socket.end('220 not what you look for\r\n'))
+    const dumb = createServer((socket) => socket.resume().end('220 not what you look for\r\n'))
     await new Promise<void>((resolve) => dumb.listen(0, '127.0.0.1', resolve))
     const address = dumb.address()
     assert.ok(address !== null && typeof address === 'object')
     try {
-      await refused(`000-000-000@127.0.0.1:${address.port}`, 13, /127\.0\.0\.1/)
+      await refused(`000-000-000@127.0.0.1:${address.port}`, 12, /not Nightferry/)
     } finally {
       await new Promise((resolve) => dumb.close(resolve))
     }
@@ -77,7 +77,7 @@ describe('wrong pairing', () => {
     await refused(at(oldCode), 12, /code/)
     await sleep(tryPauseMs)
     // As a person types it: small letters, no dashes.
-    await stranger.must('pair', at(code.toLowerCase().replaceAll('-', '')))
+    await stranger.must('pair', at(code.toLowerCase().replaceAll('-', '')), '--name', 'stranger')
     assert.equal((await offering.ended).code, 0)
     assert.match(await nas.must('machines'), /^stranger\t/m)
 

@@ -269,6 +269,7 @@ export type Pair = {
   readonly laptop: Machine
   /** Runs the daemon and shares `shared` as `data`. */
   readonly nas: Machine
+  readonly daemon: Started
   readonly shared: string
 }
 
@@ -279,11 +280,11 @@ export async function pairedMachines(options: { user?: User; launcher?: string }
   const nas = world.machine('nas')
   const shared = world.folder('shared')
   try {
-    await Promise.all([nas.serve(), nas.must('share', 'add', 'data', shared)])
+    const [daemon] = await Promise.all([nas.serve(), nas.must('share', 'add', 'data', shared)])
     await nas.pairWith(laptop)
+    return { world, laptop, nas, daemon, shared }
   } catch (error) {
     await world.close()
     throw error
   }
-  return { world, laptop, nas, shared }
 }

@@ -1,0 +1,41 @@
+// The content of a file that lies here: read once, in pieces, and hashed on the way. Says nothing about a file that
+// changes its size while it is read.
+
+import { digestOf, openDigester } from '../chunk/digest.ts'
+import type { Sys } from './sys.ts'
+
+/** One for each thread; calls are synchronous, so nobody shares it. */
+const piece = new Uint8Array(1 << 20)
+
+/** The digest of a file's content as it is now, or undefined where it can't be read or changed its size meanwhile. */
+export function digestFile(sys: Sys, directory: number, name: Uint8Array, sizeBytes: number): Uint8Array | undefined {
+  const handle = sys.openFile(directory, name)
+  if (handle < 0) return undefined
+  try {
+    const first = sys.read(handle, piece, 0, piece.length, -1)
+    if (first < 0) return undefined
+    if (first === sizeBytes && first < piece.length) return digestOf(piece.subarray(0, first))
+    const digester = openDigester()
+    let total = 0
+    for (let count = first; count > 0 && total <= sizeBytes; count = sys.read(handle, piece, 0, piece.length, -1)) {
+      digester.update(piece.subarray(0, count))
+      total += count
+    }
+    return total === sizeBytes ? digester.finish() : undefined
+  } finally {
+    sys.close(handle)
+  }
+}
+
+/** Copies one open file into another. The digest of what was copied, or undefined where it failed or is not of this size. */
+export function copyContent(sys: Sys, source: number, target: number, sizeBytes: number): Uint8Array | undefined {
+  const digester = openDigester()
+  for (let total = 0; ; ) {
+    const count = sys.read(source, piece, 0, piece.length, -1)
+    total += count
+    if (count < 0 || total > sizeBytes) return undefined
+    if (count === 0) return total === sizeBytes ? digester.finish() : undefined
+    digester.update(piece.subarray(0, count))
+    if (sys.write(target, piece, 0, count) < 0) return undefined
+  }
+}
