@@ -63,6 +63,22 @@ const rows: Row[] = [
   ['without a base one replacement halts', { replaces: 1, hasBase: false }, byDefault, 'no-base'],
   ['without a base no count helps', { replaces: 1, hasBase: false }, count(100), 'no-base'],
   ['without a base no percentage helps', { replaces: 1, hasBase: false }, percent(100), 'no-base'],
+
+  [
+    'other rules than last time halt at one',
+    { deletes: 1, hasBase: false, rulesChanged: true },
+    byDefault,
+    'rules-changed',
+  ],
+  ['under other rules no count helps', { replaces: 1, hasBase: false, rulesChanged: true }, count(9), 'rules-changed'],
+  ['other rules under which nothing goes', { hasBase: false, rulesChanged: true }, byDefault, undefined],
+  [
+    'an emptied left, other rules',
+    { leftEntries: 0, deletes: 1, hasBase: false, rulesChanged: true },
+    byDefault,
+    'emptied-root',
+  ],
+  ['a base under these rules', { deletes: 1, rulesChanged: true }, byDefault, undefined],
 ]
 
 describe('guard', () => {
@@ -153,8 +169,8 @@ describe('guard', () => {
   })
 
   it('has words for every halt', () => {
-    const texts = (['emptied-root', 'no-base', 'too-many'] as const).map(haltText)
-    assert.equal(new Set(texts).size, 3)
-    for (const text of texts) assert.match(text, /target|limit/)
+    const texts = (['emptied-root', 'no-base', 'rules-changed', 'too-many'] as const).map(haltText)
+    assert.equal(new Set(texts).size, 4)
+    for (const text of texts) assert.match(text, /target|limit|rules/)
   })
 })

@@ -26,6 +26,7 @@ import {
   unreadable,
 } from '../../test/world/trees.ts'
 import { compareBytes } from '../std/bytes.ts'
+import { damagedDigest } from './digests.ts'
 import { compareTimes, isCopied } from './entry.ts'
 import { entryNameBytes } from './listing.ts'
 import { type Decision, type Mode, type Rules, reconcile, settleDigests } from './reconcile.ts'
@@ -119,20 +120,19 @@ const rows: Row[] = [
   ['update-symlink-same-time', update, symlink('x'), symlink('y'), 'same-time'],
 ]
 
-type DigestRow = [
-  name: string,
-  rules: Rules,
-  left: FileItem,
-  right: FileItem,
-  known: [boolean, boolean],
-  decision: string,
-]
-const both: [boolean, boolean] = [true, true]
+/** What is known of a file's content. */
+type Known = 'read' | 'unknown' | 'damaged'
+type DigestRow = [name: string, rules: Rules, left: FileItem, right: FileItem, known: [Known, Known], decision: string]
+const both: [Known, Known] = ['read', 'read']
 
 const digestRows: DigestRow[] = [
-  ['digest-unknown', mirror, file('x'), file('x', old), [false, true], 'changing'],
-  ['digest-unknown', mirror, file('x'), file('x', old), [true, false], 'changing'],
-  ['digest-unknown', update, file('x'), file('y', old), [false, false], 'changing'],
+  ['digest-unknown', mirror, file('x'), file('x', old), ['unknown', 'read'], 'changing'],
+  ['digest-unknown', mirror, file('x'), file('x', old), ['read', 'unknown'], 'changing'],
+  ['digest-unknown', update, file('x'), file('y', old), ['unknown', 'unknown'], 'changing'],
+  ['digest-damaged', checkedMirror, file('x'), file('x'), ['damaged', 'read'], 'damaged-on-disk'],
+  ['digest-damaged', mirror, file('x'), file('x', old), ['damaged', 'damaged'], 'damaged-on-disk'],
+  ['digest-damaged', update, file('x'), file('y', old), ['damaged', 'read'], 'damaged-on-disk'],
+  ['digest-unknown', mirror, file('x'), file('x', old), ['damaged', 'unknown'], 'changing'],
   ['digest-equal', mirror, file('x'), file('x', { edits: 1 }), both, ''],
   ['digest-equal', checkedUpdate, file('x'), file('x'), both, ''],
   ['digest-equal', checkedUpdate, file('x'), file('x', { mode: 0o600 }), both, ''],
@@ -142,6 +142,7 @@ const digestRows: DigestRow[] = [
   ['digest-differs', mirror, file('x', old), file('y'), both, 'replace'],
   ['digest-differs', checkedMirror, file('x'), file('y'), both, 'replace'],
   ['digest-differs', update, file('x'), file('y', old), both, 'replace'],
+  ['digest-differs', checkedMirror, file('x'), file('x'), ['read', 'damaged'], 'replace'],
   ['update-digest-same-time', checkedUpdate, file('x'), file('y'), both, 'same-time'],
 ]
 
@@ -161,6 +162,11 @@ function showSide(side: Side): string {
   return side.kind === 'symlink' ? `symlink ${side.to} ${side.seconds}` : side.kind
 }
 
+function digestOf(item: FileItem, known: Known): Uint8Array | undefined {
+  if (known === 'unknown') return undefined
+  return known === 'damaged' ? damagedDigest : testDigest(item.text)
+}
+
 describe('reconcile, the table', () => {
   for (const [name, rules, left, right, decision] of rows) {
     const title = `${name}: ${rules.mode}${rules.checksum ? ' by checksum' : ''}, ${showSide(left)} | ${showSide(right)}`
@@ -169,12 +175,10 @@ describe('reconcile, the table', () => {
       assert.equal(said(decisions), decision)
     })
   }
-  for (const [name, rules, left, right, [knowsLeft, knowsRight], decision] of digestRows) {
-    it(`${name}: ${rules.mode}, ${showSide(left)} | ${showSide(right)} => ${decision || 'nothing'}`, () => {
-      const digests = {
-        left: knowsLeft ? testDigest(left.text) : undefined,
-        right: knowsRight ? testDigest(right.text) : undefined,
-      }
+  for (const [name, rules, left, right, [leftKnown, rightKnown], decision] of digestRows) {
+    const title = `${name}: ${rules.mode}, ${showSide(left)}, ${leftKnown} | ${showSide(right)}, ${rightKnown}`
+    it(`${title} => ${decision || 'nothing'}`, () => {
+      const digests = { left: digestOf(left, leftKnown), right: digestOf(right, rightKnown) }
       assert.equal(said([settleDigests(entryOf('n', left), entryOf('n', right), digests, rules)]), decision)
     })
   }

@@ -197,6 +197,7 @@ export function settleDigests(
     return { kind: 'problem', name: left.name, code: 'changing' }
   }
   // Damage is told and never brought to the other side; a damaged right is mended from the left.
+  // row: digest-damaged
   if (isDamaged(digests.left)) return { kind: 'problem', name: left.name, code: 'damaged-on-disk' }
   const order = compareTimes(left, right, rules.timeGrainNs)
   if (equalBytes(digests.left, digests.right)) {

@@ -11,7 +11,7 @@ import { isAsSeen, isCtimeForgotten, sameFile, statMode, statWidth, typeDirector
 import type { StoredDirectory } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
-import { holdsUnseen, keepAside, putBack, removeSeen, swapsNames } from './aside.ts'
+import { hasLanded, holdsUnseen, keepAside, putBack, removeSeen, swapsNames } from './aside.ts'
 import { builtDirectory } from './built.ts'
 import type { Displacement } from './journal.ts'
 import { sameDirectory } from './directories.ts'
@@ -378,6 +378,10 @@ export class Apply {
   }
 
   #delete(number: number, staged: StagedStep, directory: number, name: Uint8Array): void {
+    const { expected, movedTo } = staged.note ?? {}
+    if (expected !== undefined && !hasLanded(this.#sys, this.#handles.root, movedTo, expected)) {
+      return this.#refuse(staged, 'changing')
+    }
     const slot = this.#slots.get(number)
     if (slot === undefined) return this.#refuse(staged, 'target-changed')
     if (!this.#moveAside(slot, staged, directory, name)) return
@@ -420,7 +424,7 @@ export function dropDisplaced(sys: Sys, handles: TargetHandles, displaced: reado
   for (const { slot, path, expected, below } of displaced) {
     const name = utf8(slot)
     if (below !== undefined) {
-      if (removeSeen(sys, handles.staging, slot, path, below)) continue
+      if (removeSeen(sys, handles, slot, path, below)) continue
       if (!putBack(sys, handles, slot, path)) keepAside(sys, handles.staging, name, path)
       problems.push({ path, code: 'not-empty', detail: '' })
     } else if (sys.stat(handles.staging, name, row, 0) === 0) {

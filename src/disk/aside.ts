@@ -3,7 +3,7 @@
 // name gets a name that the clearing of the staging directory passes over, and ends in `.nightferry/kept`.
 
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
-import { isAsSeen, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
+import { isAsSeen, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
 import { hex, utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import type { SeenDirectory, TargetHandles } from './landing.ts'
@@ -81,7 +81,7 @@ const table = new EntryTable()
 /** Removes, in a displaced directory, what is as it was seen, and directories that are empty then. True when it is gone. */
 export function removeSeen(
   sys: Sys,
-  staging: number,
+  { root, staging }: TargetHandles,
   slot: string,
   path: RelPath,
   below: readonly SeenDirectory[],
@@ -93,7 +93,9 @@ export function removeSeen(
     directory.names.forEach((name, i) => {
       if (sys.stat(handle, name, row, 0) < 0) return
       if (isDirectory(row, 0)) sys.removeDirectory(handle, name)
-      else if (isAsSeen(row, 0, directory.rows, i * statWidth)) sys.unlink(handle, name)
+      else if (isAsSeen(row, 0, directory.rows, i * statWidth) && hasLanded(sys, root, directory.movedTo?.[i], row)) {
+        sys.unlink(handle, name)
+      }
     })
     sys.close(handle)
   }
@@ -123,6 +125,17 @@ function mergeBack(sys: Sys, staging: number, slot: Uint8Array, parent: number, 
   }
   if (from >= 0) sys.close(from)
   if (to >= 0) sys.close(to)
+}
+
+/** Whether a file that only moved has its new name: until then the old one is the only one. */
+export function hasLanded(sys: Sys, root: number, movedTo: RelPath | undefined, file: Uint32Array): boolean {
+  if (movedTo === undefined) return true
+  const parent = sys.openDirectory(root, utf8(parentOf(movedTo)))
+  if (parent < 0) return false
+  const row = new Uint32Array(statWidth)
+  const isThere = sys.stat(parent, utf8(nameOf(movedTo)), row, 0) === 0 && sameFile(row, 0, file, 0)
+  sys.close(parent)
+  return isThere
 }
 
 /** Whether the file system of the staging directory swaps two names: some know no EXCHANGE, whatever the kernel knows. */

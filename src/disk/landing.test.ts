@@ -5,16 +5,16 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { FaultySys, type SysCall } from '../../test/world/faulty-sys.ts'
 import { plant } from '../../test/world/planted.ts'
+import { batchBytes, create, fileEntry, head, pack, type Sections } from '../../test/world/steps.ts'
 import { digestOf } from '../chunk/digest.ts'
-import type { Entry } from '../core/entry.ts'
 import type { RelPath } from '../core/path.ts'
-import { encodeBatch, packSection, type SectionHead, type Step } from '../core/plan.ts'
+import type { Step } from '../core/plan.ts'
 import { statWidth } from '../core/stat.ts'
-import { concatBytes, utf8 } from '../std/bytes.ts'
+import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { Apply } from './apply.ts'
 import { Landing, type StepNote } from './landing.ts'
-import { flagFailed, flagFirst, flagLast, putRecordHead, recordHeadBytes } from './pack.ts'
+import { flagFailed, flagFirst, flagLast } from './pack.ts'
 import { errno, type Sys } from './sys.ts'
 import { systemSys } from './system.ts'
 
@@ -38,47 +38,20 @@ function freshPlace(): Place {
   return { path, staging, handles, close }
 }
 
-const time = { mtimeSeconds: 1_600_000_000, mtimeNs: 123_456_789 }
-const root: SectionHead = { ...time, path: '' as RelPath, state: 'present', mode: 0o755 }
+const root = head('')
 
-function fileEntry(name: string, sizeBytes: number, change: Partial<Entry> = {}): Entry {
-  return { kind: 'file', name, mode: 0o644, ...time, sizeBytes, edits: 0, link: undefined, summary: undefined, ...change }
-}
-
-function create(name: string, text: string, change: Partial<Entry> = {}): Step {
-  return { action: 'create', entry: fileEntry(name, utf8(text).length, change), from: undefined, digest: undefined }
-}
-
-type Sections = readonly (readonly [SectionHead, readonly Step[]])[]
 type Change = { wanted?: readonly number[]; notes?: ReadonlyMap<number, StepNote>; modeMask?: number; syncEach?: boolean; sys?: Sys; umask?: number }
 
 /** A landing that wants the content of every step, unless told otherwise. */
 function landingOf(place: Place, sections: Sections, change: Change = {}): Landing {
   const count = sections.reduce((sum, [, steps]) => sum + steps.length, 0)
   const wanted = Uint8Array.from({ length: count }, (_, i) => (change.wanted === undefined || change.wanted.includes(i) ? 1 : 0))
-  const bytes = encodeBatch(sections.map(([head, steps]) => packSection(head, steps)))
+  const bytes = batchBytes(sections)
   const { notes = new Map(), modeMask = 0o777, syncEach = false } = change
   const order = { batch: 0, bytes, wanted, notes, modeMask, syncEach }
   const landing = new Landing(change.sys ?? real, place.handles, order, change.umask ?? process.umask())
   landing.begin()
   return landing
-}
-
-type Piece = { number: number; text: string; flags?: number; sizeBytes?: number; digest?: Uint8Array; mode?: number; whole?: string }
-
-/** Records side by side; by default each is a whole file with its right digest. */
-function pack(...pieces: readonly Piece[]): Uint8Array {
-  const parts = pieces.map(({ number, text, flags = flagFirst | flagLast, sizeBytes, digest, mode = 0o644, whole = text }) => {
-    const content = utf8(text)
-    const bytes = new Uint8Array(recordHeadBytes + content.length)
-    const failed = (flags & flagFailed) !== 0
-    const facts = { number, flags, code: failed ? ('vanished' as const) : undefined, mode, ...time, length: content.length }
-    putRecordHead(new DataView(bytes.buffer), 0, { ...facts, sizeBytes: sizeBytes ?? utf8(whole).length })
-    bytes.set(digest ?? digestOf(utf8(whole)), 32)
-    bytes.set(content, recordHeadBytes)
-    return bytes
-  })
-  return concatBytes(parts)
 }
 
 function unsolicited(call: () => void): void {
@@ -104,8 +77,8 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
   },
 
   'content that is not what its digest says never gets a name'(place) {
-    for (const [state, head] of [['present', root], ['new', { ...root, path: 'd' as RelPath, state: 'new' as const }]] as const) {
-      const landing = landingOf(place, [[head, [create('a', 'first'), create('b', 'second')]]])
+    for (const [state, section] of [['present', root], ['new', head('d', 'new')]] as const) {
+      const landing = landingOf(place, [[section, [create('a', 'first'), create('b', 'second')]]])
       landing.receive(pack({ number: 0, text: 'f1rst', digest: digestOf(utf8('first')) }, { number: 1, text: 'second' }))
       assert.deepEqual(landing.finishWriting(), [0])
       landing.wantAgain([0])
@@ -114,7 +87,7 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
       assert.deepEqual(landing.finishWriting(), [0])
       const { problems } = land(place, landing)
       assert.deepEqual(problems, [`${state === 'new' ? 'd/' : ''}a: damaged-in-transit`])
-      assert.deepEqual(readdirSync(join(place.path, head.path)).filter((name) => name !== 'd'), ['b'])
+      assert.deepEqual(readdirSync(join(place.path, section.path)).filter((name) => name !== 'd'), ['b'])
     }
     assert.deepEqual(readdirSync(place.staging), [])
   },
@@ -147,8 +120,7 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
   },
 
   'a large file that fails on the way leaves nothing behind, and what follows it lands'(place) {
-    const head: SectionHead = { ...root, path: 'd' as RelPath, state: 'new' }
-    const landing = landingOf(place, [[head, [create('big', 'x'), create('small', 'small')]], [root, [create('other', 'other')]]])
+    const landing = landingOf(place, [[head('d', 'new'), [create('big', 'x'), create('small', 'small')]], [root, [create('other', 'other')]]])
     landing.receive(pack({ number: 0, text: 'first piece', flags: flagFirst, sizeBytes: 100 }))
     landing.receive(pack({ number: 0, text: '', flags: flagFailed }, { number: 1, text: 'small' }))
     landing.receive(pack({ number: 2, text: 'other', flags: flagFirst, sizeBytes: 5 }))
@@ -173,7 +145,7 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
   'a further round numbers anew what is still wanted, and only that'(place) {
     const sections: Sections = [
       [root, [create('a', 'aaaa'), create('b', 'bbbb')]],
-      [{ ...root, path: 'd' as RelPath, state: 'new' }, [create('c', 'cccc'), create('e', 'eeee')]],
+      [head('d', 'new'), [create('c', 'cccc'), create('e', 'eeee')]],
     ]
     const landing = landingOf(place, sections)
     const bad = digestOf(utf8('other'))
@@ -216,22 +188,20 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
 
   'a staging directory that refuses ends the run'(place) {
     const sys = new FaultySys(real).on('makeDirectory', { result: -errno.EROFS })
-    const head: SectionHead = { ...root, path: 'd' as RelPath, state: 'new' }
     assert.throws(
-      () => landingOf(place, [[head, [create('a', 'a')]]], { sys }),
+      () => landingOf(place, [[head('d', 'new'), [create('a', 'a')]]], { sys }),
       (error) => error instanceof Failure && error.code === 'target-not-writable',
     )
   },
 
   'only the permission bits of the job are ever set, whatever a peer asks for'(place) {
     const evil = 0o7777
-    const head: SectionHead = { ...root, path: 'd' as RelPath, state: 'new', mode: evil }
     plant(place.path, { there: 'there' })
     const expected = new Uint32Array(statWidth)
     real.stat(place.handles.root, utf8('there'), expected, 0)
     const steps: Step[] = [create('full', 'full', { mode: evil }), create('empty', '', { mode: evil })]
     const attributes: Step = { action: 'attributes', entry: fileEntry('there', 5, { mode: evil }), from: undefined, digest: undefined }
-    const landing = landingOf(place, [[head, steps], [root, [attributes]]], { wanted: [0], modeMask: 0o755, notes: new Map([[2, { expected }]]) })
+    const landing = landingOf(place, [[head('d', 'new', evil), steps], [root, [attributes]]], { wanted: [0], modeMask: 0o755, notes: new Map([[2, { expected }]]) })
     landing.receive(pack({ number: 0, text: 'full', mode: evil }))
     landing.finishWriting()
     assert.deepEqual(land(place, landing).problems, [])
@@ -241,8 +211,7 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
   },
 
   'a name that comes twice in a new directory is refused the second time'(place) {
-    const head: SectionHead = { ...root, path: 'd' as RelPath, state: 'new' }
-    const landing = landingOf(place, [[head, [create('a', 'one'), create('a', 'two')]]])
+    const landing = landingOf(place, [[head('d', 'new'), [create('a', 'one'), create('a', 'two')]]])
     landing.receive(pack({ number: 0, text: 'one' }, { number: 1, text: 'two' }))
     assert.deepEqual(landing.finishWriting(), [])
     assert.deepEqual(land(place, landing).problems, ['d/a: target-changed'])
@@ -304,8 +273,7 @@ const donorCases: Readonly<Record<string, (place: Place) => void>> = {
     real.stat(place.handles.root, utf8('moves'), stats, 0)
     const sys = new FaultySys(real).on('openFile', { result: -errno.EACCES, nth: 2 })
     const steps = names.map((name) => create(`new ${name}`, 'right'))
-    const head: SectionHead = { ...root, path: 'd' as RelPath, state: 'new' }
-    const landing = landingOf(place, [[head, steps]], { wanted: [], notes, sys })
+    const landing = landingOf(place, [[head('d', 'new'), steps]], { wanted: [], notes, sys })
     const again = landing.finishWriting()
     assert.ok(again.includes(1) && again.includes(2), again.join())
     landing.wantAgain(again)

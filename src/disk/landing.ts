@@ -37,11 +37,19 @@ export type StepNote = {
   readonly donor?: Donor
   /** For a directory that goes: what the scan saw below it, as far as the rules show it. */
   readonly below?: readonly SeenDirectory[]
+  /** The file only moved: its new name, which must have landed before the old one goes. */
+  readonly movedTo?: RelPath
   /** The name is not as the driver thinks: nothing is done. */
   readonly stale?: true
 }
 
-export type SeenDirectory = { readonly path: RelPath; readonly names: readonly Uint8Array[]; readonly rows: Uint32Array }
+export type SeenDirectory = {
+  readonly path: RelPath
+  readonly names: readonly Uint8Array[]
+  readonly rows: Uint32Array
+  /** For files that only moved, their new names. */
+  readonly movedTo?: readonly (RelPath | undefined)[]
+}
 
 /** A staged batch as the writing worker gets it. Steps are numbered through all sections. */
 export type LandingOrder = {

@@ -3,14 +3,16 @@
 // digest first; what is here is copied, what only moved is renamed, the rest is wanted. Also says what the scan saw at
 // each name that is to change, so that the writing worker can hold the plan against what is there.
 
+import { isCopied } from '../core/entry.ts'
 import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import { carriesContent, decodeBatch, type Section, type SectionHead, type Step } from '../core/plan.ts'
 import type { DirectoryRecord } from '../core/record.ts'
 import { type Place, SizeIndex } from '../core/sizes.ts'
 import { forgetCtime, sizeOf, statWidth, typeDirectory } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
-import { isHidden } from '../core/view.ts'
+import { isHidden, kindOf } from '../core/view.ts'
 import { equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { Failure } from '../std/failure.ts'
 import type { Donor, LandingOrder, SeenDirectory, StepNote } from './landing.ts'
 import { digestFile } from './content.ts'
 import type { Sys } from './sys.ts'
@@ -56,7 +58,7 @@ export class Stager {
   readonly #pending = new Map<number, Pending>()
   #sizes: SizeIndex | undefined
   /** Files that get a second name, which moves their ctime; their old name goes later. */
-  readonly #movedFrom = new Set<RelPath>()
+  readonly #movedFrom = new Map<RelPath, RelPath>()
 
   constructor(sys: Sys, root: number, tree: Tree, options: { modeMask: number; syncEach: boolean }) {
     this.#sys = sys
@@ -91,7 +93,7 @@ export class Stager {
   answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Staged {
     const pending = this.#pending.get(batch)
     this.#pending.delete(batch)
-    if (pending === undefined) throw new Error('a batch is answered that asked nothing')
+    if (pending === undefined) throw new Failure('protocol-broken', 'a batch is answered that asked nothing')
     const steps = pending.sections.flatMap((section) => section.steps)
     pending.asked.forEach((number, i) => {
       const step = steps[number] as Step
@@ -119,7 +121,7 @@ export class Stager {
       const donor = this.#moved(step.from, step.entry.sizeBytes)
       if (donor !== undefined) {
         pending.moves++
-        this.#movedFrom.add(step.from)
+        this.#movedFrom.set(step.from, joinPath(section.path, step.entry.name))
         this.#note(pending, number, { donor: { ...donor, moves: true, digest: step.digest } })
         return
       }
@@ -140,11 +142,12 @@ export class Stager {
     if (record === undefined || row < 0) return false
     const at = record.at(row)
     const expected = record.stats.slice(at, at + statWidth)
-    if (this.#movedFrom.has(joinPath(section.path, step.entry.name))) forgetCtime(expected, 0)
+    const movedTo = this.#movedFrom.get(joinPath(section.path, step.entry.name))
+    if (movedTo !== undefined) forgetCtime(expected, 0)
     const goes = step.action === 'delete' || step.action === 'retype'
     const isDirectory = record.type(row) === typeDirectory
     const below = goes && isDirectory ? this.#seenBelow(joinPath(section.path, step.entry.name)) : undefined
-    this.#note(pending, number, below === undefined ? { expected } : { expected, below })
+    this.#note(pending, number, { expected, ...(below && { below }), ...(movedTo !== undefined && { movedTo }) })
     const entries = 1 + (below ?? []).reduce((sum, directory) => sum + directory.names.length, 0)
     if (step.action === 'delete') pending.deletes += entries
     else if (step.action === 'retype') {
@@ -154,7 +157,10 @@ export class Stager {
     return true
   }
 
-  /** What the scan saw at and below a directory, without what the rules hide; parents first. */
+  /**
+   * What the scan saw at and below a directory, parents first; without what the rules hide, what is never copied, and
+   * directories that could not be read: none of these is ever taken away.
+   */
   #seenBelow(path: RelPath): SeenDirectory[] {
     const seen: SeenDirectory[] = []
     const stack: RelPath[] = [path]
@@ -165,25 +171,29 @@ export class Stager {
       const names: Uint8Array[] = []
       const rows: number[] = []
       for (let row = 0; row < record.count; row++) {
-        if (isHidden(record, row, scope)) continue
         const name = record.name(row)
-        if (name === undefined) continue
+        if (name === undefined || isHidden(record, row, scope) || !isCopied(kindOf(record, row))) continue
+        const isDirectory = record.type(row) === typeDirectory
+        if (isDirectory && this.#tree.record(joinPath(at, name)) === undefined) continue
         names.push(record.nameBytes(row).slice())
         rows.push(row)
-        if (record.type(row) === typeDirectory) stack.push(joinPath(at, name))
+        if (isDirectory) stack.push(joinPath(at, name))
       }
       const stats = new Uint32Array(rows.length * statWidth)
       rows.forEach((row, i) => stats.set(record.stats.subarray(record.at(row), record.at(row) + statWidth), i * statWidth))
-      if (this.#movedFrom.size > 0) this.#forgetMoved(at, names, stats)
-      seen.push({ path: at, names, rows: stats })
+      const movedTo = this.#movedFrom.size > 0 ? this.#forgetMoved(at, names, stats) : undefined
+      seen.push({ path: at, names, rows: stats, ...(movedTo && { movedTo }) })
     }
     return seen
   }
 
-  #forgetMoved(directory: RelPath, names: readonly Uint8Array[], rows: Uint32Array): void {
-    names.forEach((name, i) => {
+  /** Where each of these files moved to, if it did. */
+  #forgetMoved(directory: RelPath, names: readonly Uint8Array[], rows: Uint32Array): (RelPath | undefined)[] {
+    return names.map((name, i) => {
       const text = fromUtf8(name)
-      if (text !== undefined && this.#movedFrom.has(joinPath(directory, text))) forgetCtime(rows, i * statWidth)
+      const movedTo = text === undefined ? undefined : this.#movedFrom.get(joinPath(directory, text))
+      if (movedTo !== undefined) forgetCtime(rows, i * statWidth)
+      return movedTo
     })
   }
 

@@ -143,7 +143,7 @@ function record(workshop: Workshop, runId: string, end: RunEnd): void {
   const { outcome, counts, problems, supplied, contentBytes } = end
   const exitCode = exitCodeOf(end)
   endRun(workshop.state, runId, { outcome, exitCode, counts, problems })
-  for (const { path, code, detail } of problems.slice(0, 1000)) workshop.log.note('problem', { runId, path, code, detail })
+  for (const { path, code, detail } of problems.slice(0, 1000)) workshop.log.note('problem', { runId, path: showName(path), code, detail })
   const facts = { requested: supplied, contentBytes, problems: problems.length }
   workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, ...facts })
 }

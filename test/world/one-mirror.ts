@@ -112,7 +112,7 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
   const heads: SectionHead[] = []
   for (const [batch, sections] of batches.entries()) {
     let staged = stager.stage(batch, encodeBatch(sections))
-    if (staged.askCount > 0) staged = stager.answer(batch, await left.digests(decodeWants(staged.asks)))
+    if (staged.askCount > 0) staged = stager.answer(batch, await left.digests(decodeWants(staged.asks), false))
     heads.push(...staged.heads)
     const landing = new Landing(sys, handlesOf(target), staged.order, process.umask())
     landings.push(landing)
