@@ -200,7 +200,7 @@ export class RunPrinter {
 }
 
 /** What a run came to, in one sentence. */
-export function summarySentence(run: FinishedRun, elapsedMs: number): string {
+function summarySentence(run: FinishedRun, elapsedMs: number): string {
   const tree = `${showCount(run.summary.files, 'file')}, ${showBytes(run.summary.sizeBytes)}`
   const took = showDuration(elapsedMs)
   const { created, replaced, attributes, renamed, deleted, copied } = run.counts

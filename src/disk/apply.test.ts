@@ -1,3 +1,5 @@
+// Landing: what is looked at before and after each change, and what goes back.
+
 import assert from 'node:assert/strict'
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,3 +1,5 @@
+// What lies displaced: removed only as seen, put back, or kept.
+
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -36,7 +36,7 @@ export type PackRecord = {
 
 const codes = Object.keys(problemCodes) as ProblemCode[]
 
-export function codeNumber(code: ProblemCode): number {
+function codeNumber(code: ProblemCode): number {
   return codes.indexOf(code) + 1
 }
 

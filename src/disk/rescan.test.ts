@@ -1,3 +1,5 @@
+// Looking again at single directories after an apply.
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

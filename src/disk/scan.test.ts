@@ -1,3 +1,5 @@
+// Scanning: unchanged, racy, suspect, moved, unreadable, reserved.
+
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import {

@@ -4,11 +4,12 @@
 // each name that is to change, so that the writing worker can hold the plan against what is there.
 
 import { isCopied } from '../core/entry.ts'
-import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
+import type { IgnoreScope } from '../core/ignore.ts'
+import { joinPath, nameOf, parentOf, type RelPath, rootPath } from '../core/path.ts'
 import { carriesContent, decodeBatch, type Section, type SectionHead, type Step } from '../core/plan.ts'
 import type { DirectoryRecord } from '../core/record.ts'
 import { type Place, SizeIndex } from '../core/sizes.ts'
-import { forgetCtime, sizeOf, statWidth, typeDirectory } from '../core/stat.ts'
+import { forgetCtime, sizeOf, statWidth, typeDirectory, typeFile } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { isHidden, kindOf } from '../core/view.ts'
 import { equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
@@ -57,6 +58,9 @@ export class Stager {
   readonly #options: { modeMask: number; syncEach: boolean }
   readonly #pending = new Map<number, Pending>()
   #sizes: SizeIndex | undefined
+  /** The directory that was asked about last: steps come by directory. */
+  #shown: { readonly directory: RelPath; readonly scope: IgnoreScope; readonly isShown: boolean } | undefined
+  readonly #hashed = new Map<string, Uint8Array | undefined>()
   /** Files that get a second name, which moves their ctime; their old name goes later. */
   readonly #movedFrom = new Map<RelPath, RelPath>()
 
@@ -139,7 +143,7 @@ export class Stager {
     record: DirectoryRecord | undefined,
   ): boolean {
     const row = record?.find(utf8(step.entry.name)) ?? -1
-    if (record === undefined || row < 0) return false
+    if (record === undefined || row < 0 || !this.#isShown(section.path, record, row)) return false
     const at = record.at(row)
     const expected = record.stats.slice(at, at + statWidth)
     const movedTo = this.#movedFrom.get(joinPath(section.path, step.entry.name))
@@ -154,6 +158,23 @@ export class Stager {
       pending.replaces++
       pending.deletes += entries - 1
     } else if (step.action === 'replace') pending.replaces++
+    return true
+  }
+
+  /** Whether the rules show this entry and it is of a kind that is copied: all else is nobody's to change from afar. */
+  #isShown(directory: RelPath, record: DirectoryRecord, row: number): boolean {
+    if (this.#shown?.directory !== directory) {
+      this.#shown = { directory, scope: this.#tree.scopeAt(directory), isShown: this.#isDirectoryShown(directory) }
+    }
+    const { scope, isShown } = this.#shown
+    return isShown && isCopied(kindOf(record, row)) && !isHidden(record, row, scope)
+  }
+
+  #isDirectoryShown(directory: RelPath): boolean {
+    for (let at = directory; at !== rootPath; at = parentOf(at)) {
+      const rule = this.#tree.scopeAt(parentOf(at)).match(nameOf(at), true)
+      if (rule !== undefined && !rule.negated) return false
+    }
     return true
   }
 
@@ -202,7 +223,8 @@ export class Stager {
     const record = this.#tree.record(directory)
     const name = utf8(nameOf(from))
     const row = record?.find(name) ?? -1
-    if (record === undefined || row < 0 || sizeOf(record.stats, record.at(row)) !== sizeBytes) return undefined
+    if (record === undefined || row < 0 || record.type(row) !== typeFile) return undefined
+    if (sizeOf(record.stats, record.at(row)) !== sizeBytes || !this.#isShown(directory, record, row)) return undefined
     return { directory, name, stats: record.stats.slice(record.at(row), record.at(row) + statWidth) }
   }
 
@@ -229,12 +251,16 @@ export class Stager {
     return undefined
   }
 
+  /** The digest of a file that nobody read yet; taken once, since many contents may have its size. */
   #digestOf(place: Place, sizeBytes: number): Uint8Array | undefined {
     if (sizeBytes < hashUnknownMinBytes) return undefined
+    const key = `${place.directory}/${place.row}`
+    if (this.#hashed.has(key)) return this.#hashed.get(key)
     const directory = this.#sys.openDirectory(this.#root, utf8(place.directory))
-    if (directory < 0) return undefined
-    const digest = digestFile(this.#sys, directory, place.record.nameBytes(place.row), sizeBytes)
-    this.#sys.close(directory)
+    const digest =
+      directory < 0 ? undefined : digestFile(this.#sys, directory, place.record.nameBytes(place.row), sizeBytes)
+    if (directory >= 0) this.#sys.close(directory)
+    this.#hashed.set(key, digest)
     return digest
   }
 
@@ -250,7 +276,7 @@ export class Stager {
       deletes: pending.deletes,
       replaces: pending.replaces,
       moves: pending.moves,
-      heads: pending.sections.map(({ steps: _, ...head }) => head),
+      heads: pending.sections.map(({ steps: _, ...head }) => ({ ...head, mode: head.mode & this.#options.modeMask })),
       order: { batch, bytes: pending.bytes, wanted: pending.wanted, notes: pending.notes, ...this.#options },
     }
   }

@@ -16,8 +16,10 @@ import {
   typeMask,
 } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
+import { blockMs, systemClock } from '../std/clock.ts'
 import { LearnedWriter } from './learned.ts'
 import { flagFailed, flagFirst, flagLast, putRecordHead, recordHeadBytes } from './pack.ts'
+import { isRacy, racyMs } from './scan.ts'
 import { errno, type Sys } from './sys.ts'
 import type { WantedDirectory } from './wants.ts'
 
@@ -40,6 +42,7 @@ export class Supply {
   contentBytes = 0
   readonly #sys: Sys
   readonly #root: number
+  readonly #nowMs: () => number
   readonly #files: { directory: RelPath; name: Uint8Array }[] = []
   #next = 0
   #directory = -1
@@ -48,7 +51,13 @@ export class Supply {
   readonly #before = new Uint32Array(statWidth)
   readonly #after = new Uint32Array(statWidth)
 
-  constructor(sys: Sys, root: number, wants: readonly WantedDirectory[]) {
+  constructor(
+    sys: Sys,
+    root: number,
+    wants: readonly WantedDirectory[],
+    nowMs: () => number = () => systemClock.nowMs(),
+  ) {
+    this.#nowMs = nowMs
     this.#sys = sys
     this.#root = root
     for (const { path, names } of wants) for (const name of names) this.#files.push({ directory: path, name: utf8(name) })
@@ -86,7 +95,7 @@ export class Supply {
     const directory = this.#enter(file.directory)
     const handle = directory < 0 ? directory : this.#sys.openFile(directory, file.name)
     if (handle < 0) return this.#fail(view, at, number, missingCode(handle))
-    if (this.#sys.statHandle(handle, this.#before, 0) < 0 || ((this.#before[statMode] as number) & typeMask) !== typeFile) {
+    if (!this.#look(handle) || ((this.#before[statMode] as number) & typeMask) !== typeFile) {
       this.#sys.close(handle)
       return this.#fail(view, at, number, 'changing')
     }
@@ -105,6 +114,17 @@ export class Supply {
     const end = this.#readWhole(slab, view, at, handle, number, sizeBytes)
     this.#sys.close(handle)
     return end
+  }
+
+  /**
+   * Takes the signature that the content is read under. One that is so young that a later write could share its time
+   * stamp would hide that write for ever: what was sent would pass for what is there. So it waits until the clock moved.
+   */
+  #look(handle: number): boolean {
+    if (this.#sys.statHandle(handle, this.#before, 0) < 0) return false
+    if (!isYoung(this.#before, this.#nowMs())) return true
+    blockMs(racyMs + 5)
+    return this.#sys.statHandle(handle, this.#before, 0) === 0
   }
 
   #readWhole(slab: Uint8Array, view: DataView, at: number, handle: number, number: number, sizeBytes: number): number {
@@ -197,6 +217,11 @@ export class Supply {
     this.#directoryPath = this.#directory < 0 ? undefined : path
     return this.#directory
   }
+}
+
+/** A ctime well in the future (another machine's clock) can't be waited for. */
+function isYoung(stats: Uint32Array, nowMs: number): boolean {
+  return isRacy(stats, 0, nowMs) && !isRacy(stats, 0, nowMs + 2 * racyMs)
 }
 
 function missingCode(code: number): ProblemCode {

@@ -43,7 +43,3 @@ export function decodeWants(bytes: Uint8Array): WantedDirectory[] {
   reader.end()
   return directories
 }
-
-export function countWants(directories: readonly WantedDirectory[]): number {
-  return directories.reduce((sum, directory) => sum + directory.names.length, 0)
-}

@@ -41,7 +41,7 @@ const sampleMax = 20
 /** Compares `left` with `right`; both were scanned and have the same view. */
 export async function compare(left: End, right: End, rules: Rules, moves: readonly DirectoryMove[]): Promise<Plan> {
   const comparison = new Comparison(left, right, rules, moves)
-  await comparison.compareCommon()
+  await comparison.compareBoth()
   await comparison.exploreNew()
   await comparison.proveMoves()
   await comparison.proveEqual()
@@ -83,7 +83,7 @@ class Comparison {
   }
 
   /** Walks the directories that both ends have and that differ. */
-  async compareCommon(): Promise<void> {
+  async compareBoth(): Promise<void> {
     for (let level: RelPath[] = [rootPath]; level.length > 0; ) {
       const next: RelPath[] = []
       for (const paths of chunks(level)) {

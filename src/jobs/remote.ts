@@ -88,7 +88,7 @@ class RemoteEnd {
   }
 }
 
-export class RemoteSource extends RemoteEnd implements SourceEnd {
+class RemoteSource extends RemoteEnd implements SourceEnd {
   readonly #inbox: PackInbox
   readonly #sinks = new Map<number, { sink: PackSink; packs: number; taken: Promise<void>[]; arrived: () => void }>()
 
@@ -141,7 +141,7 @@ export class RemoteSource extends RemoteEnd implements SourceEnd {
   }
 }
 
-export class RemoteTarget extends RemoteEnd implements TargetEnd {
+class RemoteTarget extends RemoteEnd implements TargetEnd {
   readonly #packs: WireStream
 
   constructor(session: Session, machine: string, answer: OpenAnswer) {

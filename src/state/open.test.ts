@@ -1,3 +1,5 @@
+// Opening the database: permissions, versions, damage, and many processes at once.
+
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import {

@@ -1,3 +1,5 @@
+// Pairs and holds: round trips, and that what is not sound counts as not there.
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,3 +1,5 @@
+// Runs and leases: order, interruption, and that a commit lands whole or not at all.
+
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -1,3 +1,5 @@
+// Stored trees: round trips against a model, damage, and two holders of one tree.
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -10,11 +10,6 @@ export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Bug(message)
 }
 
-/** Marks the branch that no value can reach; the compiler checks that every kind is handled. */
-export function unreachable(value: never): never {
-  throw new Bug(`unreachable: ${String(value)}`)
-}
-
 /** The value, which our own code guarantees to be there. */
 export function present<Value>(value: Value | undefined | null, message: string): Value {
   assert(value !== undefined && value !== null, message)

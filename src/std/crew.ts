@@ -117,14 +117,3 @@ function settle(waiter: Waiting, answer: CrewAnswer): void {
     waiter.reject(new Failure(code, message, { hint }))
   } else waiter.reject(new Bug(answer.bug))
 }
-
-/** The crew of one thread: this one. For simulation and for tests. */
-export function inlineCrew<Tasks extends TaskTable>(tasks: Tasks): Crew<Tasks> {
-  const seat: Seat<Tasks> = {
-    async run(name, input) {
-      const result = await (tasks[name] as (input: unknown) => unknown)(input)
-      return (result instanceof Handover ? result.value : result) as TaskResult<Tasks[typeof name]>
-    },
-  }
-  return { seats: [seat], close: async () => {} }
-}

@@ -54,6 +54,3 @@ export function openLog(options: { directory: string; role: string; clock: Clock
     flush,
   }
 }
-
-/** A log that forgets; for library calls and tests that look at results instead. */
-export const silentLog: Log = { note: () => {}, flush: () => {} }

@@ -14,7 +14,7 @@ const ignoreText = record({ directory: text(pathBytes), label: text(255), text: 
 const problem = record({ path: text(3 * pathBytes), code: text(64), detail: text(255) })
 const time = { mtimeSeconds: int64, mtimeNs: uint(999_999_999) }
 
-export const openRequest = record({
+const openRequest = record({
   share: text(63),
   sub: text(pathBytes),
   /** What the driver does with it. */
@@ -25,7 +25,7 @@ export const openRequest = record({
 })
 export type OpenRequest = Of<typeof openRequest>
 
-export const openAnswer = record({
+const openAnswer = record({
   path: text(pathBytes),
   rootId: text(128),
   timeGrainNs: uint(4_000_000_000),
@@ -36,38 +36,38 @@ export const openAnswer = record({
 })
 export type OpenAnswer = Of<typeof openAnswer>
 
-export const scanRequest = record({ overrides: list(ignoreText, 64), ignoreFiles: list(text(255), 8) })
-export const scanAnswer = record({
+const scanRequest = record({ overrides: list(ignoreText, 64), ignoreFiles: list(text(255), 8) })
+const scanAnswer = record({
   entries: uint(countMax),
   problems: list(problem, 1_000_000),
   texts: list(ignoreText, 100_000),
   moves: list(record({ from: text(pathBytes), to: text(pathBytes) }), 1_000_000),
 })
 
-export const viewRequest = record({
+const viewRequest = record({
   modeMask: uint(0o7777),
   timeGrainNs: uint(4_000_000_000),
   overrides: list(ignoreText, 64),
   texts: list(ignoreText, 100_000),
   viewId: text(64),
 })
-export const summary = record({
+const summary = record({
   fingerprint: bytes(digestBytes),
   files: uint(countMax),
   directories: uint(countMax),
   sizeBytes: uint(countMax),
 })
-export const viewAnswer = record({ summary: optional(summary) })
+const viewAnswer = record({ summary: optional(summary) })
 
-export const listingsRequest = record({ paths: list(text(pathBytes), 4096) })
-export const listingsAnswer = record({
+const listingsRequest = record({ paths: list(text(pathBytes), 4096) })
+const listingsAnswer = record({
   listings: list(record({ known: flag, bytes: bytes(callBytesMax), ...time }), 4096),
 })
 
-export const digestsRequest = record({ files: bytes(callBytesMax), fresh: flag })
-export const digestsAnswer = record({ digests: bytes(callBytesMax) })
+const digestsRequest = record({ files: bytes(callBytesMax), fresh: flag })
+const digestsAnswer = record({ digests: bytes(callBytesMax) })
 
-export const beginRequest = record({
+const beginRequest = record({
   deletes: uint(countMax),
   replaces: uint(countMax),
   steps: uint(countMax),
@@ -78,26 +78,26 @@ export const beginRequest = record({
   released: flag,
 })
 
-export const movesRequest = record({ moves: list(record({ from: text(pathBytes), to: text(pathBytes) }), 1_000_000) })
-export const problemsAnswer = record({ problems: list(problem, 1_000_000) })
+const movesRequest = record({ moves: list(record({ from: text(pathBytes), to: text(pathBytes) }), 1_000_000) })
+const problemsAnswer = record({ problems: list(problem, 1_000_000) })
 
-export const stageRequest = record({ batch: uint(2 ** 32 - 1), bytes: bytes(callBytesMax) })
-export const answerRequest = record({ batch: uint(2 ** 32 - 1), digests: bytes(callBytesMax) })
-export const needsAnswer = record({
+const stageRequest = record({ batch: uint(2 ** 32 - 1), bytes: bytes(callBytesMax) })
+const answerRequest = record({ batch: uint(2 ** 32 - 1), digests: bytes(callBytesMax) })
+const needsAnswer = record({
   wants: bytes(callBytesMax),
   wantCount: uint(countMax),
   asks: bytes(callBytesMax),
   askCount: uint(countMax),
 })
 
-export const supplyRequest = record({ batch: uint(2 ** 32 - 1), wants: bytes(callBytesMax) })
+const supplyRequest = record({ batch: uint(2 ** 32 - 1), wants: bytes(callBytesMax) })
 /** How many packs the batch had: the driver waits until it has taken as many. */
-export const supplyAnswer = record({ packs: uint(countMax) })
+const supplyAnswer = record({ packs: uint(countMax) })
 
-export const writtenRequest = record({ batch: uint(2 ** 32 - 1), last: flag })
-export const writtenAnswer = record({ again: bytes(callBytesMax), count: uint(countMax) })
+const writtenRequest = record({ batch: uint(2 ** 32 - 1), last: flag })
+const writtenAnswer = record({ again: bytes(callBytesMax), count: uint(countMax) })
 
-export const applyAnswer = record({
+const applyAnswer = record({
   summary,
   created: uint(countMax),
   replaced: uint(countMax),
@@ -108,8 +108,8 @@ export const applyAnswer = record({
   problems: list(problem, 1_000_000),
 })
 
-export const closeRequest = record({ save: flag })
-export const empty = record({})
+const closeRequest = record({ save: flag })
+const empty = record({})
 
 /** Every call by its name, with what it takes and gives. */
 export const calls = {

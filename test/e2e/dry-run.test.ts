@@ -8,7 +8,7 @@ import { assertSameTree, chanceOf, editTree, growTree, readTree } from '../world
 import { type Pair, pairedMachines } from '../world/machines.ts'
 
 const entries = 60
-const rounds = 4
+const rounds = 3
 
 describe('dry run', () => {
   let pair: Pair

@@ -53,12 +53,12 @@ describe('guards', () => {
     writeTree(source, { 'mine.txt': 'mine', both: 'from the source' })
     writeTree(target, { 'old/photo.jpg': 'dear to me', both: 'from the target!' })
     const { halt } = await mustHalt()
-    assert.deepEqual([halt?.['deletes'], halt?.['replaces']], [2, 1])
-    assert.deepEqual(halt?.['sample'], ['both', 'old'])
+    assert.deepEqual([halt?.deletes, halt?.replaces], [2, 1])
+    assert.deepEqual(halt?.sample, ['both', 'old'])
 
     writeTree(target, { 'old/second.jpg': 'came meanwhile' })
     const again = await mustHalt('--release')
-    assert.notEqual(again.halt?.['digest'], halt?.['digest'])
+    assert.notEqual(again.halt?.digest, halt?.digest)
     // The second halt showed the new set: this is now what a release covers.
     await mustDo('--release')
   })
@@ -102,7 +102,7 @@ describe('guards', () => {
     renameSync(source, `${source}-away`)
     pair.world.folder(`source-${number}`)
     const { halt } = await mustHalt()
-    assert.match(String(halt?.['reason']), /the source is empty/)
+    assert.match(String(halt?.reason), /the source is empty/)
     await mustHalt('--max-delete', '100%')
     // The disk is back: the hold ends by itself.
     rmSync(source, { recursive: true })
@@ -117,11 +117,11 @@ describe('guards', () => {
     for (let i = 0; i < 6; i++) rmSync(join(source, `f${i}`))
     for (let i = 6; i < 11; i++) writeFileSync(join(source, `f${i}`), `other content ${i}`)
     const { halt } = await mustHalt()
-    assert.deepEqual([halt?.['deletes'], halt?.['replaces']], [6, 5])
+    assert.deepEqual([halt?.deletes, halt?.replaces], [6, 5])
 
     writeTree(source, { f0: '0\n', f1: '1\n' })
     const { counts } = await mustDo()
-    assert.deepEqual([counts['deleted'], counts['replaced']], [4, 5])
+    assert.deepEqual([counts.deleted, counts.replaced], [4, 5])
     // What was held and not released is not released later either.
     for (let i = 0; i < 15; i++) rmSync(join(source, `f${i}`), { force: true })
     await mustHalt('--release')
@@ -140,7 +140,7 @@ describe('guards', () => {
       chmodSync(join(source, `g${i}`), 0o600)
     }
     const { counts } = await mustDo()
-    assert.deepEqual([counts['deleted'], counts['replaced']], [0, 0], JSON.stringify(counts))
+    assert.deepEqual([counts.deleted, counts.replaced], [0, 0], JSON.stringify(counts))
   })
 
   it('--max-delete sets the limit, as a number and as a share', async () => {

@@ -132,6 +132,20 @@ describe('ignore rules', () => {
     assert.deepEqual(pathsOf(target), ['.nightferryignore', 'a', 'b.log', 'd/c', 'd/own.tmp', 'own.tmp'])
   })
 
+  it('a rule that goes is held where it would delete what it hid', async () => {
+    const { source, target, ends } = freshEnds()
+    writeTree(source, { a: 'a' })
+    await pair.laptop.mustSync('done', ...ends, '--exclude', '*.tmp')
+    writeTree(target, { 'own.tmp': 'the target has this alone' })
+    const held = await pair.laptop.sync(...ends)
+    assert.equal(held.code, 15, held.stdout + held.stderr)
+    assert.deepEqual(held.halt?.sample, ['own.tmp'])
+    await pair.laptop.mustSync('unchanged', ...ends, '--exclude', '*.tmp')
+    await pair.laptop.sync(...ends)
+    await pair.laptop.mustSync('done', ...ends, '--release')
+    assert.deepEqual(pathsOf(target), ['a'])
+  })
+
   it('rules of the target do not count', async () => {
     const { source, target, ends } = freshEnds()
     writeTree(source, { a: 'a', 'b.log': 'b' })
@@ -146,7 +160,7 @@ describe('ignore rules', () => {
     const folders = { 'gone/a': 'a', 'gone/deep/b': 'b', 'moved/c': 'c', 'moved/deep/d': 'd', 'becomes/e': 'e' }
     writeTree(source, folders)
     writeTree(source, { stays: 'so that not more than half goes', s1: '', s2: '', s3: '', s4: '', s5: '', s6: '' })
-    await pair.laptop.mustSync('done', ...ends)
+    await pair.laptop.mustSync('done', ...ends, '--exclude', '*.tmp')
     const hidden = ['gone/deep/x.tmp', 'moved/deep/y.tmp', 'becomes/z.tmp']
     for (const path of hidden) writeTree(target, { [path]: path })
 

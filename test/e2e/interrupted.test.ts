@@ -159,10 +159,14 @@ describe('interrupted', () => {
     assert.ok(run.code === 0 || run.code === 3, run.stdout + run.stderr)
     for (const problem of run.problems) assert.deepEqual([problem.path, problem.code], ['sub/log', 'changing'])
     const [there, here] = [join(ends.target, 'sub/log'), join(ends.source, 'sub/log')]
-    if (run.code === 0) assert.ok(readFileSync(here).subarray(0, readFileSync(there).length).equals(readFileSync(there)))
+    if (run.code === 0)
+      assert.ok(readFileSync(here).subarray(0, readFileSync(there).length).equals(readFileSync(there)))
     const lacking = new Set(readTree(ends.source))
     for (const found of readTree(ends.target)) lacking.delete(found)
-    assert.deepEqual([...lacking].map((text) => text.split(' ')[0]).filter((path) => path !== 'sub/log'), [])
+    assert.deepEqual(
+      [...lacking].map((text) => text.split(' ')[0]).filter((path) => path !== 'sub/log'),
+      [],
+    )
     await assertConverges(ends)
   })
 })

@@ -9,7 +9,7 @@ import { assertSameTree, writeTree } from '../world/disk-trees.ts'
 import { type LogLine, type Machine, type Pair, pairedMachines } from '../world/machines.ts'
 
 function countOf(lines: readonly LogLine[], action: string): number {
-  return lines.filter((line) => line.action === action).reduce((sum, line) => sum + Number(line['count']), 0)
+  return lines.filter((line) => line.action === action).reduce((sum, line) => sum + Number(line.count), 0)
 }
 
 const nasty = ['new\nline', '\u001b[31mred', 'bi\u202edi', 'c1\u009b31m', 'quote"s', 'back\\slash', 'line\u2028sep']
@@ -29,7 +29,10 @@ describe('logs', () => {
       const [source, target] = direction === 'push' ? [here, there] : [there, here]
       const remote = `nas:data/${direction}`
       const ends = direction === 'push' ? [here, remote] : [remote, here]
-      const files = Array.from({ length: 40 }, (_, i): [string, string] => [`d${i % 4}/f${i}`, `content ${direction} ${i}`])
+      const files = Array.from({ length: 40 }, (_, i): [string, string] => [
+        `d${i % 4}/f${i}`,
+        `content ${direction} ${i}`,
+      ])
       writeTree(source, { ...Object.fromEntries(files), 'd0/empty': '' })
       const before = { sync: laptop.log('sync').length, serve: nas.log('serve').length }
       const run = await laptop.mustSync('done', ...ends)
@@ -40,12 +43,12 @@ describe('logs', () => {
       const [sending, receiving] = direction === 'push' ? [driver, daemon] : [daemon, driver]
 
       const end = driver.find(({ action }) => action === 'run-end')
-      assert.equal(end?.['requested'], 40)
+      assert.equal(end?.requested, 40)
       assert.equal(countOf(sending, 'file-sent'), 40)
       // The empty file is made at the target: nothing has to be sent for it.
       assert.equal(countOf(receiving, 'file-received'), 41)
-      assert.equal(end?.['created'], run.counts['created'])
-      assert.equal(end?.['outcome'], 'done')
+      assert.equal(end?.created, run.counts.created)
+      assert.equal(end?.outcome, 'done')
       assert.deepEqual(
         driver.filter(({ action }) => action.startsWith('run-')).map(({ action }) => action),
         ['run-start', 'run-end'],
@@ -64,7 +67,7 @@ describe('logs', () => {
     const { laptop, nas } = pair
     await laptop.sync('here-push', 'nas:nothing')
     const end = laptop.log('sync').at(-1)
-    assert.deepEqual([end?.action, end?.['code']], ['run-failed', 'unknown-share'])
+    assert.deepEqual([end?.action, end?.code], ['run-failed', 'unknown-share'])
     await nas.must('machines', 'remove', 'laptop')
     assert.equal((await laptop.sync('here-push', 'nas:data')).code, 12)
     await nas.logged('stranger')
@@ -83,7 +86,10 @@ describe('logs', () => {
     assert.doesNotMatch(stdout, wild)
     for (const text of [laptop.logText('sync'), nas.logText('serve')]) assert.doesNotMatch(text, wild)
     await nas.logged('file-received', before)
-    const names = nas.log('serve').slice(before).find(({ action }) => action === 'file-received')?.['names']
+    const names = nas
+      .log('serve')
+      .slice(before)
+      .find(({ action }) => action === 'file-received')?.names
     assert.deepEqual(String(names).split('/').sort(), [...nasty].sort())
   })
 
@@ -106,9 +112,10 @@ describe('logs', () => {
     for (const secret of secrets) assert.ok(!argv.includes(secret))
   })
 
-  it('and keys are nobody else\'s to read', () => {
+  it("and keys are nobody else's to read", () => {
     for (const { state } of [pair.laptop, pair.nas]) {
-      for (const name of ['config', 'state', 'state/logs']) assert.equal(statSync(join(state, name)).mode & 0o777, 0o700, name)
+      for (const name of ['config', 'state', 'state/logs'])
+        assert.equal(statSync(join(state, name)).mode & 0o777, 0o700, name)
       for (const { path } of filesIn(state)) assert.equal(statSync(path).mode & 0o077, 0, `${path} is open to others`)
     }
   })

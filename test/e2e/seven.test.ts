@@ -4,15 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import {
-  appendFileSync,
-  copyFileSync,
-  mkdtempSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { appendFileSync, copyFileSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
@@ -81,7 +73,7 @@ const cases: readonly Case[] = [
     edit: (source) => copyFileSync(join(source, 'notes/three.bin'), join(source, 'empty/drei.bin')),
     check({ run, targetLog }) {
       assert.deepEqual(run.changes, [{ action: 'create-file', path: 'empty/drei.bin', sizeBytes: fileBytes }])
-      assert.equal(run.counts['copied'], 1)
+      assert.equal(run.counts.copied, 1)
       assert.ok(run.wireBytes < nextToNothingBytes, `${run.wireBytes} bytes crossed the wire`)
       assert.ok(targetLog.some(({ action, names }) => action === 'copied-locally' && names === 'drei.bin'))
       assert.ok(!targetLog.some(({ action }) => action === 'file-received'))
@@ -193,7 +185,9 @@ for (const name of ['push', 'pull']) {
         assert.deepEqual(run.changes, [{ action: 'rename', path: 'empty/papers', from: 'notes' }])
         assert.equal(statSync(join(target, 'empty/papers')).ino, ino)
         assert.ok(run.wireBytes < nextToNothingBytes, `${run.wireBytes} bytes crossed the wire`)
-        assert.ok(targetLog.some(({ action, from, to }) => action === 'renamed' && from === 'notes' && to === 'empty/papers'))
+        assert.ok(
+          targetLog.some(({ action, from, to }) => action === 'renamed' && from === 'notes' && to === 'empty/papers'),
+        )
         assertSameTree(target, source)
       }))
 

@@ -29,9 +29,14 @@ describe('several machines', () => {
 
   it('mirror their folders at once, and no content is sent twice', async () => {
     const { world, nas, shared } = pair
-    const jobs = machines.flatMap((machine) => ['one', 'two'].map((name) => ({ machine, folder: `${machine.name}-${name}` })))
+    const jobs = machines.flatMap((machine) =>
+      ['one', 'two'].map((name) => ({ machine, folder: `${machine.name}-${name}` })),
+    )
     for (const { folder } of jobs) {
-      const files = Array.from({ length: filesPerFolder }, (_, i) => [`d${i % 3}/f${i}`, contentOf(`${folder} ${i}`, fileBytes)])
+      const files = Array.from({ length: filesPerFolder }, (_, i) => [
+        `d${i % 3}/f${i}`,
+        contentOf(`${folder} ${i}`, fileBytes),
+      ])
       writeTree(world.folder(folder), Object.fromEntries(files))
     }
     const runs = await Promise.all(jobs.map(({ machine, folder }) => machine.sync(folder, `nas:data/${folder}`)))
@@ -44,7 +49,7 @@ describe('several machines', () => {
     })
     await nas.logged('session-close', nas.log('serve').length - 1)
     const received = nas.log('serve').filter(({ action }) => action === 'file-received')
-    const count = received.reduce((sum, line) => sum + Number(line['count']), 0)
+    const count = received.reduce((sum, line) => sum + Number(line.count), 0)
     assert.equal(count, jobs.length * filesPerFolder)
   })
 
@@ -64,7 +69,10 @@ describe('several machines', () => {
     assert.equal((await laptop.sync('nas:studio', 'stolen')).code, 12)
     await studio.mustSync('done', 'nas:studio', 'mine')
     const { shares } = JSON.parse(await nas.must('share', 'list', '--json')) as { shares: { name: string }[] }
-    assert.deepEqual(shares.map(({ name }) => name), ['data', 'studio'])
+    assert.deepEqual(
+      shares.map(({ name }) => name),
+      ['data', 'studio'],
+    )
     const known = JSON.parse(await nas.must('machines', '--json')) as { machines: { name: string }[] }
     assert.deepEqual(known.machines.map(({ name }) => name).sort(), ['desktop', 'laptop', 'studio'])
   })
@@ -110,7 +118,11 @@ describe('what can not be copied', () => {
           'special was-folder',
         ])
         const lines = readTree(target).map((line) => line.split(' ')[0])
-        assert.deepEqual(lines, ['good', 'new', 'new/good', 'was-file', 'was-folder', 'was-folder/inside'], `round ${round}`)
+        assert.deepEqual(
+          lines,
+          ['good', 'new', 'new/good', 'was-file', 'was-folder', 'was-folder/inside'],
+          `round ${round}`,
+        )
       }
       const plain = await pair.laptop.run('sync', ...ends)
       assert.equal(plain.code, 3)

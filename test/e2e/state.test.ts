@@ -55,7 +55,7 @@ describe('state', () => {
       const before = readTree(shared)
       const held = await laptop.sync(...ends)
       assert.equal(held.code, 15, held.stdout + held.stderr)
-      assert.deepEqual([held.halt?.['deletes'], held.halt?.['replaces']], [0, 1])
+      assert.deepEqual([held.halt?.deletes, held.halt?.replaces], [0, 1])
       assert.deepEqual(readTree(shared), before)
       await laptop.mustSync('done', ...ends, '--release')
       assertSameTree(shared, source)

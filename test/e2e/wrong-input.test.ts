@@ -37,9 +37,9 @@ describe('wrong input', () => {
     symlinkSync(source, join(world.directory, 'link'))
     symlinkSync(fixed, join(shared, 'out'))
     await Promise.all([
-      nas.must('share', 'add', 'fixed', fixed, '--read-only').then(() =>
-        nas.must('share', 'add', 'theirs', fixed, '--for', 'somebody'),
-      ),
+      nas
+        .must('share', 'add', 'fixed', fixed, '--read-only')
+        .then(() => nas.must('share', 'add', 'theirs', fixed, '--for', 'somebody')),
       laptop.mustSync('done', source, 'target'),
     ])
   })
@@ -203,7 +203,8 @@ describe('wrong input', () => {
 
 /** Mounts a small file system; where that can't be done the test is skipped. */
 function mounted(t: TestContext, path: string, options: string): boolean {
-  const isMounted = process.getuid?.() === 0 && spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]).status === 0
+  const isMounted =
+    process.getuid?.() === 0 && spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]).status === 0
   if (!isMounted) t.skip('mounting a small file system needs root and the right to mount')
   return isMounted
 }

@@ -111,6 +111,7 @@ describe('wrong pairing', () => {
     const code = await offering.printed(/code: (\S+)\n/)
     await two.must('pair', `${code}@127.0.0.1:${one.port}`)
     assert.equal((await offering.ended).code, 0)
-    for (const machine of [one, two]) assert.equal(JSON.parse(await machine.must('machines', '--json')).machines.length, 1)
+    for (const machine of [one, two])
+      assert.equal(JSON.parse(await machine.must('machines', '--json')).machines.length, 1)
   })
 })

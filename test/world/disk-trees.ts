@@ -60,7 +60,10 @@ export function assertSameTree(actual: string, expected: string): void {
 
 /** Content that no other name has, and that does not compress. */
 export function contentOf(name: string, sizeBytes: number): Buffer {
-  return createHash('shake256', { outputLength: Math.max(1, sizeBytes) }).update(name).digest().subarray(0, sizeBytes)
+  return createHash('shake256', { outputLength: Math.max(1, sizeBytes) })
+    .update(name)
+    .digest()
+    .subarray(0, sizeBytes)
 }
 
 /** Writes files below a folder: path to text or bytes; a path that ends in `/` is a directory. */
@@ -88,7 +91,23 @@ export function chanceOf(seed: number): Chance {
   }
 }
 
-const names = ['a', 'B', 'c.txt', '.dot', 'ä ö', 'new\nline', '-n', '日本', 'e\u0301', 'x:y', 'trail ', '~', '#', "'", '\\']
+const names = [
+  'a',
+  'B',
+  'c.txt',
+  '.dot',
+  'ä ö',
+  'new\nline',
+  '-n',
+  '日本',
+  'e\u0301',
+  'x:y',
+  'trail ',
+  '~',
+  '#',
+  "'",
+  '\\',
+]
 const sizes = [0, 1, 7, 100, 4096, 70_000, 300_000]
 const modes = [0o644, 0o600, 0o755, 0o444, 0o640]
 
@@ -124,7 +143,9 @@ function freshPlace(chance: Chance, directory: string, number: number): string {
   const parents = [directory, ...placesIn(directory).flatMap(({ path, kind }) => (kind === 'directory' ? [path] : []))]
   const parent = pick(chance, parents)
   const path = join(parent, pick(chance, names))
-  return existsSync(path) || lstatSync(path, { throwIfNoEntry: false }) ? join(parent, `${number}-${chance(1e6)}`) : path
+  return existsSync(path) || lstatSync(path, { throwIfNoEntry: false })
+    ? join(parent, `${number}-${chance(1e6)}`)
+    : path
 }
 
 function addEntry(chance: Chance, directory: string, number: number): void {

@@ -236,7 +236,7 @@ export class Machine {
 function readLogLine(text: string): LogLine {
   const line = JSON.parse(text) as LogLine
   assert.equal(typeof line.action, 'string', text)
-  assert.match(String(line['time']), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  assert.match(String(line.time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   return line
 }
 
@@ -245,9 +245,9 @@ function readRun(ended: Ended): Synced {
     .split('\n')
     .filter((text) => text !== '')
     .map((text) => JSON.parse(text) as Line)
-  for (const line of lines) assert.equal(line['schema'], 1)
+  for (const line of lines) assert.equal(line.schema, 1)
   const end = lines.find(({ type }) => type === 'run-end')
-  assert.ok(end === undefined || end['exitCode'] === ended.code, `${ended.code}: ${ended.stdout}${ended.stderr}`)
+  assert.ok(end === undefined || end.exitCode === ended.code, `${ended.code}: ${ended.stdout}${ended.stderr}`)
   return {
     ...ended,
     lines,
@@ -257,9 +257,9 @@ function readRun(ended: Ended): Synced {
     problems: lines.filter(({ type }) => type === 'problem') as unknown as Synced['problems'],
     halt: lines.find(({ type }) => type === 'halt'),
     failure: lines.find(({ type }) => type === 'failure') as unknown as Synced['failure'],
-    outcome: String(end?.['outcome'] ?? ''),
-    counts: (end?.['counts'] ?? {}) as Record<string, number>,
-    wireBytes: Number(end?.['wireBytesOut'] ?? 0) + Number(end?.['wireBytesIn'] ?? 0),
+    outcome: String(end?.outcome ?? ''),
+    counts: (end?.counts ?? {}) as Record<string, number>,
+    wireBytes: Number(end?.wireBytesOut ?? 0) + Number(end?.wireBytesIn ?? 0),
   }
 }
 

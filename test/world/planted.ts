@@ -32,7 +32,8 @@ export function plant(path: string, folder: Folder): void {
 function plantFile(path: string, text: string, mode: number, mtimeMs: number): void {
   writeFileSync(path, text)
   chmodSync(path, mode)
-  lutimesSync(path, mtimeMs / 1000, mtimeMs / 1000)
+  // As text: node:fs takes a negative number for "now".
+  lutimesSync(path, String(mtimeMs / 1000), String(mtimeMs / 1000))
 }
 
 /** What lies below, `.nightferry` at the top left out: contents, `/` for directories, `-> text` for symlinks. */
