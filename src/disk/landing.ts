@@ -1,7 +1,7 @@
 // A batch on its way into a target: its files are written aside (below `.nightferry/staging`), each verified against its
 // digest before anything gives it a name, and then the whole batch is landed at its places. New directories are built
-// aside with all their files and land by one rename. Between writing and landing the caller syncs.
-// Nothing here trusts a peer: numbers, sizes and digests of every record are checked against what was asked for.
+// aside with all their files and land by one rename. Between writing and landing the caller syncs. No peer is trusted:
+// numbers, sizes and digests of every record are checked against what was asked for.
 
 import { digestOf, type Digester, openDigester } from '../chunk/digest.ts'
 import { isCopied } from '../core/entry.ts'

@@ -2,7 +2,7 @@
 // what it can hold, whether it is empty, and keeps others out while a run works on it. A source is never written to.
 // A target's `.nightferry` (0700) holds the marker, the lock, the staging directory and the journal.
 
-import { mkdirSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type BigIntStats, existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ownDirectory } from '../core/path.ts'
@@ -39,31 +39,50 @@ export type Root = {
 const markerVersion = 1
 const permissionBits = 0o777
 
-/** Opens a folder to read from. Throws `source-missing`, `source-not-directory`, `source-unreadable`. */
+/** Opens a folder to read from. Throws `source-missing`, `source-not-directory`, `source-unreadable`, `root-locked`. */
 export function openSource(sys: Sys, path: string): Root {
-  const facts = statSync(path, { bigint: true, throwIfNoEntry: false })
+  const facts = lookAt(path, 'source-unreadable')
   if (facts === undefined) throw new Failure('source-missing', `there is no folder ${path}`)
   if (!facts.isDirectory()) {
     throw new Failure('source-not-directory', `${path} is not a folder`, { hint: 'name the folder that holds it' })
   }
   const handle = sys.openRoot(path)
-  const table = new EntryTable()
-  const count = handle < 0 ? handle : sys.list(handle, table)
-  if (count < 0) throw new Failure('source-unreadable', `the folder ${path} can't be read (${errnoName(count)})`)
-  const release = shareLock(path)
-  return {
-    path: realpathSync(path),
-    handle,
-    id: `inode-${facts.ino}-${facts.birthtimeNs}`,
-    traits: { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
-    empty: isEmpty(table),
-    recovered: [],
-    own: undefined,
-    close() {
-      release()
-      sys.close(handle)
-    },
+  if (handle < 0) throw new Failure('source-unreadable', `the folder ${path} can't be opened (${errnoName(handle)})`)
+  try {
+    const table = new EntryTable()
+    const count = sys.list(handle, table)
+    if (count < 0) throw new Failure('source-unreadable', `the folder ${path} can't be read (${errnoName(count)})`)
+    const release = shareLock(path)
+    return {
+      path: realpathSync(path),
+      handle,
+      id: `inode-${facts.ino}-${facts.birthtimeNs}`,
+      traits: { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
+      empty: isEmpty(table),
+      recovered: [],
+      own: undefined,
+      close() {
+        release()
+        sys.close(handle)
+      },
+    }
+  } catch (error) {
+    sys.close(handle)
+    throw error
   }
+}
+
+/** What a person's path leads to, or undefined where that is nothing. Throws `code` where it can't be looked at. */
+function lookAt(path: string, code: 'source-unreadable' | 'target-not-writable'): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false })
+  } catch (error) {
+    throw new Failure(code, `the folder ${path} can't be looked at (${errorCode(error)})`, { cause: error })
+  }
+}
+
+function errorCode(error: unknown): string {
+  return (error as { code?: string } | undefined)?.code ?? 'unknown'
 }
 
 function isEmpty(table: EntryTable): boolean {
@@ -113,46 +132,80 @@ export type TargetOptions = {
  * `root-locked`, `root-replaced`, `format-too-new`.
  */
 export function openTarget(sys: Sys, path: string, options: TargetOptions): Root {
-  const there = statSync(path, { throwIfNoEntry: false })
-  const found = there?.isDirectory() === true ? readMarker(join(path, ownDirectory), path) : undefined
+  const there = lookAt(path, 'target-not-writable')
+  const marked = there?.isDirectory() === true && hasOwn(path)
+  const found = marked ? readMarker(join(path, ownDirectory), path) : undefined
   if (options.expectedId !== undefined && found !== options.expectedId) throw replaced(path, found)
   if (there === undefined && !options.create) return missingTarget(path)
   if (there === undefined) makeTarget(path)
   else if (!there.isDirectory()) throw new Failure('target-not-directory', `${path} is not a folder`)
   const handle = sys.openRoot(path)
   if (handle < 0) throw new Failure('target-not-writable', `the folder ${path} can't be opened (${errnoName(handle)})`)
-  const table = new EntryTable()
-  const count = sys.list(handle, table)
-  if (count < 0) throw new Failure('target-not-writable', `the folder ${path} can't be read (${errnoName(count)})`)
-  const empty = isEmpty(table)
+  try {
+    const table = new EntryTable()
+    const count = sys.list(handle, table)
+    if (count < 0) throw new Failure('target-not-writable', `the folder ${path} can't be read (${errnoName(count)})`)
+    const empty = isEmpty(table)
+    if (!marked && !options.create) return { ...unmarkedTarget(sys, path, handle), empty }
+    return openMarked(sys, path, handle, empty, options)
+  } catch (error) {
+    sys.close(handle)
+    throw error
+  }
+}
+
+/** Opens what a target has of ours, made before where it is missing, under the lock. */
+function openMarked(sys: Sys, path: string, handle: number, empty: boolean, options: TargetOptions): Root {
   const ownPath = join(path, ownDirectory)
-  const marked = statSync(ownPath, { throwIfNoEntry: false }) !== undefined
-  if (!marked && !options.create) return { ...unmarkedTarget(sys, path, handle), empty }
-  if (!marked) makeOwn(path, ownPath)
+  if (options.create) makeOwn(path, ownPath)
   const lock = takeLock(ownPath, path)
+  let own: { handle: number; staging: number } | undefined
+  const release = (): void => {
+    if (own !== undefined) sys.close(own.staging)
+    if (own !== undefined) sys.close(own.handle)
+    lock.close()
+  }
   try {
     const id = options.create ? readOrMakeMarker(ownPath, path, options.machine) : readMarker(ownPath, path)
-    const own = openOwn(sys, handle)
+    own = openOwn(sys, handle)
     const recovered = options.create ? recoverStaging(sys, ownPath, handle, own) : []
     return {
       path: realpathSync(path),
       handle,
       id: id ?? '',
-      traits: options.create ? probe(sys, own.staging) : { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
+      traits: options.create
+        ? probe(sys, own.staging)
+        : { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
       empty,
       recovered,
       own,
       close() {
-        sys.close(own.staging)
-        sys.close(own.handle)
+        release()
         sys.close(handle)
-        lock.close()
       },
     }
   } catch (error) {
-    lock.close()
-    sys.close(handle)
+    release()
     throw error
+  }
+}
+
+/** Whether the folder has our directory. One that is a symlink, or no directory, is not ours to use. */
+function hasOwn(path: string): boolean {
+  const ownPath = join(path, ownDirectory)
+  try {
+    const own = lstatSync(ownPath, { throwIfNoEntry: false })
+    if (own !== undefined && !own.isDirectory()) {
+      throw new Failure('target-not-writable', `${ownPath} is not a folder`, {
+        hint: 'Nightferry keeps its working files there; move what is there away',
+      })
+    }
+    return own !== undefined
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    throw new Failure('target-not-writable', `the folder ${path} can't be looked at (${errorCode(error)})`, {
+      cause: error,
+    })
   }
 }
 
@@ -164,8 +217,8 @@ function replaced(path: string, found: string | undefined): Failure {
 }
 
 function missingTarget(path: string): Root {
-  const parent = statSync(dirname(path), { throwIfNoEntry: false })
-  if (parent === undefined) throw parentMissing(path)
+  const parent = lookAt(dirname(path), 'target-not-writable')
+  if (parent?.isDirectory() !== true) throw parentMissing(path)
   const traits = { timeGrainNs: 1, modeMask: permissionBits }
   return { path, handle: -1, id: '', traits, empty: true, recovered: [], own: undefined, close: () => {} }
 }
@@ -186,8 +239,8 @@ function makeTarget(path: string): void {
   try {
     mkdirSync(path)
   } catch (error) {
-    const code = (error as { code?: string }).code
-    if (code === 'ENOENT') throw parentMissing(path)
+    const code = errorCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw parentMissing(path)
     throw new Failure('target-not-writable', `the folder ${path} can't be made (${code})`, { cause: error })
   }
 }
@@ -195,14 +248,14 @@ function makeTarget(path: string): void {
 function makeOwn(path: string, ownPath: string): void {
   try {
     ensureOwnDirectory(ownPath, 0o700)
-    writeFileSync(
-      join(ownPath, 'CACHEDIR.TAG'),
-      'Signature: 8a477f597d28d172789f06886806bc55\n# Working files of Nightferry; not worth a backup.\n',
-      { mode: 0o600 },
-    )
+    const tag = join(ownPath, 'CACHEDIR.TAG')
+    if (existsSync(tag)) return
+    const text = 'Signature: 8a477f597d28d172789f06886806bc55\n# Working files of Nightferry; not worth a backup.\n'
+    writeFileSync(tag, text, { mode: 0o600 })
   } catch (error) {
-    const code = (error as { code?: string }).code
-    throw new Failure('target-not-writable', `the folder ${path} can't be written to (${code})`, { cause: error })
+    throw new Failure('target-not-writable', `the folder ${path} can't be written to (${errorCode(error)})`, {
+      cause: error,
+    })
   }
 }
 
@@ -214,7 +267,8 @@ function takeLock(ownPath: string, path: string): DatabaseSync {
     throw new Failure('target-not-writable', `the lock of ${path} can't be opened`, { cause: error })
   }
   try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    // Nothing is ever written to it, so it needs no journal either.
+    lock.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
     return lock
   } catch (error) {
     lock.close()
@@ -224,7 +278,7 @@ function takeLock(ownPath: string, path: string): DatabaseSync {
 }
 
 function readMarker(ownPath: string, path: string): string | undefined {
-  const bytes = readOwnFile(join(ownPath, 'root.json'), { maxBytes: 4096 })
+  const bytes = readMarkerBytes(ownPath, path)
   if (bytes === undefined) return undefined
   let value: unknown
   try {
@@ -242,6 +296,16 @@ function readMarker(ownPath: string, path: string): string | undefined {
   return id
 }
 
+function readMarkerBytes(ownPath: string, path: string): Uint8Array | undefined {
+  try {
+    return readOwnFile(join(ownPath, 'root.json'), { maxBytes: 4096 })
+  } catch (error) {
+    const isDenied = error instanceof Failure && errorCode(error.cause) === 'EACCES'
+    if (isDenied) throw new Failure('target-not-writable', `the marker of ${path} can't be read (EACCES)`, { cause: error })
+    throw new Failure('root-replaced', `the marker in ${ownPath} is damaged`, { cause: error })
+  }
+}
+
 function readOrMakeMarker(ownPath: string, path: string, machine: string): string {
   const known = readMarker(ownPath, path)
   if (known !== undefined) return known
@@ -255,11 +319,14 @@ const stagingName = utf8('staging')
 
 function openOwn(sys: Sys, root: number): { handle: number; staging: number } {
   const handle = sys.openDirectory(root, utf8(ownDirectory))
-  if (handle < 0) throw new Failure('target-not-writable', `the target's ${ownDirectory} can't be opened (${errnoName(handle)})`)
+  if (handle < 0) {
+    throw new Failure('target-not-writable', `the target's ${ownDirectory} can't be opened (${errnoName(handle)})`)
+  }
   sys.makeDirectory(handle, stagingName, 0o700)
   const staging = sys.openDirectory(handle, stagingName)
-  if (staging < 0) throw new Failure('target-not-writable', `the staging directory can't be opened (${errnoName(staging)})`)
-  return { handle, staging }
+  if (staging >= 0) return { handle, staging }
+  sys.close(handle)
+  throw new Failure('target-not-writable', `the staging directory can't be opened (${errnoName(staging)})`)
 }
 
 /**

@@ -230,7 +230,7 @@ describe('scan: content', () => {
     rewrite(join(path, 'same'), 'ssss')
     rewrite(join(path, 'unknown'), 'vvvv')
     scan()
-    assert.deepEqual(kinds(tree), { f: 'file+1', same: 'file', unknown: 'file' })
+    assert.deepEqual(kinds(tree), { f: 'file+1', same: 'file', unknown: 'file+1' })
     assert.equal(digestIn(tree, '', 'f'), digestText('bbbb'))
     assert.equal(digestIn(tree, '', 'same'), digestText('ssss'))
     assert.equal(digestIn(tree, '', 'unknown'), '')

@@ -9,7 +9,7 @@ import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
-import { type DirectoryRecord, flagRacy } from '../core/record.ts'
+import { type DirectoryRecord, flagRacy, rebuildRecord } from '../core/record.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
 import { Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
@@ -86,17 +86,28 @@ export type LandReport = {
   readonly done: readonly { readonly action: string; readonly directory: string; readonly names: readonly string[] }[]
 }
 
-function contentDigest(record: DirectoryRecord, row: number, directory: number, fresh: boolean): Uint8Array | undefined {
+/** A file's digest: the known one, or its content's, which is put into `read` where it belongs to the known signature. */
+function contentDigest(
+  record: DirectoryRecord,
+  row: number,
+  directory: number,
+  fresh: boolean,
+  read: Map<number, Uint8Array>,
+): Uint8Array | undefined {
   const known = record.digest(row)
   if (known !== undefined && !fresh) return known
   const name = record.nameBytes(row)
-  const read = digestFile(sys, directory, name, sizeOf(record.stats, record.at(row)))
-  if (known === undefined || read === undefined || equalBytes(known, read)) return read
-  // Other content: either someone wrote to it since the scan, or the disk did.
+  const digest = digestFile(sys, directory, name, sizeOf(record.stats, record.at(row)))
+  if (digest === undefined) return undefined
   const now = new Uint32Array(statWidth)
-  const isRacy = (record.flags(row) & flagRacy) !== 0
   const isUntouched = sys.stat(directory, name, now, 0) === 0 && sameSignature(now, 0, record.stats, record.at(row))
-  return isUntouched && !isRacy ? damagedDigest : undefined
+  if (known === undefined) {
+    if (isUntouched) read.set(row, digest)
+    return digest
+  }
+  if (equalBytes(known, digest)) return digest
+  // Other content: either someone wrote to it since the scan, or the disk did.
+  return isUntouched && (record.flags(row) & flagRacy) === 0 ? damagedDigest : undefined
 }
 
 export const tasks = {
@@ -139,12 +150,14 @@ export const tasks = {
     for (const { path, names } of decodeWants(input.files)) {
       const record = tree.record(path)
       const handle = record === undefined ? -1 : sys.openDirectory(root, utf8(path))
+      const read = new Map<number, Uint8Array>()
       for (const name of names) {
         const row = record?.find(utf8(name)) ?? -1
         const isKnown = record !== undefined && row >= 0 && handle >= 0
-        digests.push(isKnown ? contentDigest(record, row, handle, input.fresh) : undefined)
+        digests.push(isKnown ? contentDigest(record, row, handle, input.fresh, read) : undefined)
       }
       if (handle >= 0) sys.close(handle)
+      if (record !== undefined && read.size > 0) tree.putDigests(path, rebuildRecord(record, { digests: read }))
     }
     return joinDigests(digests)
   },

@@ -2,10 +2,10 @@
 // run is in sync, sends nothing twice, and halts only where it would delete or replace.
 
 import assert from 'node:assert/strict'
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-trees.ts'
+import { assertSameTree, contentOf, copyTree, readTree, writeTree } from '../world/disk-trees.ts'
 import { type Machine, type Pair, pairedMachines } from '../world/machines.ts'
 
 const fileBytes = 200_000
@@ -79,6 +79,29 @@ describe('state', () => {
       assert.ok(next.wireBytes < noContentBytes, `${next.wireBytes} bytes: the daemon found the content again`)
     })
   }
+
+  it('finds an edit that size and time hide, however the content came to the target', async () => {
+    const { laptop, shared } = pair
+    const hidden = (name: string): string => join(source, name)
+    const keepTime = (name: string, content: string): void => {
+      writeFileSync(hidden(name), content)
+      utimesSync(hidden(name), 1_600_000_000, 1_600_000_000)
+    }
+    keepTime('sent', 'first')
+    await laptop.mustSync('done', ...ends)
+    keepTime('copied-there', 'first')
+    await laptop.mustSync('done', ...ends)
+    // Was there before the first run knew of it: no content was ever read.
+    keepTime('was-there', 'third')
+    copyTree(hidden('was-there'), join(shared, 'was-there'))
+    await laptop.sync(...ends)
+    assertSameTree(shared, source)
+    for (const name of ['sent', 'copied-there', 'was-there']) keepTime(name, 'other')
+    const run = await laptop.mustSync('done', ...ends)
+    assert.equal(run.counts.replaced, 3)
+    assertSameTree(shared, source)
+    await laptop.mustSync('unchanged', ...ends)
+  })
 
   it('is not needed to know the machines and the shares', async () => {
     const all: readonly Machine[] = [pair.laptop, pair.nas]

@@ -182,7 +182,7 @@ describe('wrong input', () => {
     await pair.laptop.mustSync('planned', 'source', 'nas:data', '--dry-run')
   })
 
-  it('keeps what is complete when the disk is full, and goes on when it is not', async (t) => {
+  it('keeps what is complete when the disk is full, goes on when it is not, and writes nothing without the disk', async (t) => {
     const small = pair.world.folder('small')
     if (!mounted(t, small, 'size=3m')) return
     try {
@@ -198,6 +198,8 @@ describe('wrong input', () => {
     } finally {
       spawnSync('umount', [small])
     }
+    await refused(['sync', 'large', 'small'], 15, /small.*marker/)
+    assert.deepEqual(readdirSync(small), [])
   })
 })
 

@@ -248,6 +248,8 @@ function readRun(ended: Ended): Synced {
   for (const line of lines) assert.equal(line.schema, 1)
   const end = lines.find(({ type }) => type === 'run-end')
   assert.ok(end === undefined || end.exitCode === ended.code, `${ended.code}: ${ended.stdout}${ended.stderr}`)
+  const runIds = new Set(lines.map(({ runId }) => runId))
+  assert.ok(end === undefined || (runIds.size === 1 && !runIds.has('')), ended.stdout)
   return {
     ...ended,
     lines,
