@@ -94,11 +94,13 @@ const rules: Readonly<Record<string, Rule>> = {
     return dead.map((file) => `${file.path}: not reached from ${entries[0]}`)
   },
   unused: (files) =>
-    files.filter((file) => isSource(file) && file.path !== loadedByCrew).flatMap((file) => {
-      const users = files.filter((user) => user !== file && user.imports.some(({ target }) => target === file.path))
-      const unused = exportsOf(file).filter(({ name }) => !users.some((user) => usesExport(user, file.path, name)))
-      return unused.flatMap(({ name, line }) => at(file, line, `export ${name} is used by no other file`))
-    }),
+    files
+      .filter((file) => isSource(file) && file.path !== loadedByCrew)
+      .flatMap((file) => {
+        const users = files.filter((user) => user !== file && user.imports.some(({ target }) => target === file.path))
+        const unused = exportsOf(file).filter(({ name }) => !users.some((user) => usesExport(user, file.path, name)))
+        return unused.flatMap(({ name, line }) => at(file, line, `export ${name} is used by no other file`))
+      }),
 }
 
 /** Names of the place where this was written, which mean nothing in a clone; judged in every file of the project. */

@@ -1,16 +1,16 @@
 // What a command works with: this machine's places, its name, its state, its crew and its way to other machines. Opened
 // lazily, closed in reverse. Only what a verb needs is loaded: a local run opens no identity.
 
-import { type Places, machineName, openPlaces } from '../daemon/config.ts'
-import { SlabStore } from '../jobs/slabs.ts'
+import { machineName, openPlaces, type Places } from '../daemon/config.ts'
+import { openReach } from '../daemon/reach.ts'
+import type { DiskTasks } from '../disk/tasks.ts'
 import type { Workshop } from '../jobs/local.ts'
 import type { Reach } from '../jobs/run.ts'
+import { SlabStore } from '../jobs/slabs.ts'
 import { openState } from '../state/open.ts'
 import { systemClock } from '../std/clock.ts'
 import { crewSize, isBundled, openCrew } from '../std/crew.ts'
 import { openLog } from '../std/log.ts'
-import type { DiskTasks } from '../disk/tasks.ts'
-import { openReach } from '../daemon/reach.ts'
 
 const tasksModule = isBundled ? new URL('./tasks.js', import.meta.url) : new URL('../disk/tasks.ts', import.meta.url)
 

@@ -3,7 +3,7 @@
 // by others are escaped before they reach a terminal. A summary says what happened in one sentence, with figures.
 
 import { showName } from '../core/entry.ts'
-import { problemCodes, isProblemCode } from '../core/problem.ts'
+import { isProblemCode, problemCodes } from '../core/problem.ts'
 import type { RunEvent } from '../jobs/endpoint.ts'
 import type { FinishedRun } from '../jobs/run.ts'
 import { systemClock } from '../std/clock.ts'

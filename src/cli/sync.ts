@@ -7,7 +7,7 @@ import { exitCodeOf, runOnce } from '../jobs/run.ts'
 import { fromUtf8 } from '../std/bytes.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import { readOwnFile } from '../std/files.ts'
-import { openMachine, type GlobalOptions } from './machine.ts'
+import { type GlobalOptions, openMachine } from './machine.ts'
 import { RunPrinter } from './print.ts'
 
 export type SyncOptions = GlobalOptions & {

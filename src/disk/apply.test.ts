@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { FaultySys } from '../../test/world/faulty-sys.ts'
+import { type Mirrored, type MirrorOptions, mirror, problemsOf } from '../../test/world/one-mirror.ts'
 import { contents, facts, kept, plant, staging } from '../../test/world/planted.ts'
-import { type MirrorOptions, type Mirrored, mirror, problemsOf } from '../../test/world/one-mirror.ts'
 import type { Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
 import { openPortableSys } from './sys-portable.ts'
@@ -81,7 +81,11 @@ for (const open of forms) {
 
     it('gives files and directories their modes whatever the umask is', async () => {
       const folders = twoFolders()
-      plant(folders.source, { 'd/open': { text: 'o', mode: 0o666 }, 'd/run': { text: 'r', mode: 0o777 }, 'd/none': { text: '', mode: 0o000 } })
+      plant(folders.source, {
+        'd/open': { text: 'o', mode: 0o666 },
+        'd/run': { text: 'r', mode: 0o777 },
+        'd/none': { text: '', mode: 0o000 },
+      })
       const before = process.umask(0o077)
       try {
         assert.deepEqual(problemsOf(await run(folders)), [])
@@ -94,7 +98,12 @@ for (const open of forms) {
 
     it('renames a file that only moved, and takes its old name away', async () => {
       const folders = twoFolders()
-      plant(folders.source, { 'a/one': 'first', 'a/two': 'second', 'b/three': 'third', 'gone/four': { text: 'fourth', mode: 0o600 } })
+      plant(folders.source, {
+        'a/one': 'first',
+        'a/two': 'second',
+        'b/three': 'third',
+        'gone/four': { text: 'fourth', mode: 0o600 },
+      })
       await run(folders)
       const inode = (name: string): number => lstatSync(join(folders.target, name)).ino
       const inodes = [inode('a/one'), inode('gone/four')]
@@ -151,7 +160,12 @@ for (const open of forms) {
           edit(folders.target, 'd/new', 'mine')
         },
       })
-      assert.deepEqual(problemsOf(end), ['attributed: target-changed', 'd/new: target-changed', 'goes: target-changed', 'replaced: target-changed'])
+      assert.deepEqual(problemsOf(end), [
+        'attributed: target-changed',
+        'd/new: target-changed',
+        'goes: target-changed',
+        'replaced: target-changed',
+      ])
       assert.deepEqual(contents(folders.target), {
         attributed: 'and that',
         d: '/',
@@ -299,7 +313,10 @@ for (const open of forms) {
             }
           },
         })
-        assert.ok(problemsOf(end).includes('d/new: target-changed') && problemsOf(end).includes('d/replaced: target-changed'), problemsOf(end).join())
+        assert.ok(
+          problemsOf(end).includes('d/new: target-changed') && problemsOf(end).includes('d/replaced: target-changed'),
+          problemsOf(end).join(),
+        )
         assert.deepEqual(contents(outside), { replaced: 'old' })
         assert.equal(contents(join(folders.target, '..', 'taken away'))['replaced'], 'old')
       }

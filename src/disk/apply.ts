@@ -13,8 +13,8 @@ import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { hasLanded, holdsUnseen, keepAside, putBack, removeSeen, swapsNames } from './aside.ts'
 import { builtDirectory } from './built.ts'
-import type { Displacement } from './journal.ts'
 import { sameDirectory } from './directories.ts'
+import type { Displacement } from './journal.ts'
 import type { Landing, SeenDirectory, StagedSection, StagedStep, TargetHandles } from './landing.ts'
 import { LearnedWriter } from './learned.ts'
 import { ownFacts } from './own.ts'
@@ -430,7 +430,8 @@ export function dropDisplaced(sys: Sys, handles: TargetHandles, displaced: reado
     } else if (sys.stat(handles.staging, name, row, 0) === 0) {
       // Whoever had it open may have written to it since.
       if (sameFile(row, 0, expected, 0)) sys.unlink(handles.staging, name)
-      else if (keepAside(sys, handles.staging, name, path)) problems.push({ path, code: 'target-changed', detail: 'kept' })
+      else if (keepAside(sys, handles.staging, name, path))
+        problems.push({ path, code: 'target-changed', detail: 'kept' })
     }
   }
   return problems

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { FaultySys } from '../../test/world/faulty-sys.ts'
+import { type Mirrored, type MirrorOptions, mirror, problemsOf } from '../../test/world/one-mirror.ts'
 import { contents, facts, kept, plant, staging } from '../../test/world/planted.ts'
-import { type MirrorOptions, type Mirrored, mirror, problemsOf } from '../../test/world/one-mirror.ts'
 import { errno, type Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
 import { openPortableSys } from './sys-portable.ts'
@@ -75,7 +75,12 @@ for (const open of forms) {
 
     it('a directory that becomes a file stays while it holds what was not seen', async () => {
       const folders = twoFolders()
-      plant(folders.source, { '.rules': '*.keep\n', ignored: 'now a file', link: { link: 'now a link' }, late: 'now a file' })
+      plant(folders.source, {
+        '.rules': '*.keep\n',
+        ignored: 'now a file',
+        link: { link: 'now a link' },
+        late: 'now a file',
+      })
       plant(folders.target, {
         '.rules': '*.keep\n',
         'ignored/a.keep': 'ignored',
@@ -128,7 +133,10 @@ for (const open of forms) {
       const end = await run(folders, {
         landed() {
           for (const name of staging(folders.target)) {
-            writeFileSync(join(folders.target, '.nightferry/staging', name), `late in ${readFileSync(join(folders.target, '.nightferry/staging', name), 'utf8')}`)
+            writeFileSync(
+              join(folders.target, '.nightferry/staging', name),
+              `late in ${readFileSync(join(folders.target, '.nightferry/staging', name), 'utf8')}`,
+            )
           }
         },
       })
@@ -150,19 +158,32 @@ for (const open of forms) {
         },
       })
       assert.deepEqual(problemsOf(end), ['goes: not-empty'])
-      assert.deepEqual(contents(folders.target), { goes: '/', 'goes/fresh': 'fresh', 'goes/unseen': 'unseen', other: 'o' })
+      assert.deepEqual(contents(folders.target), {
+        goes: '/',
+        'goes/fresh': 'fresh',
+        'goes/unseen': 'unseen',
+        other: 'o',
+      })
     })
   })
 
   describe(`aside ${real.form}: what a file system refuses`, () => {
     it('puts back what was taken aside for something that then could not land', async () => {
-      for (const [kind, folder] of Object.entries({ file: { x: 'now a file' }, link: { x: { link: 'l' } }, directory: { 'x/in': 'd' } })) {
+      for (const [kind, folder] of Object.entries({
+        file: { x: 'now a file' },
+        link: { x: { link: 'l' } },
+        directory: { 'x/in': 'd' },
+      })) {
         const folders = twoFolders()
         plant(folders.source, folder)
         plant(folders.target, kind === 'directory' ? { x: 'was a file' } : { 'x/seen': 'was in a directory' })
         const before = contents(folders.target)
         const call = kind === 'directory' ? 'makeDirectory' : 'renameNoReplace'
-        const sys = new FaultySys(real).on(call, { name: 'x', nth: kind === 'directory' ? 1 : 2, result: -errno.ENOSPC })
+        const sys = new FaultySys(real).on(call, {
+          name: 'x',
+          nth: kind === 'directory' ? 1 : 2,
+          result: -errno.ENOSPC,
+        })
         const end = await run(folders, { sys })
         assert.ok(problemsOf(end).includes('x: no-space'), problemsOf(end).join())
         assert.deepEqual(contents(folders.target), before)
@@ -209,7 +230,9 @@ for (const open of forms) {
       const folders = twoFolders()
       plant(folders.source, { 'd/a': 'a', 'd/l': { link: 'x' }, 'd/below/b': 'b', 'd/empty': '' })
       plant(folders.target, {})
-      const sys = new FaultySys(real).on('renameNoReplace', { name: 'd', result: -errno.EXDEV }).on('renameNoReplace', { name: 'below', result: -errno.EACCES })
+      const sys = new FaultySys(real)
+        .on('renameNoReplace', { name: 'd', result: -errno.EXDEV })
+        .on('renameNoReplace', { name: 'below', result: -errno.EACCES })
       const end = await run(folders, { sys })
       assert.deepEqual(problemsOf(end), [])
       assert.deepEqual(facts(folders.target), facts(folders.source))

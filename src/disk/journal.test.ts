@@ -1,7 +1,16 @@
 // The journal: what a run that died had displaced, found again.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -75,9 +84,7 @@ for (const open of forms) {
   const everyNth = real.exactRenames ? 1 : 3
   /** Syncs are counted, not made: a process that dies loses nothing of what the kernel has. */
   const quick = (): FaultySys =>
-    new FaultySys(real)
-      .on('syncFileSystem', { sticky: true, result: 0 })
-      .on('syncHandle', { sticky: true, result: 0 })
+    new FaultySys(real).on('syncFileSystem', { sticky: true, result: 0 }).on('syncHandle', { sticky: true, result: 0 })
 
   const prepare = (scenario: Scenario): { source: string; target: string } => {
     const folders = twoFolders()
@@ -97,10 +104,15 @@ for (const open of forms) {
   }
   const recover = (target: string, sys: Sys = quick()): void =>
     openTarget(sys, target, { create: true, machine: 'test', expectedId: undefined }).close()
-  const textsOf = (path: string): Set<string> => new Set([...Object.values(contents(path))].filter((text) => text !== '/'))
+  const textsOf = (path: string): Set<string> =>
+    new Set([...Object.values(contents(path))].filter((text) => text !== '/'))
 
   /** What must hold at every instant, and after the next run has opened the target. */
-  const checkNothingLost = (before: Record<string, string>, folders: { source: string; target: string }, at: string): void => {
+  const checkNothingLost = (
+    before: Record<string, string>,
+    folders: { source: string; target: string },
+    at: string,
+  ): void => {
     const now = contents(folders.target)
     const done = contents(folders.source)
     for (const [path, text] of Object.entries(now)) {
@@ -170,7 +182,10 @@ for (const open of forms) {
 
     it('does not lose what a person wrote between the look and the change', async () => {
       const last = real.exactRenames ? 'exchange' : 'renameOver'
-      for (const [path, call] of [['replaced', last], ['goes', 'renameNoReplace']] as const) {
+      for (const [path, call] of [
+        ['replaced', last],
+        ['goes', 'renameNoReplace'],
+      ] as const) {
         const folders = twoFolders()
         plant(folders.source, { replaced: 'the new version' })
         plant(folders.target, { replaced: 'old', goes: 'goes' })
@@ -209,7 +224,10 @@ for (const open of forms) {
       const folders = await displaced()
       const root = openTarget(real, folders.target, { create: true, machine: 'test', expectedId: undefined })
       root.close()
-      assert.deepEqual(root.recovered.map(({ path, outcome }) => `${path} ${outcome}`).sort(), ['d put-back', 'goes put-back'])
+      assert.deepEqual(root.recovered.map(({ path, outcome }) => `${path} ${outcome}`).sort(), [
+        'd put-back',
+        'goes put-back',
+      ])
       assert.deepEqual(contents(folders.target), { d: '/', 'd/below': 'it goes too', goes: 'it goes', stays: 's' })
       const again = openTarget(real, folders.target, { create: true, machine: 'test', expectedId: undefined })
       again.close()
@@ -242,7 +260,13 @@ for (const open of forms) {
     })
 
     it('keeps all that lies aside when a line is damaged', async () => {
-      for (const damage of ['{"slot":"../..","path":"x"}\n', '\xff\xfe\n', '[1]\n', 'null\n', '{"slot":"d","path":"../x","expected":[]}\n']) {
+      for (const damage of [
+        '{"slot":"../..","path":"x"}\n',
+        '\xff\xfe\n',
+        '[1]\n',
+        'null\n',
+        '{"slot":"d","path":"../x","expected":[]}\n',
+      ]) {
         const folders = await displaced()
         writeFileSync(join(folders.target, '.nightferry', 'journal'), Buffer.from(damage, 'latin1'))
         recover(folders.target)

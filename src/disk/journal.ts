@@ -110,7 +110,8 @@ function parseLine(line: string): Displacement | undefined {
     if (typeof value !== 'object' || value === null) return undefined
     const { slot, path, expected, staged } = value as Record<string, unknown>
     const parsed = typeof path === 'string' ? parseRelPath(path) : undefined
-    if (typeof slot !== 'string' || !/^[a-z0-9]{1,40}$/.test(slot) || parsed === undefined || parsed === '') return undefined
+    if (typeof slot !== 'string' || !/^[a-z0-9]{1,40}$/.test(slot) || parsed === undefined || parsed === '')
+      return undefined
     if (!isRow(expected) || (staged !== undefined && !isRow(staged))) return undefined
     return { slot, path: parsed, expected, staged }
   } catch {

@@ -1,7 +1,17 @@
 // Writing aside: every record checked, every digest compared.
 
 import assert from 'node:assert/strict'
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -25,7 +35,12 @@ after(() => rmSync(home, { recursive: true, force: true }))
 const real = systemSys()
 let made = 0
 
-type Place = { readonly path: string; readonly staging: string; readonly handles: { root: number; staging: number }; close(): void }
+type Place = {
+  readonly path: string
+  readonly staging: string
+  readonly handles: { root: number; staging: number }
+  close(): void
+}
 
 function freshPlace(): Place {
   const path = join(home, `case-${++made}`)
@@ -42,12 +57,21 @@ function freshPlace(): Place {
 
 const root = head('')
 
-type Change = { wanted?: readonly number[]; notes?: ReadonlyMap<number, StepNote>; modeMask?: number; syncEach?: boolean; sys?: Sys; umask?: number }
+type Change = {
+  wanted?: readonly number[]
+  notes?: ReadonlyMap<number, StepNote>
+  modeMask?: number
+  syncEach?: boolean
+  sys?: Sys
+  umask?: number
+}
 
 /** A landing that wants the content of every step, unless told otherwise. */
 function landingOf(place: Place, sections: Sections, change: Change = {}): Landing {
   const count = sections.reduce((sum, [, steps]) => sum + steps.length, 0)
-  const wanted = Uint8Array.from({ length: count }, (_, i) => (change.wanted === undefined || change.wanted.includes(i) ? 1 : 0))
+  const wanted = Uint8Array.from({ length: count }, (_, i) =>
+    change.wanted === undefined || change.wanted.includes(i) ? 1 : 0,
+  )
   const bytes = batchBytes(sections)
   const { notes = new Map(), modeMask = 0o777, syncEach = false } = change
   const order = { batch: 0, bytes, wanted, notes, modeMask, syncEach }
@@ -68,20 +92,30 @@ function land(place: Place, landing: Landing): { names: string[]; problems: stri
 
 const cases: Readonly<Record<string, (place: Place) => void>> = {
   'what arrives whole and as its digest says gets its name; the rest of the batch does not wait'(place) {
-    const landing = landingOf(place, [[root, [create('a', 'first'), create('b', 'second'), create('c', '')]]], { wanted: [0, 1] })
+    const landing = landingOf(place, [[root, [create('a', 'first'), create('b', 'second'), create('c', '')]]], {
+      wanted: [0, 1],
+    })
     landing.receive(pack({ number: 0, text: 'first' }, { number: 1, text: 'sec', flags: flagFirst, whole: 'second' }))
     landing.receive(pack({ number: 1, text: 'ond', flags: flagLast, whole: 'second' }))
     assert.deepEqual(landing.finishWriting(), [])
     assert.deepEqual(readdirSync(place.path), [])
     assert.deepEqual(land(place, landing), { names: ['a', 'b', 'c'], problems: [] })
     assert.equal(readFileSync(join(place.path, 'b'), 'utf8'), 'second')
-    assert.equal(lstatSync(join(place.path, 'b'), { bigint: true }).mtimeNs, 1_600_000_000_123_456_789n - (real.timeGrainNs > 1 ? 289n : 0n))
+    assert.equal(
+      lstatSync(join(place.path, 'b'), { bigint: true }).mtimeNs,
+      1_600_000_000_123_456_789n - (real.timeGrainNs > 1 ? 289n : 0n),
+    )
   },
 
   'content that is not what its digest says never gets a name'(place) {
-    for (const [state, section] of [['present', root], ['new', head('d', 'new')]] as const) {
+    for (const [state, section] of [
+      ['present', root],
+      ['new', head('d', 'new')],
+    ] as const) {
       const landing = landingOf(place, [[section, [create('a', 'first'), create('b', 'second')]]])
-      landing.receive(pack({ number: 0, text: 'f1rst', digest: digestOf(utf8('first')) }, { number: 1, text: 'second' }))
+      landing.receive(
+        pack({ number: 0, text: 'f1rst', digest: digestOf(utf8('first')) }, { number: 1, text: 'second' }),
+      )
       assert.deepEqual(landing.finishWriting(), [0])
       landing.wantAgain([0])
       landing.receive(pack({ number: 0, text: 'f1', flags: flagFirst, whole: 'first' }))
@@ -89,7 +123,10 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
       assert.deepEqual(landing.finishWriting(), [0])
       const { problems } = land(place, landing)
       assert.deepEqual(problems, [`${state === 'new' ? 'd/' : ''}a: damaged-in-transit`])
-      assert.deepEqual(readdirSync(join(place.path, section.path)).filter((name) => name !== 'd'), ['b'])
+      assert.deepEqual(
+        readdirSync(join(place.path, section.path)).filter((name) => name !== 'd'),
+        ['b'],
+      )
     }
     assert.deepEqual(readdirSync(place.staging), [])
   },
@@ -114,15 +151,22 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
     unsolicited(() => landingOf(place, [[root, steps]], { wanted: [0, 1] }).receive(pack({ number: 2, text: '' })))
     unsolicited(() => landingOf(place, [[root, steps]], { wanted: [1] }).receive(pack({ number: 1, text: 'first' })))
     unsolicited(() => landingOf(place, [[root, steps]]).receive(pack({ number: 0xffff_ffff, text: 'x' })))
-    unsolicited(() => landingOf(place, [[root, steps]], { wanted: [] }).receive(pack({ number: 0, text: 'x', flags: flagFailed })))
+    unsolicited(() =>
+      landingOf(place, [[root, steps]], { wanted: [] }).receive(pack({ number: 0, text: 'x', flags: flagFailed })),
+    )
     // Twice, and going on with what was not begun.
-    unsolicited(() => landingOf(place, [[root, steps]]).receive(pack({ number: 0, text: 'first' }, { number: 0, text: 'first' })))
+    unsolicited(() =>
+      landingOf(place, [[root, steps]]).receive(pack({ number: 0, text: 'first' }, { number: 0, text: 'first' })),
+    )
     unsolicited(() => landingOf(place, [[root, steps]]).receive(pack({ number: 0, text: 'first', flags: flagLast })))
     assert.deepEqual(readdirSync(place.path), [])
   },
 
   'a large file that fails on the way leaves nothing behind, and what follows it lands'(place) {
-    const landing = landingOf(place, [[head('d', 'new'), [create('big', 'x'), create('small', 'small')]], [root, [create('other', 'other')]]])
+    const landing = landingOf(place, [
+      [head('d', 'new'), [create('big', 'x'), create('small', 'small')]],
+      [root, [create('other', 'other')]],
+    ])
     landing.receive(pack({ number: 0, text: 'first piece', flags: flagFirst, sizeBytes: 100 }))
     landing.receive(pack({ number: 0, text: '', flags: flagFailed }, { number: 1, text: 'small' }))
     landing.receive(pack({ number: 2, text: 'other', flags: flagFirst, sizeBytes: 5 }))
@@ -151,7 +195,9 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
     ]
     const landing = landingOf(place, sections)
     const bad = digestOf(utf8('other'))
-    landing.receive(pack({ number: 0, text: 'aaaa' }, { number: 1, text: 'bbbb', digest: bad }, { number: 2, text: 'cccc' }))
+    landing.receive(
+      pack({ number: 0, text: 'aaaa' }, { number: 1, text: 'bbbb', digest: bad }, { number: 2, text: 'cccc' }),
+    )
     const again = landing.finishWriting()
     assert.deepEqual(again, [1, 3])
     landing.wantAgain(again)
@@ -169,11 +215,20 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
   'a disk that is full refuses that file alone, and it is not asked for again'(place) {
     for (const call of ['write', 'createFile', 'setTimes', 'setMode'] as readonly SysCall[]) {
       const sys = new FaultySys(real).on(call, { result: -errno.ENOSPC })
-      const landing = landingOf(place, [[root, [create('a', 'aaaa', { mode: 0o666 }), create('b', 'bbbb')]]], { sys, umask: 0o022 })
+      const landing = landingOf(place, [[root, [create('a', 'aaaa', { mode: 0o666 }), create('b', 'bbbb')]]], {
+        sys,
+        umask: 0o022,
+      })
       landing.receive(pack({ number: 0, text: 'aa', flags: flagFirst, sizeBytes: 4, mode: 0o666 }))
-      landing.receive(pack({ number: 0, text: 'aa', flags: flagLast, whole: 'aaaa', mode: 0o666 }, { number: 1, text: 'bbbb' }))
+      landing.receive(
+        pack({ number: 0, text: 'aa', flags: flagLast, whole: 'aaaa', mode: 0o666 }, { number: 1, text: 'bbbb' }),
+      )
       assert.deepEqual(landing.finishWriting(), [])
-      assert.deepEqual(landing.problems().map(({ path, code }) => `${path}: ${code}`), ['a: no-space'], call)
+      assert.deepEqual(
+        landing.problems().map(({ path, code }) => `${path}: ${code}`),
+        ['a: no-space'],
+        call,
+      )
       assert.equal(readdirSync(place.staging).length, 1)
       for (const name of readdirSync(place.staging)) rmSync(join(place.staging, name))
     }
@@ -181,7 +236,10 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
 
   'a file that could not be synced never gets a name'(place) {
     const sys = new FaultySys(real).on('syncHandle', { nth: 2, result: -errno.EIO })
-    const landing = landingOf(place, [[root, [create('a', 'aaaa'), create('b', 'bbbb'), create('c', 'cccc')]]], { sys, syncEach: true })
+    const landing = landingOf(place, [[root, [create('a', 'aaaa'), create('b', 'bbbb'), create('c', 'cccc')]]], {
+      sys,
+      syncEach: true,
+    })
     landing.receive(pack({ number: 0, text: 'aaaa' }, { number: 1, text: 'bbbb' }, { number: 2, text: 'cccc' }))
     assert.deepEqual(landing.finishWriting(), [])
     assert.deepEqual(land(place, landing), { names: ['a', 'c'], problems: ['b: write-failed'] })
@@ -202,8 +260,20 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
     const expected = new Uint32Array(statWidth)
     real.stat(place.handles.root, utf8('there'), expected, 0)
     const steps: Step[] = [create('full', 'full', { mode: evil }), create('empty', '', { mode: evil })]
-    const attributes: Step = { action: 'attributes', entry: fileEntry('there', 5, { mode: evil }), from: undefined, digest: undefined }
-    const landing = landingOf(place, [[head('d', 'new', evil), steps], [root, [attributes]]], { wanted: [0], modeMask: 0o755, notes: new Map([[2, { expected }]]) })
+    const attributes: Step = {
+      action: 'attributes',
+      entry: fileEntry('there', 5, { mode: evil }),
+      from: undefined,
+      digest: undefined,
+    }
+    const landing = landingOf(
+      place,
+      [
+        [head('d', 'new', evil), steps],
+        [root, [attributes]],
+      ],
+      { wanted: [0], modeMask: 0o755, notes: new Map([[2, { expected }]]) },
+    )
     landing.receive(pack({ number: 0, text: 'full', mode: evil }))
     landing.finishWriting()
     assert.deepEqual(land(place, landing).problems, [])
@@ -221,7 +291,10 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
   },
 
   'what the tree does not know is not touched'(place) {
-    const landing = landingOf(place, [[root, [create('a', 'aaaa')]]], { wanted: [], notes: new Map([[0, { stale: true }]]) })
+    const landing = landingOf(place, [[root, [create('a', 'aaaa')]]], {
+      wanted: [],
+      notes: new Map([[0, { stale: true }]]),
+    })
     assert.deepEqual(landing.finishWriting(), [])
     assert.deepEqual(land(place, landing), { names: [], problems: ['a: target-changed'] })
   },

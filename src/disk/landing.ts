@@ -3,7 +3,7 @@
 // aside with all their files and land by one rename. Between writing and landing the caller syncs. No peer is trusted:
 // numbers, sizes and digests of every record are checked against what was asked for.
 
-import { digestOf, type Digester, openDigester } from '../chunk/digest.ts'
+import { type Digester, digestOf, openDigester } from '../chunk/digest.ts'
 import { isCopied } from '../core/entry.ts'
 import { joinPath, type RelPath } from '../core/path.ts'
 import { carriesContent, decodeBatch, type Section, type Step } from '../core/plan.ts'
@@ -13,11 +13,11 @@ import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
-import type { WantedDirectory } from './wants.ts'
 import { copyContent } from './content.ts'
 import { emptyRecord, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
 import { refusalCode } from './refusal.ts'
 import { errnoName, type Sys } from './sys.ts'
+import type { WantedDirectory } from './wants.ts'
 
 /** A file of the target that has a wanted content. */
 export type Donor = {
@@ -136,7 +136,15 @@ export class Landing {
     const firstStep = this.steps.length
     for (const step of head.steps) {
       const note = this.#order.notes.get(this.steps.length)
-      this.steps.push({ step, section: index, note, number: this.steps.length, staged: undefined, digest: undefined, problem: undefined })
+      this.steps.push({
+        step,
+        section: index,
+        note,
+        number: this.steps.length,
+        staged: undefined,
+        digest: undefined,
+        problem: undefined,
+      })
     }
     this.sections.push({ head, build, firstStep, endStep: this.steps.length })
   }
@@ -151,7 +159,8 @@ export class Landing {
     for (const section of this.sections) {
       if (section.build === undefined) continue
       const made = this.#sys.makeDirectory(this.#handles.staging, section.build, section.head.mode | 0o700)
-      if (made < 0) throw new Failure('target-not-writable', `the target's staging directory refuses (${errnoName(made)})`)
+      if (made < 0)
+        throw new Failure('target-not-writable', `the target's staging directory refuses (${errnoName(made)})`)
     }
     for (let number = 0; number < this.steps.length; number++) {
       const staged = this.steps[number] as StagedStep
@@ -215,9 +224,11 @@ export class Landing {
     const { directory, name } = this.#place(staged)
     const at = staged.number * statWidth
     // Before the link, which moves the ctime: an edit that kept size and mtime would pass for the content that is meant.
-    const isSeen = this.#sys.stat(from, donor.name, this.rows, staged.number) === 0 && sameSignature(this.rows, at, donor.stats, 0)
+    const isSeen =
+      this.#sys.stat(from, donor.name, this.rows, staged.number) === 0 && sameSignature(this.rows, at, donor.stats, 0)
     if (!isSeen || this.#sys.link(from, donor.name, directory, name) < 0) return false
-    const isLinked = this.#sys.stat(directory, name, this.rows, staged.number) === 0 && sameFile(this.rows, at, donor.stats, 0)
+    const isLinked =
+      this.#sys.stat(directory, name, this.rows, staged.number) === 0 && sameFile(this.rows, at, donor.stats, 0)
     const handle = isLinked ? this.#sys.openFile(directory, name) : -1
     if (handle < 0) {
       this.#sys.unlink(directory, name)
@@ -312,7 +323,13 @@ export class Landing {
     this.#incoming = { step: number, handle, name, digester: whole ? undefined : openDigester(), written: 0 }
   }
 
-  #closeIncoming(staged: StagedStep, incoming: Incoming, pack: Uint8Array, record: PackRecord, content: Uint8Array): void {
+  #closeIncoming(
+    staged: StagedStep,
+    incoming: Incoming,
+    pack: Uint8Array,
+    record: PackRecord,
+    content: Uint8Array,
+  ): void {
     const digest = incoming.digester === undefined ? digestOf(content) : incoming.digester.finish()
     const told = pack.subarray(record.digestStart, record.digestStart + digestBytes)
     if (incoming.written !== record.sizeBytes || !equalBytes(digest, told)) return this.#spoil(staged)
@@ -400,34 +417,6 @@ export class Landing {
       else directories.push({ path, names: [staged.step.entry.name] })
     }
     return directories
-  }
-
-  /** What landed, a line for each directory and action, for the log. */
-  done(): { action: string; directory: string; names: string[] }[] {
-    const lines: { action: string; directory: string; names: string[] }[] = []
-    for (const { head, firstStep, endStep } of this.sections) {
-      const byAction = new Map<string, string[]>()
-      if (head.state === 'new') byAction.set('created-directory', [])
-      for (let number = firstStep; number < endStep; number++) {
-        const { step, problem } = this.steps[number] as StagedStep
-        if (problem !== undefined) continue
-        const action = this.#logAction(number)
-        const names = byAction.get(action)
-        if (names === undefined) byAction.set(action, [step.entry.name])
-        else names.push(step.entry.name)
-      }
-      for (const [action, names] of byAction) lines.push({ action, directory: head.path, names })
-    }
-    return lines
-  }
-
-  #logAction(number: number): string {
-    const { step, note } = this.steps[number] as StagedStep
-    if (step.action === 'delete') return 'deleted'
-    if (step.action === 'attributes') return 'attributes-set'
-    if (step.entry.kind === 'directory') return 'created-directory'
-    if (note?.donor !== undefined) return note.donor.moves ? 'renamed' : 'copied-locally'
-    return step.entry.kind === 'symlink' ? 'linked' : 'file-received'
   }
 
   problems(): Problem[] {

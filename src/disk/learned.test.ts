@@ -33,7 +33,13 @@ function digestIn(tree: Tree, directory: string, name: string): string | undefin
   return digest && hex(digest)
 }
 
-function lesson(tree: Tree, directory: string, name: string, text: string, change: (stats: Uint32Array) => void = () => {}): Learned {
+function lesson(
+  tree: Tree,
+  directory: string,
+  name: string,
+  text: string,
+  change: (stats: Uint32Array) => void = () => {},
+): Learned {
   const stats = statsOf(tree, directory, name)
   change(stats)
   return { directory: directory as RelPath, name: utf8(name), stats, digest: digestOf(utf8(text)) }
@@ -54,10 +60,18 @@ function tree(): Tree {
 describe('learned', () => {
   it('is read back as it was written, directories told once', () => {
     const one = tree()
-    const lessons = [lesson(one, '', 'a', 'a'), lesson(one, '', 'b', 'b'), lesson(one, 'd', 'a', 'da'), lesson(one, '', 'a', 'a')]
+    const lessons = [
+      lesson(one, '', 'a', 'a'),
+      lesson(one, '', 'b', 'b'),
+      lesson(one, 'd', 'a', 'da'),
+      lesson(one, '', 'a', 'a'),
+    ]
     const bytes = written(...lessons)
     const back = [...readLearned(bytes)]
-    assert.deepEqual(back.map(({ directory, name, digest }) => [directory, Buffer.from(name).toString(), hex(digest)]), lessons.map(({ directory, name, digest }) => [directory, Buffer.from(name).toString(), hex(digest)]))
+    assert.deepEqual(
+      back.map(({ directory, name, digest }) => [directory, Buffer.from(name).toString(), hex(digest)]),
+      lessons.map(({ directory, name, digest }) => [directory, Buffer.from(name).toString(), hex(digest)]),
+    )
     back.forEach(({ stats }, i) => assert.deepEqual(stats, lessons[i]?.stats))
     assert.deepEqual([...readLearned(new Uint8Array(0))], [])
     assert.throws(() => [...readLearned(bytes.subarray(0, bytes.length - 1))], Failure)
@@ -66,8 +80,15 @@ describe('learned', () => {
   it('goes to the files that still are what was read, and to no other', () => {
     const one = tree()
     const parts = [
-      written(lesson(one, '', 'a', 'a'), lesson(one, '', 'b', 'b', (stats) => stats.fill(7, statCtimeNs, statCtimeNs + 1)), lesson(one, 'd', 'a', 'da')),
-      written({ ...lesson(one, '', 'a', 'x'), name: utf8('missing') }, { ...lesson(one, '', 'a', 'x'), directory: 'no/such' as RelPath }),
+      written(
+        lesson(one, '', 'a', 'a'),
+        lesson(one, '', 'b', 'b', (stats) => stats.fill(7, statCtimeNs, statCtimeNs + 1)),
+        lesson(one, 'd', 'a', 'da'),
+      ),
+      written(
+        { ...lesson(one, '', 'a', 'x'), name: utf8('missing') },
+        { ...lesson(one, '', 'a', 'x'), directory: 'no/such' as RelPath },
+      ),
       written(lesson(one, 'd', 'b', 'db')),
     ]
     applyLearned(one, parts, false)
@@ -91,7 +112,13 @@ describe('learned', () => {
     one.scan()
     one.tree.takeChanges()
     applyLearned(one.tree, [written(lesson(one.tree, '', 'a', 'a'), lesson(one.tree, 'd', 'a', 'da'))], false)
-    assert.deepEqual(one.tree.takeChanges().put.map(({ path }) => path).sort(), ['', 'd'])
+    assert.deepEqual(
+      one.tree
+        .takeChanges()
+        .put.map(({ path }) => path)
+        .sort(),
+      ['', 'd'],
+    )
     writeFileSync(join(one.path, 'a'), 'other text')
     renameSync(join(one.path, 'd'), join(one.path, 'e'))
     one.scan()

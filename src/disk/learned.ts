@@ -80,4 +80,3 @@ export function applyLearned(tree: Tree, parts: readonly Uint8Array[], renamed: 
     flush()
   }
 }
-

@@ -6,20 +6,33 @@ import fc from 'fast-check'
 import { check } from '../../test/world/trees.ts'
 import { problemCodes } from '../core/problem.ts'
 import { Failure } from '../std/failure.ts'
-import { emptyRecord, flagFailed, flagFirst, flagLast, type PackRecord, putRecordHead, type RecordFacts, recordHeadBytes, takeRecord } from './pack.ts'
+import {
+  emptyRecord,
+  flagFailed,
+  flagFirst,
+  flagLast,
+  type PackRecord,
+  putRecordHead,
+  type RecordFacts,
+  recordHeadBytes,
+  takeRecord,
+} from './pack.ts'
 
 const codes = Object.keys(problemCodes) as (keyof typeof problemCodes)[]
 
-const someFacts: fc.Arbitrary<RecordFacts> = fc.record({
-  number: fc.nat(0xffff_ffff),
-  flags: fc.integer({ min: 0, max: 3 }),
-  code: fc.constant(undefined),
-  mode: fc.nat(0o7777),
-  sizeBytes: fc.maxSafeNat(),
-  mtimeSeconds: fc.integer({ min: -(2 ** 40), max: 2 ** 40 }),
-  mtimeNs: fc.nat(999_999_999),
-  length: fc.nat(300),
-}, { noNullPrototype: true })
+const someFacts: fc.Arbitrary<RecordFacts> = fc.record(
+  {
+    number: fc.nat(0xffff_ffff),
+    flags: fc.integer({ min: 0, max: 3 }),
+    code: fc.constant(undefined),
+    mode: fc.nat(0o7777),
+    sizeBytes: fc.maxSafeNat(),
+    mtimeSeconds: fc.integer({ min: -(2 ** 40), max: 2 ** 40 }),
+    mtimeNs: fc.nat(999_999_999),
+    length: fc.nat(300),
+  },
+  { noNullPrototype: true },
+)
 
 function roundTrip(facts: RecordFacts): { record: PackRecord; next: number } {
   const bytes = new Uint8Array(recordHeadBytes + facts.length + 7)
@@ -47,7 +60,16 @@ describe('pack', () => {
 
   it('carries each problem code, and refuses one that it does not know', () => {
     for (const code of codes) {
-      const { record } = roundTrip({ number: 1, flags: flagFailed, code, mode: 0, sizeBytes: 0, mtimeSeconds: 0, mtimeNs: 0, length: 0 })
+      const { record } = roundTrip({
+        number: 1,
+        flags: flagFailed,
+        code,
+        mode: 0,
+        sizeBytes: 0,
+        mtimeSeconds: 0,
+        mtimeNs: 0,
+        length: 0,
+      })
       assert.equal(record.code, code)
     }
   })
@@ -55,7 +77,16 @@ describe('pack', () => {
   it('refuses a head that is cut, content beyond its end, and flags or numbers that are none', () => {
     const put = (facts: Partial<RecordFacts>, spoil: (view: DataView) => void = () => {}): DataView => {
       const view = new DataView(new ArrayBuffer(200))
-      const plain = { number: 0, flags: flagFirst | flagLast, code: undefined, mode: 0, sizeBytes: 0, mtimeSeconds: 0, mtimeNs: 0, length: 10 }
+      const plain = {
+        number: 0,
+        flags: flagFirst | flagLast,
+        code: undefined,
+        mode: 0,
+        sizeBytes: 0,
+        mtimeSeconds: 0,
+        mtimeNs: 0,
+        length: 10,
+      }
       putRecordHead(view, 0, { ...plain, ...facts })
       spoil(view)
       return view
@@ -63,7 +94,8 @@ describe('pack', () => {
     const take = (view: DataView, end = 200): number => takeRecord(view, 0, end, emptyRecord())
     assert.equal(take(put({})), recordHeadBytes + 10)
     assert.equal(take(put({}), recordHeadBytes + 10), recordHeadBytes + 10)
-    for (const end of [0, 1, recordHeadBytes - 1, recordHeadBytes, recordHeadBytes + 9]) broken(() => take(put({}), end))
+    for (const end of [0, 1, recordHeadBytes - 1, recordHeadBytes, recordHeadBytes + 9])
+      broken(() => take(put({}), end))
     broken(() => take(put({ length: 0xffff_ffff })))
     broken(() => take(put({ flags: 8 })))
     broken(() => take(put({ flags: 255 })))

@@ -27,18 +27,44 @@ describe('scan: rules', () => {
   const rules: ScanRules = { overrides: [], ignoreFiles: ['.rules'] }
 
   it('does not enter what is ignored, and tells the texts that it found', () => {
-    const { tree, scan } = folder({ '.rules': 'out/\n*.tmp\n', 'out/f': 'f', 'in/f.tmp': 'x', 'in/out/f': 'f', 'in/deep/.rules': '!out/\n', 'in/deep/out/f': 'f' })
+    const { tree, scan } = folder({
+      '.rules': 'out/\n*.tmp\n',
+      'out/f': 'f',
+      'in/f.tmp': 'x',
+      'in/out/f': 'f',
+      'in/deep/.rules': '!out/\n',
+      'in/deep/out/f': 'f',
+    })
     const report = scan({ rules })
-    assert.deepEqual(report.texts.map(({ directory, text }) => `${directory}: ${text}`), [': out/\n*.tmp\n', 'in/deep: !out/\n'])
+    assert.deepEqual(
+      report.texts.map(({ directory, text }) => `${directory}: ${text}`),
+      [': out/\n*.tmp\n', 'in/deep: !out/\n'],
+    )
     assert.deepEqual(listed(tree), ['', 'in', 'in/deep', 'in/deep/out'])
     // What is ignored is still seen: it is raw, and protects what lies there.
     assert.deepEqual(kinds(tree), { '.rules': 'file', in: 'directory', out: 'directory' })
   })
 
   it('takes a text for the directory in which it stands, however deep, with no rules above', () => {
-    const { tree, scan } = folder({ 'a/b/c/.rules': '/x\ny/z\n', 'a/b/c/x/f': 'f', 'a/b/c/d/x/f': 'f', 'a/b/c/y/z/f': 'f', 'a/b/c/d/y/z/f': 'f' })
+    const { tree, scan } = folder({
+      'a/b/c/.rules': '/x\ny/z\n',
+      'a/b/c/x/f': 'f',
+      'a/b/c/d/x/f': 'f',
+      'a/b/c/y/z/f': 'f',
+      'a/b/c/d/y/z/f': 'f',
+    })
     scan({ rules })
-    assert.deepEqual(listed(tree), ['', 'a', 'a/b', 'a/b/c', 'a/b/c/d', 'a/b/c/d/x', 'a/b/c/d/y', 'a/b/c/d/y/z', 'a/b/c/y'])
+    assert.deepEqual(listed(tree), [
+      '',
+      'a',
+      'a/b',
+      'a/b/c',
+      'a/b/c/d',
+      'a/b/c/d/x',
+      'a/b/c/d/y',
+      'a/b/c/d/y/z',
+      'a/b/c/y',
+    ])
   })
 
   it('enters what a changed rule no longer ignores, and forgets what it ignores now', () => {
@@ -48,7 +74,9 @@ describe('scan: rules', () => {
     writeFileSync(join(path, '.rules'), 'b/\n')
     scan({ rules })
     assert.deepEqual(listed(tree), ['', 'a'])
-    scan({ rules: { overrides: [{ directory: '', label: 'command line', text: 'a/\n!b/\n' }], ignoreFiles: ['.rules'] } })
+    scan({
+      rules: { overrides: [{ directory: '', label: 'command line', text: 'a/\n!b/\n' }], ignoreFiles: ['.rules'] },
+    })
     assert.deepEqual(listed(tree), ['', 'b'])
   })
 

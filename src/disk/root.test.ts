@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -223,7 +235,12 @@ describe('a target', () => {
     }
     for (const [marker, code] of Object.entries(damages)) {
       const path = fresh()
-      plant(path, { f: 'f', '.nightferry/root.json': marker, '.nightferry/staging/dabc': 'd', '.nightferry/journal': 'x' })
+      plant(path, {
+        f: 'f',
+        '.nightferry/root.json': marker,
+        '.nightferry/staging/dabc': 'd',
+        '.nightferry/journal': 'x',
+      })
       const before = picture(path)
       fails(code, () => target(path))
       fails(code, () => target(path, { create: false }))
@@ -319,7 +336,12 @@ describe('a target', () => {
     }
     held.close()
     assert.equal(openHandles(), free)
-    for (const [call, result] of [['list', -errno.EIO], ['createFile', -errno.ENOSPC], ['openDirectory', -errno.EIO], ['openDirectory', -errno.EACCES]] as const) {
+    for (const [call, result] of [
+      ['list', -errno.EIO],
+      ['createFile', -errno.ENOSPC],
+      ['openDirectory', -errno.EIO],
+      ['openDirectory', -errno.EACCES],
+    ] as const) {
       const nth = result === -errno.EACCES ? 2 : 1
       assert.throws(() => target(path, {}, new FaultySys(real).on(call, { nth, result })), Failure)
       assert.equal(openHandles(), free, call)
@@ -333,7 +355,11 @@ describe('a target', () => {
   it('clears its staging directory of what is ours, and keeps what was marked', () => {
     const path = fresh()
     visit(path)
-    plant(path, { '.nightferry/staging/sabc/d/f': 'f', '.nightferry/staging/fabc': 'f', '.nightferry/staging/kabc-notes.txt': 'a person wrote this' })
+    plant(path, {
+      '.nightferry/staging/sabc/d/f': 'f',
+      '.nightferry/staging/fabc': 'f',
+      '.nightferry/staging/kabc-notes.txt': 'a person wrote this',
+    })
     visit(path)
     assert.deepEqual(readdirSync(join(path, '.nightferry/staging')), [])
     assert.equal(readFileSync(join(path, '.nightferry/kept/abc-notes.txt'), 'utf8'), 'a person wrote this')

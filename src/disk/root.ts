@@ -2,7 +2,17 @@
 // what it can hold, whether it is empty, and keeps others out while a run works on it. A source is never written to.
 // A target's `.nightferry` (0700) holds the marker, the lock, the staging directory and the journal.
 
-import { type BigIntStats, existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  type BigIntStats,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ownDirectory } from '../core/path.ts'
@@ -173,9 +183,7 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
       path: realpathSync(path),
       handle,
       id: id ?? '',
-      traits: options.create
-        ? probe(sys, own.staging)
-        : { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
+      traits: options.create ? probe(sys, own.staging) : { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
       empty,
       recovered,
       own,
@@ -230,9 +238,13 @@ function unmarkedTarget(sys: Sys, path: string, handle: number): Root {
 }
 
 function parentMissing(path: string): Failure {
-  return new Failure('target-not-directory', `the folder ${dirname(path)}, in which ${path} would be made, is missing`, {
-    hint: 'is its disk mounted? else make the folder first',
-  })
+  return new Failure(
+    'target-not-directory',
+    `the folder ${dirname(path)}, in which ${path} would be made, is missing`,
+    {
+      hint: 'is its disk mounted? else make the folder first',
+    },
+  )
 }
 
 function makeTarget(path: string): void {
@@ -301,7 +313,8 @@ function readMarkerBytes(ownPath: string, path: string): Uint8Array | undefined 
     return readOwnFile(join(ownPath, 'root.json'), { maxBytes: 4096 })
   } catch (error) {
     const isDenied = error instanceof Failure && errorCode(error.cause) === 'EACCES'
-    if (isDenied) throw new Failure('target-not-writable', `the marker of ${path} can't be read (EACCES)`, { cause: error })
+    if (isDenied)
+      throw new Failure('target-not-writable', `the marker of ${path} can't be read (EACCES)`, { cause: error })
     throw new Failure('root-replaced', `the marker in ${ownPath} is damaged`, { cause: error })
   }
 }
@@ -333,7 +346,12 @@ function openOwn(sys: Sys, root: number): { handle: number; staging: number } {
  * Settles the journal of a run that died, then empties the staging directory: what is left there is our own unfinished
  * work, except what was marked to be kept.
  */
-function recoverStaging(sys: Sys, ownPath: string, root: number, own: { handle: number; staging: number }): Recovered[] {
+function recoverStaging(
+  sys: Sys,
+  ownPath: string,
+  root: number,
+  own: { handle: number; staging: number },
+): Recovered[] {
   const recovered = recoverJournal(sys, { root, own: own.handle, staging: own.staging })
   sweepKept(sys, own.handle, own.staging)
   const stagingPath = join(ownPath, 'staging')

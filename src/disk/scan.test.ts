@@ -44,7 +44,10 @@ function folder(planted: Folder): Scanned {
 function learn(tree: Tree, path: string, name: string, text: string): void {
   const record = tree.record(path as RelPath)
   assert.ok(record !== undefined)
-  tree.putDigests(path as RelPath, rebuildRecord(record, { digests: new Map([[record.find(utf8(name)), digestOf(utf8(text))]]) }))
+  tree.putDigests(
+    path as RelPath,
+    rebuildRecord(record, { digests: new Map([[record.find(utf8(name)), digestOf(utf8(text))]]) }),
+  )
 }
 
 function digestIn(tree: Tree, path: string, name: string): string {
@@ -69,16 +72,10 @@ describe('scan', () => {
     execFileSync('mkfifo', [join(path, 'p')])
     writeFileSync(Buffer.from(`${path}/z\xff`, 'latin1'), 'bad name')
     const report = scan()
-    assert.deepEqual(Object.entries(kinds(tree)).map(([name, kind]) => `${name} ${kind}`), [
-      'B file',
-      'b file',
-      'b! file',
-      'd directory',
-      'empty directory',
-      'link symlink',
-      'p special',
-      'z\xff bad-name',
-    ])
+    assert.deepEqual(
+      Object.entries(kinds(tree)).map(([name, kind]) => `${name} ${kind}`),
+      ['B file', 'b file', 'b! file', 'd directory', 'empty directory', 'link symlink', 'p special', 'z\xff bad-name'],
+    )
     assert.deepEqual(listed(tree), ['', 'd', 'd/e', 'empty'])
     assert.deepEqual(problems(report), [])
     assert.equal(report.entries, 10)
@@ -117,7 +114,8 @@ describe('scan: absence must be proven', () => {
     'can not be opened': (sys: FaultySys) => sys.on('openDirectory', { name: 'd', result: -errno.EACCES }),
     'can not be listed': (sys: FaultySys) => sys.on('list', { nth: 2, result: -errno.EIO }),
     'is a symlink by now': (sys: FaultySys) => sys.on('openDirectory', { name: 'd', result: -errno.ELOOP }),
-    'vanished since its parent was listed': (sys: FaultySys) => sys.on('openDirectory', { name: 'd', result: -errno.ENOENT }),
+    'vanished since its parent was listed': (sys: FaultySys) =>
+      sys.on('openDirectory', { name: 'd', result: -errno.ENOENT }),
   }))
     it(`a directory that ${what} is unreadable, not empty and not gone`, () => {
       const { tree, scan } = folder({ 'd/e/f': 'f', b: 'b' })
@@ -166,7 +164,10 @@ describe('scan: absence must be proven', () => {
     const { tree, scan } = folder({ gone: 'g', broken: 'b', fine: 'f' })
     const report = scan({
       sys: listing((table) => {
-        for (const [name, code] of [['gone', errno.ENOENT], ['broken', errno.EIO]] as const) {
+        for (const [name, code] of [
+          ['gone', errno.ENOENT],
+          ['broken', errno.EIO],
+        ] as const) {
           const at = rowOf(table, name) * statWidth
           table.stats.fill(0, at, at + statWidth)
           table.stats[at + statErrno] = code
@@ -186,8 +187,13 @@ describe('scan: absence must be proven', () => {
     unlinkSync(join(path, 'gone'))
     const missing = (names: readonly string[]): Sys =>
       listing((table) => {
-        const kept = Array.from({ length: table.count }, (_, row) => row).filter((row) => !names.includes(Buffer.from(table.name(row)).toString()))
-        const rows = kept.map((row) => ({ name: table.name(row).slice(), stats: table.stats.slice(row * statWidth, (row + 1) * statWidth) }))
+        const kept = Array.from({ length: table.count }, (_, row) => row).filter(
+          (row) => !names.includes(Buffer.from(table.name(row)).toString()),
+        )
+        const rows = kept.map((row) => ({
+          name: table.name(row).slice(),
+          stats: table.stats.slice(row * statWidth, (row + 1) * statWidth),
+        }))
         table.clear()
         for (const { name, stats } of rows) table.stats.set(stats, table.add(name, 0, name.length) * statWidth)
         return table.count
@@ -211,9 +217,20 @@ describe('scan: absence must be proven', () => {
   })
 
   it('our own directory is skipped everywhere, and its foldings are told', () => {
-    const { tree, scan } = folder({ '.nightferry/x': 'x', 'd/.nightferry/x': 'x', '.NIGHTFERRY/x': 'x', 'd/.night\u200bferry': 'x', 'NIGHTF~1': 'x', nightfall: 'n' })
+    const { tree, scan } = folder({
+      '.nightferry/x': 'x',
+      'd/.nightferry/x': 'x',
+      '.NIGHTFERRY/x': 'x',
+      'd/.night\u200bferry': 'x',
+      'NIGHTF~1': 'x',
+      nightfall: 'n',
+    })
     const report = scan()
-    assert.deepEqual(problems(report), ['.NIGHTFERRY: reserved-name', 'NIGHTF~1: reserved-name', 'd/.night\u200bferry: reserved-name'])
+    assert.deepEqual(problems(report), [
+      '.NIGHTFERRY: reserved-name',
+      'NIGHTF~1: reserved-name',
+      'd/.night\u200bferry: reserved-name',
+    ])
     assert.deepEqual(kinds(tree), { d: 'directory', nightfall: 'file' })
     assert.deepEqual(kinds(tree, 'd'), {})
     assert.deepEqual(listed(tree), ['', 'd'])
@@ -284,7 +301,10 @@ describe('scan: content', () => {
     const sys = new FaultySys(real).on('list', { sticky: true, after: () => void (now += 10_000) })
     scan({ sys, nowMs: () => now })
     const record = tree.record('' as RelPath)
-    assert.deepEqual([0, 1].map((row) => (record?.flags(row) ?? 0) & flagRacy), [flagRacy, flagRacy])
+    assert.deepEqual(
+      [0, 1].map((row) => (record?.flags(row) ?? 0) & flagRacy),
+      [flagRacy, flagRacy],
+    )
   })
 
   it('a directory that lies elsewhere by now keeps its digests, and the move is told', () => {
@@ -294,10 +314,13 @@ describe('scan: content', () => {
     learn(tree, 'a/b', 'f', 'aaaa')
     renameSync(join(path, 'a'), join(path, 'c/a'))
     const report = scan()
-    assert.deepEqual([...report.moves].sort((x, y) => (x.from < y.from ? -1 : 1)), [
-      { from: 'a', to: 'c/a' },
-      { from: 'a/b', to: 'c/a/b' },
-    ])
+    assert.deepEqual(
+      [...report.moves].sort((x, y) => (x.from < y.from ? -1 : 1)),
+      [
+        { from: 'a', to: 'c/a' },
+        { from: 'a/b', to: 'c/a/b' },
+      ],
+    )
     assert.equal(digestIn(tree, 'c/a', 'g'), digestText('gggg'))
     assert.equal(digestIn(tree, 'c/a/b', 'f'), digestText('aaaa'))
     assert.deepEqual(listed(tree), ['', 'c', 'c/a', 'c/a/b'])
@@ -317,7 +340,11 @@ describe('scan: content', () => {
     const grows = new FaultySys(real).on('read', { nth: 2, before: () => truncateSync(join(path, 'big'), 4_000_000) })
     assert.equal(digest('big', 3_000_000, grows), '')
     let reads = 0
-    const endless = new FaultySys(real).on('read', { sticky: true, result: 1 << 20, before: () => void assert.ok(++reads < 10) })
+    const endless = new FaultySys(real).on('read', {
+      sticky: true,
+      result: 1 << 20,
+      before: () => void assert.ok(++reads < 10),
+    })
     assert.equal(digest('big', 3_000_000, endless), '')
     execFileSync('mkfifo', [join(path, 'p')])
     assert.equal(digest('p', 5), '')

@@ -81,13 +81,7 @@ type Scan = {
 }
 
 /** Scans the whole root into `tree`. Throws nothing for a path that can't be read: that is a problem. */
-export function scanRoot(
-  sys: Sys,
-  root: number,
-  tree: Tree,
-  rules: ScanRules,
-  nowMs: () => number,
-): ScanReport {
+export function scanRoot(sys: Sys, root: number, tree: Tree, rules: ScanRules, nowMs: () => number): ScanReport {
   const scan = startScan(sys, root, tree, rules, nowMs)
   const before = new Set(tree.paths())
   const fresh: RelPath[] = []
@@ -130,7 +124,19 @@ export function rescanDirectories(
 }
 
 function startScan(sys: Sys, root: number, tree: Tree, rules: ScanRules, nowMs: () => number): Scan {
-  return { sys, root, tree, rules, nowMs, table: new EntryTable(), stack: [], problems: [], texts: [], entries: 0, lineage: undefined }
+  return {
+    sys,
+    root,
+    tree,
+    rules,
+    nowMs,
+    table: new EntryTable(),
+    stack: [],
+    problems: [],
+    texts: [],
+    entries: 0,
+    lineage: undefined,
+  }
 }
 
 /** No directory has this path any more. */
@@ -182,7 +188,13 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
  * The rows of what is in the directory. A listing may leave out a name while others are renamed in it (tmpfs does), so
  * a name that was there before is looked for by itself: only then is it gone.
  */
-function completeRows(scan: Scan, handle: number, path: RelPath, before: DirectoryRecord, order: Int32Array): Int32Array {
+function completeRows(
+  scan: Scan,
+  handle: number,
+  path: RelPath,
+  before: DirectoryRecord,
+  order: Int32Array,
+): Int32Array {
   const { sys, table } = scan
   let isMissed = false
   for (const name of missingNames(before, table, order)) {
@@ -287,7 +299,8 @@ function isUnchanged(before: DirectoryRecord, table: EntryTable, order: Int32Arr
     let beforeAt = before.nameStart(i)
     if (before.nameEnd(i) - beforeAt !== end - at) return false
     for (; at < end; at++, beforeAt++) if (names[at] !== before.bytes[beforeAt]) return false
-    if ((before.flags(i) & flagRacy) !== 0 || !sameSignature(stats, row * statWidth, before.stats, before.at(i))) return false
+    if ((before.flags(i) & flagRacy) !== 0 || !sameSignature(stats, row * statWidth, before.stats, before.at(i)))
+      return false
   }
   return true
 }
@@ -326,7 +339,14 @@ function buildRows(
       else link = text
       if (isRacy(table.stats, at, nowMs)) flags = flagRacy
     }
-    rows.push({ name, stats: table.stats, at, flags, link: type === typeSymlink ? (link ?? new Uint8Array(0)) : undefined, digest })
+    rows.push({
+      name,
+      stats: table.stats,
+      at,
+      flags,
+      link: type === typeSymlink ? (link ?? new Uint8Array(0)) : undefined,
+      digest,
+    })
   }
   return rows
 }
@@ -416,7 +436,12 @@ function pushDirectories(scan: Scan, visit: Visit, scope: IgnoreScope, deep: boo
     if (!deep && scan.tree.record(path) !== undefined) continue
     const rule = scope.idle ? undefined : scope.match(name, true)
     if (rule !== undefined && !rule.negated) continue
-    scan.stack.push({ path, scope, scopeAt: scope === visit.scope ? visit.scopeAt : visit.path, depth: visit.depth + 1 })
+    scan.stack.push({
+      path,
+      scope,
+      scopeAt: scope === visit.scope ? visit.scopeAt : visit.path,
+      depth: visit.depth + 1,
+    })
   }
 }
 
@@ -442,7 +467,11 @@ function inodeKey(own: Own): string {
 }
 
 /** Pairs vanished directories with new ones of the same inode. */
-function findMoves(scan: Scan, gone: ReadonlySet<RelPath>, fresh: readonly RelPath[]): { from: RelPath; to: RelPath }[] {
+function findMoves(
+  scan: Scan,
+  gone: ReadonlySet<RelPath>,
+  fresh: readonly RelPath[],
+): { from: RelPath; to: RelPath }[] {
   const moves: { from: RelPath; to: RelPath }[] = []
   for (const to of fresh) {
     const record = scan.tree.record(to)

@@ -18,7 +18,7 @@ import type { Tree } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { scanRoot } from './scan.ts'
-import { Stager, type Staged } from './stage.ts'
+import { type Staged, Stager } from './stage.ts'
 import { errno, type Sys } from './sys.ts'
 import { systemSys } from './system.ts'
 import { decodeWants } from './wants.ts'
@@ -39,7 +39,11 @@ function target(folder: Folder, rules = '', sys: Sys = real): Target {
   const texts = rules === '' ? [] : [{ directory: '', label: 'rules', text: rules }]
   const view = { modeMask: 0o777, timeGrainNs: 1, overrides: [], texts }
   tree.setView(view, JSON.stringify(view))
-  return { path, tree, stager: (by = real, modeMask = 0o777) => new Stager(by, root, tree, { modeMask, syncEach: false }) }
+  return {
+    path,
+    tree,
+    stager: (by = real, modeMask = 0o777) => new Stager(by, root, tree, { modeMask, syncEach: false }),
+  }
 }
 
 function learn(tree: Tree, directory: string, name: string, text: string): void {
@@ -71,11 +75,16 @@ describe('stage', () => {
     const staged = one.stage(7, batchBytes(sections))
     assert.deepEqual(names(staged.wants), ['new', 'b/unknown digest'])
     assert.deepEqual(names(staged.asks), ['same size', 'b/known', 'b/large'])
-    assert.deepEqual([staged.wantCount, staged.askCount, staged.deletes, staged.replaces, staged.moves], [2, 3, 0, 0, 0])
+    assert.deepEqual(
+      [staged.wantCount, staged.askCount, staged.deletes, staged.replaces, staged.moves],
+      [2, 3, 0, 0, 0],
+    )
     const answered = one.answer(7, [digestOf(utf8('KNOWN')), digestOf(utf8('known')), digestOf(utf8(large))])
     assert.deepEqual(names(answered.wants), ['new', 'same size', 'b/unknown digest'])
     assert.equal(answered.askCount, 0)
-    const donors = [...answered.order.notes].map(([number, { donor }]) => `${number} ${join(donor?.directory ?? '', Buffer.from(donor?.name ?? []).toString())}`)
+    const donors = [...answered.order.notes].map(
+      ([number, { donor }]) => `${number} ${join(donor?.directory ?? '', Buffer.from(donor?.name ?? []).toString())}`,
+    )
     assert.deepEqual(donors, ['3 a/known', '5 big'])
     assert.deepEqual([...answered.order.wanted], [1, 1, 0, 0, 1, 0])
   })
@@ -104,7 +113,13 @@ describe('stage', () => {
     const wanted = Array.from({ length: 20 }, (_, i) => `${large.slice(10)}${String(i).padStart(10)}`)
     const staged = one.stage(0, batchBytes([[head('new', 'new'), wanted.map((text, i) => create(`f${i}`, text))]]))
     assert.equal(staged.askCount, 20)
-    assert.equal(one.answer(0, wanted.map((text) => digestOf(utf8(text)))).wantCount, 20)
+    assert.equal(
+      one.answer(
+        0,
+        wanted.map((text) => digestOf(utf8(text))),
+      ).wantCount,
+      20,
+    )
     assert.equal(opened, 2)
     const unreadable = new FaultySys(real).on('openFile', { sticky: true, result: -errno.EACCES })
     const other = stager(unreadable)
@@ -114,7 +129,8 @@ describe('stage', () => {
 
   it('takes the very file that only moved, if it is one and has the size', () => {
     const { stager } = target({ 'a/moves': 'moves', 'a/d/in': 'x', hidden: 'moves' }, 'hidden\n')
-    const moved = (from: string): Staged => stager().stage(0, batchBytes([[head(''), [create('to', 'moves', {}, from)]]]))
+    const moved = (from: string): Staged =>
+      stager().stage(0, batchBytes([[head(''), [create('to', 'moves', {}, from)]]]))
     const staged = moved('a/moves')
     assert.deepEqual([staged.moves, staged.wantCount, staged.askCount], [1, 0, 0])
     assert.equal(staged.order.notes.get(0)?.donor?.moves, true)
@@ -125,29 +141,72 @@ describe('stage', () => {
     const { stager } = target({ f: 'f', 'd/in': 'in', 'd/e/deep': 'deep' })
     const one = stager()
     one.stage(0, batchBytes([[head(''), [create('to', 'deep', {}, 'd/e/deep')]]]))
-    const staged = one.stage(1, batchBytes([[head(''), [change('delete', 'd', { kind: 'directory', summary: { fingerprint: new Uint8Array(32), files: 2, directories: 1, sizeBytes: 0 } }), change('replace', 'f')]]]))
+    const staged = one.stage(
+      1,
+      batchBytes([
+        [
+          head(''),
+          [
+            change('delete', 'd', {
+              kind: 'directory',
+              summary: { fingerprint: new Uint8Array(32), files: 2, directories: 1, sizeBytes: 0 },
+            }),
+            change('replace', 'f'),
+          ],
+        ],
+      ]),
+    )
     assert.deepEqual([staged.deletes, staged.replaces], [4, 1])
     const [directory, file] = [staged.order.notes.get(0), staged.order.notes.get(1)]
-    assert.deepEqual(directory?.below?.map(({ path, names }) => `${path}: ${names.map((name) => Buffer.from(name)).join()}`), ['d: e,in', 'd/e: deep'])
+    assert.deepEqual(
+      directory?.below?.map(({ path, names }) => `${path}: ${names.map((name) => Buffer.from(name)).join()}`),
+      ['d: e,in', 'd/e: deep'],
+    )
     assert.equal(((file?.expected?.[statMode] ?? 0) & typeMask) === typeFile, true)
   })
 
   it('counts as the driver does: what is hidden, special or unreadable is not counted, and not to be removed', () => {
-    const { path, tree } = target({ 'd/f': 'f', 'd/l': { link: 'x' }, 'd/e/g': 'g', 'd/a.keep': 'k', 'd/closed/h': 'h', 'd/e/b.keep': 'k' })
+    const { path, tree } = target({
+      'd/f': 'f',
+      'd/l': { link: 'x' },
+      'd/e/g': 'g',
+      'd/a.keep': 'k',
+      'd/closed/h': 'h',
+      'd/e/b.keep': 'k',
+    })
     execFileSync('mkfifo', [join(path, 'd/fifo')])
     writeFileSync(Buffer.from(`${path}/d/bad\xff`, 'latin1'), 'b')
     const root = real.openRoot(path)
-    scanRoot(new FaultySys(real).on('openDirectory', { name: 'd/closed', result: -errno.EACCES }), root, tree, { overrides: [], ignoreFiles: [] }, later)
-    const view = { modeMask: 0o777, timeGrainNs: 1, overrides: [], texts: [{ directory: '', label: 'r', text: '*.keep\n' }] }
+    scanRoot(
+      new FaultySys(real).on('openDirectory', { name: 'd/closed', result: -errno.EACCES }),
+      root,
+      tree,
+      { overrides: [], ignoreFiles: [] },
+      later,
+    )
+    const view = {
+      modeMask: 0o777,
+      timeGrainNs: 1,
+      overrides: [],
+      texts: [{ directory: '', label: 'r', text: '*.keep\n' }],
+    }
     tree.setView(view, 'view')
     const summary = tree.summary('d' as RelPath)
     assert.ok(summary !== undefined)
-    for (const [action, extra] of [['delete', 1], ['retype', 0]] as const) {
+    for (const [action, extra] of [
+      ['delete', 1],
+      ['retype', 0],
+    ] as const) {
       const stager = new Stager(real, root, tree, { modeMask: 0o777, syncEach: false })
-      const kind = action === 'delete' ? ({ kind: 'directory', summary } as const) : ({ kind: 'symlink', link: utf8('x') } as const)
+      const kind =
+        action === 'delete'
+          ? ({ kind: 'directory', summary } as const)
+          : ({ kind: 'symlink', link: utf8('x') } as const)
       const staged = stager.stage(0, batchBytes([[head(''), [change(action, 'd', kind)]]]))
       assert.equal(staged.deletes, summary.files + summary.directories + extra, action)
-      const seen = staged.order.notes.get(0)?.below?.flatMap(({ path: at, names }) => names.map((name) => `${at}/${Buffer.from(name)}`))
+      const seen = staged.order.notes
+        .get(0)
+        ?.below?.flatMap(({ path: at, names }) => names.map((name) => `${at}/${Buffer.from(name)}`))
       assert.deepEqual(seen, ['d/e', 'd/f', 'd/l', 'd/e/g'])
     }
     real.close(root)
@@ -156,8 +215,18 @@ describe('stage', () => {
   it('does nothing to what is missing, hidden by the rules, or nothing that is ever copied', () => {
     const { stager } = target({ shown: 's', 'a.keep': 'k', 'out/f': 'f', 'out/d/g': 'g', d: {} }, '*.keep\nout/\n')
     const actions = ['delete', 'replace', 'retype', 'attributes'] as const
-    const at = (directory: string, name: string): Sections => [[head(directory), actions.map((action) => change(action, name))]]
-    for (const [directory, name] of [['', 'missing'], ['', 'a.keep'], ['', 'out'], ['out', 'f'], ['out/d', 'g'], ['', 'fifo'], ['no/such', 'f']] as const) {
+    const at = (directory: string, name: string): Sections => [
+      [head(directory), actions.map((action) => change(action, name))],
+    ]
+    for (const [directory, name] of [
+      ['', 'missing'],
+      ['', 'a.keep'],
+      ['', 'out'],
+      ['out', 'f'],
+      ['out/d', 'g'],
+      ['', 'fifo'],
+      ['no/such', 'f'],
+    ] as const) {
       const staged = stager().stage(0, batchBytes(at(directory, name)))
       assert.deepEqual(stale(staged), [0, 1, 2, 3], `${directory} ${name}`)
       assert.deepEqual([staged.deletes, staged.replaces, staged.wantCount, staged.askCount], [0, 0, 0, 0])
@@ -166,8 +235,13 @@ describe('stage', () => {
   })
 
   it('gives directories only the permission bits of the job', () => {
-    const staged = target({}).stager(real, 0o755).stage(0, batchBytes([[head('d', 'new', 0o7777), []]]))
-    assert.deepEqual(staged.heads.map(({ mode }) => mode), [0o755])
+    const staged = target({})
+      .stager(real, 0o755)
+      .stage(0, batchBytes([[head('d', 'new', 0o7777), []]]))
+    assert.deepEqual(
+      staged.heads.map(({ mode }) => mode),
+      [0o755],
+    )
   })
 
   it('wants everything for an empty target, and asks nothing', () => {

@@ -14,8 +14,8 @@ import type { Tree } from '../core/tree.ts'
 import { isHidden, kindOf } from '../core/view.ts'
 import { equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import type { Donor, LandingOrder, SeenDirectory, StepNote } from './landing.ts'
 import { digestFile } from './content.ts'
+import type { Donor, LandingOrder, SeenDirectory, StepNote } from './landing.ts'
 import type { Sys } from './sys.ts'
 import { encodeWants, type WantedDirectory } from './wants.ts'
 
@@ -114,7 +114,13 @@ export class Stager {
     pending.notes.set(number, { ...pending.notes.get(number), ...note })
   }
 
-  #stageStep(pending: Pending, section: Section, step: Step, number: number, record: DirectoryRecord | undefined): void {
+  #stageStep(
+    pending: Pending,
+    section: Section,
+    step: Step,
+    number: number,
+    record: DirectoryRecord | undefined,
+  ): void {
     const changes = step.action !== 'create'
     if (changes && !this.#noteExpected(pending, section, step, number, record)) {
       this.#note(pending, number, { stale: true })
@@ -201,7 +207,9 @@ export class Stager {
         if (isDirectory) stack.push(joinPath(at, name))
       }
       const stats = new Uint32Array(rows.length * statWidth)
-      rows.forEach((row, i) => stats.set(record.stats.subarray(record.at(row), record.at(row) + statWidth), i * statWidth))
+      rows.forEach((row, i) =>
+        stats.set(record.stats.subarray(record.at(row), record.at(row) + statWidth), i * statWidth),
+      )
       const movedTo = this.#movedFrom.size > 0 ? this.#forgetMoved(at, names, stats) : undefined
       seen.push({ path: at, names, rows: stats, ...(movedTo && { movedTo }) })
     }

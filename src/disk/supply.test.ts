@@ -2,7 +2,19 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -28,7 +40,15 @@ function source(folder: Folder): { path: string; root: number } {
   return { path, root: real.openRoot(path) }
 }
 
-type Got = { number: number; text: string; code: string | undefined; sizeBytes: number; mtimeMs: number; mode: number; pieces: number }
+type Got = {
+  number: number
+  text: string
+  code: string | undefined
+  sizeBytes: number
+  mtimeMs: number
+  mode: number
+  pieces: number
+}
 
 /** Empties a supply into slabs of `slabBytes`, and puts its records together as a target would. */
 function take(supply: Supply, slabBytes = 64 * 1024, between: () => void = () => {}): Got[] {
@@ -62,7 +82,11 @@ function take(supply: Supply, slabBytes = 64 * 1024, between: () => void = () =>
 }
 
 function wanting(root: number, sys: Sys, ...wants: readonly (readonly [string, readonly string[]])[]): Supply {
-  return new Supply(sys, root, wants.map(([path, names]) => ({ path: path as RelPath, names })))
+  return new Supply(
+    sys,
+    root,
+    wants.map(([path, names]) => ({ path: path as RelPath, names })),
+  )
 }
 
 function told(got: readonly Got[]): string[] {
@@ -80,11 +104,14 @@ describe('supply', () => {
     assert.deepEqual([got[2]?.mode, got[2]?.sizeBytes, got[2]?.mtimeMs], [0o640, 5, -1500])
     assert.equal(supply.contentBytes, 11)
     const learned = [...readLearned(supply.learned.take())]
-    assert.deepEqual(learned.map(({ directory, name, digest }) => `${directory}/${Buffer.from(name)} ${hex(digest).slice(0, 8)}`), [
-      `/b ${hex(digestOf(utf8('second'))).slice(0, 8)}`,
-      `a/empty ${hex(digestOf(utf8(''))).slice(0, 8)}`,
-      `a/one ${hex(digestOf(utf8('first'))).slice(0, 8)}`,
-    ])
+    assert.deepEqual(
+      learned.map(({ directory, name, digest }) => `${directory}/${Buffer.from(name)} ${hex(digest).slice(0, 8)}`),
+      [
+        `/b ${hex(digestOf(utf8('second'))).slice(0, 8)}`,
+        `a/empty ${hex(digestOf(utf8(''))).slice(0, 8)}`,
+        `a/one ${hex(digestOf(utf8('first'))).slice(0, 8)}`,
+      ],
+    )
     real.close(root)
   })
 
@@ -93,13 +120,16 @@ describe('supply', () => {
     const middle = 'y'.repeat(60_000)
     const { root } = source({ big, middle, small: 's', exact: 'z'.repeat(64 * 1024 - recordHeadBytes) })
     const got = take(wanting(root, real, ['', ['small', 'middle', 'big', 'exact', 'small']]))
-    assert.deepEqual(got.map(({ number, pieces, text }) => [number, pieces, text.length]), [
-      [0, 1, 1],
-      [1, 1, 60_000],
-      [2, 5, 300_000],
-      [3, 1, 65_472],
-      [4, 1, 1],
-    ])
+    assert.deepEqual(
+      got.map(({ number, pieces, text }) => [number, pieces, text.length]),
+      [
+        [0, 1, 1],
+        [1, 1, 60_000],
+        [2, 5, 300_000],
+        [3, 1, 65_472],
+        [4, 1, 1],
+      ],
+    )
     real.close(root)
   })
 
@@ -109,8 +139,24 @@ describe('supply', () => {
     symlinkSync('d', join(path, 'to d'))
     execFileSync('mkfifo', [join(path, 'fifo')])
     const sys = new FaultySys(real).on('openFile', { name: 'closed', result: -errno.EACCES })
-    const supply = wanting(root, sys, ['', ['missing', 'closed', 'link', 'fifo', 'dir']], ['to d', ['f']], ['no/such', ['f']], ['', ['last']])
-    assert.deepEqual(told(take(supply)), ['0 vanished', '1 unreadable', '2 changing', '3 changing', '4 changing', '5 changing', '6 vanished', '7 last'])
+    const supply = wanting(
+      root,
+      sys,
+      ['', ['missing', 'closed', 'link', 'fifo', 'dir']],
+      ['to d', ['f']],
+      ['no/such', ['f']],
+      ['', ['last']],
+    )
+    assert.deepEqual(told(take(supply)), [
+      '0 vanished',
+      '1 unreadable',
+      '2 changing',
+      '3 changing',
+      '4 changing',
+      '5 changing',
+      '6 vanished',
+      '7 last',
+    ])
     real.close(root)
   })
 
@@ -129,17 +175,29 @@ describe('supply', () => {
     for (const [what, change] of Object.entries(changes))
       it(`never sends a ${size} file as whole that ${what} while it is read`, () => {
         const { path, root } = source({ f: text, next: 'next' })
-        const sys = new FaultySys(real).on('read', { nth: size === 'small' ? 1 : 2, before: () => change(join(path, 'f')) })
+        const sys = new FaultySys(real).on('read', {
+          nth: size === 'small' ? 1 : 2,
+          before: () => change(join(path, 'f')),
+        })
         const supply = wanting(root, sys, ['', ['f', 'next']])
         const got = take(supply)
-        assert.deepEqual(got.map(({ code }) => code), ['changing', undefined], what)
-        assert.deepEqual([...readLearned(supply.learned.take())].map(({ name }) => Buffer.from(name).toString()), ['next'])
+        assert.deepEqual(
+          got.map(({ code }) => code),
+          ['changing', undefined],
+          what,
+        )
+        assert.deepEqual(
+          [...readLearned(supply.learned.take())].map(({ name }) => Buffer.from(name).toString()),
+          ['next'],
+        )
         real.close(root)
       })
 
   it('sends what it had open, when the name is given to another file meanwhile', () => {
     const { path, root } = source({ f: 'l'.repeat(200_000), other: 'other' })
-    const got = take(wanting(root, new FaultySys(real).on('read', { nth: 2, before: () => unlinkSync(join(path, 'f')) }), ['', ['f']]))
+    const got = take(
+      wanting(root, new FaultySys(real).on('read', { nth: 2, before: () => unlinkSync(join(path, 'f')) }), ['', ['f']]),
+    )
     // Its ctime moved with the unlink: it is asked for again, and then it is gone.
     assert.deepEqual(told(got), ['0 changing'])
     real.close(root)
@@ -163,7 +221,10 @@ describe('supply', () => {
     sys.on('read', { before: () => void (readMs = Date.now()) })
     assert.deepEqual(told(take(wanting(root, sys, ['', ['f']]))), ['0 bbbb'])
     // Once it is read, the clock has moved on: whatever is written now has another time stamp.
-    assert.ok(readMs - Number(before.ctimeNs) / 1e6 >= 15, `read ${readMs - Number(before.ctimeNs) / 1e6} ms after it was written`)
+    assert.ok(
+      readMs - Number(before.ctimeNs) / 1e6 >= 15,
+      `read ${readMs - Number(before.ctimeNs) / 1e6} ms after it was written`,
+    )
     // A ctime that lies in the future would be waited for in vain, file after file.
     const past = new Supply(real, root, [{ path: '' as RelPath, names: ['f'] }], () => 0)
     assert.deepEqual(told(take(past)), ['0 bbbb'])
@@ -184,7 +245,10 @@ describe('supply', () => {
       if (handle >= 0) open.add(handle)
       return handle
     }
-    const wants = [['a', ['f']], ['b', ['f', 'missing']]] as const
+    const wants = [
+      ['a', ['f']],
+      ['b', ['f', 'missing']],
+    ] as const
     take(wanting(root, sys, ...wants))
     assert.equal(open.size, 0)
     const givenUp = wanting(root, sys, ...wants)

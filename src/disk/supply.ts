@@ -2,7 +2,7 @@
 // and after it is read, hashed in the same pass, and sent as it was read only if it stood still meanwhile. Fills one
 // buffer at a time, so whoever empties them sets the pace. Never opens anything but the regular files that were named.
 
-import { digestOf, type Digester, openDigester } from '../chunk/digest.ts'
+import { type Digester, digestOf, openDigester } from '../chunk/digest.ts'
 import type { RelPath } from '../core/path.ts'
 import type { ProblemCode } from '../core/problem.ts'
 import {
@@ -60,7 +60,8 @@ export class Supply {
     this.#nowMs = nowMs
     this.#sys = sys
     this.#root = root
-    for (const { path, names } of wants) for (const name of names) this.#files.push({ directory: path, name: utf8(name) })
+    for (const { path, names } of wants)
+      for (const name of names) this.#files.push({ directory: path, name: utf8(name) })
   }
 
   /** Fills `slab` from its start; returns how far, and whether the batch is done. */
@@ -107,7 +108,15 @@ export class Supply {
         return -1
       }
       this.#next++
-      this.#open = { handle, number, sizeBytes, before: this.#before.slice(), digester: openDigester(), sentBytes: 0, first: true }
+      this.#open = {
+        handle,
+        number,
+        sizeBytes,
+        before: this.#before.slice(),
+        digester: openDigester(),
+        sentBytes: 0,
+        first: true,
+      }
       return this.#continue(slab, view, at)
     }
     this.#next++
@@ -206,7 +215,16 @@ export class Supply {
 
   #fail(view: DataView, at: number, number: number, code: ProblemCode): number {
     this.#next = Math.max(this.#next, number + 1)
-    putRecordHead(view, at, { number, flags: flagFailed, code, mode: 0, sizeBytes: 0, mtimeSeconds: 0, mtimeNs: 0, length: 0 })
+    putRecordHead(view, at, {
+      number,
+      flags: flagFailed,
+      code,
+      mode: 0,
+      sizeBytes: 0,
+      mtimeSeconds: 0,
+      mtimeNs: 0,
+      length: 0,
+    })
     return at + recordHeadBytes
   }
 

@@ -233,7 +233,8 @@ export function openLinuxSys(): Sys {
       return settle(libc.utimensat(dir, firstAt, timesAt, AT_SYMLINK_NOFOLLOW))
     },
     setMode: (handle, mode) => settle(libc.fchmod(handle, mode)),
-    makeDirectory: (dir, name, mode) => (putName(name, 0) ? settle(libc.mkdirat(dir, firstAt, mode)) : -errno.ENAMETOOLONG),
+    makeDirectory: (dir, name, mode) =>
+      putName(name, 0) ? settle(libc.mkdirat(dir, firstAt, mode)) : -errno.ENAMETOOLONG,
     makeSymlink(dir, name, target) {
       if (!putName(name, 0) || !putName(target, secondName)) return -errno.ENAMETOOLONG
       return settle(libc.symlinkat(secondAt, dir, firstAt))
@@ -255,8 +256,10 @@ export function openLinuxSys(): Sys {
       return settle(libc.renameat2(fromDir, firstAt, toDir, secondAt, RENAME_EXCHANGE))
     },
     unlink: (dir, name) => (putName(name, 0) ? settle(libc.unlinkat(dir, firstAt, 0)) : -errno.ENAMETOOLONG),
-    removeDirectory: (dir, name) => (putName(name, 0) ? settle(libc.unlinkat(dir, firstAt, AT_REMOVEDIR)) : -errno.ENAMETOOLONG),
-    syncHandle: (handle) => attempt(() => {
+    removeDirectory: (dir, name) =>
+      putName(name, 0) ? settle(libc.unlinkat(dir, firstAt, AT_REMOVEDIR)) : -errno.ENAMETOOLONG,
+    syncHandle: (handle) =>
+      attempt(() => {
         fsyncSync(handle)
         return 0
       }),
@@ -297,4 +300,3 @@ function writeAll(handle: number, from: Uint8Array, offset: number, length: numb
   }
   return 0
 }
-

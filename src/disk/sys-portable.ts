@@ -3,6 +3,7 @@
 // window that remains there is named in docs/threats.md. Times have a grain of one microsecond, and are set as grain plus
 // half a grain, so that the float that node:fs takes reads back to the same grain (until the year 2242).
 
+import { spawnSync } from 'node:child_process'
 import {
   type BigIntStats,
   closeSync,
@@ -26,7 +27,6 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { spawnSync } from 'node:child_process'
 import {
   statCtimeNs,
   statCtimeSeconds,
@@ -185,8 +185,7 @@ export function openPortableSys(): Sys {
       }
       return 0
     },
-    setTimes: (handle, seconds, ns) =>
-      perform(() => futimesSync(handle, timeText(seconds, ns), timeText(seconds, ns))),
+    setTimes: (handle, seconds, ns) => perform(() => futimesSync(handle, timeText(seconds, ns), timeText(seconds, ns))),
     setTimesAt: (dir, name, seconds, ns) =>
       perform(() => lutimesSync(at(dir, name), timeText(seconds, ns), timeText(seconds, ns))),
     setMode: (handle, mode) => perform(() => fchmodSync(handle, mode)),

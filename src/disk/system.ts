@@ -1,9 +1,9 @@
 // Chooses the form of Sys that this machine can run, once per thread. NIGHTFERRY_SYS=portable forces the portable form
 // (for tests, and for a person whose libc misbehaves); nothing else looks at which form it is.
 
+import type { Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
 import { openPortableSys } from './sys-portable.ts'
-import type { Sys } from './sys.ts'
 
 let chosen: Sys | undefined
 

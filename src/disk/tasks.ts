@@ -3,14 +3,14 @@
 // bounded piece of work and returns; buffers go both ways without being copied.
 
 import { domainDigest } from '../chunk/digest.ts'
-import type { Summary } from '../core/entry.ts'
 import { damagedDigest, joinDigests, splitDigests } from '../core/digests.ts'
+import type { Summary } from '../core/entry.ts'
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
-import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import { type DirectoryRecord, flagRacy, rebuildRecord } from '../core/record.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
+import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import { Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
 import { present } from '../std/assert.ts'
@@ -18,11 +18,12 @@ import { equalBytes, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Handover } from '../std/crew.ts'
 import { Apply, type Displaced, dropDisplaced, type LandCounts } from './apply.ts'
+import { digestFile } from './content.ts'
 import { finishDirectory, renameDirectory } from './directories.ts'
 import { clearJournal, type Displacement, writeJournal } from './journal.ts'
 import { Landing, type LandingOrder, type TargetHandles } from './landing.ts'
 import { applyLearned } from './learned.ts'
-import { digestFile } from './content.ts'
+import { type LogLine, logLines } from './log-lines.ts'
 import { racyMs, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, Stager } from './stage.ts'
 import { Supply } from './supply.ts'
@@ -83,7 +84,7 @@ export type LandReport = {
   /** Directories that landed whole, as a shelf. */
   readonly built: Uint8Array | undefined
   /** What landed, a directory each, for the log. */
-  readonly done: readonly { readonly action: string; readonly directory: string; readonly names: readonly string[] }[]
+  readonly done: readonly LogLine[]
 }
 
 /** A file's digest: the known one, or its content's, which is put into `read` where it belongs to the known signature. */
@@ -112,7 +113,13 @@ function contentDigest(
 
 export const tasks = {
   /** Opens a tree with what is stored of it, and scans its root. */
-  scan(input: { tree: number; root: number; shelves: readonly Uint8Array[]; viewId: string; rules: ScanRules }): ScanReport {
+  scan(input: {
+    tree: number
+    root: number
+    shelves: readonly Uint8Array[]
+    viewId: string
+    rules: ScanRules
+  }): ScanReport {
     const stored = input.shelves.flatMap((shelf) => decodeShelf(shelf, input.viewId))
     const tree = new Tree(stored, input.viewId, fingerprint)
     trees.set(input.tree, { tree, root: input.root, stager: undefined })
@@ -187,7 +194,8 @@ export const tasks = {
     for (const move of input.moves) {
       const parent = tree.record(parentOf(move.from))
       const row = parent?.find(utf8(nameOf(move.from))) ?? -1
-      const seen = parent === undefined || row < 0 ? undefined : parent.stats.slice(parent.at(row), parent.at(row) + statWidth)
+      const seen =
+        parent === undefined || row < 0 ? undefined : parent.stats.slice(parent.at(row), parent.at(row) + statWidth)
       const code = seen === undefined ? 'target-changed' : renameDirectory(sys, root, move.from, move.to, seen)
       if (code !== undefined) problems.push({ path: move.from, code, detail: 'rename' })
       else {
@@ -289,12 +297,24 @@ export const tasks = {
     const numbers = open.landing.finishWriting()
     if (numbers.length > 0 && !input.last) {
       open.landing.wantAgain(numbers)
-      return { again: encodeWants(open.landing.namesOf(numbers)), count: numbers.length, displacements: [], steps: 0, contentBytes: 0 }
+      return {
+        again: encodeWants(open.landing.namesOf(numbers)),
+        count: numbers.length,
+        displacements: [],
+        steps: 0,
+        contentBytes: 0,
+      }
     }
     open.landing.writtenMs = nowMs()
     open.apply = new Apply(sys, open.handles, open.landing, nowMs)
     const { steps, contentBytes } = open.landing
-    return { again: new Uint8Array(0), count: 0, displacements: open.apply.displacements, steps: steps.length, contentBytes }
+    return {
+      again: new Uint8Array(0),
+      count: 0,
+      displacements: open.apply.displacements,
+      steps: steps.length,
+      contentBytes,
+    }
   },
 
   land(input: { landing: number }): LandReport {
@@ -314,7 +334,7 @@ export const tasks = {
       contentBytes: landing.contentBytes,
       learned: landed.learned.take(),
       built: landed.built.length === 0 ? undefined : encodeShelf(landed.built),
-      done: landing.done(),
+      done: logLines(landing),
     }
   },
 

@@ -11,7 +11,13 @@ import { decodeWants, encodeWants, type WantedDirectory, wantsMax } from './want
 
 const name = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' }).filter(isEntryName)
 const wants: fc.Arbitrary<WantedDirectory[]> = fc.array(
-  fc.record({ path: fc.array(name, { maxLength: 3 }).map((names) => names.join('/') as RelPath), names: fc.array(name, { maxLength: 5 }) }, { noNullPrototype: true }),
+  fc.record(
+    {
+      path: fc.array(name, { maxLength: 3 }).map((names) => names.join('/') as RelPath),
+      names: fc.array(name, { maxLength: 5 }),
+    },
+    { noNullPrototype: true },
+  ),
   { maxLength: 5 },
 )
 
@@ -25,12 +31,44 @@ describe('wants', () => {
   })
 
   it('refuse every path and name that could leave the root or reach our own directory', () => {
-    const evil = ['..', '.', '', 'a/b', '/etc', 'a\0b', '.nightferry', '.NightFerry', '.night\u200bferry', 'NIGHTF~1', 'x'.repeat(256)]
+    const evil = [
+      '..',
+      '.',
+      '',
+      'a/b',
+      '/etc',
+      'a\0b',
+      '.nightferry',
+      '.NightFerry',
+      '.night\u200bferry',
+      'NIGHTF~1',
+      'x'.repeat(256),
+    ]
     for (const bad of evil) {
-      assert.throws(() => decodeWants(written(['', [bad]])), (error) => error instanceof Failure && error.code === 'protocol-broken', `name ${bad}`)
+      assert.throws(
+        () => decodeWants(written(['', [bad]])),
+        (error) => error instanceof Failure && error.code === 'protocol-broken',
+        `name ${bad}`,
+      )
     }
-    for (const bad of ['..', '../x', 'a/../b', 'a//b', '/a', 'a/', './a', 'a/.nightferry', '.nightferry/root.json', 'a\0', `${'d/'.repeat(1001)}d`]) {
-      assert.throws(() => decodeWants(written([bad, ['f']])), (error) => error instanceof Failure && error.code === 'protocol-broken', `path ${bad}`)
+    for (const bad of [
+      '..',
+      '../x',
+      'a/../b',
+      'a//b',
+      '/a',
+      'a/',
+      './a',
+      'a/.nightferry',
+      '.nightferry/root.json',
+      'a\0',
+      `${'d/'.repeat(1001)}d`,
+    ]) {
+      assert.throws(
+        () => decodeWants(written([bad, ['f']])),
+        (error) => error instanceof Failure && error.code === 'protocol-broken',
+        `path ${bad}`,
+      )
     }
   })
 
@@ -38,7 +76,10 @@ describe('wants', () => {
     const names = Array.from({ length: wantsMax / 2 }, (_, i) => `${i}`)
     assert.equal(decodeWants(written(['a', names], ['b', names])).length, 2)
     for (const list of [written(['a', names], ['b', names], ['c', ['one too many']])]) {
-      assert.throws(() => decodeWants(list), (error) => error instanceof Failure && error.code === 'limit-exceeded')
+      assert.throws(
+        () => decodeWants(list),
+        (error) => error instanceof Failure && error.code === 'limit-exceeded',
+      )
     }
     const writer = new ByteWriter()
     writer.varint(2 ** 40)

@@ -17,7 +17,7 @@ import { Failure } from '../std/failure.ts'
 import { planChanges } from './changes.ts'
 import { compare, type Plan } from './compare.ts'
 import type { ApplyCounts, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
-import { transfer, type TransferTotals } from './transfer.ts'
+import { type TransferTotals, transfer } from './transfer.ts'
 
 export type Job = {
   /** Names the pair of ends in the state database. */

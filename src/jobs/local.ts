@@ -2,8 +2,8 @@
 // writing of batches are spread over all. Carries what was seen from the state database to the tree and back, since disk
 // knows no database. Never decides what a job does: that is the cycle's.
 
-import { splitDigests } from '../core/digests.ts'
 import { textId } from '../chunk/identifier.ts'
+import { splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import type { RelPath } from '../core/path.ts'
 import { decodeShelf } from '../core/shelf.ts'

@@ -14,8 +14,8 @@ import { endRun, startRun } from '../state/runs.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
-import { checkEnds, endText, type EndName, parseEnd } from './ends.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import { checkEnds, type EndName, endText, parseEnd } from './ends.ts'
 import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
 import { LocalTarget } from './target.ts'
@@ -143,7 +143,8 @@ function record(workshop: Workshop, runId: string, end: RunEnd): void {
   const { outcome, counts, problems, supplied, contentBytes } = end
   const exitCode = exitCodeOf(end)
   endRun(workshop.state, runId, { outcome, exitCode, counts, problems })
-  for (const { path, code, detail } of problems.slice(0, 1000)) workshop.log.note('problem', { runId, path: showName(path), code, detail })
+  for (const { path, code, detail } of problems.slice(0, 1000))
+    workshop.log.note('problem', { runId, path: showName(path), code, detail })
   const facts = { requested: supplied, contentBytes, problems: problems.length }
   workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, ...facts })
 }

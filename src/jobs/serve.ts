@@ -2,8 +2,8 @@
 // else; what it asks is done by the same local ends that a run on this machine uses, under the share's own rules.
 // When the session ends, for whatever reason, the end is closed, and what landed stays landed.
 
-import { joinDigests, splitDigests } from '../core/digests.ts'
 import { join } from 'node:path'
+import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
@@ -11,12 +11,12 @@ import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { decodeWants } from '../disk/wants.ts'
 import { asFailure, Failure } from '../std/failure.ts'
-import { type OpenAnswer, type OpenRequest } from '../wire/messages.ts'
+import type { OpenAnswer, OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import type { StreamHandler } from '../wire/streams.ts'
-import { payloadHeadroomBytes } from './endpoint.ts'
 import { answerCall, type CallHandlers, type CallInput } from './bulk.ts'
+import { payloadHeadroomBytes } from './endpoint.ts'
 import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
 import { packStream } from './remote.ts'
 import { loadShares, type Share, shareFor } from './shares.ts'
@@ -193,7 +193,9 @@ export class Served {
         return summary === undefined ? {} : { summary }
       },
       listings: async ({ paths }) => await this.#listings(paths),
-      digests: async ({ files, fresh }) => ({ digests: joinDigests(await this.#mustEnd().digests(decodeWants(files), fresh)) }),
+      digests: async ({ files, fresh }) => ({
+        digests: joinDigests(await this.#mustEnd().digests(decodeWants(files), fresh)),
+      }),
       begin: async ({ limitKind, limitValue, ...rest }) => {
         await this.#mustTarget().begin({ ...rest, limit: limitOf(limitKind, limitValue) })
         return {}

@@ -77,7 +77,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   async begin(totals: PlanTotals): Promise<void> {
-    if (this.#own < 0 || this.#totals !== undefined) throw new Failure('protocol-broken', 'this target can begin nothing now')
+    if (this.#own < 0 || this.#totals !== undefined)
+      throw new Failure('protocol-broken', 'this target can begin nothing now')
     this.#checkLease()
     const entries = await this.#entries()
     const halt = totals.released ? undefined : inspect({ ...totals, rightEntries: entries }, totals.limit)
@@ -121,7 +122,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   async stage(batch: number, bytes: Uint8Array): Promise<Needs> {
     this.#mustBegin()
-    if (batch < this.#nextToLand || this.#batches.has(batch)) throw new Failure('protocol-broken', 'a batch was staged twice')
+    if (batch < this.#nextToLand || this.#batches.has(batch))
+      throw new Failure('protocol-broken', 'a batch was staged twice')
     this.#batches.set(batch, { landing: nextSeatId(), seat: batch, isOpen: false, written: undefined })
     const staged = await this.treeSeat.run('stage', { tree: this.tree, batch, bytes })
     this.#weigh(staged)

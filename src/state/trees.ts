@@ -5,11 +5,11 @@
 // run a full look, and no more.
 
 import type { RelPath } from '../core/path.ts'
+import { decodeShelf, encodeShelf, shelfOf } from '../core/shelf.ts'
 import type { StoredDirectory } from '../core/tree.ts'
 import { assert } from '../std/assert.ts'
 import type { State } from './open.ts'
 import { bytesIn, isUnsound, numberIn, textIn } from './row.ts'
-import { decodeShelf, encodeShelf, shelfOf } from '../core/shelf.ts'
 
 /** What `Tree.takeChanges` gives: all that differs from what was loaded or saved last. */
 export type TreeChanges = { readonly put: readonly StoredDirectory[]; readonly removed: readonly RelPath[] }

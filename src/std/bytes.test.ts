@@ -3,7 +3,17 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { check, mutated } from '../../test/world/trees.ts'
 import { Bug } from './assert.ts'
-import { ByteReader, ByteWriter, compareBytes, concatBytes, decodeName, equalBytes, fromUtf8, hex, utf8 } from './bytes.ts'
+import {
+  ByteReader,
+  ByteWriter,
+  compareBytes,
+  concatBytes,
+  decodeName,
+  equalBytes,
+  fromUtf8,
+  hex,
+  utf8,
+} from './bytes.ts'
 import { Failure } from './failure.ts'
 
 const someBytes = fc.uint8Array({ maxLength: 40 })
@@ -49,12 +59,16 @@ describe('bytes', () => {
       assert.equal(decodeName(bytes, 0, bytes.length), undefined)
     }
     // A byte order mark is a character of the name like any other, and so is U+FFFD.
-    for (const text of ['\ufeffa', '\ufffd', 'ä', 'a\0b']) assert.equal(decodeName(utf8(`x${text}y`), 1, utf8(text).length + 1), text)
+    for (const text of ['\ufeffa', '\ufffd', 'ä', 'a\0b'])
+      assert.equal(decodeName(utf8(`x${text}y`), 1, utf8(text).length + 1), text)
   })
 })
 
 describe('writer and reader', () => {
-  type Value = readonly [kind: 'u8' | 'u16' | 'u32' | 'varint' | 'u64' | 'i64' | 'block' | 'text', value: number | bigint | Uint8Array | string]
+  type Value = readonly [
+    kind: 'u8' | 'u16' | 'u32' | 'varint' | 'u64' | 'i64' | 'block' | 'text',
+    value: number | bigint | Uint8Array | string,
+  ]
   const someValue: fc.Arbitrary<Value> = fc.oneof(
     fc.tuple(fc.constant('u8' as const), fc.nat(0xff)),
     fc.tuple(fc.constant('u16' as const), fc.nat(0xffff)),
@@ -76,7 +90,8 @@ describe('writer and reader', () => {
         const padded = concatBytes([utf8('xyz'), bytes, utf8('more')])
         const reader = new ByteReader(padded, 3, 3 + bytes.length)
         for (const [kind, value] of values) {
-          const back = kind === 'block' ? reader.block(1000).slice() : kind === 'text' ? reader.text(4000) : reader[kind]()
+          const back =
+            kind === 'block' ? reader.block(1000).slice() : kind === 'text' ? reader.text(4000) : reader[kind]()
           assert.deepEqual(back, value)
         }
         reader.end()
@@ -97,7 +112,13 @@ describe('writer and reader', () => {
     assert.equal(varint(0).varint(), 0)
     assert.equal(varint(0x80, 1).varint(), 128)
     assert.equal(varint(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f).varint(), Number.MAX_SAFE_INTEGER)
-    for (const bad of [[0x80], [0x80, 0], [0xff, 0x80, 0x00], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x10], new Array<number>(9).fill(0x81)]) {
+    for (const bad of [
+      [0x80],
+      [0x80, 0],
+      [0xff, 0x80, 0x00],
+      [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x10],
+      new Array<number>(9).fill(0x81),
+    ]) {
       broken(() => varint(...bad).varint())
     }
     assert.equal(varint(10).varint(10), 10)
@@ -130,7 +151,16 @@ describe('writer and reader', () => {
         const reader = new ByteReader(bytes)
         try {
           for (const kind of kinds) {
-            const calls = [() => reader.u8(), () => reader.u16(), () => reader.u32(), () => reader.u64(), () => reader.i64(), () => reader.varint(), () => reader.block(50), () => reader.text(50)]
+            const calls = [
+              () => reader.u8(),
+              () => reader.u16(),
+              () => reader.u32(),
+              () => reader.u64(),
+              () => reader.i64(),
+              () => reader.varint(),
+              () => reader.block(50),
+              () => reader.text(50),
+            ]
             calls[kind]?.()
             assert.ok(reader.offset <= bytes.length)
           }

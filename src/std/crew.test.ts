@@ -35,7 +35,10 @@ describe('crew', () => {
     const seat = first(open())
     await assert.rejects(seat.run('fail', {}), (error) => {
       assert.ok(error instanceof Failure)
-      assert.deepEqual([error.code, error.message, error.hint, error.retry], ['target-full', 'there is no space', 'free some', 'after-user'])
+      assert.deepEqual(
+        [error.code, error.message, error.hint, error.retry],
+        ['target-full', 'there is no space', 'free some', 'after-user'],
+      )
       return true
     })
     await assert.rejects(seat.run('bug', {}), (error) => error instanceof Bug && /a mistake/.test(error.message))
@@ -52,7 +55,7 @@ describe('crew', () => {
     const copied = new Uint8Array(1000)
     assert.equal(await seat.run('length', { bytes: copied }), 1000)
     assert.equal(copied.length, 1000)
-    assert.deepEqual((await seat.run('give', { length: 3 })), Uint8Array.from([7, 7, 7]))
+    assert.deepEqual(await seat.run('give', { length: 3 }), Uint8Array.from([7, 7, 7]))
   })
 
   it('refuses what can not be sent, and is none the worse for it', async () => {
@@ -65,7 +68,10 @@ describe('crew', () => {
     const seat = first(open())
     const underWay = [seat.run('leave', {}), seat.run('echo', { value: 1 })]
     const ended = await Promise.allSettled(underWay)
-    assert.deepEqual(ended.map(({ status }) => status), ['rejected', 'rejected'])
+    assert.deepEqual(
+      ended.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    )
     await assert.rejects(seat.run('echo', { value: 1 }))
   })
 
@@ -94,7 +100,7 @@ describe('crew', () => {
       await seat.run('echo', { value: 1 })
       await seat.run('echo', { value: () => 1 }).catch(() => {})
       process.stdout.write('done')`
-    const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script]
+    const args = ['--disable-warning=ExperimentalWarning', '-e', script]
     assert.equal(execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 }), 'done')
   })
 })

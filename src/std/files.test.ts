@@ -1,12 +1,33 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { fromUtf8, utf8 } from './bytes.ts'
 import { Failure } from './failure.ts'
-import { appendOwnFile, createOwnFile, ensureOwnDirectory, moveOwnFile, ownFileMode, readOwnFile, removeOwnFile, removeOwnTree, writeOwnFile } from './files.ts'
+import {
+  appendOwnFile,
+  createOwnFile,
+  ensureOwnDirectory,
+  moveOwnFile,
+  ownFileMode,
+  readOwnFile,
+  removeOwnFile,
+  removeOwnTree,
+  writeOwnFile,
+} from './files.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-files-'))
 after(() => rmSync(home, { recursive: true, force: true }))

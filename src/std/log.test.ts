@@ -62,7 +62,9 @@ describe('log', () => {
     assert.deepEqual(linesOf(join(directory, '2026-11-21-sync.jsonl')), [
       { time: '2026-11-21T23:59:59.500Z', action: 'run-start', runId: 'r', dryRun: false, count: 3 },
     ])
-    assert.deepEqual(linesOf(join(directory, '2026-11-22-sync.jsonl')), [{ time: '2026-11-22T00:00:00.500Z', action: 'run-end' }])
+    assert.deepEqual(linesOf(join(directory, '2026-11-22-sync.jsonl')), [
+      { time: '2026-11-22T00:00:00.500Z', action: 'run-end' },
+    ])
     assert.equal(lstatSync(join(directory, '2026-11-21-sync.jsonl')).mode & 0o777, 0o600)
     assert.equal(lstatSync(directory).mode & 0o777, 0o700)
     assert.equal(clock.timers, 0)
@@ -71,12 +73,30 @@ describe('log', () => {
   it('keeps a line a line, whatever a name holds', () => {
     const directory = fresh()
     const log = openLog({ directory, role: 'sync', clock: handClock() })
-    const evil = ['a\nb', 'a\r\n{"action":"deleted"}', '\u001b[2J\u0007', '\u009b31m', '\u202egnp.exe', '\u2028\u2029', '\u061c\u200e\u2066', '\ufeff', '"\\', '\ud800', '\u007f']
+    const evil = [
+      'a\nb',
+      'a\r\n{"action":"deleted"}',
+      '\u001b[2J\u0007',
+      '\u009b31m',
+      '\u202egnp.exe',
+      '\u2028\u2029',
+      '\u061c\u200e\u2066',
+      '\ufeff',
+      '"\\',
+      '\ud800',
+      '\u007f',
+    ]
     for (const path of evil) log.note('problem', { path })
     log.flush()
     const text = readFileSync(join(directory, '2026-11-21-sync.jsonl'), 'utf8')
-    assert.doesNotMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/)
-    assert.deepEqual(linesOf(join(directory, '2026-11-21-sync.jsonl')).map(({ path }) => path), evil)
+    assert.doesNotMatch(
+      text,
+      /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/,
+    )
+    assert.deepEqual(
+      linesOf(join(directory, '2026-11-21-sync.jsonl')).map(({ path }) => path),
+      evil,
+    )
   })
 
   it('writes in batches, and long lines whole', () => {
@@ -86,12 +106,20 @@ describe('log', () => {
     const names = Array.from({ length: 1000 }, (_, i) => `${'n'.repeat(250)}${i}`).join('/')
     log.note('file-received', { names })
     const path = join(directory, '2026-11-21-serve.jsonl')
-    assert.deepEqual(linesOf(path).map((line) => line['names']), [names])
+    assert.deepEqual(
+      linesOf(path).map((line) => line['names']),
+      [names],
+    )
     for (let i = 0; i < 500; i++) log.note('tick', { i })
     assert.equal(linesOf(path).length, 1)
     assert.equal(clock.timers, 1)
     clock.fire()
-    assert.deepEqual(linesOf(path).slice(1).map((line) => line['i']), Array.from({ length: 500 }, (_, i) => i))
+    assert.deepEqual(
+      linesOf(path)
+        .slice(1)
+        .map((line) => line['i']),
+      Array.from({ length: 500 }, (_, i) => i),
+    )
   })
 
   it('never stops a run because it can not be written; what was lost is told once it can', () => {
@@ -108,7 +136,10 @@ describe('log', () => {
     log.note('third')
     log.flush()
     const lines = linesOf(join(directory, '2026-11-21-sync.jsonl'))
-    assert.deepEqual(lines.map(({ action }) => action), ['lines-lost', 'third'])
+    assert.deepEqual(
+      lines.map(({ action }) => action),
+      ['lines-lost', 'third'],
+    )
     assert.equal(lines[0]?.['count'], 30_002)
     log.note('fourth')
     log.flush()

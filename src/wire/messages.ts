@@ -2,7 +2,19 @@
 // wants and digests travel inside as the flat bytes that core and disk define, and are checked there. A change of any
 // schema changes `messagesText`, whose digest a test holds against WIRE_VERSION.
 
-import { bytes, describeSchema, flag, int64, list, type Of, optional, record, type Schema, text, uint } from './schema.ts'
+import {
+  bytes,
+  describeSchema,
+  flag,
+  int64,
+  list,
+  type Of,
+  optional,
+  record,
+  type Schema,
+  text,
+  uint,
+} from './schema.ts'
 
 const pathBytes = 4096
 const countMax = Number.MAX_SAFE_INTEGER

@@ -18,8 +18,16 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { mtimeSecondsOf, sizeOf, statErrno, statInodeLow, statMode, statMtimeNs, statWidth } from '../../src/core/stat.ts'
-import { EntryTable, errno, errnoName, type Sys } from '../../src/disk/sys.ts'
+import {
+  mtimeSecondsOf,
+  sizeOf,
+  statErrno,
+  statInodeLow,
+  statMode,
+  statMtimeNs,
+  statWidth,
+} from '../../src/core/stat.ts'
+import { EntryTable, type errno, errnoName, type Sys } from '../../src/disk/sys.ts'
 import { openLinuxSys } from '../../src/disk/sys-linux.ts'
 import { openPortableSys } from '../../src/disk/sys-portable.ts'
 import { utf8 } from '../../src/std/bytes.ts'
@@ -403,7 +411,12 @@ for (const open of forms) {
         const code = sys.openDirectory(root, utf8(place))
         const told = code < 0 ? errnoName(code) : 'opened'
         // An absolute path may also be looked for below the directory.
-        assert.ok(refusals.includes(told) || (place.startsWith('/') && told === 'ENOENT') || (place === '/' && told === 'opened'), `${place}: ${told}`)
+        assert.ok(
+          refusals.includes(told) ||
+            (place.startsWith('/') && told === 'ENOENT') ||
+            (place === '/' && told === 'opened'),
+          `${place}: ${told}`,
+        )
         if (code >= 0) {
           assert.deepEqual(namesIn(code), ['dangling', 'l', 'lf'])
           sys.close(code)

@@ -9,11 +9,11 @@ import { sizeOf, statWidth } from '../../src/core/stat.ts'
 import { Tree } from '../../src/core/tree.ts'
 import type { View } from '../../src/core/view.ts'
 import { Apply, type Displaced, dropDisplaced, type LandCounts } from '../../src/disk/apply.ts'
+import { digestFile } from '../../src/disk/content.ts'
 import { finishDirectory, renameDirectory } from '../../src/disk/directories.ts'
 import { clearJournal, type Displacement, writeJournal } from '../../src/disk/journal.ts'
 import { Landing } from '../../src/disk/landing.ts'
 import { openSource, openTarget, type Root } from '../../src/disk/root.ts'
-import { digestFile } from '../../src/disk/content.ts'
 import { rescanDirectories, type ScanReport, scanRoot } from '../../src/disk/scan.ts'
 import { Stager } from '../../src/disk/stage.ts'
 import { Supply } from '../../src/disk/supply.ts'
@@ -81,7 +81,12 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
   const targetTree = options.before?.targetTree ?? newTree()
   const scan = scanRoot(sourceSys, source.handle, sourceTree, { overrides: [], ignoreFiles }, nowMs)
   scanRoot(sys, target.handle, targetTree, { overrides: [], ignoreFiles: [] }, nowMs)
-  const view: View = { modeMask: options.modeMask ?? 0o777, timeGrainNs: sys.timeGrainNs, overrides: [], texts: scan.texts }
+  const view: View = {
+    modeMask: options.modeMask ?? 0o777,
+    timeGrainNs: sys.timeGrainNs,
+    overrides: [],
+    texts: scan.texts,
+  }
   sourceTree.setView(view, JSON.stringify(view))
   targetTree.setView(view, JSON.stringify(view))
   options.scanned?.()
@@ -216,7 +221,15 @@ function endOf(sys: Sys, root: Root, tree: Tree): End {
     return digest
   }
   return {
-    facts: { machine: 't', path: root.path, rootId: root.id, traits: root.traits, empty: root.empty, nowMs: 0, recovered: [] },
+    facts: {
+      machine: 't',
+      path: root.path,
+      rootId: root.id,
+      traits: root.traits,
+      empty: root.empty,
+      nowMs: 0,
+      recovered: [],
+    },
     scan: unused,
     view: unused,
     close: unused,

@@ -16,7 +16,11 @@ export const later = (): number => Date.now() + 1e9
 const noRules: ScanRules = { overrides: [], ignoreFiles: [] }
 const real = systemSys()
 
-export type Scanned = { readonly path: string; readonly tree: Tree; scan(change?: { sys?: Sys; rules?: ScanRules; nowMs?: () => number }): ScanReport }
+export type Scanned = {
+  readonly path: string
+  readonly tree: Tree
+  scan(change?: { sys?: Sys; rules?: ScanRules; nowMs?: () => number }): ScanReport
+}
 
 /** Plants a folder at `path` and gives it a tree of its own. */
 export function scanned(path: string, folder: Folder): Scanned {

@@ -1,7 +1,18 @@
 // Small folders for tests of disk: planted from a table, and read back as a table. One entry a path: text is a file's
 // content, `{}` a directory, `{ link }` a symlink, `{ text, mode, mtimeMs }` a file told exactly. For tests only.
 
-import { chmodSync, existsSync, lstatSync, lutimesSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 
 export type Planted =

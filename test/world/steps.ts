@@ -19,7 +19,10 @@ export function fileEntry(name: string, sizeBytes: number, change: Partial<Entry
 }
 
 export function create(name: string, text: string, change: Partial<Entry> = {}, from?: string): Step {
-  const moved = from === undefined ? { from: undefined, digest: undefined } : { from: from as RelPath, digest: digestOf(utf8(text)) }
+  const moved =
+    from === undefined
+      ? { from: undefined, digest: undefined }
+      : { from: from as RelPath, digest: digestOf(utf8(text)) }
   return { action: 'create', entry: fileEntry(name, utf8(text).length, change), ...moved }
 }
 
@@ -47,16 +50,18 @@ export type Piece = {
 
 /** Records side by side; by default each is a whole file with its right digest. */
 export function pack(...pieces: readonly Piece[]): Uint8Array {
-  const parts = pieces.map(({ number, text, flags = flagFirst | flagLast, sizeBytes, digest, mode = 0o644, whole = text }) => {
-    const content = utf8(text)
-    const bytes = new Uint8Array(recordHeadBytes + content.length)
-    const failed = (flags & flagFailed) !== 0
-    const facts = { number, flags, code: failed ? ('vanished' as const) : undefined, mode, ...stepTime }
-    const size = sizeBytes ?? utf8(whole).length
-    putRecordHead(new DataView(bytes.buffer), 0, { ...facts, sizeBytes: size, length: content.length })
-    bytes.set(digest ?? digestOf(utf8(whole)), 32)
-    bytes.set(content, recordHeadBytes)
-    return bytes
-  })
+  const parts = pieces.map(
+    ({ number, text, flags = flagFirst | flagLast, sizeBytes, digest, mode = 0o644, whole = text }) => {
+      const content = utf8(text)
+      const bytes = new Uint8Array(recordHeadBytes + content.length)
+      const failed = (flags & flagFailed) !== 0
+      const facts = { number, flags, code: failed ? ('vanished' as const) : undefined, mode, ...stepTime }
+      const size = sizeBytes ?? utf8(whole).length
+      putRecordHead(new DataView(bytes.buffer), 0, { ...facts, sizeBytes: size, length: content.length })
+      bytes.set(digest ?? digestOf(utf8(whole)), 32)
+      bytes.set(content, recordHeadBytes)
+      return bytes
+    },
+  )
   return concatBytes(parts)
 }
