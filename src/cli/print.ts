@@ -20,9 +20,8 @@ export type Style = {
 
 /** Text from elsewhere, made safe for a terminal: C0, C1 and bidi controls become visible. */
 export function safeText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this replaces
   return escapeControls(showName(text)).replace(
-    /[\u0000-\u001f]/g,
+    /\p{Cc}/gu,
     (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
   )
 }

@@ -8,7 +8,7 @@ import { statWidth } from '../core/stat.ts'
 import type { StoredDirectory } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
 import type { Landing, StagedSection, StagedStep } from './landing.ts'
-import { isRacy } from './scan.ts'
+import { isRacy } from './racy.ts'
 
 /** The directory as a scan would find it, digests included. Steps that were not written are not in it. */
 export function builtDirectory(landing: Landing, section: StagedSection, own: Own, nowMs: number): StoredDirectory {

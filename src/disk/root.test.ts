@@ -1,3 +1,5 @@
+// Roots: who they are, what they can hold, who keeps others out, and what is refused untouched.
+
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -11,7 +11,6 @@ import {
   editShift,
   flagBadName,
   flagRacy,
-  type Own,
   type RecordRow,
   rebuildRecord,
   recordRow,
@@ -20,7 +19,6 @@ import {
   sameSignature,
   sameTypeSizeTime,
   sizeOf,
-  statCtimeNs,
   statCtimeSeconds,
   statErrno,
   statMode,
@@ -33,11 +31,11 @@ import {
 import type { Tree } from '../core/tree.ts'
 import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import { digestFile } from './content.ts'
+import { Lineage } from './lineage.ts'
 import { ownFacts } from './own.ts'
+import { isRacy } from './racy.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
-/** A signature this close to the file's own ctime can hide a later write behind the same time stamp. */
-export const racyMs = 20
 const ignoreFileMaxBytes = 1 << 20
 const depthMax = 1000
 
@@ -76,8 +74,7 @@ type Scan = {
   readonly problems: Problem[]
   readonly texts: IgnoreText[]
   entries: number
-  /** Directories known from before by inode, made when first asked for. */
-  lineage: Map<string, RelPath> | undefined
+  readonly lineage: Lineage
 }
 
 /** Scans the whole root into `tree`. Throws nothing for a path that can't be read: that is a problem. */
@@ -91,7 +88,7 @@ export function scanRoot(sys: Sys, root: number, tree: Tree, rules: ScanRules, n
     if (scanDirectory(scan, visit, true) !== 0) continue
     if (!before.delete(visit.path)) fresh.push(visit.path)
   }
-  const moves = before.size > 0 ? findMoves(scan, before, fresh) : []
+  const moves = before.size > 0 ? scan.lineage.moves(before, fresh) : []
   for (const path of before) tree.remove(path)
   scan.texts.sort((a, b) => (a.directory < b.directory ? -1 : a.directory > b.directory ? 1 : 0))
   return { entries: scan.entries, problems: scan.problems, texts: scan.texts, moves }
@@ -135,7 +132,7 @@ function startScan(sys: Sys, root: number, tree: Tree, rules: ScanRules, nowMs: 
     problems: [],
     texts: [],
     entries: 0,
-    lineage: undefined,
+    lineage: new Lineage(tree),
   }
 }
 
@@ -174,7 +171,7 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   scan.entries += order.length
   const own = ownFacts(sys, handle)
   if (!same) {
-    const rows = buildRows(scan, handle, visit.path, before ?? formerRecord(scan, own), order, nowMs)
+    const rows = buildRows(scan, handle, visit.path, before ?? scan.lineage.former(own), order, nowMs)
     tree.put(visit.path, buildRecord(rows, own), false)
   } else if (before.own.mtimeSeconds !== own.mtimeSeconds || before.own.mtimeNs !== own.mtimeNs) {
     tree.put(visit.path, rebuildRecord(before, { own }), true)
@@ -378,11 +375,6 @@ function fileContent(
   return { flags: (equalBytes(digest, known.digest) ? edits : edits + 1) << editShift, digest }
 }
 
-export function isRacy(stats: Uint32Array, at: number, nowMs: number): boolean {
-  const ctimeMs = (stats[at + statCtimeSeconds] as number) * 1000 + (stats[at + statCtimeNs] as number) / 1e6
-  return nowMs - ctimeMs < racyMs
-}
-
 /**
  * The rules in force within this directory, its own ignore files included. Undefined where one of these can't be read:
  * then nothing tells what is ignored here, and everything must be left alone.
@@ -443,40 +435,4 @@ function pushDirectories(scan: Scan, visit: Visit, scope: IgnoreScope, deep: boo
       depth: visit.depth + 1,
     })
   }
-}
-
-/** What a directory held when it lay elsewhere: its digests are worth carrying over. */
-function formerRecord(scan: Scan, own: Own): DirectoryRecord | undefined {
-  const from = lineageOf(scan).get(inodeKey(own))
-  return from === undefined ? undefined : scan.tree.record(from)
-}
-
-function lineageOf(scan: Scan): Map<string, RelPath> {
-  if (scan.lineage === undefined) {
-    scan.lineage = new Map()
-    for (const path of scan.tree.paths()) {
-      const record = scan.tree.record(path)
-      if (record !== undefined) scan.lineage.set(inodeKey(record.own), path)
-    }
-  }
-  return scan.lineage
-}
-
-function inodeKey(own: Own): string {
-  return `${own.inodeHigh}.${own.inodeLow}`
-}
-
-/** Pairs vanished directories with new ones of the same inode. */
-function findMoves(
-  scan: Scan,
-  gone: ReadonlySet<RelPath>,
-  fresh: readonly RelPath[],
-): { from: RelPath; to: RelPath }[] {
-  const moves: { from: RelPath; to: RelPath }[] = []
-  for (const to of fresh) {
-    const record = scan.tree.record(to)
-    const from = record === undefined ? undefined : lineageOf(scan).get(inodeKey(record.own))
-    if (from !== undefined && gone.has(from)) moves.push({ from, to })
-  }
-  return moves
 }

@@ -19,7 +19,7 @@ import { utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { LearnedWriter } from './learned.ts'
 import { flagFailed, flagFirst, flagLast, putRecordHead, recordHeadBytes } from './pack.ts'
-import { isRacy, racyMs } from './scan.ts'
+import { isRacy, racyMs } from './racy.ts'
 import { errno, type Sys } from './sys.ts'
 import type { WantedDirectory } from './wants.ts'
 

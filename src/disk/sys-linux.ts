@@ -127,22 +127,7 @@ export function openLinuxSys(): Sys {
     scratch[offset + name.length] = 0
     return true
   }
-  const takeStatx = (into: Uint32Array, row: number): void => {
-    const at = row * statWidth
-    // Words of struct statx; both supported processors are little endian.
-    into[at + statMode] = (statx[7] as number) & 0xffff
-    into[at + statInodeLow] = statx[8] as number
-    into[at + statInodeHigh] = statx[9] as number
-    into[at + statSizeLow] = statx[10] as number
-    into[at + statSizeHigh] = statx[11] as number
-    into[at + statCtimeSeconds] = statx[24] as number
-    into[at + statCtimeNs] = statx[26] as number
-    into[at + statMtimeSeconds] = statx[28] as number
-    into[at + statMtimeSecondsHigh] = statx[29] as number
-    into[at + statMtimeNs] = statx[30] as number
-    into[at + statDevice] = ((statx[34] as number) << 20) | (statx[35] as number)
-    into[at + statErrno] = 0
-  }
+  const takeStatx = (into: Uint32Array, row: number): void => putStatx(statx, into, row)
   const putTimes = (seconds: number, ns: number): void => {
     for (const at of [0, 16]) {
       times.setBigInt64(at, BigInt(seconds), true)
@@ -265,6 +250,23 @@ export function openLinuxSys(): Sys {
       }),
     syncFileSystem: (handle) => settle(libc.syncfs(handle)),
   }
+}
+
+/** The row of what statx said, by its words; both supported processors are little endian. */
+function putStatx(statx: Uint32Array, into: Uint32Array, row: number): void {
+  const at = row * statWidth
+  into[at + statMode] = (statx[7] as number) & 0xffff
+  into[at + statInodeLow] = statx[8] as number
+  into[at + statInodeHigh] = statx[9] as number
+  into[at + statSizeLow] = statx[10] as number
+  into[at + statSizeHigh] = statx[11] as number
+  into[at + statCtimeSeconds] = statx[24] as number
+  into[at + statCtimeNs] = statx[26] as number
+  into[at + statMtimeSeconds] = statx[28] as number
+  into[at + statMtimeSecondsHigh] = statx[29] as number
+  into[at + statMtimeNs] = statx[30] as number
+  into[at + statDevice] = ((statx[34] as number) << 20) | (statx[35] as number)
+  into[at + statErrno] = 0
 }
 
 function dotAt(scratch: Uint8Array, pointer: Pointer): Pointer {

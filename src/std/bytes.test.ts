@@ -1,3 +1,5 @@
+// Bytes: order, names, and encodings that end where they should.
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

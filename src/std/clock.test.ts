@@ -1,3 +1,5 @@
+// The clock: waiting, and what cancels it.
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { blockMs, dayOf, isoTime, systemClock } from './clock.ts'

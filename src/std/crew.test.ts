@@ -1,3 +1,5 @@
+// The crew: order in a seat, failures as they were thrown, buffers that are given away.
+
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { after, describe, it } from 'node:test'

@@ -1,6 +1,6 @@
 // The one worker pool. A crew has seats; a seat is a thread that keeps its own state, so work that belongs together is
 // given to one seat and runs there in order. Tasks are named functions of one module; they are synchronous and take a
-// bounded piece of work at a time, so that no seat ever waits for another. The inline form runs them in this thread.
+// bounded piece of work at a time, so that no seat ever waits for another.
 
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
@@ -100,7 +100,14 @@ function openSeat<Tasks extends TaskTable>(module: URL): Seat<Tasks> & { end(): 
         if (waiting.size === 0) worker.ref()
         const id = ++lastId
         waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
-        worker.postMessage({ id, name, input } satisfies CrewRequest, transfer === undefined ? [] : [...transfer])
+        try {
+          worker.postMessage({ id, name, input } satisfies CrewRequest, transfer === undefined ? [] : [...transfer])
+        } catch (error) {
+          // Never sent, so never answered: nothing waits for it, and nothing may keep the process alive for it.
+          waiting.delete(id)
+          if (waiting.size === 0) worker.unref()
+          reject(error)
+        }
       })
     },
     async end() {

@@ -1,3 +1,5 @@
+// Our own files: whole or not at all, never through a link.
+
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import {

@@ -1,3 +1,5 @@
+// The log: a line is a line, whatever is in it.
+
 import assert from 'node:assert/strict'
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

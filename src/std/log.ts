@@ -9,7 +9,7 @@ import { appendOwnFile, ensureOwnDirectory } from './files.ts'
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>
 
 export interface Log {
-  /** Records that `action` happened. Lines are written in batches; `flush` writes what is left. */
+  /** Records that `action` happened. Lines are written in batches; `flush` writes what is left. Neither ever throws. */
   note(action: string, fields?: LogFields): void
   flush(): void
 }
@@ -17,7 +17,7 @@ export interface Log {
 /** Escapes what JSON leaves alone but a terminal or a log reader might obey: C1 controls, bidi and line separators. */
 export function escapeControls(text: string): string {
   return text.replace(
-    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }
@@ -31,23 +31,35 @@ export function openLog(options: { directory: string; role: string; clock: Clock
   let pending = ''
   let day = ''
   let timer: { cancel(): void } | undefined
+  let lines = 0
+  let lost = 0
+  const lineOf = (action: string, fields: LogFields): string =>
+    `${escapeControls(JSON.stringify({ time: isoTime(clock.nowMs()), action, ...fields }))}\n`
   const flush = (): void => {
     timer?.cancel()
     timer = undefined
     if (pending === '') return
-    ensureOwnDirectory(directory, 0o700)
-    appendOwnFile(join(directory, `${day}-${role}.jsonl`), pending)
+    try {
+      ensureOwnDirectory(directory, 0o700)
+      const told = lost === 0 ? '' : lineOf('lines-lost', { count: lost })
+      appendOwnFile(join(directory, `${day}-${role}.jsonl`), `${told}${pending}`)
+      lost = 0
+    } catch {
+      // A full disk, or one that is gone: no reason to stop a run, and nowhere to say so but here, later.
+      lost += lines
+    }
     pending = ''
+    lines = 0
   }
   return {
     note(action, fields = {}) {
-      const now = clock.nowMs()
-      const today = dayOf(now)
+      const today = dayOf(clock.nowMs())
       if (today !== day) {
         flush()
         day = today
       }
-      pending += `${escapeControls(JSON.stringify({ time: isoTime(now), action, ...fields }))}\n`
+      pending += lineOf(action, fields)
+      lines++
       if (pending.length > flushBytes) flush()
       else timer ??= clock.timer(flushDelayMs, flush)
     },

@@ -4,7 +4,7 @@
 // and reads what they print, log and leave on disk.
 
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -102,6 +102,8 @@ export class World {
       await closed
     })
     await Promise.all(closing)
+    // Tests seal folders, and only root can remove what lies in them as it is.
+    spawnSync('chmod', ['-R', 'u+rwX', this.directory])
     rmSync(this.directory, { recursive: true, force: true })
   }
 }
