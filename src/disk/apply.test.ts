@@ -130,6 +130,18 @@ for (const open of forms) {
       assert.deepEqual(facts(folders.target), facts(folders.source))
     })
 
+    it('syncs each file and each built directory of a small run before it gets its name', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { 'd/f': 'f', g: 'g' })
+      const sys = new FaultySys(real)
+      await run(folders, { sys, syncEach: true })
+      const place = (line: RegExp): number => sys.trail.findIndex((made) => line.test(made))
+      const [written, named] = [place(/^createFile f$/), place(/^renameNoReplace s\w+ d$/)]
+      assert.ok(written >= 0 && named > written, sys.trail.join('\n'))
+      assert.equal(sys.trail[named - 1], 'syncHandle')
+      assert.ok(sys.trail.slice(written, named).filter((line) => line === 'syncHandle').length >= 2)
+    })
+
     it('copies a content that the target has, and verifies it', async () => {
       const folders = twoFolders()
       plant(folders.source, { 'a/one': 'x'.repeat(70_000) })

@@ -360,12 +360,11 @@ function fileContent(
   if (known === undefined || !sameTypeSizeTime(stats, at, known.stats, known.at)) return { flags: 0, digest: undefined }
   const edits = known.flags >>> editShift
   const racy = (known.flags & flagRacy) !== 0
-  if (!racy && sameSignature(stats, at, known.stats, known.at)) {
-    return { flags: edits << editShift, digest: known.digest }
-  }
+  const same = sameSignature(stats, at, known.stats, known.at)
+  if (same && (!racy || known.digest === undefined)) return { flags: edits << editShift, digest: known.digest }
   if (known.digest === undefined) {
     // Nobody knows what it was. A change of mode explains a moved ctime; anything else may hide an edit.
-    const isExplained = !racy && stats[at + statMode] !== known.stats[known.at + statMode]
+    const isExplained = stats[at + statMode] !== known.stats[known.at + statMode]
     return { flags: (isExplained ? edits : edits + 1) << editShift, digest: undefined }
   }
   // Size and mtime say "same", something else moved: only the content can tell.

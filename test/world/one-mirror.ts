@@ -13,6 +13,7 @@ import { digestFile } from '../../src/disk/content.ts'
 import { finishDirectory, renameDirectory } from '../../src/disk/directories.ts'
 import { clearJournal, type Displacement, writeJournal } from '../../src/disk/journal.ts'
 import { Landing } from '../../src/disk/landing.ts'
+import { applyLearned } from '../../src/disk/learned.ts'
 import { openSource, openTarget, type Root } from '../../src/disk/root.ts'
 import { rescanDirectories, type ScanReport, scanRoot } from '../../src/disk/scan.ts'
 import { Stager } from '../../src/disk/stage.ts'
@@ -34,6 +35,7 @@ export type MirrorOptions = {
   readonly ignoreFiles?: readonly string[]
   readonly syncEach?: boolean
   readonly modeMask?: number
+  /** Years from now unless given: nothing is young enough to be looked at again. */
   readonly nowMs?: () => number
   /** Both roots were scanned. */
   scanned?(): void
@@ -54,6 +56,9 @@ export type Mirrored = {
   readonly problems: Problem[]
   readonly recovered: Root['recovered']
 }
+
+/** Years later than anything that a test plants. */
+export const later = (): number => Date.now() + 1e12
 
 export function newTree(): Tree {
   return new Tree([], '', (listing) => domainDigest('listing 1', listing))
@@ -76,7 +81,7 @@ export async function mirror(options: MirrorOptions): Promise<Mirrored> {
 }
 
 async function run(options: MirrorOptions, source: Root, target: Root): Promise<Mirrored> {
-  const { sys, sourceSys = sys, ignoreFiles = [], nowMs = Date.now } = options
+  const { sys, sourceSys = sys, ignoreFiles = [], nowMs = later } = options
   const sourceTree = options.before?.sourceTree ?? newTree()
   const targetTree = options.before?.targetTree ?? newTree()
   const scan = scanRoot(sourceSys, source.handle, sourceTree, { overrides: [], ignoreFiles }, nowMs)
@@ -122,7 +127,7 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
     const landing = new Landing(sys, handlesOf(target), staged.order, process.umask())
     landings.push(landing)
     landing.begin()
-    carry(landing, sourceSys, source, staged.wants)
+    applyLearned(sourceTree, carry(landing, sourceSys, source, staged.wants, nowMs), false)
   }
   options.written?.()
   land(options, target, landings, heads, mirrored)
@@ -133,25 +138,27 @@ function handlesOf(target: Root): { root: number; staging: number; own: number }
   return { root: target.handle, staging: target.own?.staging ?? -1, own: target.own?.handle ?? -1 }
 }
 
-/** Reads what is wanted and writes it, in as many rounds as jobs would. */
-function carry(landing: Landing, sys: Sys, source: Root, wants: Uint8Array): void {
+/** Reads what is wanted and writes it, in as many rounds as jobs would. What reading taught. */
+function carry(landing: Landing, sys: Sys, source: Root, wants: Uint8Array, nowMs: () => number): Uint8Array[] {
+  const learned: Uint8Array[] = []
   for (let round = 1; ; round++) {
-    const supply = new Supply(sys, source.handle, decodeWants(wants))
+    const supply = new Supply(sys, source.handle, decodeWants(wants), nowMs)
     const slab = new Uint8Array(256 * 1024)
     for (let done = false; !done; ) {
       const filled = supply.fill(slab)
       landing.receive(slab.subarray(0, filled.length))
       done = filled.done
     }
+    learned.push(supply.learned.take())
     const again = landing.finishWriting()
-    if (again.length === 0 || round === 3) return
+    if (again.length === 0 || round === 3) return learned
     landing.wantAgain(again)
     wants = encodeWants(landing.namesOf(again))
   }
 }
 
 function land(options: MirrorOptions, target: Root, landings: Landing[], heads: SectionHead[], into: Mirrored): void {
-  const { sys, nowMs = Date.now } = options
+  const { sys, nowMs = later } = options
   const handles = handlesOf(target)
   const applies = landings.map((landing) => new Apply(sys, handles, landing, nowMs))
   const displacements: Displacement[] = applies.flatMap((apply) => apply.displacements)
