@@ -77,11 +77,13 @@ describe('crew', () => {
     await assert.rejects(seat.run('echo', { value: 1 }))
   })
 
-  it('rejects what is under way, and all that comes after, when it is closed', async () => {
+  it('finishes what is under way, and refuses all that comes after, when it is closed', async () => {
     const crew = open()
-    const underWay = assert.rejects(first(crew).run('echo', { value: 1 }))
-    await crew.close()
-    await underWay
+    const underWay = first(crew).run('echo', { value: 1 })
+    const closed = crew.close()
+    await assert.rejects(first(crew).run('echo', { value: 2 }))
+    assert.deepEqual(await underWay, await first(open()).run('echo', { value: 1 }))
+    await closed
     await assert.rejects(first(crew).run('echo', { value: 1 }))
     await crew.close()
     // One that nobody gave anything to.

@@ -72,10 +72,17 @@ function openSeat<Tasks extends TaskTable>(module: URL): Seat<Tasks> & { end(): 
   let lastId = 0
   let gone: Error | undefined
   let worker: Worker | undefined
+  const whenIdle: (() => void)[] = []
+  const rest = (thread?: Worker): void => {
+    if (waiting.size > 0) return
+    thread?.unref()
+    for (const idle of whenIdle.splice(0)) idle()
+  }
   const fail = (error: Error): void => {
     gone = error
     for (const waiter of waiting.values()) waiter.reject(error)
     waiting.clear()
+    rest()
   }
   const start = (): Worker => {
     const entry = isBundled
@@ -85,8 +92,8 @@ function openSeat<Tasks extends TaskTable>(module: URL): Seat<Tasks> & { end(): 
     started.on('message', (answer: CrewAnswer) => {
       const waiter = waiting.get(answer.id)
       waiting.delete(answer.id)
-      if (waiting.size === 0) started.unref()
       if (waiter !== undefined) settle(waiter, answer)
+      rest(started)
     })
     started.on('error', (error: unknown) => fail(error instanceof Error ? error : new Bug(String(error))))
     started.on('exit', () => fail(gone ?? new Bug('a worker thread ended')))
@@ -111,7 +118,10 @@ function openSeat<Tasks extends TaskTable>(module: URL): Seat<Tasks> & { end(): 
       })
     },
     async end() {
+      // RACE: a thread that is terminated within a call of node:ffi takes the whole process with it. What it was given is
+      // let to finish; then no code of ours runs in it.
       gone ??= new Bug('the crew was closed')
+      if (waiting.size > 0) await new Promise<void>((resolve) => whenIdle.push(resolve))
       await worker?.terminate()
     },
   }

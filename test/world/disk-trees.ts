@@ -123,15 +123,20 @@ export function editTree(chance: Chance, directory: string, edits: number): void
 
 type Place = { readonly path: string; readonly kind: 'directory' | 'file' | 'symlink' }
 
+/** Everything below, parents first; no link is followed. */
 function placesIn(directory: string): Place[] {
-  const own = join(directory, '.nightferry')
-  return readdirSync(directory, { withFileTypes: true, recursive: true })
-    .map((entry): Place => {
-      const kind = entry.isDirectory() ? 'directory' : entry.isSymbolicLink() ? 'symlink' : 'file'
-      return { path: join(entry.parentPath, entry.name), kind }
-    })
-    .filter(({ path }) => path !== own && !path.startsWith(`${own}/`))
-    .sort((a, b) => (a.path < b.path ? -1 : 1))
+  const places: Place[] = []
+  const visit = (parent: string): void => {
+    const entries = readdirSync(parent, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
+    for (const entry of entries) {
+      if (parent === directory && entry.name === '.nightferry') continue
+      const path = join(parent, entry.name)
+      places.push({ path, kind: entry.isDirectory() ? 'directory' : entry.isSymbolicLink() ? 'symlink' : 'file' })
+      if (entry.isDirectory()) visit(path)
+    }
+  }
+  visit(directory)
+  return places
 }
 
 function pick<Item>(chance: Chance, items: readonly Item[]): Item {

@@ -8,11 +8,9 @@ import { kindOf } from '../../src/core/view.ts'
 import { type ScanReport, type ScanRules, scanRoot } from '../../src/disk/scan.ts'
 import type { EntryTable, Sys } from '../../src/disk/sys.ts'
 import { systemSys } from '../../src/disk/system.ts'
-import { newTree } from './one-mirror.ts'
+import { later, newTree } from './one-mirror.ts'
 import { type Folder, plant } from './planted.ts'
 
-/** Years later: nothing is young enough to hide a change. */
-export const later = (): number => Date.now() + 1e9
 const noRules: ScanRules = { overrides: [], ignoreFiles: [] }
 const real = systemSys()
 
