@@ -1,13 +1,25 @@
 // Landing: what is looked at before and after each change, and what goes back.
 
 import assert from 'node:assert/strict'
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { FaultySys } from '../../test/world/faulty-sys.ts'
 import { type Mirrored, type MirrorOptions, mirror, problemsOf } from '../../test/world/one-mirror.ts'
 import { contents, facts, kept, plant, staging } from '../../test/world/planted.ts'
+import { utf8 } from '../std/bytes.ts'
 import type { Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
 import { openPortableSys } from './sys-portable.ts'
@@ -117,6 +129,22 @@ for (const open of forms) {
       assert.deepEqual([inode('b/uno'), inode('a/cuatro')], inodes)
     })
 
+    it('renames a file also where the other side tells times more coarsely', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { a: 'moves', other: 'o' })
+      plant(folders.target, { a: 'moves', other: 'o' })
+      for (const path of [folders.source, folders.target]) {
+        const root = real.openRoot(path)
+        real.setTimesAt(root, utf8('a'), 1_600_000_000, 123_456_789)
+        real.close(root)
+      }
+      renameSync(join(folders.source, 'a'), join(folders.source, 'b'))
+      const moved = await run(folders, { sourceSys: openPortableSys() })
+      assert.equal(moved.copiedLocally, 1)
+      assert.deepEqual(problemsOf(moved), [])
+      assert.deepEqual(contents(folders.target), { b: 'moves', other: 'o' })
+    })
+
     it('renames a directory that only moved', async () => {
       const folders = twoFolders()
       plant(folders.source, { 'a/one': 'first', 'a/below/two': 'second', 'b/three': 'third' })
@@ -188,6 +216,33 @@ for (const open of forms) {
       assert.equal(lstatSync(join(folders.target, 'attributed')).mode & 0o777, 0o600)
     })
 
+    it('edited before the look, its size and time kept: only the ctime tells', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { replaced: 'new version', link: { link: 'same' } })
+      plant(folders.target, { replaced: 'old', goes: 'goes', link: { link: 'same' } })
+      lutimesSync(join(folders.source, 'link'), 1_500_000_000, 1_500_000_000)
+      const end = await run(folders, {
+        written() {
+          for (const [name, text] of [
+            ['replaced', 'new'],
+            ['goes', 'GOES'],
+          ] as const) {
+            const { atime, mtime } = lstatSync(join(folders.target, name))
+            edit(folders.target, name, text)
+            utimesSync(join(folders.target, name), atime, mtime)
+          }
+          rmSync(join(folders.target, 'link'))
+          plant(folders.target, { link: 'a file by now' })
+        },
+      })
+      assert.deepEqual(problemsOf(end), ['goes: target-changed', 'link: target-changed', 'replaced: target-changed'])
+      assert.deepEqual(facts(folders.target), {
+        goes: 'GOES 644 1600000000000',
+        link: 'a file by now 644 1600000000000',
+        replaced: 'new 644 1600000000000',
+      })
+    })
+
     // The call that changes a name, and the name: the edit falls between the look at it and that call.
     const calls = real.exactRenames ? (['exchange', 'renameNoReplace'] as const) : (['link', 'link'] as const)
     it('edited between the look and the exchange', async () => {
@@ -200,8 +255,10 @@ for (const open of forms) {
       })
       const end = await run(folders, { sys })
       assert.deepEqual(problemsOf(end), ['replaced: target-changed'])
-      assert.equal(contents(folders.target)['replaced'], 'a person wrote this')
+      assert.equal(contents(folders.target).replaced, 'a person wrote this')
       assert.equal(end.counts.replaced, 0)
+      // Where versions can't be exchanged, the name is not even touched.
+      assert.ok(!sys.trail.some((line) => /^renameOver .* replaced$/.test(line)))
     })
 
     it('replaced by another file between the look and the exchange', async () => {
@@ -217,7 +274,7 @@ for (const open of forms) {
       })
       const end = await run(folders, { sys })
       assert.deepEqual(problemsOf(end), ['replaced: target-changed'])
-      assert.equal(contents(folders.target)['replaced'], 'wow')
+      assert.equal(contents(folders.target).replaced, 'wow')
     })
 
     it('edited between the look and the move aside of a deletion', async () => {
@@ -230,7 +287,7 @@ for (const open of forms) {
       })
       const end = await run(folders, { sys })
       assert.deepEqual(problemsOf(end), ['goes: target-changed'])
-      assert.equal(contents(folders.target)['goes'], 'a person wrote this')
+      assert.equal(contents(folders.target).goes, 'a person wrote this')
       assert.equal(end.counts.deleted, 0)
     })
 
@@ -245,7 +302,7 @@ for (const open of forms) {
       })
       const end = await run(folders, { sys })
       assert.deepEqual(problemsOf(end), ['goes: target-changed'])
-      assert.equal(contents(folders.target)['goes'], 'and this at once')
+      assert.equal(contents(folders.target).goes, 'and this at once')
       await run(folders)
       assert.deepEqual(kept(folders.target), ['a person wrote this'])
     })
@@ -270,7 +327,7 @@ for (const open of forms) {
           })
         const end = await run(folders, { sys })
         assert.deepEqual(problemsOf(end), ['replaced: target-changed'])
-        assert.equal(contents(folders.target)['replaced'], 'a person wrote this')
+        assert.equal(contents(folders.target).replaced, 'a person wrote this')
         await run(folders)
         assert.deepEqual(kept(folders.target), ['and this at once'])
       })
@@ -286,7 +343,7 @@ for (const open of forms) {
         })
         const end = await run(folders, { sys })
         assert.deepEqual(problemsOf(end), ['replaced: target-changed'])
-        assert.equal(contents(folders.target)['replaced'], 'a person wrote this')
+        assert.equal(contents(folders.target).replaced, 'a person wrote this')
       })
 
     it('made between the look and the rename: a new name is never taken', async () => {
@@ -330,7 +387,7 @@ for (const open of forms) {
           problemsOf(end).join(),
         )
         assert.deepEqual(contents(outside), { replaced: 'old' })
-        assert.equal(contents(join(folders.target, '..', 'taken away'))['replaced'], 'old')
+        assert.equal(contents(join(folders.target, '..', 'taken away')).replaced, 'old')
       }
     })
 
@@ -348,7 +405,7 @@ for (const open of forms) {
       })
       const end = await run(folders, { sys })
       assert.deepEqual(problemsOf(end), ['f: target-changed'])
-      assert.equal(facts(folders.target)['f'], 'mine 644 1700000000000')
+      assert.equal(facts(folders.target).f, 'mine 644 1700000000000')
     })
   })
 }

@@ -1,7 +1,7 @@
 // Lands a written batch: gives every staged thing its name, and takes away what goes. Each change looks at what is there
 // immediately before and after: a name that is not as the scan saw it is left as it is, or put back, and reported.
 // A path holds the complete old or the complete new version at every instant. What was displaced stays in the staging
-// directory until the caller has synced, and is removed by `dropDisplaced`, which removes only what the scan saw.
+// directory until the caller has synced, and is removed by `dropDisplaced` (aside.ts), which removes only what the scan saw.
 
 import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { Section } from '../core/plan.ts'
@@ -11,15 +11,15 @@ import { isAsSeen, isCtimeForgotten, sameFile, statMode, statWidth, typeDirector
 import type { StoredDirectory } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
-import { hasLanded, holdsUnseen, keepAside, putBack, removeSeen, swapsNames } from './aside.ts'
+import { type Aside, hasLanded, holdsUnseen, keepAside, swapsNames } from './aside.ts'
 import { builtDirectory } from './built.ts'
-import { sameDirectory } from './directories.ts'
+import { sameDirectory, unlockDirectory } from './directories.ts'
 import type { Displacement } from './journal.ts'
-import type { Landing, SeenDirectory, StagedSection, StagedStep, TargetHandles } from './landing.ts'
+import type { Landing, StagedSection, StagedStep, TargetHandles } from './landing.ts'
 import { LearnedWriter } from './learned.ts'
 import { ownFacts } from './own.ts'
 import { refusalCode } from './refusal.ts'
-import { errno, errnoName, type Sys } from './sys.ts'
+import { cannotLink, errno, errnoName, type Sys } from './sys.ts'
 
 export type LandCounts = {
   created: number
@@ -43,14 +43,8 @@ export type Landed = {
   readonly displaced: Displaced[]
 }
 
-/** Something that lies in the staging directory, by what the scan saw of it. */
-export type Displaced = {
-  readonly slot: string
-  readonly path: RelPath
-  readonly expected: Uint32Array
-  /** Of a directory: what the scan saw in it. */
-  readonly below: readonly SeenDirectory[] | undefined
-}
+/** Something that lies in the staging directory until it is dropped. */
+export type Displaced = Aside
 
 /** A batch that is written and waits for its sync. `displacements` must be in the journal before `land` is called. */
 export class Apply {
@@ -124,6 +118,7 @@ export class Apply {
       return
     }
     const build = made === 'merge' ? this.#sys.openDirectory(this.#handles.staging, section.build as Uint8Array) : -1
+    const lock = unlockDirectory(this.#sys, directory)
     for (let number = section.firstStep; number < section.endStep; number++) {
       this.#landStep(number, directory, build >= 0 ? build : this.#handles.staging)
     }
@@ -131,6 +126,7 @@ export class Apply {
       this.#sys.close(build)
       this.#sys.removeDirectory(this.#handles.staging, section.build as Uint8Array)
     }
+    lock?.()
     this.#sys.close(directory)
     if (section.endStep > section.firstStep) this.#landed.touched.add(head.path)
   }
@@ -154,6 +150,7 @@ export class Apply {
       return 'refused'
     }
     const name = utf8(nameOf(head.path))
+    const lock = unlockDirectory(sys, parent)
     try {
       const build = section.build as Uint8Array
       const own = this.#dress(build, head)
@@ -172,6 +169,7 @@ export class Apply {
       if (there === 0) this.#landed.counts.created++
       return 'merge'
     } finally {
+      lock?.()
       sys.close(parent)
     }
   }
@@ -288,11 +286,30 @@ export class Apply {
     slot: Uint8Array,
   ): number {
     const linked = this.#sys.link(directory, name, this.#handles.staging, slot)
+    if (cannotLink(linked)) return this.#replaceByMove(staged, stagedName, directory, name, from, slot)
     if (linked < 0) return linked
     const code = this.#displacedAsSeen(staged, slot)
       ? this.#sys.renameOver(from, stagedName, directory, name)
       : -errno.EEXIST
     if (code < 0) this.#sys.unlink(this.#handles.staging, slot)
+    return code
+  }
+
+  /** Without second names either: for a moment the name is free, and the journal knows what belongs there. */
+  #replaceByMove(
+    staged: StagedStep,
+    stagedName: Uint8Array,
+    directory: number,
+    name: Uint8Array,
+    from: number,
+    slot: Uint8Array,
+  ): number {
+    const moved = this.#sys.renameNoReplace(directory, name, this.#handles.staging, slot)
+    if (moved < 0) return moved
+    const code = this.#displacedAsSeen(staged, slot)
+      ? this.#sys.renameNoReplace(from, stagedName, directory, name)
+      : -errno.EEXIST
+    if (code < 0) this.#goBack(staged, slot, directory, name)
     return code
   }
 
@@ -334,22 +351,35 @@ export class Apply {
       this.#refuse(staged, 'target-changed')
       return false
     }
-    const code = this.#sys.renameNoReplace(directory, name, this.#handles.staging, utf8(slot))
+    const code = this.#renameAside(staged, directory, name, utf8(slot))
     if (code < 0) {
       this.#refuse(staged, code)
       return false
     }
     if (this.#displacedAsSeen(staged, utf8(slot))) return true
-    this.#goBack(staged, slot, directory, name)
+    this.#goBack(staged, utf8(slot), directory, name)
     this.#refuse(staged, 'target-changed')
     return false
   }
 
-  /** What was moved aside gets its name back; where someone took that meanwhile, it is kept. */
-  #goBack(staged: StagedStep, slot: string, directory: number, name: Uint8Array): void {
+  #renameAside(staged: StagedStep, directory: number, name: Uint8Array, slot: Uint8Array): number {
     const { staging } = this.#handles
-    if (this.#sys.renameNoReplace(staging, utf8(slot), directory, name) === 0) return
-    keepAside(this.#sys, staging, utf8(slot), this.#pathOf(staged))
+    const code = this.#sys.renameNoReplace(directory, name, staging, slot)
+    if (code !== -errno.EACCES || staged.note?.below === undefined) return code
+    // A directory that its owner may not write can't change its parent either.
+    const handle = this.#sys.openDirectory(directory, name)
+    const lock = unlockDirectory(this.#sys, handle)
+    const again = lock === undefined ? code : this.#sys.renameNoReplace(directory, name, staging, slot)
+    if (again < 0) lock?.()
+    if (handle >= 0) this.#sys.close(handle)
+    return again
+  }
+
+  /** What was moved aside gets its name back; where someone took that meanwhile, it is kept. */
+  #goBack(staged: StagedStep, slot: Uint8Array, directory: number, name: Uint8Array): void {
+    const { staging } = this.#handles
+    if (this.#sys.renameNoReplace(staging, slot, directory, name) === 0) return
+    keepAside(this.#sys, staging, slot, this.#pathOf(staged))
   }
 
   #retype(number: number, staged: StagedStep, directory: number, name: Uint8Array, from: number): void {
@@ -361,7 +391,7 @@ export class Apply {
     const below = staged.note?.below
     // A directory whose name something else takes can't get back what was not seen in it: then it stays what it is.
     if (below !== undefined && holdsUnseen(this.#sys, this.#handles.staging, slot, this.#pathOf(staged), below)) {
-      this.#goBack(staged, slot, directory, name)
+      this.#goBack(staged, utf8(slot), directory, name)
       return this.#refuse(staged, 'not-empty')
     }
     const code =
@@ -369,7 +399,7 @@ export class Apply {
         ? this.#sys.makeDirectory(directory, name, mode | 0o700)
         : this.#sys.renameNoReplace(from, staged.staged as Uint8Array, directory, name)
     if (code < 0) {
-      this.#goBack(staged, slot, directory, name)
+      this.#goBack(staged, utf8(slot), directory, name)
       return this.#refuse(staged, code)
     }
     this.#setAside(staged, slot)
@@ -412,27 +442,4 @@ export class Apply {
     if (code < 0) this.#refuse(staged, code)
     else this.#landed.counts.attributes++
   }
-}
-
-/**
- * Removes what was displaced, now that what replaced it is on disk. Only what the scan saw is removed; everything else
- * (written meanwhile, ignored by the rules, never shown) goes back to where it was, or is kept.
- */
-export function dropDisplaced(sys: Sys, handles: TargetHandles, displaced: readonly Displaced[]): Problem[] {
-  const problems: Problem[] = []
-  const row = new Uint32Array(statWidth)
-  for (const { slot, path, expected, below } of displaced) {
-    const name = utf8(slot)
-    if (below !== undefined) {
-      if (removeSeen(sys, handles, slot, path, below)) continue
-      if (!putBack(sys, handles, slot, path)) keepAside(sys, handles.staging, name, path)
-      problems.push({ path, code: 'not-empty', detail: '' })
-    } else if (sys.stat(handles.staging, name, row, 0) === 0) {
-      // Whoever had it open may have written to it since.
-      if (sameFile(row, 0, expected, 0)) sys.unlink(handles.staging, name)
-      else if (keepAside(sys, handles.staging, name, path))
-        problems.push({ path, code: 'target-changed', detail: 'kept' })
-    }
-  }
-  return problems
 }

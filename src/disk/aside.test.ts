@@ -1,7 +1,7 @@
 // What lies displaced: removed only as seen, put back, or kept.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -121,7 +121,7 @@ for (const open of forms) {
       })
       assert.deepEqual(problemsOf(end), ['file: not-empty', 'goes: not-empty'])
       assert.equal(contents(folders.target)['goes/late'], 'written late')
-      assert.equal(contents(folders.target)['file'], 'now a file')
+      assert.equal(contents(folders.target).file, 'now a file')
       await run(folders)
       assert.ok(kept(folders.target).includes('written late'))
     })
@@ -207,6 +207,54 @@ for (const open of forms) {
       assert.deepEqual(kept(folders.target), ['was in a directory'])
     })
 
+    it('changes, empties and removes directories that not even their owner may write', async (t) => {
+      const { seteuid } = process
+      if (seteuid === undefined) return t.skip('no users here')
+      const isRoot = process.getuid?.() === 0
+      // A process that changed its user is closed to its children, `sync` among them.
+      const quick = (): FaultySys => new FaultySys(real).on('syncFileSystem', { sticky: true, result: 0 })
+      const folders = twoFolders()
+      for (const path of [home, join(folders.source, '..')]) chmodSync(path, 0o777)
+      const lock = (...names: readonly string[]): void => {
+        for (const name of names) chmodSync(join(folders.source, name), 0o555)
+      }
+      const unlock = (...names: readonly string[]): void => {
+        for (const name of names) chmodSync(join(folders.source, name), 0o755)
+      }
+      if (isRoot) seteuid(65_534)
+      try {
+        plant(folders.source, {
+          keep: 'k',
+          'mod/one': 'one',
+          'mod/sub/two': 'two',
+          'mod/gone': 'g',
+          'file/by/and by': 'f',
+        })
+        lock('mod/sub', 'mod', 'file/by', 'file')
+        assert.deepEqual(problemsOf(await run(folders, { sys: quick() })), [])
+        unlock('mod', 'mod/sub', 'file', 'file/by')
+        rmSync(join(folders.source, 'mod/gone'))
+        rmSync(join(folders.source, 'file'), { recursive: true })
+        plant(folders.source, {
+          file: 'now a file',
+          'mod/one': 'changed',
+          'mod/new/three': 'three',
+          'mod/sub/four': 'four',
+        })
+        lock('mod/sub', 'mod')
+        assert.deepEqual(problemsOf(await run(folders, { sys: quick() })), [])
+        assert.deepEqual(facts(folders.target), facts(folders.source))
+        assert.deepEqual(staging(folders.target), [])
+        unlock('mod', 'mod/sub')
+        rmSync(join(folders.source, 'mod'), { recursive: true })
+        assert.deepEqual(problemsOf(await run(folders, { sys: quick() })), [])
+        assert.deepEqual(facts(folders.target), facts(folders.source))
+        assert.deepEqual(staging(folders.target), [])
+      } finally {
+        if (isRoot) seteuid(0)
+      }
+    })
+
     for (const [name, code, told] of [
       ['EACCES', errno.EACCES, 'permission-denied'],
       ['EXDEV', errno.EXDEV, 'other-device'],
@@ -237,6 +285,33 @@ for (const open of forms) {
       assert.deepEqual(problemsOf(end), [])
       assert.deepEqual(facts(folders.target), facts(folders.source))
       assert.deepEqual(staging(folders.target), [])
+    })
+
+    it('replaces where there is neither EXCHANGE nor a second name, and loses nothing', async () => {
+      const noLinks = (): FaultySys =>
+        new FaultySys(real)
+          .on('exchange', { sticky: true, result: -errno.EINVAL })
+          .on('link', { sticky: true, result: -errno.EPERM })
+      const folders = twoFolders()
+      plant(folders.source, { f: 'new version', moved: 'it moves' })
+      plant(folders.target, { f: 'old', moves: 'it moves' })
+      const end = await run(folders, { sys: noLinks() })
+      assert.equal(contents(folders.target).f, 'new version')
+      assert.equal(contents(folders.target).moved, 'it moves')
+      assert.equal(end.counts.replaced, 1)
+      assert.deepEqual(problemsOf(await run(folders, { sys: noLinks() })), [])
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+      // Edited between the look and the move, and a new version that can not land.
+      plant(folders.source, { f: 'a newer version', g: 'g' })
+      const edited = noLinks().on('renameNoReplace', {
+        name: 'f',
+        before: () => writeFileSync(join(folders.target, 'f'), 'a person wrote this'),
+      })
+      assert.deepEqual(problemsOf(await run(folders, { sys: edited })), ['f: target-changed'])
+      assert.equal(contents(folders.target).f, 'a person wrote this')
+      const full = noLinks().on('renameNoReplace', { name: 'f', nth: 2, result: -errno.ENOSPC })
+      assert.deepEqual(problemsOf(await run(folders, { sys: full })), ['f: no-space'])
+      assert.equal(contents(folders.target).f, 'a person wrote this')
     })
 
     if (real.exactRenames)

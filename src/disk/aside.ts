@@ -3,11 +3,22 @@
 // name gets a name that the clearing of the staging directory passes over, and ends in `.nightferry/kept`.
 
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import type { Problem } from '../core/problem.ts'
 import { isAsSeen, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
 import { hex, utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
+import { unlockDirectory } from './directories.ts'
 import type { SeenDirectory, TargetHandles } from './landing.ts'
 import { EntryTable, type Sys } from './sys.ts'
+
+/** Something that lies in the staging directory, by what the scan saw of it. */
+export type Aside = {
+  readonly slot: string
+  readonly path: RelPath
+  readonly expected: Uint32Array
+  /** Of a directory: what the scan saw in it. */
+  readonly below: readonly SeenDirectory[] | undefined
+}
 
 const keptMark = 0x6b
 const keptDirectory = utf8('kept')
@@ -79,7 +90,7 @@ function placeOf(slot: string, path: RelPath, directory: SeenDirectory): string 
 const table = new EntryTable()
 
 /** Removes, in a displaced directory, what is as it was seen, and directories that are empty then. True when it is gone. */
-export function removeSeen(
+function removeSeen(
   sys: Sys,
   { root, staging }: TargetHandles,
   slot: string,
@@ -90,6 +101,7 @@ export function removeSeen(
   for (const directory of [...below].reverse()) {
     const handle = sys.openDirectory(staging, utf8(placeOf(slot, path, directory)))
     if (handle < 0) continue
+    const lock = unlockDirectory(sys, handle)
     directory.names.forEach((name, i) => {
       if (sys.stat(handle, name, row, 0) < 0) return
       if (isDirectory(row, 0)) sys.removeDirectory(handle, name)
@@ -97,6 +109,7 @@ export function removeSeen(
         sys.unlink(handle, name)
       }
     })
+    lock?.()
     sys.close(handle)
   }
   sys.removeDirectory(staging, utf8(slot))
@@ -107,7 +120,7 @@ export function removeSeen(
  * What is left of a displaced directory goes back: the whole of it where its name is free, else entry by entry. False
  * where something is left that has no place any more.
  */
-export function putBack(sys: Sys, handles: TargetHandles, slot: string, path: RelPath): boolean {
+function putBack(sys: Sys, handles: TargetHandles, slot: string, path: RelPath): boolean {
   const name = utf8(nameOf(path))
   const parent = sys.openDirectory(handles.root, utf8(parentOf(path)))
   if (parent < 0) return false
@@ -148,4 +161,27 @@ export function swapsNames(sys: Sys, staging: number): boolean {
   sys.removeDirectory(staging, first)
   sys.removeDirectory(staging, second)
   return swaps
+}
+
+/**
+ * Removes what was displaced, now that what replaced it is on disk. Only what the scan saw is removed; everything else
+ * (written meanwhile, ignored by the rules, never shown) goes back to where it was, or is kept.
+ */
+export function dropDisplaced(sys: Sys, handles: TargetHandles, displaced: readonly Aside[]): Problem[] {
+  const problems: Problem[] = []
+  const row = new Uint32Array(statWidth)
+  for (const { slot, path, expected, below } of displaced) {
+    const name = utf8(slot)
+    if (below !== undefined) {
+      if (removeSeen(sys, handles, slot, path, below)) continue
+      if (!putBack(sys, handles, slot, path)) keepAside(sys, handles.staging, name, path)
+      problems.push({ path, code: 'not-empty', detail: '' })
+    } else if (sys.stat(handles.staging, name, row, 0) === 0) {
+      // Whoever had it open may have written to it since.
+      if (sameFile(row, 0, expected, 0)) sys.unlink(handles.staging, name)
+      else if (keepAside(sys, handles.staging, name, path))
+        problems.push({ path, code: 'target-changed', detail: 'kept' })
+    }
+  }
+  return problems
 }

@@ -39,7 +39,15 @@ describe('a directory that only moved', () => {
   it('is renamed, also when entries were added to it meanwhile', () => {
     const { path, told } = rename('b/e', (at) => writeFileSync(join(at, 'a/d/new'), 'new'))
     assert.equal(told, undefined)
-    assert.deepEqual(contents(path), { a: '/', b: '/', 'b/e': '/', 'b/e/f': 'moves', 'b/e/new': 'new', 'b/g': 'g', taken: 'taken' })
+    assert.deepEqual(contents(path), {
+      a: '/',
+      b: '/',
+      'b/e': '/',
+      'b/e/f': 'moves',
+      'b/e/new': 'new',
+      'b/g': 'g',
+      taken: 'taken',
+    })
   })
 
   it('never takes a name that is in use', () => {
@@ -111,7 +119,8 @@ describe('a directory that is done', () => {
     finishDirectory(real, root, head('missing', 'new', 0o711))
     real.close(root)
     assert.deepEqual([lstatSync(join(path, 'made')).mode & 0o777, lstatSync(join(path, 'there')).mode], [0o711, mode])
-    for (const name of ['made', 'there']) assert.equal(Math.floor(lstatSync(join(path, name)).mtimeMs), 1_600_000_000_123)
+    for (const name of ['made', 'there'])
+      assert.equal(Math.floor(lstatSync(join(path, name)).mtimeMs), 1_600_000_000_123)
     assert.deepEqual(lstatSync(join(path, 'outside')).mtimeMs, before.mtimeMs)
     assert.deepEqual(lstatSync(join(path, 'outside')).mode, before.mode)
   })

@@ -46,3 +46,17 @@ export function finishDirectory(sys: Sys, root: number, head: SectionHead): void
   sys.setTimes(handle, head.mtimeSeconds, head.mtimeNs)
   sys.close(handle)
 }
+
+const ownerMayWrite = 0o300
+
+/**
+ * Lets the owner write in an open directory where its mode does not: what changes in there is the plan's, and its mode
+ * is set again by what is returned. Undefined where nothing has to be done, or can be.
+ */
+export function unlockDirectory(sys: Sys, handle: number): (() => void) | undefined {
+  const row = new Uint32Array(statWidth)
+  if (handle < 0 || sys.statHandle(handle, row, 0) < 0) return undefined
+  const mode = (row[statMode] as number) & 0o7777
+  if ((mode & ownerMayWrite) === ownerMayWrite) return undefined
+  return sys.setMode(handle, mode | ownerMayWrite) < 0 ? undefined : () => void sys.setMode(handle, mode)
+}

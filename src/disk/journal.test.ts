@@ -239,7 +239,7 @@ for (const open of forms) {
       writeFileSync(join(folders.target, 'goes'), 'a person took the name')
       const root = openTarget(real, folders.target, { create: true, machine: 'test', expectedId: undefined })
       root.close()
-      assert.equal(contents(folders.target)['goes'], 'a person took the name')
+      assert.equal(contents(folders.target).goes, 'a person took the name')
       // What the scan saw of the file was to be deleted; it is done with.
       assert.deepEqual(kept(folders.target), [])
       const others = await displaced()
@@ -256,7 +256,7 @@ for (const open of forms) {
       refuses(folders.target, new FaultySys(real).on('renameNoReplace', { sticky: true, result: -errno.EIO }))
       assert.deepEqual(staging(folders.target), before)
       recover(folders.target)
-      assert.equal(contents(folders.target)['goes'], 'it goes')
+      assert.equal(contents(folders.target).goes, 'it goes')
     })
 
     it('keeps all that lies aside when a line is damaged', async () => {

@@ -9,7 +9,7 @@ import { joinPath, type RelPath } from '../core/path.ts'
 import { carriesContent, decodeBatch, type Section, type Step } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { digestBytes } from '../core/record.ts'
-import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
+import { mtimeSecondsOf, sameFile, sameSignature, statMtimeNs, statWidth } from '../core/stat.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
@@ -234,9 +234,9 @@ export class Landing {
       this.#sys.unlink(directory, name)
       return false
     }
-    const { entry } = staged.step
-    const { digest } = donor
-    this.#seal(staged, handle, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
+    const { digest, stats } = donor
+    // Its own time, which is the plan's as far as both sides tell times: the old name still is this very file.
+    this.#seal(staged, handle, name, staged.step.entry.mode, mtimeSecondsOf(stats, 0), stats[statMtimeNs] as number)
     if (staged.staged !== undefined) {
       this.moved++
       if (digest !== undefined) staged.digest = digest

@@ -253,10 +253,10 @@ describe('scan: content', () => {
     assert.equal(digestIn(tree, '', 'unknown'), '')
     rewrite(join(path, 'f'), 'cccc')
     scan()
-    assert.equal(kinds(tree)['f'], 'file+2')
+    assert.equal(kinds(tree).f, 'file+2')
     writeFileSync(join(path, 'f'), 'longer than before')
     scan()
-    assert.equal(kinds(tree)['f'], 'file')
+    assert.equal(kinds(tree).f, 'file')
     assert.equal(digestIn(tree, '', 'f'), '')
   })
 
@@ -266,7 +266,7 @@ describe('scan: content', () => {
     learn(tree, '', 'f', 'aaaa')
     rewrite(join(path, 'f'), 'bbbb')
     scan({ sys: new FaultySys(real).on('openFile', { result: -errno.EACCES }) })
-    assert.equal(kinds(tree)['f'], 'file+1')
+    assert.equal(kinds(tree).f, 'file+1')
     assert.equal(digestIn(tree, '', 'f'), '')
   })
 
@@ -286,13 +286,13 @@ describe('scan: content', () => {
     })
     rewrite(join(path, 'f'), 'bbbb')
     scan({ sys })
-    assert.equal(kinds(tree)['f'], 'file+1')
+    assert.equal(kinds(tree).f, 'file+1')
     assert.equal(digestIn(tree, '', 'f'), digestText('bbbb'))
     assert.equal((tree.record('' as RelPath)?.flags(0) ?? 0) & flagRacy, 0)
     // Not young any more: the same signature is proof.
     rewrite(join(path, 'f'), 'cccc')
     scan({ sys })
-    assert.equal(kinds(tree)['f'], 'file+1')
+    assert.equal(kinds(tree).f, 'file+1')
   })
 
   it('youth is judged by the time before the listing, however long that takes', () => {

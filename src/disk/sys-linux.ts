@@ -19,7 +19,7 @@ import {
   statSizeLow,
   statWidth,
 } from '../core/stat.ts'
-import { type EntryTable, errno, type Sys } from './sys.ts'
+import { cannotLink, type EntryTable, errno, type Sys } from './sys.ts'
 
 type Pointer = bigint
 type Libc = {
@@ -128,11 +128,20 @@ export function openLinuxSys(): Sys {
     return true
   }
   const takeStatx = (into: Uint32Array, row: number): void => putStatx(statx, into, row)
-  const putTimes = (seconds: number, ns: number): void => {
-    for (const at of [0, 16]) {
-      times.setBigInt64(at, BigInt(seconds), true)
-      times.setBigInt64(at + 8, BigInt(ns), true)
-    }
+  const putTimes = (seconds: number, ns: number): void => putTimespecs(times, seconds, ns)
+
+  /**
+   * NOREPLACE between the names in scratch where the file system has none (NFS, NTFS-3G): a second name, which must be
+   * free, then the first one goes. A directory, or a file system without links, is only looked at before.
+   */
+  const renameByLink = (fromDir: number, toDir: number): number => {
+    const linked = settle(libc.linkat(fromDir, firstAt, toDir, secondAt, 0))
+    if (linked === 0) return settle(libc.unlinkat(fromDir, firstAt, 0))
+    if (!cannotLink(linked)) return linked
+    // RACE: what takes the name between this look and the rename is replaced; threats.md names the window.
+    if (libc.statx(toDir, secondAt, lookFlags, STATX_BASIC_STATS, statxAt) === 0) return -errno.EEXIST
+    const missing = fail()
+    return missing === -errno.ENOENT ? settle(libc.renameat(fromDir, firstAt, toDir, secondAt)) : missing
   }
 
   // A kernel before 5.6, or a sandbox that has not heard of openat2, would refuse every directory.
@@ -230,7 +239,8 @@ export function openLinuxSys(): Sys {
     },
     renameNoReplace(fromDir, fromName, toDir, toName) {
       if (!putName(fromName, 0) || !putName(toName, secondName)) return -errno.ENAMETOOLONG
-      return settle(libc.renameat2(fromDir, firstAt, toDir, secondAt, RENAME_NOREPLACE))
+      const code = settle(libc.renameat2(fromDir, firstAt, toDir, secondAt, RENAME_NOREPLACE))
+      return code === -errno.EINVAL ? renameByLink(fromDir, toDir) : code
     },
     renameOver(fromDir, fromName, toDir, toName) {
       if (!putName(fromName, 0) || !putName(toName, secondName)) return -errno.ENAMETOOLONG
@@ -267,6 +277,14 @@ function putStatx(statx: Uint32Array, into: Uint32Array, row: number): void {
   into[at + statMtimeNs] = statx[30] as number
   into[at + statDevice] = ((statx[34] as number) << 20) | (statx[35] as number)
   into[at + statErrno] = 0
+}
+
+/** The same time twice: of access and of change. */
+function putTimespecs(times: DataView, seconds: number, ns: number): void {
+  for (const at of [0, 16]) {
+    times.setBigInt64(at, BigInt(seconds), true)
+    times.setBigInt64(at + 8, BigInt(ns), true)
+  }
 }
 
 function dotAt(scratch: Uint8Array, pointer: Pointer): Pointer {

@@ -43,7 +43,7 @@ import {
   statWidth,
 } from '../core/stat.ts'
 import { compareBytes, concatBytes, utf8 } from '../std/bytes.ts'
-import { errno, type Sys } from './sys.ts'
+import { cannotLink, errno, type Sys } from './sys.ts'
 
 const slash = utf8('/')
 const onLinux = process.platform === 'linux'
@@ -193,16 +193,15 @@ export function openPortableSys(): Sys {
     makeSymlink: (dir, name, target) => perform(() => symlinkSync(Buffer.from(target), at(dir, name))),
     link: (fromDir, fromName, toDir, toName) => perform(() => linkSync(at(fromDir, fromName), at(toDir, toName))),
     renameNoReplace(fromDir, fromName, toDir, toName) {
+      const from = at(fromDir, fromName)
+      const to = at(toDir, toName)
+      // link + unlink is atomic in what matters: the new name is never taken from anyone.
+      const linked = perform(() => linkSync(from, to))
+      if (linked === 0) return perform(() => unlinkSync(from))
+      if (!cannotLink(linked)) return linked
+      // RACE: a directory, or a file system without links. What takes the name between this look and the rename is
+      // replaced (of directories only an empty one); threats.md names the window.
       return attempt(() => {
-        const from = at(fromDir, fromName)
-        const to = at(toDir, toName)
-        if (!lstatSync(from).isDirectory()) {
-          // link + unlink is atomic in what matters: the new name is never taken from anyone.
-          linkSync(from, to)
-          unlinkSync(from)
-          return 0
-        }
-        // RACE: a directory has no NOREPLACE here; rename itself refuses all but an empty directory made meanwhile.
         if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) return -errno.EEXIST
         renameSync(from, to)
         return 0

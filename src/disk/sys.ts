@@ -61,7 +61,7 @@ export interface Sys {
   readonly form: 'linux-ffi' | 'portable'
   /** The smallest step of a time that this form can read and set. */
   readonly timeGrainNs: number
-  /** Whether `exchange` and an atomic `renameNoReplace` exist. */
+  /** Whether `exchange` and an atomic `renameNoReplace` exist, as far as the file system knows them. */
   readonly exactRenames: boolean
   /** Opens the directory that a person named; symlinks on the way are followed. */
   openRoot(path: string): number
@@ -109,4 +109,9 @@ export const errno: Readonly<typeof osConstants.errno> = osConstants.errno
 /** `ENOENT` for 2 or -2. */
 export function errnoName(value: number): string {
   return errnoNames.get(Math.abs(value)) ?? `errno ${Math.abs(value)}`
+}
+
+/** Whether a link failed because such a thing, or such a file system, has none: a plain rename may still work. */
+export function cannotLink(code: number): boolean {
+  return [errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK].includes(-code)
 }

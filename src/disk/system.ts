@@ -14,7 +14,7 @@ export function systemSys(): Sys {
 }
 
 function choose(): Sys {
-  if (process.platform !== 'linux' || process.env['NIGHTFERRY_SYS'] === 'portable') return openPortableSys()
+  if (process.platform !== 'linux' || process.env.NIGHTFERRY_SYS === 'portable') return openPortableSys()
   try {
     return openLinuxSys()
   } catch {

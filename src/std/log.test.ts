@@ -109,7 +109,7 @@ describe('log', () => {
     log.note('file-received', { names })
     const path = join(directory, '2026-11-21-serve.jsonl')
     assert.deepEqual(
-      linesOf(path).map((line) => line['names']),
+      linesOf(path).map((line) => line.names),
       [names],
     )
     for (let i = 0; i < 500; i++) log.note('tick', { i })
@@ -119,7 +119,7 @@ describe('log', () => {
     assert.deepEqual(
       linesOf(path)
         .slice(1)
-        .map((line) => line['i']),
+        .map((line) => line.i),
       Array.from({ length: 500 }, (_, i) => i),
     )
   })
@@ -142,7 +142,7 @@ describe('log', () => {
       lines.map(({ action }) => action),
       ['lines-lost', 'third'],
     )
-    assert.equal(lines[0]?.['count'], 30_002)
+    assert.equal(lines[0]?.count, 30_002)
     log.note('fourth')
     log.flush()
     assert.equal(linesOf(join(directory, '2026-11-21-sync.jsonl')).length, 3)

@@ -26,7 +26,16 @@ type Trial = {
   run(faults?: readonly { readonly task: keyof DiskTasks; readonly nth: number }[]): Promise<FinishedRun>
 }
 
-const watched: readonly string[] = ['writeJournal', 'sync', 'syncDirectories', 'land', 'finishDirectories', 'dropDisplaced', 'settleTree', 'takeChanges']
+const watched: readonly string[] = [
+  'writeJournal',
+  'sync',
+  'syncDirectories',
+  'land',
+  'finishDirectories',
+  'dropDisplaced',
+  'settleTree',
+  'takeChanges',
+]
 
 /** Two folders and the state of their job; the seats of the crew are this thread. */
 function trial(): Trial {
@@ -104,7 +113,10 @@ describe('what is on disk, in what order', () => {
     const { run } = await prepared('large')
     const one = await prepared('large')
     await one.run()
-    assert.deepEqual(one.trail.filter((task, i) => task !== one.trail[i - 1]), ['writeJournal', 'sync', 'land', 'finishDirectories', 'sync', 'dropDisplaced', 'settleTree', 'takeChanges'])
+    assert.deepEqual(
+      one.trail.filter((task, i) => task !== one.trail[i - 1]),
+      ['writeJournal', 'sync', 'land', 'finishDirectories', 'sync', 'dropDisplaced', 'settleTree', 'takeChanges'],
+    )
     assert.equal((await run()).outcome, 'done')
     assert.equal((await run()).outcome, 'unchanged')
   })
@@ -112,7 +124,10 @@ describe('what is on disk, in what order', () => {
   it('a small run: each file is synced as it is written, and each directory that was touched', async () => {
     const one = await prepared('small')
     await one.run()
-    assert.deepEqual(one.trail.filter((task, i) => task !== one.trail[i - 1]), ['writeJournal', 'land', 'finishDirectories', 'syncDirectories', 'dropDisplaced', 'settleTree', 'takeChanges'])
+    assert.deepEqual(
+      one.trail.filter((task, i) => task !== one.trail[i - 1]),
+      ['writeJournal', 'land', 'finishDirectories', 'syncDirectories', 'dropDisplaced', 'settleTree', 'takeChanges'],
+    )
   })
 
   it('a journal or a sync that fails before the names: nothing of the group gets one, and the next run completes', async () => {
@@ -130,7 +145,10 @@ describe('what is on disk, in what order', () => {
   })
 
   it('a sync that fails after the names: nothing that was displaced is dropped, nothing is remembered', async () => {
-    for (const [size, task, nth] of [['large', 'sync', 2], ['small', 'syncDirectories', 1]] as const) {
+    for (const [size, task, nth] of [
+      ['large', 'sync', 2],
+      ['small', 'syncDirectories', 1],
+    ] as const) {
       const one = await prepared(size)
       await failsToSync(one.run([{ task, nth }]))
       assert.ok(!one.trail.includes('dropDisplaced') && !one.trail.includes('takeChanges'))

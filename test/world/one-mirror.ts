@@ -8,7 +8,8 @@ import type { Problem } from '../../src/core/problem.ts'
 import { sizeOf, statWidth } from '../../src/core/stat.ts'
 import { Tree } from '../../src/core/tree.ts'
 import type { View } from '../../src/core/view.ts'
-import { Apply, type Displaced, dropDisplaced, type LandCounts } from '../../src/disk/apply.ts'
+import { Apply, type Displaced, type LandCounts } from '../../src/disk/apply.ts'
+import { dropDisplaced } from '../../src/disk/aside.ts'
 import { digestFile } from '../../src/disk/content.ts'
 import { finishDirectory, renameDirectory } from '../../src/disk/directories.ts'
 import { clearJournal, type Displacement, writeJournal } from '../../src/disk/journal.ts'
@@ -88,7 +89,7 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
   scanRoot(sys, target.handle, targetTree, { overrides: [], ignoreFiles: [] }, nowMs)
   const view: View = {
     modeMask: options.modeMask ?? 0o777,
-    timeGrainNs: sys.timeGrainNs,
+    timeGrainNs: Math.max(sys.timeGrainNs, sourceSys.timeGrainNs),
     overrides: [],
     texts: scan.texts,
   }
