@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { FaultySys } from '../../test/world/faulty-sys.ts'
+import { Death, FaultySys } from '../../test/world/faulty-sys.ts'
 import { type Mirrored, type MirrorOptions, mirror, problemsOf } from '../../test/world/one-mirror.ts'
 import { contents, facts, kept, plant, staging } from '../../test/world/planted.ts'
 import { errno, type Sys } from './sys.ts'
@@ -250,6 +250,25 @@ for (const open of forms) {
         assert.deepEqual(problemsOf(await run(folders, { sys: quick() })), [])
         assert.deepEqual(facts(folders.target), facts(folders.source))
         assert.deepEqual(staging(folders.target), [])
+        // What was not seen goes back, also into a directory that is locked, and after a run that died.
+        plant(folders.source, { 'locked/goes/seen': 's', 'locked/f': 'f' })
+        lock('locked')
+        await run(folders, { sys: quick() })
+        unlock('locked')
+        rmSync(join(folders.source, 'locked/goes'), { recursive: true })
+        lock('locked')
+        const dying = quick()
+        const landed = (): void => void dying.dieAt(dying.changes + 1)
+        await assert.rejects(run(folders, { sys: dying, landed }), (error) => error instanceof Death)
+        dying.bury()
+        const unseen = (): void => writeFileSync(join(folders.target, 'locked/goes/unseen'), 'u')
+        assert.deepEqual(problemsOf(await run(folders, { sys: quick(), written: unseen })), ['locked/goes: not-empty'])
+        const left = contents(folders.target)
+        assert.deepEqual(
+          [left['locked/goes/unseen'], left['locked/goes/seen'], left['locked/f']],
+          ['u', undefined, 'f'],
+        )
+        assert.deepEqual(kept(folders.target), [])
       } finally {
         if (isRoot) seteuid(0)
       }

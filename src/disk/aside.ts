@@ -124,8 +124,10 @@ function putBack(sys: Sys, handles: TargetHandles, slot: string, path: RelPath):
   const name = utf8(nameOf(path))
   const parent = sys.openDirectory(handles.root, utf8(parentOf(path)))
   if (parent < 0) return false
+  const lock = unlockDirectory(sys, parent)
   const whole = sys.renameNoReplace(handles.staging, utf8(slot), parent, name) === 0
   if (!whole) mergeBack(sys, handles.staging, utf8(slot), parent, name)
+  lock?.()
   sys.close(parent)
   return whole || sys.removeDirectory(handles.staging, utf8(slot)) === 0
 }

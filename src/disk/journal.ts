@@ -7,6 +7,7 @@ import { sameFile, statWidth } from '../core/stat.ts'
 import { concatBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { isKept, keepAside } from './aside.ts'
+import { unlockDirectory } from './directories.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 export type Displacement = {
@@ -136,7 +137,9 @@ function settle(
   const { path } = displacement
   const parent = sys.openDirectory(handles.root, utf8(parentOf(path)))
   if (parent < 0) return keep(sys, handles.staging, slot, path)
+  const lock = unlockDirectory(sys, parent)
   const back = sys.renameNoReplace(handles.staging, slot, parent, utf8(nameOf(path)))
+  lock?.()
   sys.close(parent)
   if (back === 0) return 'put-back'
   // The new version is in place. What was displaced is either what the scan saw, and done with, or a person's.
