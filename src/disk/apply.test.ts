@@ -129,6 +129,24 @@ for (const open of forms) {
       assert.deepEqual([inode('b/uno'), inode('a/cuatro')], inodes)
     })
 
+    it('keeps the old name of a file that moved when the new one could not land', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { 'a/one': 'first', 'a/stays': 's', 'b/other': 'o', 'gone/two': 'second' })
+      await run(folders)
+      renameSync(join(folders.source, 'a/one'), join(folders.source, 'b/uno'))
+      renameSync(join(folders.source, 'gone/two'), join(folders.source, 'b/dos'))
+      rmSync(join(folders.source, 'gone'), { recursive: true })
+      const sys = new FaultySys(real)
+      for (const name of ['uno', 'dos']) {
+        const takeName = (): void => writeFileSync(join(folders.target, 'b', name), 'a person was quicker')
+        sys.on('renameNoReplace', { name, before: takeName })
+      }
+      await run(folders, { sys })
+      const left = contents(folders.target)
+      assert.deepEqual([left['a/one'], left['gone/two']], ['first', 'second'])
+      assert.deepEqual([left['b/uno'], left['b/dos']], ['a person was quicker', 'a person was quicker'])
+    })
+
     it('renames a file also where the other side tells times more coarsely', async () => {
       const folders = twoFolders()
       plant(folders.source, { a: 'moves', other: 'o' })

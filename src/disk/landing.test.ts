@@ -346,7 +346,7 @@ const donorCases: Readonly<Record<string, (place: Place) => void>> = {
     chmodSync(join(place.path, 'moves'), 0o644)
     const stats = notes.get(0)?.donor?.stats as Uint32Array
     real.stat(place.handles.root, utf8('moves'), stats, 0)
-    const sys = new FaultySys(real).on('openFile', { result: -errno.EACCES, nth: 2 })
+    const sys = new FaultySys(real).on('openFile', { name: 'new locked', result: -errno.EACCES })
     const steps = names.map((name) => create(`new ${name}`, 'right'))
     const landing = landingOf(place, [[head('d', 'new'), steps]], { wanted: [], notes, sys })
     const again = landing.finishWriting()
