@@ -1,9 +1,15 @@
-// Linux by node:ffi: the calls that node:fs lacks (statx by handle, openat2, renameat2, utimensat to the nanosecond,
-// syncfs), and the same ones for the rest. Only libc is loaded; every pointer points into buffers that this file owns
-// or that live across the call. Never throws for a failed call; throws only while loading, and then `portable` is used.
+// Linux by node:ffi: the calls that node:fs lacks (openat2, renameat2, utimensat to the nanosecond, syncfs), and the same
+// ones for the rest. Only libc is loaded; every pointer points into buffers that this file owns or that live across the
+// call. Never throws for a failed call; throws only while loading, and then `portable` is used.
+//
+// A call of at most three arguments costs 0.1 us, one of more 1.0 us (node:ffi converts them one by one). So a worker
+// thread takes a working directory of its own (unshare) and works in it by bare names: open, lstat and mkdir instead of
+// openat, statx and mkdirat. It does so only in directories whose handle this form opened, and it leaves one when that
+// handle is closed: the working directory never outlives the handle, and pins no file system that the handle does not.
 
 import { constants, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { isMainThread } from 'node:worker_threads'
 import {
   statCtimeNs,
   statCtimeSeconds,
@@ -23,9 +29,17 @@ import { cannotLink, type EntryTable, errno, type Sys } from './sys.ts'
 
 type Pointer = bigint
 type Libc = {
-  statx(dir: number, name: Pointer, flags: number, mask: number, into: Pointer): number
+  fstatat(dir: number, name: Pointer, into: Pointer, flags: number): number
+  lstat(name: Pointer, into: Pointer): number
+  fstat(handle: number, into: Pointer): number
   getdents64(dir: number, into: Pointer, length: bigint): number
   openat(dir: number, name: Pointer, flags: number, mode: number): number
+  open(name: Pointer, flags: number, mode: number): number
+  mkdir(name: Pointer, mode: number): number
+  unlink(name: Pointer): number
+  rmdir(name: Pointer): number
+  fchdir(handle: number): number
+  unshare(flags: number): number
   syscall(number: bigint, a: bigint, b: bigint, c: bigint, d: bigint): number
   mkdirat(dir: number, name: Pointer, mode: number): number
   symlinkat(target: Pointer, dir: number, name: Pointer): number
@@ -49,9 +63,17 @@ type Ffi = {
 }
 
 const signatures: Record<keyof Libc, { arguments: string[]; return: string }> = {
-  statx: { arguments: ['i32', 'pointer', 'i32', 'u32', 'pointer'], return: 'i32' },
+  fstatat: { arguments: ['i32', 'pointer', 'pointer', 'i32'], return: 'i32' },
+  lstat: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  fstat: { arguments: ['i32', 'pointer'], return: 'i32' },
   getdents64: { arguments: ['i32', 'pointer', 'u64'], return: 'i32' },
   openat: { arguments: ['i32', 'pointer', 'i32', 'u32'], return: 'i32' },
+  open: { arguments: ['pointer', 'i32', 'u32'], return: 'i32' },
+  mkdir: { arguments: ['pointer', 'u32'], return: 'i32' },
+  unlink: { arguments: ['pointer'], return: 'i32' },
+  rmdir: { arguments: ['pointer'], return: 'i32' },
+  fchdir: { arguments: ['i32'], return: 'i32' },
+  unshare: { arguments: ['i32'], return: 'i32' },
   syscall: { arguments: ['i64', 'i64', 'i64', 'i64', 'i64'], return: 'i32' },
   mkdirat: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   symlinkat: { arguments: ['pointer', 'i32', 'pointer'], return: 'i32' },
@@ -70,12 +92,9 @@ const signatures: Record<keyof Libc, { arguments: string[]; return: string }> = 
 }
 
 const O_CLOEXEC = 0o2000000
-const AT_EMPTY_PATH = 0x1000
 const AT_SYMLINK_NOFOLLOW = 0x100
-const AT_NO_AUTOMOUNT = 0x800
 const AT_REMOVEDIR = 0x200
-const STATX_BASIC_STATS = 0x7ff
-const lookFlags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT
+const CLONE_FS = 0x200
 const SYS_openat2 = 437n
 const RESOLVE_NO_MAGICLINKS = 0x02
 const RESOLVE_NO_SYMLINKS = 0x04
@@ -96,23 +115,21 @@ export function openLinuxSys(): Sys {
   const fail = (): number => -(ffi.getInt32(errnoAt) || errno.EIO)
   const settle = (result: number): number => (result < 0 ? fail() : result)
 
-  // One scratch area per thread: two names, a link's text, a statx result, two timespecs, an open_how.
+  // One scratch area per thread: two names, a link's text, a stat result, two timespecs, an open_how.
   const scratch = new Uint8Array(4 * pathMax + 1024)
   const scratchAt = ffi.getRawPointer(scratch)
   const secondName = pathMax + 1
   const linkText = 2 * pathMax + 2
-  const statxOffset = (linkText + pathMax + 64) & ~63
-  const timesOffset = statxOffset + 256
+  const statOffset = (linkText + pathMax + 64) & ~63
+  const timesOffset = statOffset + 256
   const howOffset = timesOffset + 64
-  const emptyOffset = howOffset + 64
   const firstAt = scratchAt
   const secondAt = scratchAt + BigInt(secondName)
   const linkAt = scratchAt + BigInt(linkText)
-  const statxAt = scratchAt + BigInt(statxOffset)
+  const statAt = scratchAt + BigInt(statOffset)
   const timesAt = scratchAt + BigInt(timesOffset)
   const howAt = BigInt.asIntN(64, scratchAt + BigInt(howOffset))
-  const emptyAt = scratchAt + BigInt(emptyOffset)
-  const statx = new Uint32Array(scratch.buffer, statxOffset, 64)
+  const stat = new Uint32Array(scratch.buffer, statOffset, 64)
   const times = new DataView(scratch.buffer, timesOffset, 32)
   const how = new DataView(scratch.buffer, howOffset, 24)
   how.setBigUint64(0, BigInt(directoryFlags), true)
@@ -127,7 +144,7 @@ export function openLinuxSys(): Sys {
     scratch[offset + name.length] = 0
     return true
   }
-  const takeStatx = (into: Uint32Array, row: number): void => putStatx(statx, into, row)
+  const takeStat = (into: Uint32Array, row: number): void => putStat(stat, into, row)
   const putTimes = (seconds: number, ns: number): void => putTimespecs(times, seconds, ns)
 
   /**
@@ -139,7 +156,7 @@ export function openLinuxSys(): Sys {
     if (linked === 0) return settle(libc.unlinkat(fromDir, firstAt, 0))
     if (!cannotLink(linked)) return linked
     // RACE: what takes the name between this look and the rename is replaced; threats.md names the window.
-    if (libc.statx(toDir, secondAt, lookFlags, STATX_BASIC_STATS, statxAt) === 0) return -errno.EEXIST
+    if (libc.fstatat(toDir, secondAt, statAt, AT_SYMLINK_NOFOLLOW) === 0) return -errno.EEXIST
     const missing = fail()
     return missing === -errno.ENOENT ? settle(libc.renameat(fromDir, firstAt, toDir, secondAt)) : missing
   }
@@ -148,6 +165,25 @@ export function openLinuxSys(): Sys {
   const probe = libc.syscall(SYS_openat2, -100n, BigInt.asIntN(64, dotAt(scratch, firstAt)), howAt, 24n)
   if (probe < 0) throw new Error('this kernel has no openat2')
   libc.close(probe)
+
+  // The main thread's working directory is the process's, and other threads that share it would move along.
+  const roams = !isMainThread && libc.unshare(CLONE_FS) === 0
+  const home = roams ? openSync('/', constants.O_RDONLY | constants.O_DIRECTORY | O_CLOEXEC) : -1
+  /** Directories that this form opened and that are open: nobody else closes them, so their numbers stay theirs. */
+  const ours = new Set<number>()
+  let here = -1
+  /** Whether bare names mean names in `dir` now. */
+  const enter = (dir: number): boolean => {
+    if (dir === here) return true
+    if (!ours.has(dir) || libc.fchdir(dir) < 0) return false
+    here = dir
+    return true
+  }
+  const opened = (result: number): number => {
+    if (result < 0) return fail()
+    if (roams) ours.add(result)
+    return result
+  }
 
   return {
     form: 'linux-ffi',
@@ -161,16 +197,21 @@ export function openLinuxSys(): Sys {
       }
     },
     openDirectory(dir, path) {
-      if (path.length === 0) return settle(libc.openat(dir, dotAt(scratch, firstAt), directoryFlags, 0))
+      if (path.length === 0) return opened(libc.openat(dir, dotAt(scratch, firstAt), directoryFlags, 0))
       if (!putName(path, 0)) return -errno.ENAMETOOLONG
-      return settle(libc.syscall(SYS_openat2, BigInt(dir), BigInt.asIntN(64, firstAt), howAt, 24n))
+      return opened(libc.syscall(SYS_openat2, BigInt(dir), BigInt.asIntN(64, firstAt), howAt, 24n))
     },
     close(handle) {
+      if (ours.delete(handle) && handle === here) {
+        here = -1
+        libc.fchdir(home)
+      }
       libc.close(handle)
     },
     list(dir, into) {
       into.clear()
       if (libc.lseek(dir, 0n, 0) < 0n) return fail()
+      const isHere = enter(dir)
       for (;;) {
         const length = libc.getdents64(dir, dentsAt, BigInt(dents.length))
         if (length < 0) return fail()
@@ -183,7 +224,10 @@ export function openLinuxSys(): Sys {
           scratch[end - start] = 0
           if (!isDots(dents, start, end)) {
             const row = into.add(dents, start, end)
-            if (libc.statx(dir, firstAt, lookFlags, STATX_BASIC_STATS, statxAt) === 0) takeStatx(into.stats, row)
+            const code = isHere
+              ? libc.lstat(firstAt, statAt)
+              : libc.fstatat(dir, firstAt, statAt, AT_SYMLINK_NOFOLLOW)
+            if (code === 0) takeStat(into.stats, row)
             else markUnseen(into, row, -fail())
           }
           at += dentsView.getUint16(at + 16, true)
@@ -192,13 +236,14 @@ export function openLinuxSys(): Sys {
     },
     stat(dir, name, into, row) {
       if (!putName(name, 0)) return -errno.ENAMETOOLONG
-      if (libc.statx(dir, firstAt, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, statxAt) < 0) return fail()
-      takeStatx(into, row)
+      const code = enter(dir) ? libc.lstat(firstAt, statAt) : libc.fstatat(dir, firstAt, statAt, AT_SYMLINK_NOFOLLOW)
+      if (code < 0) return fail()
+      takeStat(into, row)
       return 0
     },
     statHandle(handle, into, row) {
-      if (libc.statx(handle, emptyAt, AT_EMPTY_PATH, STATX_BASIC_STATS, statxAt) < 0) return fail()
-      takeStatx(into, row)
+      if (libc.fstat(handle, statAt) < 0) return fail()
+      takeStat(into, row)
       return 0
     },
     readLink(dir, name) {
@@ -208,11 +253,11 @@ export function openLinuxSys(): Sys {
     },
     openFile(dir, name) {
       if (!putName(name, 0)) return -errno.ENAMETOOLONG
-      return settle(libc.openat(dir, firstAt, readFlags, 0))
+      return settle(enter(dir) ? libc.open(firstAt, readFlags, 0) : libc.openat(dir, firstAt, readFlags, 0))
     },
     createFile(dir, name, mode) {
       if (!putName(name, 0)) return -errno.ENAMETOOLONG
-      return settle(libc.openat(dir, firstAt, createFlags, mode))
+      return settle(enter(dir) ? libc.open(firstAt, createFlags, mode) : libc.openat(dir, firstAt, createFlags, mode))
     },
     read: (handle, into, offset, length, position) =>
       attempt(() => readSync(handle, into, offset, length, position < 0 ? null : position)),
@@ -227,8 +272,10 @@ export function openLinuxSys(): Sys {
       return settle(libc.utimensat(dir, firstAt, timesAt, AT_SYMLINK_NOFOLLOW))
     },
     setMode: (handle, mode) => settle(libc.fchmod(handle, mode)),
-    makeDirectory: (dir, name, mode) =>
-      putName(name, 0) ? settle(libc.mkdirat(dir, firstAt, mode)) : -errno.ENAMETOOLONG,
+    makeDirectory(dir, name, mode) {
+      if (!putName(name, 0)) return -errno.ENAMETOOLONG
+      return settle(enter(dir) ? libc.mkdir(firstAt, mode) : libc.mkdirat(dir, firstAt, mode))
+    },
     makeSymlink(dir, name, target) {
       if (!putName(name, 0) || !putName(target, secondName)) return -errno.ENAMETOOLONG
       return settle(libc.symlinkat(secondAt, dir, firstAt))
@@ -250,9 +297,14 @@ export function openLinuxSys(): Sys {
       if (!putName(fromName, 0) || !putName(toName, secondName)) return -errno.ENAMETOOLONG
       return settle(libc.renameat2(fromDir, firstAt, toDir, secondAt, RENAME_EXCHANGE))
     },
-    unlink: (dir, name) => (putName(name, 0) ? settle(libc.unlinkat(dir, firstAt, 0)) : -errno.ENAMETOOLONG),
-    removeDirectory: (dir, name) =>
-      putName(name, 0) ? settle(libc.unlinkat(dir, firstAt, AT_REMOVEDIR)) : -errno.ENAMETOOLONG,
+    unlink(dir, name) {
+      if (!putName(name, 0)) return -errno.ENAMETOOLONG
+      return settle(enter(dir) ? libc.unlink(firstAt) : libc.unlinkat(dir, firstAt, 0))
+    },
+    removeDirectory(dir, name) {
+      if (!putName(name, 0)) return -errno.ENAMETOOLONG
+      return settle(enter(dir) ? libc.rmdir(firstAt) : libc.unlinkat(dir, firstAt, AT_REMOVEDIR))
+    },
     syncHandle: (handle) =>
       attempt(() => {
         fsyncSync(handle)
@@ -262,20 +314,23 @@ export function openLinuxSys(): Sys {
   }
 }
 
-/** The row of what statx said, by its words; both supported processors are little endian. */
-function putStatx(statx: Uint32Array, into: Uint32Array, row: number): void {
+/** Where `struct stat` has the mode, in words; all else that is read of it lies alike on both supported processors. */
+const modeWord = process.arch === 'arm64' ? 4 : 6
+
+/** The row of a `struct stat`, by its words; both supported processors are little endian. */
+function putStat(stat: Uint32Array, into: Uint32Array, row: number): void {
   const at = row * statWidth
-  into[at + statMode] = (statx[7] as number) & 0xffff
-  into[at + statInodeLow] = statx[8] as number
-  into[at + statInodeHigh] = statx[9] as number
-  into[at + statSizeLow] = statx[10] as number
-  into[at + statSizeHigh] = statx[11] as number
-  into[at + statCtimeSeconds] = statx[24] as number
-  into[at + statCtimeNs] = statx[26] as number
-  into[at + statMtimeSeconds] = statx[28] as number
-  into[at + statMtimeSecondsHigh] = statx[29] as number
-  into[at + statMtimeNs] = statx[30] as number
-  into[at + statDevice] = ((statx[34] as number) << 20) | (statx[35] as number)
+  into[at + statMode] = stat[modeWord] as number
+  into[at + statInodeLow] = stat[2] as number
+  into[at + statInodeHigh] = stat[3] as number
+  into[at + statSizeLow] = stat[12] as number
+  into[at + statSizeHigh] = stat[13] as number
+  into[at + statMtimeSeconds] = stat[22] as number
+  into[at + statMtimeSecondsHigh] = stat[23] as number
+  into[at + statMtimeNs] = stat[24] as number
+  into[at + statCtimeSeconds] = stat[26] as number
+  into[at + statCtimeNs] = stat[28] as number
+  into[at + statDevice] = stat[0] as number
   into[at + statErrno] = 0
 }
 
