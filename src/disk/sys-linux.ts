@@ -107,8 +107,11 @@ const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | O_CLOEXEC
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | O_CLOEXEC
 
-/** Loads libc. Throws where node:ffi, libc or one of the calls is missing, in libc or in the kernel. */
-export function openLinuxSys(): Sys {
+/**
+ * Loads libc. Throws where node:ffi, libc or one of the calls is missing, in libc (2.33) or in the kernel (5.6). `roams`
+ * takes the thread a working directory of its own: for threads that nobody else's relative paths run in.
+ */
+export function openLinuxSys(roams: boolean = !isMainThread): Sys {
   const ffi = createRequire(import.meta.url)('node:ffi') as Ffi
   const libc = ffi.dlopen('libc.so.6', signatures).functions
   const errnoAt = libc.__errno_location()
@@ -166,9 +169,9 @@ export function openLinuxSys(): Sys {
   if (probe < 0) throw new Error('this kernel has no openat2')
   libc.close(probe)
 
-  // The main thread's working directory is the process's, and other threads that share it would move along.
-  const roams = !isMainThread && libc.unshare(CLONE_FS) === 0
-  const home = roams ? openSync('/', constants.O_RDONLY | constants.O_DIRECTORY | O_CLOEXEC) : -1
+  // Until it is unshared, the working directory is the whole process's. Where that is refused (a sandbox), nobody moves.
+  const mayRoam = roams && libc.unshare(CLONE_FS) === 0
+  const home = mayRoam ? openSync('/', constants.O_RDONLY | constants.O_DIRECTORY | O_CLOEXEC) : -1
   /** Directories that this form opened and that are open: nobody else closes them, so their numbers stay theirs. */
   const ours = new Set<number>()
   let here = -1
@@ -181,7 +184,7 @@ export function openLinuxSys(): Sys {
   }
   const opened = (result: number): number => {
     if (result < 0) return fail()
-    if (roams) ours.add(result)
+    if (mayRoam) ours.add(result)
     return result
   }
 
@@ -224,9 +227,7 @@ export function openLinuxSys(): Sys {
           scratch[end - start] = 0
           if (!isDots(dents, start, end)) {
             const row = into.add(dents, start, end)
-            const code = isHere
-              ? libc.lstat(firstAt, statAt)
-              : libc.fstatat(dir, firstAt, statAt, AT_SYMLINK_NOFOLLOW)
+            const code = isHere ? libc.lstat(firstAt, statAt) : libc.fstatat(dir, firstAt, statAt, AT_SYMLINK_NOFOLLOW)
             if (code === 0) takeStat(into.stats, row)
             else markUnseen(into, row, -fail())
           }

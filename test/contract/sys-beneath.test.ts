@@ -30,7 +30,10 @@ function freshFolder(): string {
   return path
 }
 
-const forms: readonly (() => Sys)[] = process.platform === 'linux' ? [openLinuxSys, openPortableSys] : [openPortableSys]
+const forms: readonly (() => Sys)[] =
+  process.platform === 'linux'
+    ? [() => openLinuxSys(false), openPortableSys, () => openLinuxSys(true)]
+    : [openPortableSys]
 
 for (const open of forms) {
   const sys = open()

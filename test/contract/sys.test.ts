@@ -44,7 +44,11 @@ function latin(name: string): Uint8Array {
   return new Uint8Array(Buffer.from(name, 'latin1'))
 }
 
-const forms: readonly (() => Sys)[] = process.platform === 'linux' ? [openLinuxSys, openPortableSys] : [openPortableSys]
+/** The roaming form comes last: from then on this process's working directory is wherever it was left. */
+const forms: readonly (() => Sys)[] =
+  process.platform === 'linux'
+    ? [() => openLinuxSys(false), openPortableSys, () => openLinuxSys(true)]
+    : [openPortableSys]
 
 for (const open of forms) {
   const sys = open()
@@ -391,5 +395,42 @@ describe('the form of sys', () => {
       execFileSync(process.execPath, args, { env: { ...process.env, ...env }, encoding: 'utf8' })
     assert.equal(formWith({ NIGHTFERRY_SYS: 'portable' }), 'portabletrue')
     assert.equal(formWith({ NIGHTFERRY_SYS: '' }), process.platform === 'linux' ? 'linux-ffitrue' : 'portabletrue')
+  })
+})
+
+describe('a thread that roams', { skip: process.platform !== 'linux' && 'only the Linux form roams' }, () => {
+  const whereabouts = (): string => readlinkSync('/proc/thread-self/cwd')
+
+  it('leaves a directory with its handle, so that nothing keeps its file system from being unmounted', () => {
+    const path = freshFolder()
+    mkdirSync(join(path, 'deep'))
+    const sys = openLinuxSys(true)
+    const root = sys.openRoot(path)
+    const deep = sys.openDirectory(root, utf8('deep'))
+    const row = new Uint32Array(statWidth)
+    sys.stat(root, utf8('deep'), row, 0)
+    assert.notEqual(whereabouts(), path, 'a handle of someone else is no place to be')
+    sys.close(sys.createFile(deep, utf8('file'), 0o600))
+    assert.equal(whereabouts(), join(path, 'deep'))
+    sys.close(deep)
+    assert.equal(whereabouts(), '/')
+    sys.close(root)
+  })
+
+  it('works in the directory that a number means now, not in the one that it meant before', () => {
+    const path = freshFolder()
+    for (const name of ['one', 'two']) mkdirSync(join(path, name))
+    writeFileSync(join(path, 'one', 'file'), '1')
+    const sys = openLinuxSys(true)
+    const root = sys.openRoot(path)
+    const row = new Uint32Array(statWidth)
+    const one = sys.openDirectory(root, utf8('one'))
+    assert.equal(sys.stat(one, utf8('file'), row, 0), 0)
+    sys.close(one)
+    const two = sys.openDirectory(root, utf8('two'))
+    assert.equal(two, one, 'the system gives the number again')
+    assert.ok(sys.stat(two, utf8('file'), row, 0) < 0)
+    sys.close(two)
+    sys.close(root)
   })
 })
