@@ -9,7 +9,6 @@
 
 import { constants, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { isMainThread } from 'node:worker_threads'
 import {
   statCtimeNs,
   statCtimeSeconds,
@@ -25,6 +24,7 @@ import {
   statSizeLow,
   statWidth,
 } from '../core/stat.ts'
+import { isSeat } from '../std/crew.ts'
 import { cannotLink, type EntryTable, errno, type Sys } from './sys.ts'
 
 type Pointer = bigint
@@ -111,7 +111,7 @@ const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | 
  * Loads libc. Throws where node:ffi, libc or one of the calls is missing, in libc (2.33) or in the kernel (5.6). `roams`
  * takes the thread a working directory of its own: for threads that nobody else's relative paths run in.
  */
-export function openLinuxSys(roams: boolean = !isMainThread): Sys {
+export function openLinuxSys(roams: boolean = isSeat): Sys {
   const ffi = createRequire(import.meta.url)('node:ffi') as Ffi
   const libc = ffi.dlopen('libc.so.6', signatures).functions
   const errnoAt = libc.__errno_location()
@@ -169,24 +169,8 @@ export function openLinuxSys(roams: boolean = !isMainThread): Sys {
   if (probe < 0) throw new Error('this kernel has no openat2')
   libc.close(probe)
 
-  // Until it is unshared, the working directory is the whole process's. Where that is refused (a sandbox), nobody moves.
-  const mayRoam = roams && libc.unshare(CLONE_FS) === 0
-  const home = mayRoam ? openSync('/', constants.O_RDONLY | constants.O_DIRECTORY | O_CLOEXEC) : -1
-  /** Directories that this form opened and that are open: nobody else closes them, so their numbers stay theirs. */
-  const ours = new Set<number>()
-  let here = -1
-  /** Whether bare names mean names in `dir` now. */
-  const enter = (dir: number): boolean => {
-    if (dir === here) return true
-    if (!ours.has(dir) || libc.fchdir(dir) < 0) return false
-    here = dir
-    return true
-  }
-  const opened = (result: number): number => {
-    if (result < 0) return fail()
-    if (mayRoam) ours.add(result)
-    return result
-  }
+  const { enter, came, left } = openWhereabouts(libc, roams)
+  const opened = (result: number): number => (result < 0 ? fail() : came(result))
 
   return {
     form: 'linux-ffi',
@@ -205,10 +189,7 @@ export function openLinuxSys(roams: boolean = !isMainThread): Sys {
       return opened(libc.syscall(SYS_openat2, BigInt(dir), BigInt.asIntN(64, firstAt), howAt, 24n))
     },
     close(handle) {
-      if (ours.delete(handle) && handle === here) {
-        here = -1
-        libc.fchdir(home)
-      }
+      left(handle)
       libc.close(handle)
     },
     list(dir, into) {
@@ -312,6 +293,39 @@ export function openLinuxSys(roams: boolean = !isMainThread): Sys {
         return 0
       }),
     syncFileSystem: (handle) => settle(libc.syncfs(handle)),
+  }
+}
+
+/**
+ * The working directory of this thread. `enter` says whether bare names mean names in `dir` now; `came` is told of each
+ * directory that this form opened, `left` of each handle before it is closed.
+ */
+function openWhereabouts(
+  libc: Libc,
+  roams: boolean,
+): { enter(dir: number): boolean; came(handle: number): number; left(handle: number): void } {
+  // Until it is unshared, the working directory is the whole process's. Where that is refused (a sandbox), nobody moves.
+  if (!roams || libc.unshare(CLONE_FS) !== 0) return { enter: () => false, came: (handle) => handle, left: () => {} }
+  const home = openSync('/', constants.O_RDONLY | constants.O_DIRECTORY | O_CLOEXEC)
+  /** Nobody else closes these, so their numbers stay theirs. */
+  const ours = new Set<number>()
+  let here = -1
+  return {
+    enter(dir) {
+      if (dir === here) return true
+      if (!ours.has(dir) || libc.fchdir(dir) < 0) return false
+      here = dir
+      return true
+    },
+    came(handle) {
+      ours.add(handle)
+      return handle
+    },
+    left(handle) {
+      if (!ours.delete(handle) || handle !== here) return
+      here = -1
+      libc.fchdir(home)
+    },
   }
 }
 

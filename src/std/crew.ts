@@ -3,7 +3,7 @@
 // bounded piece of work at a time, so that no seat ever waits for another.
 
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import { isMainThread, Worker } from 'node:worker_threads'
 import { Bug } from './assert.ts'
 import { Failure, type FailureCode } from './failure.ts'
 
@@ -46,6 +46,9 @@ export type CrewAnswer =
 
 /** In the bundle (scripts/build.sh) all files lie in one folder, as JavaScript. */
 export const isBundled: boolean = import.meta.url.endsWith('.js')
+
+/** Whether this thread is one of a crew's, and not the process's own. */
+export const isSeat: boolean = !isMainThread
 
 type Waiting = { resolve(value: unknown): void; reject(reason: unknown): void }
 
