@@ -1,17 +1,19 @@
 // What one directory held when it was looked at: names, stat rows, link targets and the digests known so far, as one
 // flat buffer that goes unchanged to the database and between threads. Sorted by name bytes. It is raw (no job's rules)
-// and local (inodes and ctimes mean nothing elsewhere); what travels is the listing that view.ts makes of it.
+// and local (inodes and ctimes mean nothing elsewhere); what travels is the listing that view.ts makes of it. Digests
+// and the directory's own facts are learned later and put into their places; nothing else of a record ever changes.
 //
-// Layout, little endian: header of 12 u32 {version, count, names, links, digests, own mtime seconds, high half, ns,
+// Layout, little endian: header of 12 u32 {version, count, names, links, 0, own mtime seconds, high half, ns,
 // own inode low, high, 0, 0};
-// count stat rows; count u32 name ends; digests of 32 bytes; names; links {u16 length, bytes} in the order of symlinks.
+// count stat rows; count u32 name ends; count digests of 32 bytes, valid where the row's flag says so; names; links {u16
+// length, bytes} in the order of symlinks.
 
 import { assert } from '../std/assert.ts'
-import { compareBytes, decodeName } from '../std/bytes.ts'
+import { ByteWriter, compareBytes, concatBytes, decodeName } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { statDevice, statMode, statWidth, typeMask, typeSymlink } from './stat.ts'
 
-const version = 1
+const version = 2
 const headerWords = 12
 
 /** Taken so soon after the file's own ctime that a later write could hide behind the same time stamp. */
@@ -43,7 +45,6 @@ export class DirectoryRecord {
   readonly #digestsAt: number
   readonly #namesAt: number
   readonly #linksAt: number
-  #digestRows: Int32Array | undefined
   #linkStarts: Float64Array | undefined
 
   /** `bytes` is a record made by `buildRecord`, from our own memory or database; throws `state-broken` when it is not. */
@@ -54,30 +55,27 @@ export class DirectoryRecord {
     if (words.length < headerWords || words[0] !== version) throw broken()
     const count = words[1] as number
     const names = words[2] as number
-    const digests = words[4] as number
     const prefixWords = headerWords + count * (statWidth + 1)
-    if (4 * prefixWords + digests * digestBytes + names + (words[3] as number) !== aligned.length) throw broken()
+    if (4 * prefixWords + count * digestBytes + names + (words[3] as number) !== aligned.length) throw broken()
     this.bytes = aligned
     this.count = count
     this.stats = words
     this.#nameEndsAt = headerWords + count * statWidth
     this.#digestsAt = 4 * prefixWords
-    this.#namesAt = this.#digestsAt + digests * digestBytes
+    this.#namesAt = this.#digestsAt + count * digestBytes
     this.#linksAt = this.#namesAt + names
-    if (!this.#fits(names, digests)) throw broken()
+    if (!this.#fits(names)) throw broken()
   }
 
-  /** Whether all names and digests lie where the header says; so that nobody reads beyond them later. */
-  #fits(names: number, digests: number): boolean {
+  /** Whether all names lie where the header says; so that nobody reads beyond them later. */
+  #fits(names: number): boolean {
     let end = 0
-    let flagged = 0
     for (let row = 0; row < this.count; row++) {
       const next = this.stats[this.#nameEndsAt + row] as number
       if (next < end) return false
       end = next
-      if ((this.flags(row) & flagDigest) !== 0) flagged++
     }
-    return end === names && flagged === digests
+    return end === names
   }
 
   get own(): Own {
@@ -88,6 +86,11 @@ export class DirectoryRecord {
       inodeLow: words[8] as number,
       inodeHigh: words[9] as number,
     }
+  }
+
+  /** Takes what the directory's own inode says now. */
+  setOwn(own: Own): void {
+    putOwn(this.stats, own)
   }
 
   /** Where the row of entry `row` starts in `stats`. */
@@ -121,21 +124,18 @@ export class DirectoryRecord {
     return decodeName(this.bytes, this.nameStart(row), this.nameEnd(row))
   }
 
+  /** A view of the digest, where it is known. */
   digest(row: number): Uint8Array | undefined {
     if ((this.flags(row) & flagDigest) === 0) return undefined
-    this.#digestRows ??= this.#rankDigests()
-    const start = this.#digestsAt + (this.#digestRows[row] as number) * digestBytes
+    const start = this.#digestsAt + row * digestBytes
     return this.bytes.subarray(start, start + digestBytes)
   }
 
-  #rankDigests(): Int32Array {
-    const ranks = new Int32Array(this.count)
-    let rank = 0
-    for (let row = 0; row < this.count; row++) {
-      ranks[row] = rank
-      if ((this.flags(row) & flagDigest) !== 0) rank++
-    }
-    return ranks
+  /** Takes the digest of the content that the row's signature is of. */
+  setDigest(row: number, digest: Uint8Array): void {
+    assert(digest.length === digestBytes, 'a digest has 32 bytes')
+    this.bytes.set(digest, this.#digestsAt + row * digestBytes)
+    this.stats[headerWords + row * statWidth + statDevice] = (this.flags(row) | flagDigest) >>> 0
   }
 
   /** The text of the symlink at `row`. Throws `state-broken` where it lies beyond the record. */
@@ -193,20 +193,6 @@ export function recordRow(record: DirectoryRecord, row: number): RecordRow {
   }
 }
 
-/** The same entries, with something of the directory itself, or digests by row, replaced. */
-export function rebuildRecord(
-  record: DirectoryRecord,
-  changes: { own?: Own; digests?: ReadonlyMap<number, Uint8Array> },
-): DirectoryRecord {
-  const rows: RecordRow[] = []
-  for (let row = 0; row < record.count; row++) {
-    const digest = changes.digests?.get(row)
-    const kept = recordRow(record, row)
-    rows.push(digest === undefined ? kept : { ...kept, digest })
-  }
-  return buildRecord(rows, changes.own ?? record.own)
-}
-
 /** One entry on its way into a record: its row starts at `at` in `stats`, whose device column already holds our flags. */
 export type RecordRow = {
   readonly name: Uint8Array
@@ -220,46 +206,78 @@ export type RecordRow = {
 /** Packs rows that are sorted by name bytes. */
 export function buildRecord(rows: readonly RecordRow[], own: Own): DirectoryRecord {
   let names = 0
-  let links = 0
-  let digests = 0
-  for (const row of rows) {
-    names += row.name.length
-    const isLink = ((row.stats[row.at + statMode] as number) & typeMask) === typeSymlink
-    assert(isLink === (row.link !== undefined), 'symlinks have a text, and nothing else has')
-    if (row.link !== undefined) links += 2 + row.link.length
-    if (row.digest !== undefined) digests++
+  for (const row of rows) names += row.name.length
+  const writer = new RecordWriter(rows.length, names, own)
+  for (const { name, stats, at, flags, link, digest } of rows) {
+    writer.add(name, 0, name.length, stats, at, flags)
+    if (link !== undefined) writer.link(link)
+    if (digest !== undefined) writer.digest(digest)
   }
-  const count = rows.length
-  const words = headerWords + count * (statWidth + 1)
-  const bytes = new Uint8Array(4 * words + digests * digestBytes + names + links)
-  const head = new Uint32Array(bytes.buffer, 0, words)
+  return writer.finish()
+}
+
+/** Makes a record entry by entry, in the order of name bytes, without an object for each. */
+export class RecordWriter {
+  readonly #count: number
+  readonly #words: Uint32Array
+  readonly #bytes: Uint8Array
+  readonly #namesAt: number
+  readonly #namesEnd: number
+  readonly #links: ByteWriter = new ByteWriter(0)
+  #row = -1
+  #nameAt: number
+  #wantsLink = false
+
+  /** For exactly `count` entries whose names have `nameBytes` bytes in all. */
+  constructor(count: number, nameBytes: number, own: Own) {
+    const words = headerWords + count * (statWidth + 1)
+    this.#count = count
+    this.#namesAt = 4 * words + count * digestBytes
+    this.#namesEnd = this.#namesAt + nameBytes
+    this.#bytes = new Uint8Array(this.#namesEnd)
+    this.#words = new Uint32Array(this.#bytes.buffer, 0, words)
+    this.#words.set([version, count, nameBytes])
+    putOwn(this.#words, own)
+    this.#nameAt = this.#namesAt
+  }
+
+  /** The next entry: its name lies in `names`, its row starts at `at` of `stats`. */
+  add(names: Uint8Array, start: number, end: number, stats: Uint32Array, at: number, flags: number): void {
+    assert(!this.#wantsLink, 'a symlink has a text')
+    const rowAt = headerWords + ++this.#row * statWidth
+    for (let column = 0; column < statWidth; column++) this.#words[rowAt + column] = stats[at + column] as number
+    this.#words[rowAt + statDevice] = (flags & ~flagDigest) >>> 0
+    for (let i = start; i < end; i++) this.#bytes[this.#nameAt++] = names[i] as number
+    this.#words[headerWords + this.#count * statWidth + this.#row] = this.#nameAt - this.#namesAt
+    this.#wantsLink = ((stats[at + statMode] as number) & typeMask) === typeSymlink
+  }
+
+  /** The text of the entry just added, which is a symlink. */
+  link(text: Uint8Array): void {
+    assert(this.#wantsLink, 'symlinks have a text, and nothing else has')
+    this.#wantsLink = false
+    this.#links.u16(text.length)
+    this.#links.bytes(text)
+  }
+
+  /** The digest of the entry just added. */
+  digest(digest: Uint8Array): void {
+    assert(digest.length === digestBytes, 'a digest has 32 bytes')
+    this.#bytes.set(digest, 4 * this.#words.length + this.#row * digestBytes)
+    const at = headerWords + this.#row * statWidth + statDevice
+    this.#words[at] = ((this.#words[at] as number) | flagDigest) >>> 0
+  }
+
+  finish(): DirectoryRecord {
+    const complete = this.#row === this.#count - 1 && this.#nameAt === this.#namesEnd && !this.#wantsLink
+    assert(complete, 'a record holds what it was made for')
+    this.#words[3] = this.#links.length
+    if (this.#links.length === 0) return new DirectoryRecord(this.#bytes)
+    return new DirectoryRecord(concatBytes([this.#bytes, this.#links.take()]))
+  }
+}
+
+function putOwn(words: Uint32Array, own: Own): void {
   const high = Math.floor(own.mtimeSeconds / 0x1_0000_0000)
-  head.set([version, count, names, links, digests, own.mtimeSeconds, high, own.mtimeNs, own.inodeLow, own.inodeHigh])
-  let endsAt = headerWords + count * statWidth
-  let rowAt = headerWords
-  let digestAt = 4 * words
-  let nameAt = digestAt + digests * digestBytes
-  let linkAt = nameAt + names
-  const namesAt = nameAt
-  for (const row of rows) {
-    for (let column = 0; column < statWidth; column++) head[rowAt + column] = row.stats[row.at + column] as number
-    const digestFlag = row.digest === undefined ? 0 : flagDigest
-    head[rowAt + statDevice] = (row.flags & ~flagDigest) | digestFlag
-    rowAt += statWidth
-    bytes.set(row.name, nameAt)
-    nameAt += row.name.length
-    head[endsAt++] = nameAt - namesAt
-    if (row.digest !== undefined) {
-      assert(row.digest.length === digestBytes, 'a digest has 32 bytes')
-      bytes.set(row.digest, digestAt)
-      digestAt += digestBytes
-    }
-    if (row.link !== undefined) {
-      bytes[linkAt] = row.link.length & 0xff
-      bytes[linkAt + 1] = row.link.length >> 8
-      bytes.set(row.link, linkAt + 2)
-      linkAt += 2 + row.link.length
-    }
-  }
-  return new DirectoryRecord(bytes)
+  words.set([own.mtimeSeconds, high, own.mtimeNs, own.inodeLow, own.inodeHigh], 5)
 }

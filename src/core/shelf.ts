@@ -13,7 +13,7 @@ import type { RelPath } from './path.ts'
 import { DirectoryRecord } from './record.ts'
 import type { StoredDirectory } from './tree.ts'
 
-const version = 1
+const version = 2
 const headerBytes = 16
 const fixedBytes = 3 * 8 + 4 + fingerprintBytes
 const noSummary = -1

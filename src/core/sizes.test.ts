@@ -65,7 +65,7 @@ describe('sizes', () => {
   it('names those with a known digest first, however many others there are', () => {
     const root = directory({ a: manyFiles('unknown', 40), b: manyFiles('known', 3), c: file('x') })
     const tree = treeOf(root)
-    tree.putDigests('b' as RelPath, recordOf(manyFiles('known', 3), true))
+    tree.put('b' as RelPath, recordOf(manyFiles('known', 3), true))
     const names = found(tree, 2)
     assert.deepEqual(names.slice(0, 3), ['b/known0', 'b/known1', 'b/known2'])
     assert.equal(names.length, max)
@@ -75,7 +75,7 @@ describe('sizes', () => {
   it('names at most 16, known or not', () => {
     for (const digests of [true, false]) {
       const tree = treeOf(manyFiles('a', 100))
-      tree.putDigests(rootPath, recordOf(manyFiles('a', 100), digests))
+      tree.put(rootPath, recordOf(manyFiles('a', 100), digests))
       assert.equal(found(tree, 2).length, max)
     }
   })

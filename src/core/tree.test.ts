@@ -103,9 +103,10 @@ class Twin {
       case 'set':
         return this.#set(path, edit.name, edit.item, edit.parentLast)
       case 'own':
-        return this.tree.put(path, recordOf(this.#directory(path)), true)
+        this.tree.record(path)?.setOwn({ mtimeSeconds: 1, mtimeNs: 2, inodeLow: 3, inodeHigh: 4 })
+        return this.tree.touch(path)
       case 'digests':
-        return this.tree.putDigests(path, recordOf(this.#directory(path), true))
+        return learnAll(this.tree, path, this.#directory(path))
       case 'summary':
         this.tree.summary(path)
         return
@@ -131,11 +132,11 @@ class Twin {
     const isGone = itemAt(this.world, child)?.kind === 'directory'
     this.world = withItem(this.world, child, item)
     if (isGone) this.tree.removeWithin(child)
-    if (!parentLast) this.tree.put(path, recordOf(this.#directory(path)), false)
+    if (!parentLast) this.tree.put(path, recordOf(this.#directory(path)))
     for (const at of directoryPaths(this.world).filter((known) => isWithin(known, child))) {
-      this.tree.put(at, recordOf(this.#directory(at)), false)
+      this.tree.put(at, recordOf(this.#directory(at)))
     }
-    if (parentLast) this.tree.put(path, recordOf(this.#directory(path)), false)
+    if (parentLast) this.tree.put(path, recordOf(this.#directory(path)))
   }
 
   #move(from: RelPath, into: RelPath, name: string, parentFirst: boolean): void {
@@ -145,7 +146,7 @@ class Twin {
     if (itemAt(this.world, to)?.kind === 'directory') this.tree.removeWithin(to)
     this.world = withItem(withItem(this.world, from, undefined), to, moved)
     const putParents = (): void => {
-      for (const at of [parentOf(from), into]) this.tree.put(at, recordOf(this.#directory(at)), false)
+      for (const at of [parentOf(from), into]) this.tree.put(at, recordOf(this.#directory(at)))
     }
     if (parentFirst) putParents()
     this.tree.move(from, to)
@@ -213,18 +214,18 @@ describe('tree', () => {
     assert.deepEqual(paths(tree), [['', 'a', 'a/b', 'c'], []])
     tree.summary(rootPath)
     assert.deepEqual(paths(tree), [[], []])
-    tree.put('a/b' as RelPath, recordOf(directory({ x: file('x') })), false)
+    tree.put('a/b' as RelPath, recordOf(directory({ x: file('x') })))
     assert.deepEqual(paths(tree), [['', 'a', 'a/b'], []])
     tree.summary(rootPath)
     assert.deepEqual(paths(tree), [['', 'a', 'a/b'], []])
-    tree.put('c' as RelPath, recordOf(directory()), true)
-    tree.putDigests('a' as RelPath, recordOf(directory({ b: directory() }), true))
+    tree.touch('c' as RelPath)
+    tree.touch('a' as RelPath)
     assert.deepEqual(paths(tree), [['a', 'c'], []])
     tree.removeWithin('a' as RelPath)
     assert.deepEqual(paths(tree), [[''], ['a', 'a/b']])
-    tree.put('a' as RelPath, recordOf(directory()), false)
+    tree.put('a' as RelPath, recordOf(directory()))
     tree.remove('a' as RelPath)
-    tree.put('a' as RelPath, recordOf(directory()), false)
+    tree.put('a' as RelPath, recordOf(directory()))
     assert.deepEqual(paths(tree), [['a'], []])
   })
 
@@ -257,7 +258,7 @@ describe('tree', () => {
         listed++
         return testDigest(bytes)
       })
-      for (const path of directoryPaths(world)) tree.put(path, recordOf(itemAt(world, path) as DirectoryItem), false)
+      for (const path of directoryPaths(world)) tree.put(path, recordOf(itemAt(world, path) as DirectoryItem))
       tree.setView(view as View, 'view')
       tree.summary(rootPath)
       const before = listed
@@ -322,8 +323,19 @@ describe('tree', () => {
 
   it('is a bug to list before a view is set, or to learn digests of what is not known', () => {
     const tree = new Tree([], '', testDigest)
-    tree.put(rootPath, recordOf(directory()), false)
+    tree.put(rootPath, recordOf(directory()))
     assert.throws(() => tree.summary(rootPath), Bug)
-    assert.throws(() => tree.putDigests('a' as RelPath, recordOf(directory())), Bug)
+    assert.throws(() => tree.touch('a' as RelPath), Bug)
   })
 })
+
+/** All digests of a directory become known, as reading its files would make them. */
+function learnAll(tree: Tree, path: RelPath, world: DirectoryItem): void {
+  const known = recordOf(world, true)
+  const record = tree.record(path)
+  for (let row = 0; row < known.count; row++) {
+    const digest = known.digest(row)
+    if (digest !== undefined) record?.setDigest(row, digest)
+  }
+  tree.touch(path)
+}

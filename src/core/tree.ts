@@ -54,24 +54,16 @@ export class Tree {
     return this.#nodes.keys()
   }
 
-  /** Puts a directory's new record. `sameEntries`: only its own time is new, so no summary is stale. */
-  put(path: RelPath, record: DirectoryRecord, sameEntries: boolean): void {
-    const node = this.#nodes.get(path)
+  /** Puts a directory's new record. */
+  put(path: RelPath, record: DirectoryRecord): void {
     this.#removed.delete(path)
-    if (node !== undefined && sameEntries) {
-      node.record = record
-      node.touched = true
-      return
-    }
     this.#nodes.set(path, { record, summary: undefined, touched: true })
     if (path !== rootPath) this.#makeStale(parentOf(path))
   }
 
-  /** Replaces a record by one that differs in digests only. */
-  putDigests(path: RelPath, record: DirectoryRecord): void {
-    const node = present(this.#nodes.get(path), 'digests belong to a known directory')
-    node.record = record
-    node.touched = true
+  /** A record learned a digest, or what its directory's own inode says: no summary is stale, but what is stored is. */
+  touch(path: RelPath): void {
+    present(this.#nodes.get(path), 'what is learned belongs to a known directory').touched = true
   }
 
   /** Forgets one directory; those below it are the caller's to remove too. */

@@ -2,7 +2,7 @@
 // was taken under. One flat buffer, since there may be one for every file of a tree.
 
 import type { RelPath } from '../core/path.ts'
-import { digestBytes, rebuildRecord } from '../core/record.ts'
+import { digestBytes } from '../core/record.ts'
 import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { ByteReader, ByteWriter } from '../std/bytes.ts'
@@ -58,25 +58,12 @@ export function* readLearned(bytes: Uint8Array): Generator<Learned> {
 export function applyLearned(tree: Tree, parts: readonly Uint8Array[], renamed: boolean): void {
   const matches = renamed ? sameFile : sameSignature
   for (const part of parts) {
-    let directory: RelPath | undefined
-    let digests = new Map<number, Uint8Array>()
-    const flush = (): void => {
-      const record = directory === undefined ? undefined : tree.record(directory)
-      if (directory !== undefined && record !== undefined && digests.size > 0) {
-        tree.putDigests(directory, rebuildRecord(record, { digests }))
-      }
-      digests = new Map()
+    for (const { directory, name, stats, digest } of readLearned(part)) {
+      const record = tree.record(directory)
+      const row = record?.find(name) ?? -1
+      if (record === undefined || row < 0 || !matches(record.stats, record.at(row), stats, 0)) continue
+      record.setDigest(row, digest)
+      tree.touch(directory)
     }
-    for (const learned of readLearned(part)) {
-      if (learned.directory !== directory) {
-        flush()
-        directory = learned.directory
-      }
-      const record = tree.record(learned.directory)
-      const row = record?.find(learned.name) ?? -1
-      if (record === undefined || row < 0) continue
-      if (matches(record.stats, record.at(row), learned.stats, 0)) digests.set(row, learned.digest)
-    }
-    flush()
   }
 }

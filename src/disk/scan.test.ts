@@ -23,7 +23,7 @@ import { kinds, listed, listing, problems, rowOf, type Scanned, scanned } from '
 import type { Folder } from '../../test/world/planted.ts'
 import { digestOf } from '../chunk/digest.ts'
 import type { RelPath } from '../core/path.ts'
-import { flagBadName, flagRacy, rebuildRecord } from '../core/record.ts'
+import { flagBadName, flagRacy } from '../core/record.ts'
 import { statErrno, statWidth } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { hex, utf8 } from '../std/bytes.ts'
@@ -44,10 +44,8 @@ function folder(planted: Folder): Scanned {
 function learn(tree: Tree, path: string, name: string, text: string): void {
   const record = tree.record(path as RelPath)
   assert.ok(record !== undefined)
-  tree.putDigests(
-    path as RelPath,
-    rebuildRecord(record, { digests: new Map([[record.find(utf8(name)), digestOf(utf8(text))]]) }),
-  )
+  record.setDigest(record.find(utf8(name)), digestOf(utf8(text)))
+  tree.touch(path as RelPath)
 }
 
 function digestIn(tree: Tree, path: string, name: string): string {

@@ -6,13 +6,13 @@ import { type IgnoreScope, type IgnoreText, ignoreScope } from '../core/ignore.t
 import { isReservedName, joinPath, ownDirectory, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import {
-  buildRecord,
   type DirectoryRecord,
   editShift,
   flagBadName,
   flagRacy,
+  type Own,
   type RecordRow,
-  rebuildRecord,
+  RecordWriter,
   recordRow,
 } from '../core/record.ts'
 import {
@@ -171,10 +171,10 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   scan.entries += order.length
   const own = ownFacts(sys, handle)
   if (!same) {
-    const rows = buildRows(scan, handle, visit.path, before ?? scan.lineage.former(own), order, nowMs)
-    tree.put(visit.path, buildRecord(rows, own), false)
+    tree.put(visit.path, recordOf(scan, handle, visit.path, before ?? scan.lineage.former(own), order, own, nowMs))
   } else if (before.own.mtimeSeconds !== own.mtimeSeconds || before.own.mtimeNs !== own.mtimeNs) {
-    tree.put(visit.path, rebuildRecord(before, { own }), true)
+    before.setOwn(own)
+    tree.touch(visit.path)
   }
   sys.close(handle)
   pushDirectories(scan, visit, scope, deep)
@@ -302,50 +302,84 @@ function isUnchanged(before: DirectoryRecord, table: EntryTable, order: Int32Arr
   return true
 }
 
-function buildRows(
+/** The record of a directory, from the rows of the table; `before` is what was known of it. */
+function recordOf(
   scan: Scan,
   handle: number,
   path: RelPath,
   before: DirectoryRecord | undefined,
   order: Int32Array,
+  own: Own,
   nowMs: number,
-): RecordRow[] {
-  const { table, sys } = scan
-  const rows: RecordRow[] = []
-  for (const tableRow of order) {
-    const at = tableRow * statWidth
-    const name = table.name(tableRow).slice()
-    const type = (table.stats[at + statMode] as number) & typeMask
-    const old = before?.find(name) ?? -1
-    const known = before !== undefined && old >= 0 ? recordRow(before, old) : undefined
-    let flags = 0
-    let link: Uint8Array | undefined
-    let digest: Uint8Array | undefined
-    const code = table.stats[at + statErrno] as number
-    if (decodeName(name, 0, name.length) === undefined) {
-      flags |= flagBadName
-    } else if (code !== 0) {
-      note(scan, joinPath(path, fromUtf8(name) as string), 'unreadable', errnoName(code))
-    } else if (type === typeFile) {
-      const told = fileContent(scan, handle, name, at, known)
-      flags = told.flags | (isRacy(table.stats, at, nowMs) ? flagRacy : 0)
-      digest = told.digest
-    } else if (type === typeSymlink) {
-      const text = sys.readLink(handle, name)
-      if (typeof text === 'number') table.stats[at + statErrno] = -text
-      else link = text
-      if (isRacy(table.stats, at, nowMs)) flags = flagRacy
+): DirectoryRecord {
+  const { names, nameStarts, nameEnds, stats } = scan.table
+  let nameBytes = 0
+  for (const row of order) nameBytes += (nameEnds[row] as number) - (nameStarts[row] as number)
+  const writer = new RecordWriter(order.length, nameBytes, own)
+  let old = 0
+  for (const row of order) {
+    // Both are in the order of names, so what was known of this one is found by going along.
+    let comparison = -1
+    while (before !== undefined && old < before.count) {
+      comparison = compareName(scan.table, row, before, old)
+      if (comparison <= 0) break
+      old++
     }
-    rows.push({
-      name,
-      stats: table.stats,
-      at,
-      flags,
-      link: type === typeSymlink ? (link ?? new Uint8Array(0)) : undefined,
-      digest,
-    })
+    const known = before !== undefined && comparison === 0 ? recordRow(before, old) : undefined
+    const content = contentOf(scan, handle, path, row, known, nowMs)
+    writer.add(names, nameStarts[row] as number, nameEnds[row] as number, stats, row * statWidth, content.flags)
+    if (content.link !== undefined) writer.link(content.link)
+    if (content.digest !== undefined) writer.digest(content.digest)
   }
-  return rows
+  return writer.finish()
+}
+
+type Content = {
+  readonly flags: number
+  readonly link: Uint8Array | undefined
+  readonly digest: Uint8Array | undefined
+}
+const plain: Content = { flags: 0, link: undefined, digest: undefined }
+const young: Content = { ...plain, flags: flagRacy }
+const badName: Content = { ...plain, flags: flagBadName }
+const noLink = new Uint8Array(0)
+
+/** What a row of the table does not say of an entry. */
+function contentOf(
+  scan: Scan,
+  handle: number,
+  path: RelPath,
+  row: number,
+  known: RecordRow | undefined,
+  nowMs: number,
+): Content {
+  const { table } = scan
+  const at = row * statWidth
+  const type = (table.stats[at + statMode] as number) & typeMask
+  if (!isUtf8(table, row)) return type === typeSymlink ? { ...badName, link: noLink } : badName
+  const code = table.stats[at + statErrno] as number
+  if (code !== 0) {
+    note(scan, joinPath(path, fromUtf8(table.name(row)) as string), 'unreadable', errnoName(code))
+    return plain
+  }
+  const isYoung = (type === typeFile || type === typeSymlink) && isRacy(table.stats, at, nowMs)
+  if (type === typeFile) {
+    if (known === undefined) return isYoung ? young : plain
+    const { flags, digest } = fileContent(scan, handle, table.name(row).slice(), at, known)
+    return { flags: flags | (isYoung ? flagRacy : 0), link: undefined, digest }
+  }
+  if (type !== typeSymlink) return plain
+  const text = scan.sys.readLink(handle, table.name(row))
+  if (typeof text === 'number') table.stats[at + statErrno] = -text
+  return { flags: isYoung ? flagRacy : 0, link: typeof text === 'number' ? noLink : text, digest: undefined }
+}
+
+function isUtf8({ names, nameStarts, nameEnds }: EntryTable, row: number): boolean {
+  const end = nameEnds[row] as number
+  for (let i = nameStarts[row] as number; i < end; i++) {
+    if ((names[i] as number) >= 0x80) return decodeName(names, nameStarts[row] as number, end) !== undefined
+  }
+  return true
 }
 
 /** What is known of a file's content: carried from before where nothing can have changed it, taken now for a suspect. */
@@ -354,10 +388,10 @@ function fileContent(
   handle: number,
   name: Uint8Array,
   at: number,
-  known: RecordRow | undefined,
+  known: RecordRow,
 ): { flags: number; digest: Uint8Array | undefined } {
   const { stats } = scan.table
-  if (known === undefined || !sameTypeSizeTime(stats, at, known.stats, known.at)) return { flags: 0, digest: undefined }
+  if (!sameTypeSizeTime(stats, at, known.stats, known.at)) return { flags: 0, digest: undefined }
   const edits = known.flags >>> editShift
   const racy = (known.flags & flagRacy) !== 0
   const same = sameSignature(stats, at, known.stats, known.at)

@@ -13,7 +13,6 @@ import type { Folder } from '../../test/world/planted.ts'
 import { batchBytes, change, create, head, type Sections } from '../../test/world/steps.ts'
 import { digestOf } from '../chunk/digest.ts'
 import type { RelPath } from '../core/path.ts'
-import { rebuildRecord } from '../core/record.ts'
 import { statMode, typeFile, typeMask } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
@@ -50,8 +49,8 @@ function target(folder: Folder, rules = '', sys: Sys = real): Target {
 function learn(tree: Tree, directory: string, name: string, text: string): void {
   const record = tree.record(directory as RelPath)
   assert.ok(record !== undefined)
-  const digests = new Map([[record.find(utf8(name)), digestOf(utf8(text))]])
-  tree.putDigests(directory as RelPath, rebuildRecord(record, { digests }))
+  record.setDigest(record.find(utf8(name)), digestOf(utf8(text)))
+  tree.touch(directory as RelPath)
 }
 
 function names(wants: Uint8Array): string[] {

@@ -8,7 +8,7 @@ import type { Summary } from '../core/entry.ts'
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
-import { type DirectoryRecord, flagRacy, rebuildRecord } from '../core/record.ts'
+import { type DirectoryRecord, flagRacy } from '../core/record.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
 import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import { Tree } from '../core/tree.ts'
@@ -166,7 +166,9 @@ export const tasks = {
         digests.push(isKnown ? contentDigest(record, row, handle, input.fresh, read) : undefined)
       }
       if (handle >= 0) sys.close(handle)
-      if (record !== undefined && read.size > 0) tree.putDigests(path, rebuildRecord(record, { digests: read }))
+      if (record === undefined || read.size === 0) continue
+      for (const [row, digest] of read) record.setDigest(row, digest)
+      tree.touch(path)
     }
     return joinDigests(digests)
   },
@@ -221,7 +223,7 @@ export const tasks = {
     const parents = new Set<RelPath>()
     for (const shelf of input.built) {
       for (const { path, record } of decodeShelf(shelf, '')) {
-        tree.put(path, record, false)
+        tree.put(path, record)
         if (path !== '') parents.add(parentOf(path))
       }
     }

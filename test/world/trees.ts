@@ -167,7 +167,7 @@ export function recordOf(root: DirectoryItem, digests = false): DirectoryRecord 
 /** A tree as a scan fills it. `viewId` names the view. */
 export function treeOf(root: DirectoryItem, view: View = plainView, viewId = 'view', digests = false): Tree {
   const tree = new Tree([], '', testDigest)
-  for (const path of directoryPaths(root)) tree.put(path, recordOf(itemAt(root, path) as DirectoryItem, digests), false)
+  for (const path of directoryPaths(root)) tree.put(path, recordOf(itemAt(root, path) as DirectoryItem, digests))
   tree.setView(view, viewId)
   return tree
 }
