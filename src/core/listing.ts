@@ -96,9 +96,13 @@ export function entryNameBytes(entry: Pick<Entry, 'kind' | 'name'>): Uint8Array 
  * throws `protocol-broken` at the first thing that is not as it must be. Safe for bytes from a peer.
  */
 export function readListing(bytes: Uint8Array): Entry[] {
+  return [...listingEntries(bytes)]
+}
+
+/** The same, one by one: a directory may have a million of them. */
+export function* listingEntries(bytes: Uint8Array): Generator<Entry, void, undefined> {
   const reader = new ByteReader(bytes)
   if (reader.u8() !== listingVersion) throw new Failure('protocol-broken', 'a listing has an unknown version')
-  const entries: Entry[] = []
   let previous: Uint8Array | undefined
   while (reader.left > 0) {
     const entry = takeEntry(reader)
@@ -107,9 +111,8 @@ export function readListing(bytes: Uint8Array): Entry[] {
       throw new Failure('protocol-broken', 'a listing is not in the order of its names')
     }
     previous = name
-    entries.push(entry)
+    yield entry
   }
-  return entries
 }
 
 /** One entry, checked on its own; the order of entries is the caller's to check. */

@@ -52,17 +52,45 @@ export type PackedSection = SectionHead & {
 }
 
 export function packSection(head: SectionHead, steps: readonly Step[]): PackedSection {
-  const writer = new ByteWriter(64 + steps.length * 40)
-  let files = 0
-  let contentBytes = 0
-  for (const step of steps) {
-    putStep(writer, step)
-    if (carriesContent(step)) {
-      files++
-      contentBytes += step.entry.sizeBytes
-    }
+  const writer = new SectionWriter(head)
+  for (const step of steps) writer.add(step)
+  return writer.take()
+}
+
+/** Packs steps as they are found, so that none of them is kept as an object. */
+export class SectionWriter {
+  readonly head: SectionHead
+  readonly #writer: ByteWriter = new ByteWriter(64)
+  #steps = 0
+  #files = 0
+  #contentBytes = 0
+
+  constructor(head: SectionHead) {
+    this.head = head
   }
-  return { ...head, stepBytes: writer.take(), stepCount: steps.length, files, contentBytes }
+
+  get stepCount(): number {
+    return this.#steps
+  }
+
+  /** Bytes of content that the steps so far may need. */
+  get contentBytes(): number {
+    return this.#contentBytes
+  }
+
+  add(step: Step): void {
+    putStep(this.#writer, step)
+    this.#steps++
+    if (!carriesContent(step)) return
+    this.#files++
+    this.#contentBytes += step.entry.sizeBytes
+  }
+
+  take(): PackedSection {
+    const { head } = this
+    const stepBytes = this.#writer.take()
+    return { ...head, stepBytes, stepCount: this.#steps, files: this.#files, contentBytes: this.#contentBytes }
+  }
 }
 
 /** Whether this step may need content from the left. */
@@ -141,12 +169,10 @@ export function decodeBatch(bytes: Uint8Array): Section[] {
   return sections
 }
 
-/** The steps of one packed section. */
-export function stepsOf(section: PackedSection): Step[] {
+/** The steps of one packed section, one by one. */
+export function* stepsOf(section: PackedSection): Generator<Step, void, undefined> {
   const reader = new ByteReader(section.stepBytes)
-  const steps: Step[] = []
-  while (reader.left > 0) steps.push(takeStep(reader))
-  return steps
+  while (reader.left > 0) yield takeStep(reader)
 }
 
 /**
@@ -155,25 +181,40 @@ export function stepsOf(section: PackedSection): Step[] {
  * `batchContentMax` and `buildContentMax` is a batch of its own.
  */
 export function* cutBatches(sections: Iterable<PackedSection>): Generator<PackedSection[]> {
-  let batch: PackedSection[] = []
-  let steps = 0
-  let contentBytes = 0
-  for (const section of sections) {
+  const cutter = new BatchCutter()
+  for (const section of sections) yield* cutter.add(section)
+  yield* cutter.rest()
+}
+
+/** The same for sections that are still being found. */
+export class BatchCutter {
+  #batch: PackedSection[] = []
+  #steps = 0
+  #contentBytes = 0
+
+  /** The batches that this section makes complete. */
+  add(section: PackedSection): PackedSection[][] {
+    const complete: PackedSection[][] = []
     for (const part of cutSection(section)) {
-      const full = steps + part.stepCount > batchFilesMax || contentBytes + part.contentBytes > batchContentMax
-      if (batch.length > 0 && full) {
-        yield batch
-        batch = []
-        steps = 0
-        contentBytes = 0
-      }
-      batch.push(part)
+      const isFull =
+        this.#steps + part.stepCount > batchFilesMax || this.#contentBytes + part.contentBytes > batchContentMax
+      if (isFull) complete.push(...this.rest())
+      this.#batch.push(part)
       // A section without steps still costs: an empty directory is one thing to make.
-      steps += part.stepCount + 1
-      contentBytes += part.contentBytes
+      this.#steps += part.stepCount + 1
+      this.#contentBytes += part.contentBytes
     }
+    return complete
   }
-  if (batch.length > 0) yield batch
+
+  /** What is left: one batch, or none. */
+  rest(): PackedSection[][] {
+    const batch = this.#batch
+    this.#batch = []
+    this.#steps = 0
+    this.#contentBytes = 0
+    return batch.length === 0 ? [] : [batch]
+  }
 }
 
 function* cutSection(section: PackedSection): Generator<PackedSection> {
@@ -181,22 +222,21 @@ function* cutSection(section: PackedSection): Generator<PackedSection> {
     yield section
     return
   }
-  let part: Step[] = []
-  let contentBytes = 0
+  const { path, mode, mtimeSeconds, mtimeNs } = section
   // The directory is made first and alone; then its files land in it one by one.
-  if (section.state !== 'present') yield packSection(section, [])
-  const head: SectionHead = { ...section, state: 'present' }
+  if (section.state !== 'present') yield packSection({ path, state: section.state, mode, mtimeSeconds, mtimeNs }, [])
+  const head: SectionHead = { path, state: 'present', mode, mtimeSeconds, mtimeNs }
+  let part = new SectionWriter(head)
   for (const step of stepsOf(section)) {
     const size = carriesContent(step) ? step.entry.sizeBytes : 0
-    if (part.length > 0 && (part.length >= batchFilesMax || contentBytes + size > batchContentMax)) {
-      yield packSection(head, part)
-      part = []
-      contentBytes = 0
+    const isFull = part.stepCount >= batchFilesMax || part.contentBytes + size > batchContentMax
+    if (part.stepCount > 0 && isFull) {
+      yield part.take()
+      part = new SectionWriter(head)
     }
-    part.push(step)
-    contentBytes += size
+    part.add(step)
   }
-  if (part.length > 0) yield packSection(head, part)
+  if (part.stepCount > 0) yield part.take()
 }
 
 /** Order of sections: parents before children, and neighbours together. */

@@ -35,20 +35,32 @@ export type Decision =
   | { readonly kind: 'digests'; readonly left: Entry; readonly right: Entry }
   | { readonly kind: 'problem'; readonly name: string; readonly code: ProblemCode }
 
-/** The decisions for one directory, in the order of names. A name without one needs nothing. */
-export function reconcile(left: readonly Entry[], right: readonly Entry[], rules: Rules): Decision[] {
-  const decisions: Decision[] = []
-  let l = 0
-  let r = 0
-  while (l < left.length || r < right.length) {
-    const a = left[l]
-    const b = right[r]
-    const order = a === undefined ? 1 : b === undefined ? -1 : compareNames(a, b)
-    if (order <= 0) l++
-    if (order >= 0) r++
-    decide(order <= 0 ? a : undefined, order >= 0 ? b : undefined, rules, decisions)
+/**
+ * The decisions for one directory, in the order of names. A name without one needs nothing. Both sides are gone through
+ * once, side by side, and nothing of them is kept: a directory may have a million entries.
+ */
+export function* reconcile(
+  left: Iterable<Entry>,
+  right: Iterable<Entry>,
+  rules: Rules,
+): Generator<Decision, void, undefined> {
+  const decided: Decision[] = []
+  const lefts = left[Symbol.iterator]()
+  const rights = right[Symbol.iterator]()
+  let a = entryOf(lefts.next())
+  let b = entryOf(rights.next())
+  while (a !== undefined || b !== undefined) {
+    const order: number = a === undefined ? 1 : b === undefined ? -1 : compareNames(a, b)
+    decide(order <= 0 ? a : undefined, order >= 0 ? b : undefined, rules, decided)
+    if (order <= 0) a = entryOf(lefts.next())
+    if (order >= 0) b = entryOf(rights.next())
+    yield* decided
+    decided.length = 0
   }
-  return decisions
+}
+
+function entryOf(next: IteratorResult<Entry, unknown>): Entry | undefined {
+  return next.done === true ? undefined : next.value
 }
 
 function compareNames(a: Entry, b: Entry): number {

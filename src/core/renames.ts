@@ -40,7 +40,7 @@ const candidatesPerSizeMax = 16
  * Pairs of files that may be one file moved: equal size and time, never empty, each used once, at most 16 a size. The
  * caller proves each pair by digests.
  */
-export function proposeFileMoves(lost: readonly FoundFile[], fresh: readonly FoundFile[]): FileMove[] {
+export function proposeFileMoves(lost: readonly FoundFile[], fresh: Iterable<FoundFile>): FileMove[] {
   const byFacts = new Map<string, FoundFile[]>()
   const perSize = new Map<number, number>()
   for (const file of lost) {

@@ -228,7 +228,7 @@ export function bring(left: DirectoryItem, right: DirectoryItem, rules: Rules, v
     else if (one.kind === 'retype' && rest === undefined) come(path, one.left)
   }
   const walk = (at: RelPath, theirs: readonly Entry[]): void => {
-    const all = reconcile(read(leftTree, at), theirs, rules).flatMap((one) => settle(at, one))
+    const all = [...reconcile(read(leftTree, at), theirs, rules)].flatMap((one) => settle(at, one))
     for (const one of all) carryOut(at, one)
   }
   walk(rootPath, read(rightTree, rootPath))
