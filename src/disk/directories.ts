@@ -50,6 +50,14 @@ export function finishDirectory(sys: Sys, root: number, head: SectionHead): void
 const ownerMayWrite = 0o300
 
 /**
+ * Whether a directory of this mode can be worked in by its owner: opened, which needs the right to read it, and changed.
+ * Another one gets its mode when all in it is done.
+ */
+export function isOpenToOwner(mode: number): boolean {
+  return (mode & 0o700) === 0o700
+}
+
+/**
  * Lets the owner write in an open directory where its mode does not: what changes in there is the plan's, and its mode
  * is set again by what is returned. Undefined where nothing has to be done, or can be.
  */

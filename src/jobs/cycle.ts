@@ -78,11 +78,12 @@ export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, cont
   if (released === 'halted') return endRun('halted', noCounts(), problems, seen, nothingSent)
   if (job.dryRun) return endRun('planned', noCounts(), problems, seen, nothingSent)
 
-  savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   if (isEmpty(plan)) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
   listen({ type: 'phase', phase: 'transfer' })
   const steps = [...plan.sections, ...plan.deletions].reduce((sum, section) => sum + section.stepCount + 1, 0)
   await right.begin({ ...facts, steps, limit: job.limit, released: released === 'released' })
+  // Begun, not before the target let it in: a plan that it refused has left no base.
+  savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   problems.push(...(await right.moveDirectories(plan.moves)))
   const sent = await transfer(left, right, plan, listen, signal)
   listen({ type: 'phase', phase: 'apply' })
