@@ -26,7 +26,7 @@ import { Landing, type LandingOrder, type TargetHandles } from './landing.ts'
 import { applyLearned } from './learned.ts'
 import { type LogLine, logLines } from './log-lines.ts'
 import { racyMs } from './racy.ts'
-import { rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
+import { isGone, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, Stager } from './stage.ts'
 import { Supply } from './supply.ts'
 import { systemSys } from './system.ts'
@@ -353,15 +353,17 @@ export const tasks = {
   /** Syncs the named directories one by one: the small run's form of `sync`. */
   syncDirectories(input: { root: number; paths: readonly RelPath[] }): number {
     let worst = 0
+    let isRefused = false
     for (const path of input.paths) {
       const handle = sys.openDirectory(input.root, utf8(path))
-      // A directory that is gone again has nothing to sync.
+      // A directory that is gone again has nothing to sync; one that we may not open is synced with everything else.
+      if (handle < 0) isRefused ||= !isGone(handle)
       if (handle < 0) continue
       const code = sys.syncHandle(handle)
       sys.close(handle)
       if (code < 0) worst = code
     }
-    return worst
+    return worst === 0 && isRefused ? sys.syncFileSystem(input.root) : worst
   },
 
   writeJournal(input: { own: number; displacements: readonly Displacement[] }): number {

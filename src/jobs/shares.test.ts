@@ -27,7 +27,13 @@ function failsWith(code: string, call: () => unknown, message: RegExp): void {
 }
 
 const docs: Share = { name: 'docs', path: '/home/me/docs', readOnly: false, for: undefined, maxDelete: undefined }
-const photos: Share = { name: 'photos.2026_a-b', path: '/home/me/docs/photos', readOnly: true, for: ['nas', 'Laptop'], maxDelete: undefined }
+const photos: Share = {
+  name: 'photos.2026_a-b',
+  path: '/home/me/docs/photos',
+  readOnly: true,
+  for: ['nas', 'Laptop'],
+  maxDelete: undefined,
+}
 
 test('shares are added, listed in order, and removed; they may lie within each other', () => {
   const directory = freshDirectory()

@@ -38,7 +38,9 @@ describe('the limit of a share', () => {
 
   it('is listed', async () => {
     assert.match(await pair.nas.must('share', 'list'), /^limited\t.*\ta run may delete and replace 2 at most$/m)
-    const { shares } = JSON.parse(await pair.nas.must('share', 'list', '--json')) as { shares: { maxDelete?: string }[] }
+    const { shares } = JSON.parse(await pair.nas.must('share', 'list', '--json')) as {
+      shares: { maxDelete?: string }[]
+    }
     assert.deepEqual(
       shares.map(({ maxDelete }) => maxDelete),
       [undefined, '2'],
