@@ -4,6 +4,8 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { systemSys } from '../../src/disk/system.ts'
+import { openState } from '../../src/state/open.ts'
+import { systemClock } from '../../src/std/clock.ts'
 import { Failure } from '../../src/std/failure.ts'
 import { contents, type Folder, facts, kept, plant, staging } from '../world/planted.ts'
 import { type Trial, trialIn } from '../world/trial.ts'
@@ -117,6 +119,39 @@ describe('what is on disk, in what order', () => {
     assert.deepEqual([late.counts.replaced, late.counts.deleted], [1, 2])
     await one.run()
     assert.equal(kept(one.target).length, 2)
+  })
+
+  it('the end of a run, its pair and both trees are remembered together, or not at all', async () => {
+    const one = await prepared('small')
+    const stored = (): unknown => {
+      using state = openState({ directory: join(one.directory, 'state'), clock: systemClock })
+      const all = (sql: string): unknown =>
+        state.read(() =>
+          state
+            .prepare(sql)
+            .all()
+            .map((row) => ({ ...row })),
+        )
+      return [
+        all('SELECT count(target_fingerprint) AS known FROM pairs'),
+        all('SELECT outcome FROM runs ORDER BY id DESC LIMIT 1'),
+        all('SELECT generation FROM trees ORDER BY id'),
+      ]
+    }
+    const change = (sql: string): void => {
+      using state = openState({ directory: join(one.directory, 'state'), clock: systemClock })
+      state.write(() => state.prepare(sql).run())
+    }
+    assert.deepEqual(stored(), [[{ known: 1 }], [{ outcome: 'done' }], [{ generation: 1 }, { generation: 1 }]])
+    // The second of the two trees can't be saved.
+    change(`CREATE TRIGGER refuse BEFORE UPDATE ON trees WHEN NEW.tree_key LIKE 'target %'
+      BEGIN SELECT RAISE(ABORT, 'refused'); END`)
+    await assert.rejects(one.run())
+    assert.deepEqual(stored(), [[{ known: 0 }], [{ outcome: 'failed' }], [{ generation: 1 }, { generation: 1 }]])
+    change('DROP TRIGGER refuse')
+    assert.equal((await one.run()).outcome, 'unchanged')
+    assert.deepEqual(facts(one.target), facts(one.source))
+    assert.deepEqual(stored(), [[{ known: 1 }], [{ outcome: 'unchanged' }], [{ generation: 2 }, { generation: 2 }]])
   })
 
   it('a directory whose owner may not read it is filled, gets its mode, and is synced all the same', async (t) => {
