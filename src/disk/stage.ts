@@ -4,8 +4,9 @@
 // each name that is to change, so that the writing worker can hold the plan against what is there.
 
 import { isCopied } from '../core/entry.ts'
+import { isDirectoryHidden } from '../core/exposed.ts'
 import type { IgnoreScope } from '../core/ignore.ts'
-import { joinPath, nameOf, parentOf, type RelPath, rootPath } from '../core/path.ts'
+import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import { carriesContent, decodeBatch, type Section, type SectionHead, type Step } from '../core/plan.ts'
 import type { DirectoryRecord } from '../core/record.ts'
 import { type Place, SizeIndex } from '../core/sizes.ts'
@@ -168,18 +169,14 @@ export class Stager {
   /** Whether the rules show this entry and it is of a kind that is copied: all else is nobody's to change from afar. */
   #isShown(directory: RelPath, record: DirectoryRecord, row: number): boolean {
     if (this.#shown?.directory !== directory) {
-      this.#shown = { directory, scope: this.#tree.scopeAt(directory), isShown: this.#isDirectoryShown(directory) }
+      this.#shown = {
+        directory,
+        scope: this.#tree.scopeAt(directory),
+        isShown: !isDirectoryHidden(this.#tree, directory),
+      }
     }
     const { scope, isShown } = this.#shown
     return isShown && isCopied(kindOf(record, row)) && !isHidden(record, row, scope)
-  }
-
-  #isDirectoryShown(directory: RelPath): boolean {
-    for (let at = directory; at !== rootPath; at = parentOf(at)) {
-      const rule = this.#tree.scopeAt(parentOf(at)).match(nameOf(at), true)
-      if (rule !== undefined && !rule.negated) return false
-    }
-    return true
   }
 
   /**

@@ -5,10 +5,11 @@
 import { domainDigest } from '../chunk/digest.ts'
 import { damagedDigest, joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
-import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import { type DirectoryRecord, flagRacy, rebuildRecord } from '../core/record.ts'
+import type { DirectoryMove } from '../core/renames.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
 import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import { Tree } from '../core/tree.ts'
@@ -20,11 +21,12 @@ import { Handover } from '../std/crew.ts'
 import { Apply, type Displaced, type LandCounts } from './apply.ts'
 import { dropDisplaced } from './aside.ts'
 import { digestFile } from './content.ts'
-import { finishDirectory, renameDirectory } from './directories.ts'
+import { finishDirectory } from './directories.ts'
 import { clearJournal, type Displacement, writeJournal } from './journal.ts'
 import { Landing, type LandingOrder, type TargetHandles } from './landing.ts'
 import { applyLearned } from './learned.ts'
 import { type LogLine, logLines } from './log-lines.ts'
+import { type Moved, moveDirectories } from './moves.ts'
 import { racyMs } from './racy.ts'
 import { isGone, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, Stager } from './stage.ts'
@@ -185,27 +187,10 @@ export const tasks = {
     return present(treeOf(input.tree).stager, 'staging was begun').answer(input.batch, splitDigests(input.digests))
   },
 
-  /** Renames directories on disk and in the tree, in the order given. */
-  moveDirectories(input: { tree: number; moves: readonly { from: RelPath; to: RelPath }[] }): {
-    moved: { from: RelPath; to: RelPath }[]
-    problems: Problem[]
-  } {
+  /** Renames directories on disk and in the tree, in the order given, making missing parents of their new names. */
+  moveDirectories(input: { tree: number; moves: readonly DirectoryMove[] }): Moved {
     const { tree, root } = treeOf(input.tree)
-    const moved: { from: RelPath; to: RelPath }[] = []
-    const problems: Problem[] = []
-    for (const move of input.moves) {
-      const parent = tree.record(parentOf(move.from))
-      const row = parent?.find(utf8(nameOf(move.from))) ?? -1
-      const seen =
-        parent === undefined || row < 0 ? undefined : parent.stats.slice(parent.at(row), parent.at(row) + statWidth)
-      const code = seen === undefined ? 'target-changed' : renameDirectory(sys, root, move.from, move.to, seen)
-      if (code !== undefined) problems.push({ path: move.from, code, detail: 'rename' })
-      else {
-        tree.move(move.from, move.to)
-        moved.push(move)
-      }
-    }
-    return { moved, problems }
+    return moveDirectories(sys, root, tree, input.moves)
   },
 
   /** Looks again at what a run touched, and learns the digests of what landed. The root's new summary. */

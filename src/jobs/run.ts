@@ -103,7 +103,7 @@ async function runEnds(
     left = await openLeft(workshop, session, opened)
     right = await openRight(workshop, session, opened)
     const run = await runRecorded(workshop, opened, left, right, listen, signal)
-    save = !job.dryRun
+    save = remembers(job, run)
     return { ...run, wireBytesOut: session?.link.bytesWritten ?? 0, wireBytesIn: session?.link.bytesRead ?? 0 }
   } finally {
     signal.removeEventListener('abort', abort)
@@ -130,7 +130,7 @@ async function runRecorded(
   try {
     const { listsChanges } = request
     const end = await runCycle(job, left, right, { state, clock, runId, listen, listsChanges, signal })
-    record(workshop, runId, end, job.dryRun ? [] : await takeTrees(left, right))
+    record(workshop, runId, end, remembers(job, end) ? await takeTrees(left, right) : [])
     const { found: _, ...told } = end
     return { ...told, runId }
   } catch (error) {
@@ -138,6 +138,14 @@ async function runRecorded(
     endRun(state, runId, { outcome: 'failed', exitCode, counts: {}, problems: [] })
     throw error
   }
+}
+
+/**
+ * Whether what was seen is kept. Not while a plan is only shown or held: the source would forget what moved since the last
+ * run, and the plan that a person releases would be another one.
+ */
+function remembers(job: Job, { outcome }: Pick<RunEnd, 'outcome'>): boolean {
+  return !job.dryRun && outcome !== 'halted'
 }
 
 /** The trees of the ends on this machine. The other machine saves its own when its end is closed. */

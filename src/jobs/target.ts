@@ -137,7 +137,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
     this.#mustBegin()
-    const { moved, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves })
+    const { moved, made, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves })
+    this.#counts.created += made.length
+    for (const path of made) this.#touched.add(path).add(parentOf(path))
     for (const { from, to } of moved) {
       this.#counts.renamed++
       this.#touched.add(parentOf(from)).add(parentOf(to))
