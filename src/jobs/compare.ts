@@ -5,7 +5,7 @@
 import { textDigest } from '../chunk/identifier.ts'
 import type { Entry } from '../core/entry.ts'
 import { readListing } from '../core/listing.ts'
-import { joinPath, nameOf, parentOf, type RelPath, rootPath } from '../core/path.ts'
+import { joinPath, parentOf, type RelPath, rootPath } from '../core/path.ts'
 import { compareSections, type PackedSection, packSection, type SectionHead, type Step } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { type Decision, type Rules, reconcile, settleDigests } from '../core/reconcile.ts'
@@ -24,9 +24,9 @@ import {
   proposeFileMoves,
 } from '../core/renames.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
-import type { WantedDirectory } from '../disk/wants.ts'
 import { equalBytes } from '../std/bytes.ts'
 import type { End } from './endpoint.ts'
+import { asFiles, below, chunks, type Place, placeIn, stepOf, timeOf } from './places.ts'
 
 export type Plan = {
   /** Done in this order, before all else; a missing parent of a new name is made with it. Sections lie where they lead. */
@@ -45,7 +45,6 @@ export type Plan = {
   readonly guardedSample: readonly string[]
 }
 
-const listingsPerRequest = 400
 const sampleMax = 20
 
 /** Compares `left` with `right`; both were scanned and have the same view. */
@@ -58,8 +57,6 @@ export async function compare(left: End, right: End, rules: Rules, moves: readon
   return comparison.plan()
 }
 
-/** A directory of both ends: its path on the left, and where the right has it now. They differ below what moved. */
-type Place = { readonly path: RelPath; readonly origin: RelPath }
 type Pair = Place & { readonly head?: SectionHead }
 type Draft = { readonly head: SectionHead; readonly steps: Step[]; readonly deletions: Step[] }
 type Fresh = FoundDirectory & { readonly entry: Entry; readonly state: 'new' | 'retype' }
@@ -425,28 +422,3 @@ class Comparison {
 
 const digestsPerRequest = 2000
 const emptyListing = new Uint8Array([1])
-
-function* chunks<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let at = 0; at < items.length; at += listingsPerRequest) yield items.slice(at, at + listingsPerRequest)
-}
-
-function placeIn({ path, origin }: Place, name: string): Place {
-  return { path: joinPath(path, name), origin: joinPath(origin, name) }
-}
-
-function stepOf(action: Step['action'], entry: Entry): Step {
-  return { action, entry, from: undefined, digest: undefined }
-}
-
-function below(entry: Entry): number {
-  return entry.summary === undefined ? 0 : entry.summary.files + entry.summary.directories
-}
-
-function timeOf(listing: DirectoryListing): { mtimeSeconds: number; mtimeNs: number } {
-  return { mtimeSeconds: listing.mtimeSeconds, mtimeNs: listing.mtimeNs }
-}
-
-/** One directory a file: the order of the answers is the order of the paths. */
-function asFiles(paths: readonly RelPath[]): WantedDirectory[] {
-  return paths.map((path) => ({ path: parentOf(path), names: [nameOf(path)] }))
-}
