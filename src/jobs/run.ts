@@ -10,13 +10,13 @@ import type { Mode } from '../core/reconcile.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { loadPair } from '../state/pairs.ts'
-import { endRun, startRun } from '../state/runs.ts'
+import { commitRun, endRun, startRun } from '../state/runs.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, type EndName, endText, parseEnd } from './ends.ts'
-import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
+import { LocalEnd, LocalSource, type TakenTree, treeKeyOf, type Workshop } from './local.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
 import { LocalTarget } from './target.ts'
 
@@ -42,7 +42,7 @@ export type Reach = {
   connect(machine: string, signal: AbortSignal): Promise<Session>
 }
 
-export type FinishedRun = RunEnd & {
+export type FinishedRun = Omit<RunEnd, 'found'> & {
   readonly runId: string
   readonly wireBytesOut: number
   readonly wireBytesIn: number
@@ -103,7 +103,7 @@ async function runEnds(
     left = await openLeft(workshop, session, opened)
     right = await openRight(workshop, session, opened)
     const run = await runRecorded(workshop, opened, left, right, listen, signal)
-    save = !job.dryRun
+    save = remembers(job, run)
     return { ...run, wireBytesOut: session?.link.bytesWritten ?? 0, wireBytesIn: session?.link.bytesRead ?? 0 }
   } finally {
     signal.removeEventListener('abort', abort)
@@ -120,7 +120,7 @@ async function runRecorded(
   right: TargetEnd,
   listen: RunListener,
   signal: AbortSignal,
-): Promise<RunEnd & { runId: string }> {
+): Promise<Omit<RunEnd, 'found'> & { runId: string }> {
   const { state, clock, log } = workshop
   const { request, job } = opened
   const names = { source: endText(opened.source, realPath), target: endText(opened.target, realPath), mode: job.mode }
@@ -130,8 +130,9 @@ async function runRecorded(
   try {
     const { listsChanges } = request
     const end = await runCycle(job, left, right, { state, clock, runId, listen, listsChanges, signal })
-    record(workshop, runId, end)
-    return { ...end, runId }
+    record(workshop, runId, end, remembers(job, end) ? await takeTrees(left, right) : [])
+    const { found: _, ...told } = end
+    return { ...told, runId }
   } catch (error) {
     const { exitCode } = signal.aborted ? cancelled() : asFailure(error, 'disk-error')
     endRun(state, runId, { outcome: 'failed', exitCode, counts: {}, problems: [] })
@@ -139,17 +140,38 @@ async function runRecorded(
   }
 }
 
-function record(workshop: Workshop, runId: string, end: RunEnd): void {
-  const { outcome, counts, problems, supplied, contentBytes } = end
+/**
+ * Whether what was seen is kept. Not while a plan is only shown or held: the source would forget what moved since the last
+ * run, and the plan that a person releases would be another one.
+ */
+function remembers(job: Job, { outcome }: Pick<RunEnd, 'outcome'>): boolean {
+  return !job.dryRun && outcome !== 'halted'
+}
+
+/** The trees of the ends on this machine. The other machine saves its own when its end is closed. */
+async function takeTrees(...ends: readonly (SourceEnd | TargetEnd)[]): Promise<TakenTree[]> {
+  const taken = await Promise.all(ends.map((end) => (end instanceof LocalEnd ? end.takeTree() : undefined)))
+  return taken.filter((tree) => tree !== undefined)
+}
+
+/** The end of the run, what it found, and the trees of both roots land in one transaction. */
+function record(workshop: Workshop, runId: string, end: RunEnd, trees: readonly TakenTree[]): void {
+  const { outcome, counts, problems, supplied, contentBytes, found } = end
   const exitCode = exitCodeOf(end)
-  endRun(workshop.state, runId, { outcome, exitCode, counts, problems })
+  commitRun(workshop.state, {
+    runId,
+    end: { outcome, exitCode, counts, problems, hold: found.hold },
+    pair: found.pair,
+    trees,
+    clearHold: found.clearsHold,
+  })
   for (const { path, code, detail } of problems.slice(0, 1000))
     workshop.log.note('problem', { runId, path: showName(path), code, detail })
   const facts = { requested: supplied, contentBytes, problems: problems.length }
   workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, ...facts })
 }
 
-export function exitCodeOf(end: RunEnd): number {
+export function exitCodeOf(end: Pick<RunEnd, 'outcome' | 'problems'>): number {
   if (end.outcome === 'halted') return 15
   return end.problems.length > 0 ? 3 : 0
 }

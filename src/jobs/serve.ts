@@ -158,6 +158,7 @@ export class Served {
       treeKey: treeKeyOf('target', path, request.job),
       seat: 0,
       job: request.job,
+      ownerLimit: share.maxDelete === undefined ? undefined : { share: share.name, limit: share.maxDelete },
     })
     return this.#target
   }
