@@ -12,6 +12,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { loopback, type Network } from './network.ts'
 import { childEnvironment, descendants, endTree, must, startDaemon } from './processes.ts'
 
 export type Sides = { readonly source: number; readonly target: number }
@@ -23,8 +24,8 @@ export type Measured = {
   /** User and system, every process. */
   readonly cpuSeconds: Sides
   readonly memoryBytes: Sides
-  /** Bytes that passed the loopback interface in that time, headers and strangers included: an upper bound. */
-  readonly loopbackBytes: number
+  /** Bytes that passed the network in that time, headers included; on loopback strangers' too: an upper bound. */
+  readonly networkBytes: number
   /** What the measuring itself used of the machine's processors. */
   readonly harnessCpuSeconds: number
   /** The command's standard output, with the time at which each piece arrived. */
@@ -35,11 +36,17 @@ export type Measured = {
 const ticksPerSecond = 100
 const leastPauseMs = 20
 
-/** Runs `argv` to its end and measures it with the daemon; rejects when `signal` aborts, after having ended the command. */
-export async function measure(argv: readonly string[], daemonPid: number, signal: AbortSignal): Promise<Measured> {
+/** Runs `argv` to its end and measures it with its daemon; rejects when `signal` aborts, after having ended the command. */
+export async function measure(
+  argv: readonly string[],
+  daemonPid: number | undefined,
+  network: Network,
+  signal: AbortSignal,
+): Promise<Measured> {
   signal.throwIfAborted()
   const [program = '', ...args] = argv
-  const before = { own: reapedSeconds(), daemon: cpuSeconds(daemonPid), loopback: loopbackBytes() }
+  const daemonBefore = daemonPid === undefined ? 0 : cpuSeconds(daemonPid)
+  const before = { own: reapedSeconds(), daemon: daemonBefore, passed: network.passedBytes() }
   const harness = process.cpuUsage()
   const output: { atSeconds: number; text: string }[] = []
   let stderr = ''
@@ -67,14 +74,14 @@ export async function measure(argv: readonly string[], daemonPid: number, signal
   signal.removeEventListener('abort', stop)
   signal.throwIfAborted()
   const { user, system } = process.cpuUsage(harness)
-  const used = { own: reapedSeconds(), loopback: loopbackBytes() }
-  const daemon = await untilQuiet(daemonPid)
+  const used = { own: reapedSeconds(), passed: network.passedBytes() }
+  const daemon = daemonPid === undefined ? 0 : await untilQuiet(daemonPid)
   return {
     exitCode: code ?? 128,
     wallSeconds,
     cpuSeconds: { source: rounded(used.own - before.own), target: rounded(daemon - before.daemon) },
     memoryBytes,
-    loopbackBytes: used.loopback - before.loopback,
+    networkBytes: used.passed - before.passed,
     harnessCpuSeconds: (user + system) / 1e6,
     output,
     stderr,
@@ -89,7 +96,7 @@ export async function checkCounting(folder: string, signal: AbortSignal): Promis
   const served = `echo ready; while read -r line <"$0"; do ${burn}; done`
   const daemon = await startDaemon(['sh', '-c', served, bell], (text) => text.includes('ready'), signal)
   try {
-    const counted = await measure(['sh', '-c', `echo go >"$0"; ${burn}`, bell], daemon.pid, signal)
+    const counted = await measure(['sh', '-c', `echo go >"$0"; ${burn}`, bell], daemon.pid, loopback, signal)
     const said = { source: burned(counted.output.map(({ text }) => text).join('')), target: burned(daemon.output()) }
     for (const side of ['source', 'target'] as const)
       if (said[side] < 0.03 || Math.abs(counted.cpuSeconds[side] - said[side]) > 0.06)
@@ -143,13 +150,13 @@ async function untilQuiet(pid: number): Promise<number> {
   return seconds
 }
 
-function sampleMemory(source: number, target: number): { stop(): Sides } {
+function sampleMemory(source: number, target: number | undefined): { stop(): Sides } {
   const peak = { source: 0, target: 0 }
   let timer: NodeJS.Timeout | undefined
   const take = (): void => {
     const startedMs = performance.now()
     peak.source = Math.max(peak.source, sideBytes(source))
-    peak.target = Math.max(peak.target, sideBytes(target))
+    if (target !== undefined) peak.target = Math.max(peak.target, sideBytes(target))
     // At most 2 % of one processor for looking.
     timer = setTimeout(take, Math.max(leastPauseMs, (performance.now() - startedMs) * 50))
   }
@@ -175,10 +182,6 @@ function sideBytes(pid: number): number {
 
 function kib(text: string, field: string): number {
   return Number(new RegExp(`^${field}: +(\\d+) kB`, 'm').exec(text)?.[1] ?? 0)
-}
-
-function loopbackBytes(): number {
-  return Number(/^ *lo: *(\d+)/m.exec(readText('/proc/net/dev'))?.[1] ?? 0)
 }
 
 function readText(path: string): string {
