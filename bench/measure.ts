@@ -169,11 +169,17 @@ function sampleMemory(source: number, target: number | undefined): { stop(): Sid
   }
 }
 
+/**
+ * What a side holds at this moment. Of a process alone the system keeps the count; of several, which share what they had
+ * when they forked, it has to walk their pages. A large process must not be walked: that takes so long that peaks escape.
+ */
 function sideBytes(pid: number): number {
+  const processes = [pid, ...descendants(pid)]
   let anonymous = 0
   let mapped = 0
-  for (const one of [pid, ...descendants(pid)]) {
-    const text = readText(`/proc/${one}/smaps_rollup`)
+  for (const one of processes) {
+    const text = readText(`/proc/${one}/${processes.length === 1 ? 'status' : 'smaps_rollup'}`)
+    if (processes.length === 1) return (kib(text, 'RssAnon') + kib(text, 'RssFile') + kib(text, 'RssShmem')) * 1024
     anonymous += kib(text, 'Pss_Anon')
     mapped = Math.max(mapped, kib(text, 'Rss') - kib(text, 'Anonymous'))
   }
@@ -181,7 +187,7 @@ function sideBytes(pid: number): number {
 }
 
 function kib(text: string, field: string): number {
-  return Number(new RegExp(`^${field}: +(\\d+) kB`, 'm').exec(text)?.[1] ?? 0)
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0)
 }
 
 function readText(path: string): string {
