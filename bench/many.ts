@@ -12,7 +12,7 @@ const blockBytes = 1 << 20
 
 /**
  * `files` files of a few bytes in so many directories: fifty at the top, the others inside these; all in the root when
- * there is but one. A tenth of the files share their content with ninety-nine others or more.
+ * there is but one. A tenth of the files share their content with others.
  */
 export function makeMany(root: string, files: number, directories: number, signal: AbortSignal): void {
   const folders = directories === 1 ? [root] : Array.from({ length: directories }, (_, i) => folderOf(root, i))

@@ -46,7 +46,7 @@ export async function measure(
   signal.throwIfAborted()
   const [program = '', ...args] = argv
   const daemonBefore = daemonPid === undefined ? 0 : cpuSeconds(daemonPid)
-  const before = { own: reapedSeconds(), daemon: daemonBefore, passed: network.passedBytes() }
+  const before = { own: reapedSeconds(), daemon: daemonBefore, passed: network.passedBytes(daemonPid) }
   const harness = process.cpuUsage()
   const output: { atSeconds: number; text: string }[] = []
   let stderr = ''
@@ -74,7 +74,7 @@ export async function measure(
   signal.removeEventListener('abort', stop)
   signal.throwIfAborted()
   const { user, system } = process.cpuUsage(harness)
-  const used = { own: reapedSeconds(), passed: network.passedBytes() }
+  const used = { own: reapedSeconds(), passed: network.passedBytes(daemonPid) }
   const daemon = daemonPid === undefined ? 0 : await untilQuiet(daemonPid)
   return {
     exitCode: code ?? 128,

@@ -17,8 +17,8 @@ export type Network = {
   /** The command that runs this command on the source's machine, or the target's. */
   onSource(argv: readonly string[]): readonly string[]
   onTarget(argv: readonly string[]): readonly string[]
-  /** Bytes that have passed so far, headers included, either way. */
-  passedBytes(): number
+  /** Bytes that have passed so far, headers included, either way; counted where this daemon runs. */
+  passedBytes(daemonPid: number | undefined): number
 }
 
 export const loopback: Network = {
@@ -56,14 +56,15 @@ async function makeSlowLink(ip: string, scope: AsyncDisposableStack, signal: Abo
   const spaces = { source: `nightferry-bench-${process.pid}-source`, target: `nightferry-bench-${process.pid}-target` }
   const devices = { source: `nfb${process.pid}s`, target: `nfb${process.pid}t` }
   for (const space of Object.values(spaces)) {
-    await must([ip, 'netns', 'add', space], signal)
+    // Before it is made, since ctrl-C may come in between; what is not there is not deleted, which does no harm.
     scope.defer(async () => {
       await run([ip, 'netns', 'del', space])
     })
+    await must([ip, 'netns', 'add', space], signal)
   }
   const shaper = [...nodeScript('shaper.ts'), devices.source, devices.target]
-  const link = await startDaemon(shaper, (output) => output.includes('ready'), signal)
-  scope.defer(() => link.end())
+  const carrier = await startDaemon(shaper, (output) => output.includes('ready'), signal)
+  scope.defer(() => carrier.end())
   for (const side of ['source', 'target'] as const) {
     const [device, space, other] = [devices[side], spaces[side], side === 'source' ? 'target' : 'source'] as const
     await must([ip, 'link', 'set', device, 'netns', space], signal)
@@ -76,23 +77,21 @@ async function makeSlowLink(ip: string, scope: AsyncDisposableStack, signal: Abo
     '--',
     ...argv,
   ]
-  const network = {
+  const link = {
     host: addresses.target,
     isSlow: true,
     onSource: (argv: readonly string[]) => within(spaces.source, argv),
     onTarget: (argv: readonly string[]) => within(spaces.target, argv),
+    passedBytes(daemonPid: number | undefined) {
+      const { received, sent } = counted(`/proc/${daemonPid}/net/dev`, devices.target)
+      return received + sent
+    },
   }
-  const counter = await startDaemon(within(spaces.target, ['sleep', 'infinity']), () => true, signal)
-  scope.defer(() => counter.end())
-  const passedBytes = (): number => {
-    const { received, sent } = counted(`/proc/${counter.pid}/net/dev`, devices.target)
-    return received + sent
-  }
-  return { ...network, kind: await look({ ...network, kind: '', passedBytes }, signal), passedBytes }
+  return { ...link, kind: await look(link, signal) }
 }
 
 /** What the link is like: fails where it is not what lane.ts promises, since its figures would mean nothing. */
-async function look({ host, onSource, onTarget }: Network, signal: AbortSignal): Promise<string> {
+async function look({ host, onSource, onTarget }: Omit<Network, 'kind'>, signal: AbortSignal): Promise<string> {
   const port = '5001'
   const serve = onTarget([...nodeScript('probe.ts'), 'serve', host, port])
   const server = await startDaemon(serve, (output) => output.includes('listening'), signal)

@@ -3,9 +3,9 @@
 // since ext4 right after a large `rm -rf` makes every create slow. Everything belongs to the scope it was opened in: when
 // that is disposed, file systems are unmounted, their loop devices freed and their files removed.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { freemem, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findProgram, must, run } from './processes.ts'
 import type { Room } from './work.ts'
@@ -147,12 +147,14 @@ async function mount(
   scope: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<void> {
-  await must([findProgram('mount') ?? 'mount', ...what, folder], signal)
+  // Before it is mounted, since ctrl-C may come in between.
   scope.defer(() => unmount(folder))
+  await must([findProgram('mount') ?? 'mount', ...what, folder], signal)
 }
 
 /** A process that was just ended may hold the file system for a moment: asked again, and detached in the end. */
 async function unmount(folder: string): Promise<void> {
+  if (statSync(folder).dev === statSync(dirname(folder)).dev) return
   const umount = findProgram('umount') ?? 'umount'
   for (let round = 0; round < 50; round++) {
     if ((await run([umount, folder])).code === 0) return

@@ -69,6 +69,7 @@ class Writer {
       } else if (kind === typeSymlink) {
         const text = this.#sys.readLink(from, name)
         good(typeof text === 'number' ? text : this.#sys.makeSymlink(to, name, text))
+        good(this.#sys.setTimesAt(to, name, mtimeSecondsOf(table.stats, at), table.stats[at + statMtimeNs] as number))
       } else this.#stageFile(from, name, table.stats, at, path)
     }
     for (const handle of to === this.#root ? [from] : [from, to]) this.#sys.close(handle)
