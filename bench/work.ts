@@ -62,7 +62,7 @@ export async function prepareWork(
   const count = Math.round(million * scale)
   const root = join(folder, 'many')
   mkdirSync(root)
-  makeMany(root, count, kind === 'flat' ? 1 : Math.ceil(count / filesPerDirectory), signal)
+  await makeMany(root, count, kind === 'flat' ? 1 : Math.ceil(count / filesPerDirectory), signal)
   return { name: `generated ${count} tiny`, folder: root, census: takeCensus(root) }
 }
 
@@ -82,13 +82,13 @@ function generate(folder: string, files: number, signal: AbortSignal): Work {
 }
 
 /** A large file with a hundred small neighbours, and a directory that it can move to. */
-function makeLargeWork(folder: string, sizeBytes: number, signal: AbortSignal): Work {
+async function makeLargeWork(folder: string, sizeBytes: number, signal: AbortSignal): Promise<Work> {
   const tree = join(folder, 'large')
   for (const name of ['here', 'there']) {
     mkdirSync(join(tree, name), { recursive: true })
-    makeMany(join(tree, name), 50, 1, signal)
+    await makeMany(join(tree, name), 50, 1, signal)
   }
-  makeLarge(join(tree, 'here', 'large'), sizeBytes, signal)
+  await makeLarge(join(tree, 'here', 'large'), sizeBytes, signal)
   const name = `a file of ${Math.round(sizeBytes / 2 ** 20)} MiB`
   return { name, folder: tree, census: takeCensus(tree), move: ['here/large', 'there/large'] }
 }

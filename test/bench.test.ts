@@ -158,10 +158,10 @@ describe('the tree', () => {
     assert.deepEqual(takeCensus(root), before)
   })
 
-  it('is edited in the same hundred files each time', (t) => {
+  it('is edited in the same hundred files each time', async (t) => {
     const root = join(folderFor(t), 'tree')
     mkdirSync(root)
-    makeMany(root, 2000, 20, t.signal)
+    await makeMany(root, 2000, 20, t.signal)
     const sizes: number[] = []
     for (let i = 0; i < 2; i++) {
       const { undo } = editFiles(root)
@@ -171,11 +171,11 @@ describe('the tree', () => {
     assert.equal(sizes[0], sizes[1])
   })
 
-  it('of many tiny files has as many as were asked for, in as many directories', (t) => {
+  it('of many tiny files has as many as were asked for, in as many directories', async (t) => {
     const root = join(folderFor(t), 'tree')
     mkdirSync(root)
-    makeMany(join(root, 'many'), 1000, 100, t.signal)
-    makeMany(join(root, 'flat'), 100, 1, t.signal)
+    await makeMany(join(root, 'many'), 1000, 100, t.signal)
+    await makeMany(join(root, 'flat'), 100, 1, t.signal)
     const { files, directories } = takeCensus(root)
     assert.deepEqual({ files, directories }, { files: 1100, directories: 103 })
   })
