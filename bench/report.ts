@@ -79,14 +79,19 @@ function tableLine(peer: string, runs: readonly Run[], isOnlyOurs: boolean): str
     seconds(cpuOf(runs)),
     seconds(of(({ cpuSeconds }) => cpuSeconds.source)),
     isOneSided ? '-' : seconds(of(({ cpuSeconds }) => cpuSeconds.target)),
-    megabytes(of(({ memoryBytes }) => memoryBytes.source + memoryBytes.target)),
-    megabytes(of(({ memoryBytes }) => memoryBytes.source)),
-    isOneSided ? '-' : megabytes(of(({ memoryBytes }) => memoryBytes.target)),
+    seenMegabytes(of(({ memoryBytes }) => memoryBytes.source + memoryBytes.target)),
+    seenMegabytes(of(({ memoryBytes }) => memoryBytes.source)),
+    seenMegabytes(of(({ memoryBytes }) => memoryBytes.target)),
     seconds(of(({ settleSeconds }) => settleSeconds)),
     Number.isNaN(wire) ? '-' : (wire / 1e6).toFixed(3),
     // Of loopback only an upper bound is known, which the results hold.
     isOnlyOurs ? (of(({ networkBytes }) => networkBytes) / 1e6).toFixed(3) : '-',
   ]
+}
+
+/** Nothing was seen where there is no such side, or where it was gone before it could be looked at. */
+function seenMegabytes(sizeBytes: number): string {
+  return sizeBytes === 0 ? '-' : megabytes(sizeBytes)
 }
 
 /** Where our time goes. */
@@ -124,7 +129,7 @@ function markdownTable(title: string, reported: readonly Reported[]): string {
 function markdownCell(runs: readonly Run[]): string {
   if (runs.length === 0) return '-'
   const wall = seconds(median(runs.map(({ wallSeconds }) => wallSeconds)))
-  const memory = megabytes(median(runs.map(({ memoryBytes }) => memoryBytes.source + memoryBytes.target)))
+  const memory = seenMegabytes(median(runs.map(({ memoryBytes }) => memoryBytes.source + memoryBytes.target)))
   const wire = median(runs.map(({ told }) => told.wireBytes ?? Number.NaN))
   const sent = Number.isNaN(wire)
     ? ''

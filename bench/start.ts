@@ -36,16 +36,33 @@ export async function runStart(
     ...foldersHere(ownFolder(place.source.beside, scope), peers),
     ...(await twoMachines(place, peers, scope, signal)),
   ]
-  // A first run makes what later ones find (state, markers, caches of code); here a start is what is asked for.
-  for (const { argv, daemonPid } of commands)
-    mustHaveEnded(argv.join(' '), await measure(argv, daemonPid, loopback, signal))
+  const [timed, errors] = await warmUp(commands, signal)
   for (let i = 1; i <= timesEach; i++)
-    for (const { step, peer, argv, daemonPid } of rotated(commands, i)) {
+    for (const { step, peer, argv, daemonPid } of rotated(timed, i)) {
       const measured = await measure(argv, daemonPid, loopback, signal)
       mustHaveEnded(argv.join(' '), measured)
       const named = { row: 'start', step, place: place.name, peer, cycle: number } as const
       done({ ...figures(measured), ...named, settleSeconds: 0, verified: 'not', told: {} })
     }
+  if (errors.length > 0) throw new Error(errors.join('; '))
+}
+
+/**
+ * Runs each once: a first run makes what later ones find (state, markers, caches of code), and here a start is what is asked
+ * for. Returns those that can run, and what the others said.
+ */
+async function warmUp(commands: readonly Command[], signal: AbortSignal): Promise<[Command[], string[]]> {
+  const [able, errors]: [Command[], string[]] = [[], []]
+  for (const command of commands)
+    try {
+      const { peer, step, argv, daemonPid } = command
+      mustHaveEnded(`${peer}, ${step}`, await measure(argv, daemonPid, loopback, signal))
+      able.push(command)
+    } catch (error) {
+      signal.throwIfAborted()
+      errors.push(error instanceof Error ? error.message : String(error))
+    }
+  return [able, errors]
 }
 
 function shortest(peers: readonly Peer[]): Command[] {
