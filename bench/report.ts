@@ -103,7 +103,7 @@ function phases(runs: readonly Run[]): string[] {
   return [`  our time: ${times.join(', ')}`]
 }
 
-/** A Markdown table for each kind of row and what it ran on; a cell says wall, CPU and memory of both sides, and bytes sent. */
+/** A Markdown table for each kind of row and what it ran on; a cell says wall, CPU and memory of both sides, bytes sent, and when it was on the disk. */
 export function markdownReport(all: readonly Reported[]): string {
   const tables = Map.groupBy(all, ({ row, kind }) => `${row.kind === 'mirror' ? 'work' : row.name}, ${kind}`)
   return [...tables].map(([title, rows]) => markdownTable(title, rows)).join('\n')
@@ -131,10 +131,14 @@ function markdownCell(runs: readonly Run[]): string {
   const wall = seconds(median(runs.map(({ wallSeconds }) => wallSeconds)))
   const memory = seenMegabytes(median(runs.map(({ memoryBytes }) => memoryBytes.source + memoryBytes.target)))
   const wire = median(runs.map(({ told }) => told.wireBytes ?? Number.NaN))
-  const sent = Number.isNaN(wire)
-    ? ''
-    : `, ${wire < 1e6 ? `${(wire / 1e3).toFixed(1)} kB` : `${megabytes(wire)} MB`} sent`
-  return `${wall} s, CPU ${seconds(cpuOf(runs))} s, ${memory} MB${sent}`
+  const settle = median(runs.map(({ settleSeconds }) => settleSeconds))
+  return [
+    `${wall} s`,
+    `CPU ${seconds(cpuOf(runs))} s`,
+    ...(memory === '-' ? [] : [`${memory} MB`]),
+    ...(Number.isNaN(wire) ? [] : [`${wire < 1e6 ? `${(wire / 1e3).toFixed(1)} kB` : `${megabytes(wire)} MB`} sent`]),
+    ...(settle === 0 ? [] : [`on the disk ${seconds(settle)} s later`]),
+  ].join(', ')
 }
 
 /**

@@ -18,7 +18,7 @@ export function seconds(value: number): string {
 }
 
 export function megabytes(sizeBytes: number): string {
-  return (sizeBytes / 1e6).toFixed(0)
+  return (sizeBytes / 1e6).toFixed(sizeBytes < 10e6 ? 1 : 0)
 }
 
 export function ofPeer(runs: readonly Run[], peer: string): Run[] {
