@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { lstatSync, lutimesSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -189,9 +189,11 @@ describe('the writer of the row durability', () => {
       generateTree(source, 300, 1e5, t.signal)
       mkdirSync(join(source, 'empty'), { mode: 0o750 })
       symlinkSync('nowhere', join(source, 'link'))
+      lutimesSync(join(source, 'link'), 1_000_000_000, 1_000_000_000)
       writeFileSync(join(source, 'nothing'), '', { mode: 0o600 })
       mkdirSync(target)
       execFileSync(process.execPath, [...nodeScript('writer.ts').slice(1), way, source, target])
       assert.equal(compareMetadata(source, target, exact), '')
+      assert.equal(lstatSync(join(target, 'link')).mtimeMs, 1_000_000_000_000)
     })
 })
