@@ -186,7 +186,8 @@ async function openLeft(workshop: Workshop, session: Session | undefined, opened
   const { source, job } = opened
   if (source.kind === 'local') {
     const root = openSource(systemSys(), source.path)
-    return new LocalSource(workshop, root, { treeKey: treeKeyOf('source', source.path, job.id), seat: 0 })
+    const treeKey = treeKeyOf('source', source.path, job.id)
+    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined })
   }
   const { share, sub, machine } = source
   return await openRemoteSource(session as Session, machine, { share, sub, job: job.id }, workshop.slabs)
@@ -198,7 +199,8 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
   const create = !job.dryRun
   if (target.kind === 'local') {
     const root = openTarget(systemSys(), target.path, { create, machine: workshop.machine, expectedId })
-    return new LocalTarget(workshop, root, { treeKey: treeKeyOf('target', target.path, job.id), seat: 1, job: job.id })
+    const treeKey = treeKeyOf('target', target.path, job.id)
+    return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id })
   }
   const { share, sub, machine } = target
   const expected = expectedId === undefined ? {} : { expectedId }
