@@ -10,6 +10,8 @@ import type { Tree } from './tree.ts'
 export type Place = { readonly directory: RelPath; readonly record: DirectoryRecord; readonly row: number }
 
 const placesPerSizeMax = 16
+/** Above, a number holds no half. */
+const sizeMax = 2 ** 52
 
 export class SizeIndex {
   readonly #sizes: Float64Array
@@ -19,23 +21,40 @@ export class SizeIndex {
   readonly #records: DirectoryRecord[] = []
 
   constructor(tree: Tree) {
-    const found: { size: number; known: number; directory: number; row: number }[] = []
+    let entries = 0
     for (const path of tree.paths()) {
       const record = tree.record(path)
       if (record === undefined) continue
-      const directory = this.#paths.push(path) - 1
+      this.#paths.push(path)
       this.#records.push(record)
+      entries += record.count
+    }
+    // Sizes as they are found: a half is added where the digest is not known, so that those that are come first.
+    const keys = new Float64Array(entries)
+    const directories = new Uint32Array(entries)
+    const rows = new Uint32Array(entries)
+    let found = 0
+    for (const [directory, record] of this.#records.entries()) {
       for (let row = 0; row < record.count; row++) {
-        if (record.type(row) !== typeFile) continue
-        const size = sizeOf(record.stats, record.at(row))
-        const known = (record.flags(row) & flagDigest) === 0 ? 0 : 1
-        if (size > 0) found.push({ size, known, directory, row })
+        const size = record.type(row) === typeFile ? sizeOf(record.stats, record.at(row)) : 0
+        if (size === 0 || size > sizeMax) continue
+        keys[found] = (record.flags(row) & flagDigest) === 0 ? size + 0.5 : size
+        directories[found] = directory
+        rows[found++] = row
       }
     }
-    found.sort((a, b) => a.size - b.size || b.known - a.known)
-    this.#sizes = Float64Array.from(found, (file) => file.size)
-    this.#directoryOf = Uint32Array.from(found, (file) => file.directory)
-    this.#rows = Uint32Array.from(found, (file) => file.row)
+    const order = Uint32Array.from({ length: found }, (_, i) => i).sort(
+      (a, b) => (keys[a] as number) - (keys[b] as number),
+    )
+    this.#sizes = new Float64Array(found)
+    this.#directoryOf = new Uint32Array(found)
+    this.#rows = new Uint32Array(found)
+    for (let i = 0; i < found; i++) {
+      const from = order[i] as number
+      this.#sizes[i] = Math.floor(keys[from] as number)
+      this.#directoryOf[i] = directories[from] as number
+      this.#rows[i] = rows[from] as number
+    }
   }
 
   /** Files of exactly this size: those with a known digest first, at most 16. */

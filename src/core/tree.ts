@@ -177,13 +177,20 @@ export class Tree {
     return record === undefined ? undefined : this.#list(path, record, this.scopeAt(path)).bytes
   }
 
-  /** What differs from what is stored, and forgets that it does. */
-  takeChanges(): { put: StoredDirectory[]; removed: RelPath[] } {
+  /**
+   * What differs from what is stored, and forgets that it does. `gives` says how many bytes of records are enough for
+   * now: these directories are forgotten, so that what is saved is never held twice; nothing in `put`: that was all.
+   */
+  takeChanges(gives = 0): { put: StoredDirectory[]; removed: RelPath[] } {
     const put: StoredDirectory[] = []
+    let bytes = 0
     for (const [path, node] of this.#nodes) {
+      if (gives > 0) this.#nodes.delete(path)
       if (!node.touched) continue
       node.touched = false
       put.push({ path, record: node.record, viewId: this.#viewId, summary: node.summary })
+      bytes += node.record.bytes.length
+      if (gives > 0 && bytes >= gives) break
     }
     const removed = [...this.#removed]
     this.#removed.clear()

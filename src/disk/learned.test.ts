@@ -91,7 +91,7 @@ describe('learned', () => {
       ),
       written(lesson(one, 'd', 'b', 'db')),
     ]
-    applyLearned(one, parts, false)
+    for (const part of parts) applyLearned(one, part, false)
     assert.equal(digestIn(one, '', 'a'), hex(digestOf(utf8('a'))))
     assert.equal(digestIn(one, '', 'b'), undefined)
     assert.equal(digestIn(one, 'd', 'a'), hex(digestOf(utf8('da'))))
@@ -102,7 +102,7 @@ describe('learned', () => {
     const one = tree()
     const moved = (stats: Uint32Array): void => void stats.fill(7, statCtimeNs, statCtimeNs + 1)
     const other = (stats: Uint32Array): void => void stats.fill(7, statMtimeNs, statMtimeNs + 1)
-    applyLearned(one, [written(lesson(one, '', 'a', 'a', moved), lesson(one, '', 'b', 'b', other))], true)
+    applyLearned(one, written(lesson(one, '', 'a', 'a', moved), lesson(one, '', 'b', 'b', other)), true)
     assert.equal(digestIn(one, '', 'a'), hex(digestOf(utf8('a'))))
     assert.equal(digestIn(one, '', 'b'), undefined)
   })
@@ -111,7 +111,7 @@ describe('learned', () => {
     const one = scanned(join(home, 'changes'), folder)
     one.scan()
     one.tree.takeChanges()
-    applyLearned(one.tree, [written(lesson(one.tree, '', 'a', 'a'), lesson(one.tree, 'd', 'a', 'da'))], false)
+    applyLearned(one.tree, written(lesson(one.tree, '', 'a', 'a'), lesson(one.tree, 'd', 'a', 'da')), false)
     assert.deepEqual(
       one.tree
         .takeChanges()

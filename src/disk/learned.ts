@@ -55,15 +55,13 @@ export function* readLearned(bytes: Uint8Array): Generator<Learned> {
  * Puts digests into the records of a tree, wherever the record still says what was learned. `renamed`: the files were
  * renamed after they were looked at, which moved their ctime; inode, size and mtime must do.
  */
-export function applyLearned(tree: Tree, parts: readonly Uint8Array[], renamed: boolean): void {
+export function applyLearned(tree: Tree, learned: Uint8Array, renamed: boolean): void {
   const matches = renamed ? sameFile : sameSignature
-  for (const part of parts) {
-    for (const { directory, name, stats, digest } of readLearned(part)) {
-      const record = tree.record(directory)
-      const row = record?.find(name) ?? -1
-      if (record === undefined || row < 0 || !matches(record.stats, record.at(row), stats, 0)) continue
-      record.setDigest(row, digest)
-      tree.touch(directory)
-    }
+  for (const { directory, name, stats, digest } of readLearned(learned)) {
+    const record = tree.record(directory)
+    const row = record?.find(name) ?? -1
+    if (record === undefined || row < 0 || !matches(record.stats, record.at(row), stats, 0)) continue
+    record.setDigest(row, digest)
+    tree.touch(directory)
   }
 }

@@ -36,7 +36,14 @@ import { decodeWants, encodeWants } from './wants.ts'
 
 const sys = systemSys()
 const nowMs = systemClock.nowMs
-const trees = new Map<number, { tree: Tree; root: number; stager: Stager | undefined }>()
+type OpenTree = {
+  readonly tree: Tree
+  readonly root: number
+  stager: Stager | undefined
+  /** Of a target: shelves of directories that landed whole, and what is known of other files that landed. */
+  readonly landed: { readonly built: Uint8Array[]; readonly learned: Uint8Array[] }
+}
+const trees = new Map<number, OpenTree>()
 const supplies = new Map<number, Supply>()
 const landings = new Map<number, { landing: Landing; handles: TargetHandles; apply: Apply | undefined }>()
 
@@ -50,7 +57,7 @@ function slabOf(id: number): Uint8Array {
   return present(slabs.get(id), 'a slab was made known to its seat')
 }
 
-function treeOf(id: number): { tree: Tree; root: number; stager: Stager | undefined } {
+function treeOf(id: number): OpenTree {
   return present(trees.get(id), 'a tree is open in its seat')
 }
 
@@ -115,6 +122,9 @@ function contentDigest(
   return isUntouched && (record.flags(row) & flagRacy) === 0 ? damagedDigest : undefined
 }
 
+/** Records that are copied at a time on their way out of a tree. */
+const drainedBytes = 4 * 1024 * 1024
+
 export const tasks = {
   /** Opens a tree with what is stored of it, and scans its root. */
   scan(input: {
@@ -126,7 +136,7 @@ export const tasks = {
   }): ScanReport {
     const stored = input.shelves.flatMap((shelf) => decodeShelf(shelf, input.viewId))
     const tree = new Tree(stored, input.viewId, fingerprint)
-    trees.set(input.tree, { tree, root: input.root, stager: undefined })
+    trees.set(input.tree, { tree, root: input.root, stager: undefined, landed: { built: [], learned: [] } })
     return input.root < 0 ? emptyReport : scanRoot(sys, input.root, tree, input.rules, nowMs)
   },
 
@@ -195,18 +205,22 @@ export const tasks = {
     return moveDirectories(sys, root, tree, input.moves)
   },
 
+  /** Keeps what landing taught until the tree is settled. */
+  keepLanded(input: { tree: number; built: Uint8Array | undefined; learned: Uint8Array }): void {
+    const { landed } = treeOf(input.tree)
+    if (input.built !== undefined) landed.built.push(input.built)
+    if (input.learned.length > 0) landed.learned.push(input.learned)
+  },
+
   /** Looks again at what a run touched, and learns the digests of what landed. The root's new summary. */
-  settleTree(input: {
-    tree: number
-    touched: readonly RelPath[]
-    removed: readonly RelPath[]
-    built: readonly Uint8Array[]
-    learned: readonly Uint8Array[]
-  }): { summary: Summary | undefined; problems: readonly Problem[] } {
-    const { tree, root } = treeOf(input.tree)
+  settleTree(input: { tree: number; touched: readonly RelPath[]; removed: readonly RelPath[] }): {
+    summary: Summary | undefined
+    problems: readonly Problem[]
+  } {
+    const { tree, root, landed } = treeOf(input.tree)
     for (const path of input.removed) tree.removeWithin(path)
     const parents = new Set<RelPath>()
-    for (const shelf of input.built) {
+    for (const shelf of landed.built) {
       for (const { path, record } of decodeShelf(shelf, '')) {
         tree.put(path, record)
         if (path !== '') parents.add(parentOf(path))
@@ -217,21 +231,32 @@ export const tasks = {
     // Young signatures are racy; a moment's wait makes those that are taken now trustworthy.
     blockMs(racyMs + 5)
     const problems = rescanDirectories(sys, root, tree, again, nowMs)
-    applyLearned(tree, input.learned, true)
+    for (let part = landed.learned.pop(); part !== undefined; part = landed.learned.pop())
+      applyLearned(tree, part, true)
+    landed.built.length = 0
     return { summary: tree.summary('' as RelPath), problems }
   },
 
   /** Adds what reading taught a source's tree. */
-  learn(input: { tree: number; learned: readonly Uint8Array[] }): void {
+  learn(input: { tree: number; learned: Uint8Array }): void {
     applyLearned(treeOf(input.tree).tree, input.learned, false)
   },
 
-  /** What differs from what is stored, as one shelf; undefined where no directory does. */
-  takeChanges(input: { tree: number }): Handover<{ put: Uint8Array | undefined; removed: RelPath[] }> {
-    const { put, removed } = treeOf(input.tree).tree.takeChanges()
-    if (put.length === 0) return new Handover({ put: undefined, removed }, [])
-    const shelf = encodeShelf(put)
-    return new Handover({ put: shelf, removed }, [shelf.buffer as ArrayBuffer])
+  /** What differs from what is stored, on shelves. It is given away: the tree is empty afterwards. */
+  takeChanges(input: { tree: number }): Handover<{ put: Uint8Array[]; removed: RelPath[] }> {
+    const { tree } = treeOf(input.tree)
+    const removed: RelPath[] = []
+    const shelves: Uint8Array[] = []
+    for (;;) {
+      const changes = tree.takeChanges(drainedBytes)
+      removed.push(...changes.removed)
+      if (changes.put.length === 0) break
+      shelves.push(encodeShelf(changes.put))
+    }
+    return new Handover(
+      { put: shelves, removed },
+      shelves.map((shelf) => shelf.buffer as ArrayBuffer),
+    )
   },
 
   /** Does nothing, after everything that was asked before it. */

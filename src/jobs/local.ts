@@ -163,8 +163,8 @@ export class LocalEnd {
   async takeTree(): Promise<TakenTree | undefined> {
     if (this.root.handle < 0) return undefined
     const { put, removed } = await this.rawTreeSeat.run('takeChanges', { tree: this.tree })
-    if (put === undefined && removed.length === 0) return undefined
-    const changes = { put: put === undefined ? [] : decodeShelf(put, this.#viewId), removed }
+    if (put.length === 0 && removed.length === 0) return undefined
+    const changes = { put: put.flatMap((shelf) => decodeShelf(shelf, this.#viewId)), removed }
     return { treeKey: this.#treeKey, viewId: this.#viewId, changes }
   }
 
@@ -196,7 +196,6 @@ const slabsPerSource = 12
 
 export class LocalSource extends LocalEnd implements SourceEnd {
   readonly #pool: SlabPool = new SlabPool(this.workshop.slabs, slabsPerSource)
-  readonly #learned: Uint8Array[] = []
 
   async supply(batch: number, wants: Uint8Array, sink: PackSink): Promise<void> {
     const seat = this.seat(batch)
@@ -213,7 +212,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
           start: payloadHeadroomBytes + payloadHeadBytes,
         })
         done = filled.done
-        if (filled.learned !== undefined) this.#learned.push(filled.learned)
+        if (filled.learned !== undefined) this.#learn(filled.learned)
         new DataView(slab.buffer).setUint32(payloadHeadroomBytes, batch, true)
         const payload = slab.subarray(payloadHeadroomBytes, payloadHeadroomBytes + payloadHeadBytes + filled.length)
         const sent = sink(payload)
@@ -231,15 +230,14 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     this.#logSent(wants)
   }
 
+  /** Digests that reading taught, on to the tree. Nobody waits for them: they only spare later work. */
+  #learn(learned: Uint8Array): void {
+    this.treeSeat.run('learn', { tree: this.tree, learned }, [learned.buffer as ArrayBuffer]).catch(() => {})
+  }
+
   #logSent(wants: Uint8Array): void {
     for (const { path, names } of decodeWants(wants)) {
       this.workshop.log.note('file-sent', { directory: path, names: names.join('/'), count: names.length })
     }
-  }
-
-  override async takeTree(): Promise<TakenTree | undefined> {
-    const learned = this.#learned.splice(0)
-    if (learned.length > 0) await this.rawTreeSeat.run('learn', { tree: this.tree, learned })
-    return await super.takeTree()
   }
 }

@@ -57,8 +57,6 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #touched = new Set<RelPath>()
   readonly #removed: RelPath[] = []
   readonly #displaced: Displaced[] = []
-  readonly #learned: Uint8Array[] = []
-  readonly #built: Uint8Array[] = []
   #totals: PlanTotals | undefined
   #deletes = 0
   #replaces = 0
@@ -260,7 +258,11 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       this.#mustSync(await this.treeSeat.run('writeJournal', { own: this.#own, displacements }))
     }
     if (!this.#syncEach) this.#mustSync(await this.spareSeat.run('sync', { handle: this.#handles.staging }))
-    for (const batch of group) this.#take(await this.seat(batch.seat).run('land', { landing: batch.landing }))
+    for (const batch of group) {
+      const report = await this.seat(batch.seat).run('land', { landing: batch.landing })
+      await this.#keep(report)
+      this.#take(report)
+    }
   }
 
   /** A failed sync says nothing about what it covered: none of it may be given a name. */
@@ -273,6 +275,12 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     }
   }
 
+  /** What was written is known: the tree learns it when it is settled. */
+  async #keep({ built, learned }: LandReport): Promise<void> {
+    const buffers = [built, learned].flatMap((bytes) => (bytes === undefined ? [] : [bytes.buffer as ArrayBuffer]))
+    await this.treeSeat.run('keepLanded', { tree: this.tree, built, learned }, buffers)
+  }
+
   #take(report: LandReport): void {
     for (const key of ['created', 'replaced', 'attributes', 'deleted'] as const) this.#counts[key] += report.counts[key]
     this.#counts.copied += report.copied
@@ -282,8 +290,6 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     for (const path of report.touched) this.#touched.add(path)
     this.#removed.push(...report.removed)
     this.#displaced.push(...report.displaced)
-    if (report.learned.length > 0) this.#learned.push(report.learned)
-    if (report.built !== undefined) this.#built.push(report.built)
     for (const { action, directory, names } of report.done) {
       this.workshop.log.note(action, { directory, names: names.join('/'), count: names.length })
     }
@@ -320,8 +326,6 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       tree: this.tree,
       touched: [...this.#touched],
       removed: this.#removed,
-      built: this.#built,
-      learned: this.#learned,
     })
     return {
       summary: present(settled.summary, 'a target has a root'),

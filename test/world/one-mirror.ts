@@ -131,7 +131,7 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
     const landing = new Landing(sys, handlesOf(target), staged.order, process.umask())
     landings.push(landing)
     landing.begin()
-    applyLearned(sourceTree, carry(landing, sourceSys, source, staged.wants, nowMs), false)
+    for (const part of carry(landing, sourceSys, source, staged.wants, nowMs)) applyLearned(sourceTree, part, false)
   }
   options.written?.()
   land(options, target, landings, heads, mirrored)
