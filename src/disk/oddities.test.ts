@@ -270,6 +270,20 @@ for (const open of forms) {
         assert.ok(offNs < grainNs && offNs > -grainNs, `${name}: ${here} became ${there}`)
       }
     })
+
+    it('decide nothing, whatever the clock says between two runs', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { a: 'first', 'd/b': 'b', goes: 'g' })
+      let before: Mirrored | undefined
+      for (const [round, nowMs] of [Date.now(), 0, 4e12, Date.now()].entries()) {
+        // Written by the real clock, with an equal size: only the ctime and the content tell.
+        plant(folders.source, { a: `now ${round}`, [`new/${round}`]: 'n' })
+        if (round === 2) rmSync(join(folders.source, 'goes'))
+        before = await mirror({ sys: real, ...folders, nowMs: () => nowMs, ...(before && { before }) })
+        assert.deepEqual(problemsOf(before), [])
+        assert.deepEqual(facts(folders.target), facts(folders.source), `round ${round}`)
+      }
+    })
   })
 }
 
