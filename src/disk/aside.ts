@@ -203,6 +203,13 @@ export function swapsNames(sys: Sys, staging: number): boolean {
   return swaps
 }
 
+/** The detail of a problem whose content still lies where it was displaced to: the journal must stay. */
+const stuck = 'staging'
+
+export function isStuck(problem: Problem): boolean {
+  return problem.detail === stuck
+}
+
 /**
  * Removes what was displaced, now that what replaced it is on disk. Only what the scan saw is removed; everything else
  * (written meanwhile, ignored by the rules, never shown) goes back to where it was, or is kept.
@@ -214,15 +221,17 @@ export function dropDisplaced(sys: Sys, handles: TargetHandles, displaced: reado
     const name = utf8(slot)
     if (below !== undefined) {
       if (removeSeen(sys, handles, slot, path, below)) continue
-      if (!putBack(sys, handles, slot, path)) keepAside(sys, handles.staging, name, path)
-      problems.push({ path, code: 'not-empty', detail: '' })
+      const isSafe = putBack(sys, handles, slot, path) || keepAside(sys, handles.staging, name, path)
+      problems.push({ path, code: 'not-empty', detail: isSafe ? '' : stuck })
     } else {
       const looked = sys.stat(handles.staging, name, row, 0)
       if (looked === -errno.ENOENT) continue
       // Whoever had it open may have written to it since; what can't be looked at may be anything.
       if (looked === 0 && sameFile(row, 0, expected, 0)) sys.unlink(handles.staging, name)
-      else if (keepAside(sys, handles.staging, name, path))
-        problems.push({ path, code: 'target-changed', detail: 'kept' })
+      else {
+        const isSafe = keepAside(sys, handles.staging, name, path)
+        problems.push({ path, code: 'target-changed', detail: isSafe ? 'kept' : stuck })
+      }
     }
   }
   return problems
