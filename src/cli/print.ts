@@ -185,7 +185,7 @@ export class RunPrinter {
     }
     for (const { path, code, detail } of run.problems.slice(0, this.#style.verbose ? undefined : 20)) {
       const what = isProblemCode(code) ? problemCodes[code] : code
-      process.stderr.write(`problem: ${safeText(path)} ${what}${detail === '' ? '' : ` (${detail})`}\n`)
+      process.stderr.write(`problem: ${safeText(path)} ${what}${detail === '' ? '' : ` (${safeText(detail)})`}\n`)
     }
     if (run.problems.length > 20 && !this.#style.verbose)
       process.stderr.write(`... and ${run.problems.length - 20} more; -v shows all\n`)

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { Death, FaultySys } from '../../test/world/faulty-sys.ts'
 import { type Mirrored, type MirrorOptions, mirror, problemsOf } from '../../test/world/one-mirror.ts'
-import { contents, facts, kept, plant, staging } from '../../test/world/planted.ts'
+import { allTexts, contents, facts, kept, plant, staging } from '../../test/world/planted.ts'
+import { openTarget } from './root.ts'
 import { errno, type Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
 import { openPortableSys } from './sys-portable.ts'
@@ -144,6 +145,26 @@ for (const open of forms) {
       await run(folders)
       const texts = [...Object.values(contents(folders.target)), ...kept(folders.target)]
       assert.ok(texts.includes('late in old') && texts.includes('late in old too'), texts.join())
+    })
+
+    it('what can neither go back nor be kept stays where it is, and the next run settles it', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { stays: 's' })
+      plant(folders.target, { stays: 's', 'goes/seen': 'seen' })
+      const sys = new FaultySys(real)
+      const end = await run(folders, {
+        sys,
+        scanned: () => plant(folders.target, { 'goes/unseen': 'a person wrote this' }),
+        landed: () => {
+          for (const call of ['renameNoReplace', 'link'] as const) sys.on(call, { sticky: true, result: -errno.EIO })
+        },
+      })
+      assert.deepEqual(problemsOf(end), ['goes: not-empty'])
+      assert.ok(allTexts(folders.target).has('a person wrote this'))
+      const next = openTarget(real, folders.target, { create: true, machine: 'test', expectedId: undefined })
+      next.close()
+      assert.deepEqual(next.recovered, [{ path: 'goes', outcome: 'put-back' }])
+      assert.deepEqual(contents(folders.target), { goes: '/', 'goes/unseen': 'a person wrote this', stays: 's' })
     })
 
     it('a directory that could not be put back as a whole is merged into what took its name', async () => {

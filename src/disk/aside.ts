@@ -5,11 +5,11 @@
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { isAsSeen, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
-import { hex, utf8 } from '../std/bytes.ts'
+import { concatBytes, hex, utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { unlockDirectory } from './directories.ts'
 import type { SeenDirectory, TargetHandles } from './landing.ts'
-import { EntryTable, type Sys } from './sys.ts'
+import { EntryTable, errno, type Sys } from './sys.ts'
 
 /** Something that lies in the staging directory, by what the scan saw of it. */
 export type Aside = {
@@ -23,6 +23,7 @@ export type Aside = {
 }
 
 const keptMark = 0x6b
+const slashByte = 0x2f
 const keptDirectory = utf8('kept')
 const keptNameMaxBytes = 200
 
@@ -54,6 +55,41 @@ export function sweepKept(sys: Sys, own: number, staging: number): void {
     if (kept >= 0) sys.renameNoReplace(staging, name, kept, name.subarray(1))
   }
   if (kept >= 0) sys.close(kept)
+}
+
+/**
+ * Clears the staging directory of all but what was kept. By handles, as everything here: whoever may rename in the target
+ * could put a symlink in its place. What can't be removed stays, and the next run tries again.
+ */
+export function clearStaging(sys: Sys, staging: number): void {
+  // Grows while it is walked: parents come before children.
+  const directories = [utf8('')]
+  for (const path of directories) directories.push(...removeFiles(sys, staging, path))
+  for (const path of directories.slice(1).reverse()) {
+    const slash = path.lastIndexOf(slashByte)
+    const parent = sys.openDirectory(staging, path.subarray(0, Math.max(0, slash)))
+    if (parent < 0) continue
+    sys.removeDirectory(parent, path.subarray(slash + 1))
+    sys.close(parent)
+  }
+}
+
+/** Removes what is no directory from one; the paths of what stays. */
+function removeFiles(sys: Sys, staging: number, path: Uint8Array): Uint8Array[] {
+  const handle = sys.openDirectory(staging, path)
+  if (handle < 0) return []
+  unlockDirectory(sys, handle)
+  const entries = new EntryTable()
+  sys.list(handle, entries)
+  const stays: Uint8Array[] = []
+  for (let row = 0; row < entries.count; row++) {
+    const name = entries.name(row).slice()
+    const isTop = path.length === 0
+    if (isTop && isKept(name)) continue
+    if (sys.unlink(handle, name) < 0) stays.push(isTop ? name : concatBytes([path, utf8('/'), name]))
+  }
+  sys.close(handle)
+  return stays
 }
 
 /** Whether a displaced directory holds, at any depth, something that the scan did not see or did not see like this. */
@@ -114,8 +150,8 @@ function removeSeen(
     lock?.()
     sys.close(handle)
   }
-  sys.removeDirectory(staging, utf8(slot))
-  return sys.stat(staging, utf8(slot), row, 0) < 0
+  const removed = sys.removeDirectory(staging, utf8(slot))
+  return removed === 0 || removed === -errno.ENOENT
 }
 
 /**
@@ -167,6 +203,13 @@ export function swapsNames(sys: Sys, staging: number): boolean {
   return swaps
 }
 
+/** The detail of a problem whose content still lies where it was displaced to: the journal must stay. */
+const stuck = 'staging'
+
+export function isStuck(problem: Problem): boolean {
+  return problem.detail === stuck
+}
+
 /**
  * Removes what was displaced, now that what replaced it is on disk. Only what the scan saw is removed; everything else
  * (written meanwhile, ignored by the rules, never shown) goes back to where it was, or is kept.
@@ -178,13 +221,17 @@ export function dropDisplaced(sys: Sys, handles: TargetHandles, displaced: reado
     const name = utf8(slot)
     if (below !== undefined) {
       if (removeSeen(sys, handles, slot, path, below)) continue
-      if (!putBack(sys, handles, slot, path)) keepAside(sys, handles.staging, name, path)
-      problems.push({ path, code: 'not-empty', detail: '' })
-    } else if (sys.stat(handles.staging, name, row, 0) === 0) {
-      // Whoever had it open may have written to it since.
-      if (sameFile(row, 0, expected, 0)) sys.unlink(handles.staging, name)
-      else if (keepAside(sys, handles.staging, name, path))
-        problems.push({ path, code: 'target-changed', detail: 'kept' })
+      const isSafe = putBack(sys, handles, slot, path) || keepAside(sys, handles.staging, name, path)
+      problems.push({ path, code: 'not-empty', detail: isSafe ? '' : stuck })
+    } else {
+      const looked = sys.stat(handles.staging, name, row, 0)
+      if (looked === -errno.ENOENT) continue
+      // Whoever had it open may have written to it since; what can't be looked at may be anything.
+      if (looked === 0 && sameFile(row, 0, expected, 0)) sys.unlink(handles.staging, name)
+      else {
+        const isSafe = keepAside(sys, handles.staging, name, path)
+        problems.push({ path, code: 'target-changed', detail: isSafe ? 'kept' : stuck })
+      }
     }
   }
   return problems

@@ -195,7 +195,11 @@ export class Landing {
     const made = this.#sys.makeSymlink(directory, name, entry.link as Uint8Array)
     if (made < 0) return this.#refuse(staged, made)
     this.#sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
-    this.#sys.stat(directory, name, this.rows, staged.number)
+    const looked = this.#sys.stat(directory, name, this.rows, staged.number)
+    if (looked < 0) {
+      this.#sys.unlink(directory, name)
+      return this.#refuse(staged, looked)
+    }
     staged.staged = name
   }
 

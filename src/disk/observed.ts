@@ -2,7 +2,7 @@
 // over. Content is read in one case only: a file whose signature moved while its size and mtime did not, and whose digest
 // is known (a suspect). Knows no tree and no rules.
 
-import { joinPath, type RelPath } from '../core/path.ts'
+import { joinPath, pathMaxBytes, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import {
   type DirectoryRecord,
@@ -21,14 +21,15 @@ import {
   statErrno,
   statMode,
   statWidth,
+  typeDirectory,
   typeFile,
   typeMask,
   typeSymlink,
 } from '../core/stat.ts'
-import { decodeName, equalBytes, fromUtf8 } from '../std/bytes.ts'
+import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import { digestFile } from './content.ts'
 import { isRacy } from './racy.ts'
-import { type EntryTable, errnoName, type Sys } from './sys.ts'
+import { type EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 /** What a look needs: the table that was filled, and where problems of single paths go. */
 export type Look = { readonly sys: Sys; readonly table: EntryTable; readonly problems: Problem[] }
@@ -47,6 +48,7 @@ export function recordOf(
   let nameBytes = 0
   for (const row of order) nameBytes += (nameEnds[row] as number) - (nameStarts[row] as number)
   const writer = new RecordWriter(order.length, nameBytes, own)
+  const nameBytesMax = pathMaxBytes - utf8(path).length - 1
   let old = 0
   for (const row of order) {
     // Both are in the order of names, so what was known of this one is found by going along.
@@ -57,6 +59,11 @@ export function recordOf(
       old++
     }
     const known = before !== undefined && comparison === 0 ? recordRow(before, old) : undefined
+    // It has a name, but no path that could be told. Directories are told when they are entered.
+    const isTooLong = (nameEnds[row] as number) - (nameStarts[row] as number) > nameBytesMax
+    const at = row * statWidth
+    if (isTooLong && ((stats[at + statMode] as number) & typeMask) !== typeDirectory)
+      stats[at + statErrno] = errno.ENAMETOOLONG
     const content = contentOf(look, handle, path, row, known, nowMs)
     writer.add(names, nameStarts[row] as number, nameEnds[row] as number, stats, row * statWidth, content.flags)
     if (content.link !== undefined) writer.link(content.link)

@@ -2,17 +2,7 @@
 // what it can hold, whether it is empty, and keeps others out while a run works on it. A source is never written to.
 // A target's `.nightferry` (0700) holds the marker, the lock, the staging directory and the journal.
 
-import {
-  type BigIntStats,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { type BigIntStats, existsSync, lstatSync, mkdirSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ownDirectory } from '../core/path.ts'
@@ -21,7 +11,7 @@ import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { ensureOwnDirectory, readOwnFile, writeOwnFile } from '../std/files.ts'
 import { randomName } from '../std/random.ts'
-import { isKept, sweepKept } from './aside.ts'
+import { clearStaging, sweepKept } from './aside.ts'
 import { clearJournal, type Recovered, recoverJournal } from './journal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
@@ -168,17 +158,20 @@ export function openTarget(sys: Sys, path: string, options: TargetOptions): Root
 function openMarked(sys: Sys, path: string, handle: number, empty: boolean, options: TargetOptions): Root {
   const ownPath = join(path, ownDirectory)
   if (options.create) makeOwn(path, ownPath)
-  const lock = takeLock(ownPath, path)
-  let own: { handle: number; staging: number } | undefined
+  // From here on by its handle: whoever may rename in the target could put a symlink in its place.
+  const own = openOwn(sys, handle)
+  let lock: DatabaseSync | undefined
   const release = (): void => {
-    if (own !== undefined) sys.close(own.staging)
-    if (own !== undefined) sys.close(own.handle)
-    lock.close()
+    sys.close(own.staging)
+    sys.close(own.handle)
+    lock?.close()
   }
   try {
-    const id = options.create ? readOrMakeMarker(ownPath, path, options.machine) : readMarker(ownPath, path)
-    own = openOwn(sys, handle)
-    const recovered = options.create ? recoverStaging(sys, ownPath, handle, own) : []
+    const place = placeOf(own.handle, ownPath)
+    if (options.create) makeTag(place, path)
+    lock = takeLock(place, path)
+    const id = options.create ? readOrMakeMarker(place, path, options.machine) : readMarker(place, path)
+    const recovered = options.create ? recoverStaging(sys, handle, own) : []
     return {
       path: realpathSync(path),
       handle,
@@ -260,21 +253,35 @@ function makeTarget(path: string): void {
 function makeOwn(path: string, ownPath: string): void {
   try {
     ensureOwnDirectory(ownPath, 0o700)
-    const tag = join(ownPath, 'CACHEDIR.TAG')
-    if (existsSync(tag)) return
-    const text = 'Signature: 8a477f597d28d172789f06886806bc55\n# Working files of Nightferry; not worth a backup.\n'
-    writeFileSync(tag, text, { mode: 0o600 })
   } catch (error) {
-    throw new Failure('target-not-writable', `the folder ${path} can't be written to (${errorCode(error)})`, {
-      cause: error,
-    })
+    throw notWritable(path, error)
   }
 }
 
-function takeLock(ownPath: string, path: string): DatabaseSync {
+function makeTag(place: string, path: string): void {
+  const text = 'Signature: 8a477f597d28d172789f06886806bc55\n# Working files of Nightferry; not worth a backup.\n'
+  try {
+    if (!existsSync(join(place, 'CACHEDIR.TAG'))) writeFileSync(join(place, 'CACHEDIR.TAG'), text, { mode: 0o600 })
+  } catch (error) {
+    throw notWritable(path, error)
+  }
+}
+
+function notWritable(path: string, error: unknown): Failure {
+  return new Failure('target-not-writable', `the folder ${path} can't be written to (${errorCode(error)})`, {
+    cause: error,
+  })
+}
+
+/** A path to an open directory that no rename redirects; where there is none, the path it was opened by. */
+function placeOf(handle: number, path: string): string {
+  return process.platform === 'linux' ? `/proc/self/fd/${handle}` : path
+}
+
+function takeLock(place: string, path: string): DatabaseSync {
   let lock: DatabaseSync
   try {
-    lock = new DatabaseSync(join(ownPath, 'lock'), { timeout: 0 })
+    lock = new DatabaseSync(join(place, 'lock'), { timeout: 0 })
   } catch (error) {
     throw new Failure('target-not-writable', `the lock of ${path} can't be opened`, { cause: error })
   }
@@ -289,42 +296,42 @@ function takeLock(ownPath: string, path: string): DatabaseSync {
   }
 }
 
-function readMarker(ownPath: string, path: string): string | undefined {
-  const bytes = readMarkerBytes(ownPath, path)
+function readMarker(place: string, path: string): string | undefined {
+  const bytes = readMarkerBytes(place, path)
   if (bytes === undefined) return undefined
   let value: unknown
   try {
     value = JSON.parse(Buffer.from(bytes).toString('utf8'))
   } catch (error) {
-    throw new Failure('root-replaced', `the marker in ${ownPath} is damaged`, { cause: error })
+    throw new Failure('root-replaced', `the marker in ${join(path, ownDirectory)} is damaged`, { cause: error })
   }
   const { version, id } = (value ?? {}) as { version?: unknown; id?: unknown }
   if (typeof version === 'number' && version > markerVersion) {
     throw new Failure('format-too-new', `${path} was written by a newer Nightferry`, { hint: 'update this machine' })
   }
   if (version !== markerVersion || typeof id !== 'string' || !/^[a-z0-9]{8,64}$/.test(id)) {
-    throw new Failure('root-replaced', `the marker in ${ownPath} is damaged`)
+    throw new Failure('root-replaced', `the marker in ${join(path, ownDirectory)} is damaged`)
   }
   return id
 }
 
-function readMarkerBytes(ownPath: string, path: string): Uint8Array | undefined {
+function readMarkerBytes(place: string, path: string): Uint8Array | undefined {
   try {
-    return readOwnFile(join(ownPath, 'root.json'), { maxBytes: 4096 })
+    return readOwnFile(join(place, 'root.json'), { maxBytes: 4096 })
   } catch (error) {
     const isDenied = error instanceof Failure && errorCode(error.cause) === 'EACCES'
     if (isDenied)
       throw new Failure('target-not-writable', `the marker of ${path} can't be read (EACCES)`, { cause: error })
-    throw new Failure('root-replaced', `the marker in ${ownPath} is damaged`, { cause: error })
+    throw new Failure('root-replaced', `the marker in ${join(path, ownDirectory)} is damaged`, { cause: error })
   }
 }
 
-function readOrMakeMarker(ownPath: string, path: string, machine: string): string {
-  const known = readMarker(ownPath, path)
+function readOrMakeMarker(place: string, path: string, machine: string): string {
+  const known = readMarker(place, path)
   if (known !== undefined) return known
   const id = randomName(24)
   const marker = { version: markerVersion, id, machine, path: realpathSync(path) }
-  writeOwnFile(join(ownPath, 'root.json'), utf8(`${JSON.stringify(marker)}\n`), { mode: 0o600 })
+  writeOwnFile(join(place, 'root.json'), utf8(`${JSON.stringify(marker)}\n`), { mode: 0o600 })
   return id
 }
 
@@ -346,18 +353,10 @@ function openOwn(sys: Sys, root: number): { handle: number; staging: number } {
  * Settles the journal of a run that died, then empties the staging directory: what is left there is our own unfinished
  * work, except what was marked to be kept.
  */
-function recoverStaging(
-  sys: Sys,
-  ownPath: string,
-  root: number,
-  own: { handle: number; staging: number },
-): Recovered[] {
+function recoverStaging(sys: Sys, root: number, own: { handle: number; staging: number }): Recovered[] {
   const recovered = recoverJournal(sys, { root, own: own.handle, staging: own.staging })
   sweepKept(sys, own.handle, own.staging)
-  const stagingPath = join(ownPath, 'staging')
-  for (const name of readdirSync(stagingPath)) {
-    if (!isKept(utf8(name))) rmSync(join(stagingPath, name), { recursive: true, force: true })
-  }
+  clearStaging(sys, own.staging)
   clearJournal(sys, own.handle)
   return recovered
 }

@@ -3,7 +3,7 @@
 // and whose digest is known (a suspect). Absence is never guessed: what could not be read is recorded as unreadable.
 
 import { type IgnoreScope, type IgnoreText, ignoreScope } from '../core/ignore.ts'
-import { isReservedName, joinPath, ownDirectory, type RelPath, rootPath } from '../core/path.ts'
+import { isReservedName, joinPath, ownDirectory, pathMaxBytes, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { type DirectoryRecord, flagBadName, flagRacy } from '../core/record.ts'
 import {
@@ -139,7 +139,9 @@ function note(scan: Scan, path: string, code: ProblemCode, detail: string): void
 function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   const { sys, tree, table } = scan
   const nowMs = scan.nowMs()
-  const handle = visit.depth > depthMax ? -errno.ENAMETOOLONG : sys.openDirectory(scan.root, utf8(visit.path))
+  const path = utf8(visit.path)
+  const isTooLong = visit.depth > depthMax || path.length > pathMaxBytes
+  const handle = isTooLong ? -errno.ENAMETOOLONG : sys.openDirectory(scan.root, path)
   const listed = handle < 0 ? handle : sys.list(handle, table)
   if (listed < 0) {
     if (handle >= 0) sys.close(handle)

@@ -19,7 +19,7 @@ import { equalBytes, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Handover } from '../std/crew.ts'
 import { Apply, type Displaced, type LandCounts } from './apply.ts'
-import { dropDisplaced } from './aside.ts'
+import { dropDisplaced, isStuck } from './aside.ts'
 import { digestFile } from './content.ts'
 import { finishDirectory } from './directories.ts'
 import { clearJournal, type Displacement, writeJournal } from './journal.ts'
@@ -384,7 +384,7 @@ export const tasks = {
 
   dropDisplaced(input: { handles: TargetHandles; own: number; displaced: readonly Displaced[] }): Problem[] {
     const problems = dropDisplaced(sys, input.handles, input.displaced)
-    clearJournal(sys, input.own)
+    if (!problems.some(isStuck)) clearJournal(sys, input.own)
     return problems
   },
 

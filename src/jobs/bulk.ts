@@ -21,9 +21,11 @@ export async function call<Name extends CallName>(
   input: CallInput<Name>,
 ): Promise<CallOutput<Name>> {
   const [request, answer] = calls[name] as unknown as [Schema<CallInput<Name>>, Schema<CallOutput<Name>>]
+  // Before the stream is opened: what can't be said must leave none behind.
+  const body = encodeMessage(request, input)
   const stream = session.openStream(streamName, new TextEncoder().encode(name))
   const received = collect(stream)
-  await sendWhole(stream, encodeMessage(request, input))
+  await sendWhole(stream, body)
   stream.end()
   const bytes = await received
   return decodeMessage(answer, bytes)

@@ -12,7 +12,7 @@ import type { View } from '../core/view.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
-import { Failure } from '../std/failure.ts'
+import { asFailure, Failure } from '../std/failure.ts'
 import type { OpenAnswer, OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
@@ -98,6 +98,8 @@ class RemoteSource extends RemoteEnd implements SourceEnd {
     const stream = session.openStream(packStream, new Uint8Array(0))
     stream.allocate = this.#inbox.allocate
     stream.onFrame((payload, release) => this.#take(payload, release))
+    // Without it nothing comes any more of what a supply waits for.
+    stream.done.catch((error: unknown) => session.fail(asFailure(error, 'peer-failed')))
   }
 
   #take(payload: Uint8Array, release: () => void): void {

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { assertSameTree, writeTree } from '../world/disk-trees.ts'
@@ -117,6 +118,27 @@ describe('logs', () => {
       for (const name of ['config', 'state', 'state/logs'])
         assert.equal(statSync(join(state, name)).mode & 0o777, 0o700, name)
       for (const { path } of filesIn(state)) assert.equal(statSync(path).mode & 0o077, 0, `${path} is open to others`)
+    }
+  })
+
+  it("and neither is the daemon's own socket: another user of this computer does not reach it", async (t) => {
+    const { seteuid } = process
+    if (process.getuid?.() !== 0 || seteuid === undefined) return t.skip('needs root, to be somebody else')
+    const path = join(pair.nas.state, 'state', 'daemon.sock')
+    const reach = (): Promise<string> =>
+      new Promise((resolve) => {
+        const connection = connect(path, () => {
+          connection.destroy()
+          resolve('reached')
+        })
+        connection.once('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)))
+      })
+    assert.equal(await reach(), 'reached')
+    seteuid(65_534)
+    try {
+      assert.equal(await reach(), 'EACCES')
+    } finally {
+      seteuid(0)
     }
   })
 

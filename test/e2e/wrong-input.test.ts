@@ -114,6 +114,15 @@ describe('wrong input', () => {
     await refused(['serve', '--listen', `127.0.0.1:${pair.nas.port}`], 1, new RegExp(String(pair.nas.port)))
   })
 
+  it('refuses a second daemon with the same state; one that was killed is no obstacle', async () => {
+    const { nas } = pair
+    const second = await nas.run('serve', '--listen', '127.0.0.1:0')
+    assert.equal(second.code, 11, second.stdout + second.stderr)
+    assert.match(second.stderr, /another daemon/)
+    await nas.stop('SIGKILL')
+    await nas.serve()
+  })
+
   it('reads a read-only share', async () => {
     await pair.laptop.mustSync('done', 'nas:fixed', 'copy-of-fixed')
     assertSameTree(join(pair.world.directory, 'copy-of-fixed'), fixed)

@@ -9,7 +9,7 @@ import { sizeOf } from '../../src/core/stat.ts'
 import { Tree } from '../../src/core/tree.ts'
 import type { View } from '../../src/core/view.ts'
 import { Apply, type Displaced, type LandCounts } from '../../src/disk/apply.ts'
-import { dropDisplaced } from '../../src/disk/aside.ts'
+import { dropDisplaced, isStuck } from '../../src/disk/aside.ts'
 import { digestFile } from '../../src/disk/content.ts'
 import { finishDirectory } from '../../src/disk/directories.ts'
 import { clearJournal, type Displacement, writeJournal } from '../../src/disk/journal.ts'
@@ -188,7 +188,7 @@ function land(options: MirrorOptions, target: Root, landings: Landing[], heads: 
   const dropped = dropDisplaced(sys, handles, displaced)
   into.problems.push(...dropped)
   for (const { path } of dropped) touched.add(parentOf(path as RelPath))
-  clearJournal(sys, handles.own)
+  if (!dropped.some(isStuck)) clearJournal(sys, handles.own)
   into.problems.push(...rescanDirectories(sys, handles.root, into.targetTree, touched, nowMs))
 }
 

@@ -1,0 +1,344 @@
+// Trees that are legal and odd: names, depths, times, sizes, second names, things that are no files. What can be carried
+// comes over exactly, what can't is told, and a second run finds nothing to do.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { type Mirrored, mirror, problemsOf } from '../../test/world/one-mirror.ts'
+import { contents, facts, plant } from '../../test/world/planted.ts'
+import { compareBytes, utf8 } from '../std/bytes.ts'
+import { EntryTable, type Sys } from './sys.ts'
+import { openLinuxSys } from './sys-linux.ts'
+import { openPortableSys } from './sys-portable.ts'
+
+const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-oddities-'))
+after(() => rmSync(home, { recursive: true, force: true }))
+
+let made = 0
+function twoFolders(): { source: string; target: string } {
+  const path = join(home, `case-${++made}`)
+  const folders = { source: join(path, 'source'), target: join(path, 'target') }
+  for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true })
+  return folders
+}
+
+/** Names that people, terminals, shells, languages or other systems stumble over; those with a space stand apart. */
+const stumblers = `
+__proto__ constructor prototype toString hasOwnProperty valueOf __defineGetter__ length
+CON PRN AUX NUL COM1 LPT9 con.txt NUL.tar.gz COM\u00b9 trailing. ... a:b C: C:x \\\\?\\C: a\\b a*b a?b a<b> a|b a"b $MFT
+~ ~root -rf -- - ' $(id) ;id & # ! %s%n %00 %2e%2e%2f ..%2f ..a <img-src=x> {a,b} [a-z] !x
+\u0001 \u001b[2J \u007f \u009b \u202ecod.exe \u2066 \u200b \u00ad \u034f \u{e0041} \ufffd \uffff
+\u{1f468}\u200d\u{1f469}\u200d\u{1f467} \u{1f1ea}\u{1f1fa} A a \u00c5 \u212b A\u030a \u00e9 e\u0301 ss \u00df \u1e9e i I \u0131 \u0130 K \u212a
+\ufb01 fi \uff0e\uff0e \u2024\u2024 \u2215 \uff0f .nightferry.old nightferry .nightferryignore~ .git .DS_Store Thumbs.db
+日本語 العربية עברית हिन्दी 한국어 z\u0300\u0301\u0302\u0303\u0304 田中さんにあげて下さい`
+const spaced = ['trailing ', ' ', '  ', '. .', '.. ', '\n', '\r\n', '\t', '\u0085', '\u2028', '\u2029', '\ufeff', ' x']
+const longest = ['x'.repeat(255), 'ü'.repeat(127), '日'.repeat(85), '\u{1f600}'.repeat(63), `${'n'.repeat(251)}.txt`]
+
+/** Some 500 names that a file system takes. */
+function oddNames(): string[] {
+  const odd: string[] = []
+  // Every character below 256 that a name may hold, in the middle, and where it may matter first and last too.
+  for (let code = 1; code < 256; code++) {
+    const character = String.fromCharCode(code)
+    if (character === '/' || character === '.') continue
+    odd.push(`x${character}y`)
+    if (code < 0x30 || code > 0xa0) odd.push(`${character}y`)
+  }
+  const names = stumblers.split(/[ \n]/).filter((name) => name !== '')
+  return [...new Set([...names, ...spaced, ...longest, ...odd])]
+}
+
+const forms: readonly (() => Sys)[] = process.platform === 'linux' ? [openLinuxSys, openPortableSys] : [openPortableSys]
+
+for (const open of forms) {
+  const real = open()
+  type Folders = { source: string; target: string }
+  const run = (folders: Folders, before?: Mirrored, sys = real): Promise<Mirrored> =>
+    mirror({ sys, ...folders, ...(before && { before }) })
+  const nothing = { created: 0, replaced: 0, attributes: 0, deleted: 0 }
+
+  /** A run, and one that has nothing to do. */
+  async function runs(folders: Folders): Promise<Mirrored> {
+    const first = await run(folders)
+    const second = await run(folders, first)
+    assert.deepEqual([second.counts, second.renamed], [nothing, 0])
+    assert.deepEqual(problemsOf(second), problemsOf(first))
+    return first
+  }
+
+  describe(`oddities ${real.form}: names`, () => {
+    it('of every odd kind come over, as files, as directories and as links, and stay apart', async () => {
+      const folders = twoFolders()
+      const names = oddNames()
+      assert.ok(names.length > 400, `${names.length}`)
+      plant(folders.source, {
+        ...Object.fromEntries(names.map((name) => [name, `text of ${name}`])),
+        ...Object.fromEntries(names.slice(0, 100).map((name) => [`links/${name}`, { link: name }])),
+        ...Object.fromEntries(names.map((name) => [`directories/${name}/${name}`, 'deep'])),
+      })
+      const first = await runs(folders)
+      assert.deepEqual(problemsOf(first), [])
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+    })
+
+    it('that are no text are told, byte by byte, and what is not told of is not taken for them', async () => {
+      const folders = twoFolders()
+      const put = (folder: string, bytes: number[], text: string): void =>
+        writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(bytes)]), text)
+      // One is not UTF-8; the other is what a careless reader makes of it.
+      put(folders.source, [0x66, 0xff, 0xfe], 'bad')
+      put(folders.source, [0x66, 0xef, 0xbf, 0xbd, 0xef, 0xbf, 0xbd], 'good')
+      put(folders.source, [0xed, 0xa0, 0x80], 'half a surrogate')
+      put(folders.target, [0xc0, 0xaf], 'a slash in disguise, and not ours to delete')
+      const first = await runs(folders)
+      const codes = first.problems.map(({ code }) => code).sort()
+      assert.deepEqual(codes, ['bad-name', 'bad-name', 'target-occupied'])
+      const table = new EntryTable()
+      const root = real.openRoot(folders.target)
+      real.list(root, table)
+      real.close(root)
+      const there = Array.from({ length: table.count }, (_, i) => Buffer.from(table.name(i)).toString('latin1')).sort()
+      assert.deepEqual(there, ['.nightferry', 'f\xef\xbf\xbd\xef\xbf\xbd', '\xc0\xaf'])
+    })
+
+    it('that a file system folds together: neither takes the place of the other, and it is told', async () => {
+      const folders = twoFolders()
+      const folding = foldingSys(real)
+      plant(folders.source, {
+        Name: 'upper',
+        name: 'lower',
+        'new/A': 'A',
+        'new/a': 'a',
+        'd/\u00e9': 'one',
+        'd/e\u0301': 'two',
+      })
+      plant(folders.target, { 'd/other': 'x' })
+      const first = await mirror({ sys: folding, sourceSys: real, ...folders })
+      assert.deepEqual(problemsOf(first), ['d/\u00e9: target-changed', 'name: target-changed', 'new/a: target-changed'])
+      assert.deepEqual(contents(folders.target), {
+        Name: 'upper',
+        d: '/',
+        'd/e\u0301': 'two',
+        new: '/',
+        'new/A': 'A',
+      })
+      // The same is told again, and nothing changes.
+      const second = await mirror({ sys: folding, sourceSys: real, ...folders, before: first })
+      assert.deepEqual([problemsOf(second), second.counts], [problemsOf(first), nothing])
+    })
+  })
+
+  describe(`oddities ${real.form}: size and shape`, () => {
+    it('a tree as deep as a path may be comes over; what is deeper is told, and costs nothing else', async () => {
+      const folders = twoFolders()
+      const levels = real.exactRenames ? 900 : 100
+      plant(folders.source, { here: 'here' })
+      // Many levels, and 30 of 200 bytes of which 20 fit into a path.
+      for (const [name, depth] of [
+        ['d', levels],
+        ['n'.repeat(200), 30],
+      ] as const)
+        digDown(real, folders.source, name, depth, (level) => (level === 20 ? ['fits', 'f'.repeat(200)] : []))
+      const first = await run(folders)
+      const second = await run(folders, first)
+      assert.deepEqual(second.counts, nothing)
+      assert.equal(new Set(problemsOf(first)).size, 2)
+      for (const problem of problemsOf(first)) assert.match(problem, /^(n{200}\/)+[nf]{200}: unreadable$/)
+      assert.equal(depthOf(real, folders.target, 'd'), levels)
+      assert.equal(depthOf(real, folders.target, 'n'.repeat(200)), 20)
+      assert.equal(readFileSync(join(folders.target, 'here'), 'utf8'), 'here')
+      for (const path of Object.values(folders)) spawnSync('rm', ['-rf', path])
+    })
+
+    it('a directory of 10,000 files comes over, shrinks and grows', async (t) => {
+      if (!real.exactRenames) return t.diagnostic('shown in the other form: what a directory costs is the same')
+      const folders = twoFolders()
+      for (let i = 0; i < 10_000; i++) writeFileSync(join(folders.source, `f${i}`), i % 7 === 0 ? '' : `${i}`)
+      const first = await run(folders)
+      assert.equal(first.counts.created, 10_000)
+      for (let i = 0; i < 10_000; i += 1000) rmSync(join(folders.source, `f${i}`))
+      writeFileSync(join(folders.source, 'new'), 'new')
+      const second = await run(folders, first)
+      assert.deepEqual(second.counts, { ...nothing, created: 1, deleted: 10 })
+      assert.deepEqual((await run(folders, second)).counts, nothing)
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+    })
+
+    it('a file with holes has the same content there', async () => {
+      const folders = twoFolders()
+      const handle = openSync(join(folders.source, 'sparse'), 'w')
+      ftruncateSync(handle, 12 << 20)
+      writeSync(handle, 'begins', 0)
+      writeSync(handle, 'middle', 5_000_001)
+      closeSync(handle)
+      assert.ok(lstatSync(join(folders.source, 'sparse')).blocks * 512 < 12 << 20)
+      await runs(folders)
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+    })
+
+    it('second names of one file are files of their own there', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { a: 'one content', 'd/x': 'x' })
+      linkSync(join(folders.source, 'a'), join(folders.source, 'b'))
+      linkSync(join(folders.source, 'a'), join(folders.source, 'd/c'))
+      await runs(folders)
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+      writeFileSync(join(folders.source, 'b'), 'another content')
+      await runs(folders)
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+    })
+
+    it('what is no file is told, never opened and never copied', async (t) => {
+      const folders = twoFolders()
+      plant(folders.source, { good: 'good', 'd/good': 'good' })
+      assert.equal(spawnSync('mkfifo', [join(folders.source, 'd/fifo')]).status, 0)
+      const hasDevice = spawnSync('mknod', [join(folders.source, 'device'), 'c', '1', '5']).status === 0
+      if (!hasDevice) t.diagnostic('no device: making one needs root')
+      const server = createServer()
+      await new Promise<void>((resolve) => server.listen(join(folders.source, 'd/socket'), resolve))
+      const opened: string[] = []
+      const watching = Object.create(real) as Sys
+      watching.openFile = (dir, name) => {
+        opened.push(Buffer.from(name).toString())
+        return real.openFile(dir, name)
+      }
+      const end = await run(folders, undefined, watching)
+      server.close()
+      const expected = ['d/fifo: special', 'd/socket: special', ...(hasDevice ? ['device: special'] : [])]
+      assert.deepEqual(problemsOf(end), expected)
+      assert.deepEqual(contents(folders.target), { d: '/', 'd/good': 'good', good: 'good' })
+      assert.deepEqual(
+        opened.filter((name) => /fifo|socket|device/.test(name)),
+        [],
+      )
+    })
+  })
+
+  describe(`oddities ${real.form}: times`, () => {
+    it('of every age come over as far as the file system has them, and are not set again', async () => {
+      const folders = twoFolders()
+      const seconds = [
+        -(2 ** 31),
+        -86_400,
+        -1,
+        0,
+        1,
+        2 ** 31 - 1,
+        2 ** 31,
+        2 ** 32 - 1,
+        2 ** 32,
+        15_000_000_000,
+        1e15,
+        -1e15,
+      ]
+      // Later ones, the portable form can't set to the microsecond: threats.md says so.
+      const settable = real.exactRenames ? seconds : seconds.filter((time) => time < 8_000_000_000 && time > -(2 ** 33))
+      const root = real.openRoot(folders.source)
+      const exact = openLinuxSysOr(real)
+      for (const [i, time] of settable.entries()) {
+        for (const ns of [0, 1, 999, 1000, 123_456_789, 999_999_999]) {
+          writeFileSync(join(folders.source, `t${i}-${ns}`), 'x')
+          exact.setTimesAt(root, utf8(`t${i}-${ns}`), time, ns)
+        }
+      }
+      real.close(root)
+      const first = await runs(folders)
+      assert.deepEqual(problemsOf(first), [])
+      const grainNs = BigInt(real.timeGrainNs)
+      for (const name of Object.keys(contents(folders.source))) {
+        const [here, there] = [folders.source, folders.target].map(
+          (path) => lstatSync(join(path, name), { bigint: true }).mtimeNs,
+        )
+        const offNs = (there ?? 0n) - (here ?? 0n)
+        assert.ok(offNs < grainNs && offNs > -grainNs, `${name}: ${here} became ${there}`)
+      }
+    })
+
+    it('decide nothing, whatever the clock says between two runs', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { a: 'first', 'd/b': 'b', goes: 'g' })
+      let before: Mirrored | undefined
+      for (const [round, nowMs] of [Date.now(), 0, 4e12, Date.now()].entries()) {
+        // Written by the real clock, with an equal size: only the ctime and the content tell.
+        plant(folders.source, { a: `now ${round}`, [`new/${round}`]: 'n' })
+        if (round === 2) rmSync(join(folders.source, 'goes'))
+        before = await mirror({ sys: real, ...folders, nowMs: () => nowMs, ...(before && { before }) })
+        assert.deepEqual(problemsOf(before), [])
+        assert.deepEqual(facts(folders.target), facts(folders.source), `round ${round}`)
+      }
+    })
+  })
+}
+
+function openLinuxSysOr(sys: Sys): Sys {
+  return process.platform === 'linux' ? openLinuxSys() : sys
+}
+
+/** Makes directories of this name within each other, by handles: no path could name the deepest. */
+function digDown(sys: Sys, root: string, name: string, depth: number, files: (level: number) => string[]): void {
+  let handle = sys.openRoot(root)
+  for (let level = 0; level < depth; level++) {
+    for (const file of files(level)) sys.close(sys.createFile(handle, utf8(file), 0o644))
+    assert.equal(sys.makeDirectory(handle, utf8(name), 0o755), 0)
+    const next = sys.openDirectory(handle, utf8(name))
+    sys.close(handle)
+    handle = next
+  }
+  sys.close(handle)
+}
+
+function depthOf(sys: Sys, root: string, name: string): number {
+  let handle = sys.openRoot(root)
+  for (let depth = 0; ; depth++) {
+    const next = sys.openDirectory(handle, utf8(name))
+    sys.close(handle)
+    if (next < 0) return depth
+    handle = next
+  }
+}
+
+/** A file system that keeps names as they are given and takes those for the same that fold to the same. */
+function foldingSys(real: Sys): Sys {
+  const fold = (name: Uint8Array): string => Buffer.from(name).toString().normalize('NFC').toLowerCase()
+  const table = new EntryTable()
+  const found = (dir: number, name: Uint8Array): Uint8Array => {
+    real.list(dir, table)
+    for (let row = 0; row < table.count; row++) {
+      const other = table.name(row)
+      if (compareBytes(other, name) !== 0 && fold(other) === fold(name)) return other.slice()
+    }
+    return name
+  }
+  const named = ['stat', 'readLink', 'openFile', 'createFile', 'setTimesAt', 'makeDirectory', 'makeSymlink', 'unlink']
+  const paired = ['link', 'renameNoReplace', 'renameOver', 'exchange']
+  return new Proxy(real, {
+    get(target, key, receiver): unknown {
+      const value: unknown = Reflect.get(target, key, receiver)
+      if (typeof value !== 'function') return value
+      const isNamed = named.includes(String(key))
+      if (!isNamed && !paired.includes(String(key))) return value.bind(target)
+      return (...args: [number, Uint8Array, number, Uint8Array]) => {
+        if (isNamed) return value.call(target, args[0], found(args[0], args[1]), ...args.slice(2))
+        const [from, name, to, newName] = args
+        return value.call(target, from, found(from, name), to, found(to, newName))
+      }
+    },
+  })
+}
