@@ -1,6 +1,7 @@
 // What a command works with: this machine's places, its name, its state, its crew and its way to other machines. Opened
 // lazily, closed in reverse. Only what a verb needs is loaded: a local run opens no identity.
 
+import { ownListening } from '../daemon/client.ts'
 import { machineName, openPlaces, type Places } from '../daemon/config.ts'
 import { openReach } from '../daemon/reach.ts'
 import type { DiskTasks } from '../disk/tasks.ts'
@@ -36,7 +37,7 @@ export function openMachine(options: GlobalOptions, role: 'sync' | 'serve'): Ope
   return {
     places,
     workshop: { crew, slabs: new SlabStore(crew), state, clock, log, machine },
-    reach: openReach(places, machine),
+    reach: openReach({ places, machine, log, listening: () => ownListening(places) }),
     async close() {
       log.flush()
       state[Symbol.dispose]()

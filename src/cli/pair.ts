@@ -2,6 +2,7 @@
 // With a running daemon the daemon answers; else this command listens itself, until the code is used or void.
 
 import { request } from 'node:http'
+import { ownListening } from '../daemon/client.ts'
 import { machineName, nameMachine, openPlaces, type Places } from '../daemon/config.ts'
 import { type PairingLine, pairPath, socketPath } from '../daemon/contract.ts'
 import { systemClock } from '../std/clock.ts'
@@ -34,7 +35,9 @@ async function join(text: string, places: Places): Promise<number> {
   if (host === '') throw new Failure('bad-usage', 'the host is missing after the @')
   const identity = openIdentity(places.config)
   const peers = openPeers(places.config, systemClock)
-  const self = { identity, machine: machineName(places), port: 0, peers, clock: systemClock }
+  // The port of this machine's daemon, so that the other one can call back; 0 where none runs.
+  const { port: ownPort } = (await ownListening(places)) ?? { port: 0 }
+  const self = { identity, machine: machineName(places), port: ownPort, peers, clock: systemClock }
   const machine = await joinPairing({ ...self, code: text.slice(0, at), host, remotePort: port })
   process.stdout.write(`paired with ${machine.name} (${machine.peerId})\n`)
   return 0

@@ -4,15 +4,16 @@
 import { createServer, request, type ServerResponse } from 'node:http'
 import { asFailure, Failure } from '../std/failure.ts'
 import { removeOwnFile } from '../std/files.ts'
+import type { Listening } from '../wire/addresses.ts'
 import type { PairingOffer } from '../wire/pairing.ts'
 import type { Places } from './config.ts'
-import { type PairingLine, pairPath, socketPath } from './contract.ts'
+import { listeningPath, type PairingLine, pairPath, socketPath } from './contract.ts'
 
 export type ServerActions = {
   /** A new code; an earlier one is void from now on. */
   offerCode(): PairingOffer
   /** Where the daemon listens. */
-  readonly port: number
+  readonly listening: Listening
 }
 
 /** Opens the socket. Throws `root-locked` when another daemon serves these places. */
@@ -24,7 +25,9 @@ export async function openServer(places: Places, actions: ServerActions): Promis
   removeOwnFile(path)
   const server = createServer((incoming, response) => {
     if (incoming.method === 'POST' && incoming.url === pairPath) offer(actions, response)
-    else response.writeHead(404).end()
+    else if (incoming.method === 'GET' && incoming.url === listeningPath) {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(actions.listening))
+    } else response.writeHead(404).end()
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -57,7 +60,7 @@ function offer(actions: ServerActions, response: ServerResponse): void {
   // Nobody waits for the code any more: it is void.
   response.on('close', () => made.withdraw())
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
-  say({ type: 'code', code: made.code, port: actions.port })
+  say({ type: 'code', code: made.code, port: actions.listening.port })
   made.paired
     .then(
       ({ name, peerId }) => say({ type: 'paired', name, peerId }),
