@@ -37,7 +37,7 @@ export function openMachine(options: GlobalOptions, role: 'sync' | 'serve'): Ope
   return {
     places,
     workshop: { crew, slabs: new SlabStore(crew), state, clock, log, machine },
-    reach: openReach({ places, machine, log, listening: () => ownListening(places) }),
+    reach: openReach({ places, machine, log, listening: (peerId) => ownListening(places, peerId) }),
     async close() {
       log.flush()
       state[Symbol.dispose]()

@@ -22,6 +22,8 @@ const minuteMs = 60_000
 const pausesMs = [0, minuteMs, 5 * minuteMs, 30 * minuteMs, 60 * minuteMs]
 const maxRounds = 14 * 24
 const callsAtATime = 4
+/** A peer that was told is told the same again after this time only: an unchanged run shall stay below a kilobyte. */
+const tellAgainMs = 60 * minuteMs
 
 export type AnnounceOptions = {
   readonly stateDirectory: string
@@ -43,6 +45,8 @@ export class Announcer {
   readonly #file: string
   /** Who does not know yet where we are. */
   readonly #untold = new Set<PeerId>()
+  /** By peer: when this process last told it where we are now. */
+  readonly #toldMs = new Map<PeerId, number>()
   #hosts: string
   #round = new AbortController()
   #rounds: Promise<void> = Promise.resolve()
@@ -78,17 +82,27 @@ export class Announcer {
     this.#hosts = hosts
     if (!isFirst) log.note('own-address-changed', { now: hosts })
     this.#untold.clear()
+    this.#toldMs.clear()
     for (const { peerId, addresses } of machines()) if (addresses.length > 0) this.#untold.add(peerId)
     for (const session of sessions) this.tell(session, interfaces)
     this.#begin()
     return true
   }
 
-  /** Tells a peer that is on the line. */
+  /** Tells a peer that is on the line, if it is time. */
   tell(session: Session, interfaces: Interfaces = this.#interfaces()): void {
-    tellAddresses(session, this.#options.listening, interfaces)
     const { peerId } = session.link
-    if (peerId !== undefined && this.#untold.delete(peerId)) this.#save()
+    if (peerId !== undefined && this.isDue(peerId)) tellAddresses(session, this.#options.listening, interfaces)
+  }
+
+  /** Whether a peer is to be told where we are. Who asks tells it. */
+  isDue(peerId: PeerId): boolean {
+    const nowMs = this.#options.clock.monotonicMs()
+    const beforeMs = this.#toldMs.get(peerId)
+    if (beforeMs !== undefined && nowMs - beforeMs < tellAgainMs) return false
+    this.#toldMs.set(peerId, nowMs)
+    if (this.#untold.delete(peerId)) this.#save()
+    return true
   }
 
   #interfaces(): Interfaces {
@@ -125,6 +139,7 @@ export class Announcer {
       session.close()
       log.note('address-told', { machine: name })
       this.#untold.delete(peerId)
+      this.#toldMs.set(peerId, this.#options.clock.monotonicMs())
     } catch (error) {
       if (signal.aborted) return
       const { code, retry } = asFailure(error, 'unreachable')

@@ -2,20 +2,25 @@
 
 import { ownFileMode } from '../std/files.ts'
 import type { Listening } from '../wire/addresses.ts'
+import type { PeerId } from '../wire/peer-id.ts'
 import type { Places } from './config.ts'
 import { listeningPath, socketPath } from './contract.ts'
 
 const answerMs = 1000
 const answerMaxBytes = 4096
 
-/** Where this machine's daemon listens; undefined where none runs. Never throws. */
-export async function ownListening(places: Places): Promise<Listening | undefined> {
+/**
+ * Where this machine's daemon listens; undefined where none runs, and where `peerId`, who is to be told, knows it.
+ * Never throws.
+ */
+export async function ownListening(places: Places, peerId?: PeerId): Promise<Listening | undefined> {
   try {
     const path = socketPath(places)
     if (ownFileMode(path) === undefined) return undefined
+    const query = peerId === undefined ? '' : `?to=${peerId}`
     const { request } = await import('node:http')
     const text = await new Promise<string>((resolve, reject) => {
-      const call = request({ socketPath: path, path: listeningPath, method: 'GET', timeout: answerMs })
+      const call = request({ socketPath: path, path: listeningPath + query, method: 'GET', timeout: answerMs })
       call.on('timeout', () => call.destroy(new Error('the daemon does not answer')))
       call.on('error', reject)
       call.on('response', (response) => {

@@ -10,6 +10,7 @@ import { openIdentity } from '../wire/identity.ts'
 import type { Link } from '../wire/link.ts'
 import { type Listener, listen } from '../wire/listen.ts'
 import { declinePairing, offerPairing, type PairingOffer } from '../wire/pairing.ts'
+import type { PeerId } from '../wire/peer-id.ts'
 import { type Machine, openPeers } from '../wire/peers.ts'
 import { openSession, type Session } from '../wire/session.ts'
 import { type NoticeTaker, takeAddresses } from './addresses.ts'
@@ -62,12 +63,13 @@ export async function openDaemon(
     offer = offerPairing(self, ({ kind, ...event }) => workshop.log.note(kind, event))
     return offer
   }
-  const server = await openServer(places, { offerCode, listening }).catch((error: unknown) => {
+  const announcer = announcing(workshop, places, listening, open)
+  const isDue = (peerId: PeerId): boolean => announcer.isDue(peerId)
+  const server = await openServer(places, { offerCode, listening, isDue }).catch((error: unknown) => {
     recheck.cancel()
     listener.close()
     throw error
   })
-  const announcer = announcing(workshop, places, listening, open)
   lines.opened = (session) => {
     if (!announcer.look()) announcer.tell(session)
   }

@@ -11,6 +11,7 @@ import type { Listening } from '../wire/addresses.ts'
 import { dial } from '../wire/dial.ts'
 import { dialAny } from '../wire/dial-any.ts'
 import { openIdentity } from '../wire/identity.ts'
+import type { PeerId } from '../wire/peer-id.ts'
 import { openPeers } from '../wire/peers.ts'
 import { openSession } from '../wire/session.ts'
 import { takeAddresses, tellAddresses } from './addresses.ts'
@@ -22,8 +23,8 @@ export type ReachOptions = {
   /** What this machine is called. */
   readonly machine: string
   readonly log: Log
-  /** Where this machine's daemon listens; undefined where none runs. */
-  listening(): Promise<Listening | undefined>
+  /** Where this machine's daemon listens; undefined where none runs, or where this peer was told so already. */
+  listening(peerId: PeerId): Promise<Listening | undefined>
 }
 
 export function openReach({ places, machine, log, listening }: ReachOptions): Reach {
@@ -44,7 +45,7 @@ export function openReach({ places, machine, log, listening }: ReachOptions): Re
       }
       const identity = openIdentity(places.config)
       // Asked while the other machine is called.
-      const own = listening()
+      const own = listening(peerId)
       const { link, place } = await dialAny(order, {
         dialOne: ({ host, port }, stop) => dial({ host, port, identity, clock, signal: stop, peerId, machine: name }),
         clock,

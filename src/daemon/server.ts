@@ -6,6 +6,7 @@ import { asFailure, Failure } from '../std/failure.ts'
 import { removeOwnFile } from '../std/files.ts'
 import type { Listening } from '../wire/addresses.ts'
 import type { PairingOffer } from '../wire/pairing.ts'
+import { type PeerId, parsePeerId } from '../wire/peer-id.ts'
 import type { Places } from './config.ts'
 import { listeningPath, type PairingLine, pairPath, socketPath } from './contract.ts'
 
@@ -14,6 +15,8 @@ export type ServerActions = {
   offerCode(): PairingOffer
   /** Where the daemon listens. */
   readonly listening: Listening
+  /** Whether a peer is to be told so. */
+  isDue(peerId: PeerId): boolean
 }
 
 /** Opens the socket. Throws `root-locked` when another daemon serves these places. */
@@ -25,8 +28,10 @@ export async function openServer(places: Places, actions: ServerActions): Promis
   removeOwnFile(path)
   const server = createServer((incoming, response) => {
     if (incoming.method === 'POST' && incoming.url === pairPath) offer(actions, response)
-    else if (incoming.method === 'GET' && incoming.url === listeningPath) {
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(actions.listening))
+    else if (incoming.method === 'GET' && incoming.url?.split('?')[0] === listeningPath) {
+      const peerId = parsePeerId(incoming.url.split('?to=')[1] ?? '')
+      if (peerId !== undefined && !actions.isDue(peerId)) response.writeHead(204).end()
+      else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(actions.listening))
     } else response.writeHead(404).end()
   })
   await new Promise<void>((resolve, reject) => {

@@ -18,7 +18,7 @@ export const maxAddresses: number = 3 * maxKept
 /** What is known already is written again only when it was last noted this long ago. */
 const noteAgainMs = 3_600_000
 
-export function samePlace(a: Place, b: Place): boolean {
+function samePlace(a: Place, b: Place): boolean {
   return a.host === b.host && a.port === b.port
 }
 
