@@ -23,6 +23,8 @@ import { productVersion } from './version.ts'
 export type Daemon = {
   readonly port: number
   readonly peerId: string
+  /** A new pairing code; an earlier one is void from now on. */
+  offerCode(): PairingOffer
   /** Ends all sessions and the door; resolves when every root is closed. */
   close(): Promise<void>
 }
@@ -78,6 +80,7 @@ export async function openDaemon(
   return {
     port: listener.port,
     peerId: identity.peerId,
+    offerCode,
     async close() {
       recheck.cancel()
       await announcer.close()

@@ -50,6 +50,7 @@ export type Needs = {
   readonly askCount: number
 }
 
+/** What was done on the target, in entries. */
 export type ApplyCounts = {
   created: number
   replaced: number

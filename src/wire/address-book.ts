@@ -3,6 +3,7 @@
 
 import type { Place } from './addresses.ts'
 
+/** Where a machine was, or said that it is. */
 export type Address = Place & {
   readonly firstSeenMs: number
   /** When a session came about there, or a person gave it; 0 for never. */

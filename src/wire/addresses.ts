@@ -8,6 +8,7 @@ import type { NetworkInterfaceInfo } from 'node:os'
 import { addressesNotice, maxToldAddresses } from './messages.ts'
 import { decodeMessage, encodeMessage } from './schema.ts'
 
+/** A host, as a name or an IP address, and a port. */
 export type Place = { readonly host: string; readonly port: number }
 
 /** Where a daemon listens: the address it is bound to (perhaps all: 0.0.0.0 or ::), and the port. */

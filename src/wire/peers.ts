@@ -13,6 +13,7 @@ import { type Address, maxAddresses, merged, withTold, withUsed } from './addres
 import type { Place } from './addresses.ts'
 import { type PeerId, parsePeerId } from './peer-id.ts'
 
+/** A machine that this one is paired with. */
 export type Machine = {
   readonly name: string
   readonly peerId: PeerId
