@@ -196,7 +196,7 @@ code, pre { font: .875rem/1.5 ui-monospace, monospace } code { background: var(-
 pre { background: var(--shade); padding: .75rem 1rem; border-radius: .4rem; overflow-x: auto; overflow-wrap: normal }
 pre code, dt code { background: none; padding: 0 }
 dl { margin: 0 } dt { margin-top: 1rem; padding-top: .75rem; border-top: 1px solid var(--shade) } dd { margin: .25rem 0 0 } dd p { margin: .25rem 0 }
-dt code { white-space: pre-wrap } .quiet { color: var(--quiet); margin: 0 } li { margin: .35rem 0 }
+dt code { white-space: pre-wrap } .quiet { color: var(--quiet); margin: 0 } ul { padding-left: 1.25rem } li { margin: .35rem 0 }
 `
 
 /** The line of a declaration in its source; 1 where it is not found. */

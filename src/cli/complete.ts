@@ -113,7 +113,7 @@ function optionCandidate(option: Option): Candidate {
 }
 
 function firstSentence(text: string): string {
-  return text.split(/(?<=\.) |[:;(]/)[0]?.trim() ?? ''
+  return text.split(/(?<=\.) |;| \(/)[0]?.trim() ?? ''
 }
 
 function wantedFor(command: Command, name: string): Wanted {

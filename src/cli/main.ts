@@ -103,7 +103,7 @@ function addMachines(program: Command, run: Run): void {
       run(async () => (await import('./pair.ts')).pair(code, command.optsWithGlobals())),
     )
   const machines = verb(program, 'machines')
-    .description('List the paired machines and where they were last seen.')
+    .description('List the paired machines, where each can be called, and where it once was.')
     .option('--json', 'as one JSON object')
     .action((_own: unknown, command: Command) =>
       run(async () => (await import('./machines.ts')).machinesList(command.optsWithGlobals())),

@@ -47,6 +47,7 @@ test('what is told depends on where the daemon listens and how far the session c
   const many = interfaces(...Array.from({ length: 30 }, (_, index) => `10.0.0.${index + 1}`))
   assert.equal(placesToTell({ address: '0.0.0.0', port: 1 }, many, '10.0.0.99').length, 8)
   assert.equal(ownHosts('0.0.0.0', many).length, 30)
+  assert.deepEqual(ownHosts('::', interfaces('fe80::1', '10.0.0.1', '::1')), ['10.0.0.1', '::1'])
 })
 
 test('what a peer tells is believed only as far as its session came', () => {

@@ -68,7 +68,9 @@ export function ownHosts(bound: string, interfaces: Interfaces): readonly string
   if (bound !== '0.0.0.0' && bound !== '::') return [bound]
   const all = Object.values(interfaces).flatMap((one) => one ?? [])
   const bothFamilies = bound === '::'
-  const hosts = all.filter(({ address }) => bothFamilies || isIPv4(address)).map(({ address }) => address)
+  // IPv6 addresses of one segment come and go with every virtual interface, and are never told.
+  const isOurs = (host: string): boolean => isIPv4(host) || (bothFamilies && reachingOf(host) !== 'link')
+  const hosts = all.map(({ address }) => address).filter(isOurs)
   const rank = (host: string): string => {
     const reach = { wide: 0, link: 1, loopback: 2, none: 3 }[reachingOf(host)]
     return `${reach} ${isIPv4(host) ? 4 : 6}`

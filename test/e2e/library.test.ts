@@ -59,12 +59,16 @@ describe('the library', () => {
     )
   })
 
-  it('is packed, installed into an empty folder, type-checked and run there', () => {
-    must('sh', ['scripts/build.sh'], clone)
+  const folder = mkdtempSync(join(home, 'user-'))
+  const tsc = join(clone, 'node_modules', 'typescript', 'bin', 'tsc')
+
+  it('is built and packed', () => {
     must('sh', ['scripts/library.sh'], clone)
     must('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', home], clone)
+  })
+
+  it('is installed into an empty folder', () => {
     const packed = readdirSync(home).find((name) => name.endsWith('.tgz')) ?? ''
-    const folder = mkdtempSync(join(home, 'user-'))
     // Its dependencies come from the clone, for there may be no network.
     const dependencies: Record<string, string> = { nightferry: `file:${join(home, packed)}` }
     const { dependencies: needed } = JSON.parse(readFileSync(join(clone, 'package.json'), 'utf8')) as {
@@ -76,12 +80,22 @@ describe('the library', () => {
       dependencies[name] = `file:${join(clone, 'node_modules', name)}`
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true, dependencies }))
     must('npm', ['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts'], folder)
+  })
 
+  it('runs its examples and the command line there', () => {
     cpSync(join(clone, 'examples'), folder, { recursive: true })
     tryExamples(folder, (name, ...args) => run('node', [`${name}.ts`, ...args], folder))
     const version = must(join(folder, 'node_modules', '.bin', 'nightferry'), ['--version'], folder)
     assert.match(version, /^\d+\.\d+\.\d+\n$/)
+    const again = must(
+      join(folder, 'node_modules', '.bin', 'nightferry'),
+      ['sync', '--state', 'state', 'source', 'new'],
+      folder,
+    )
+    assert.match(again, /1 created/)
+  })
 
+  it('has declarations that the examples are checked against there', () => {
     const types = [join(clone, 'node_modules', '@types')]
     const options = {
       strict: true,
@@ -93,7 +107,7 @@ describe('the library', () => {
     }
     const compilerOptions = { ...options, typeRoots: types, skipLibCheck: false, allowImportingTsExtensions: true }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
-    must('node', [join(clone, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', folder], folder)
+    must('node', [tsc, '-p', folder], folder)
   })
 
   it('has a contract and a page for each thing that it exports, and no link that leads nowhere', () => {
