@@ -105,7 +105,7 @@ describe('the library', () => {
       lib: ['esnext'],
       types: ['node'],
     }
-    const compilerOptions = { ...options, typeRoots: types, skipLibCheck: false, allowImportingTsExtensions: true }
+    const compilerOptions = { ...options, typeRoots: types, skipLibCheck: false }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
     must('node', [tsc, '-p', folder], folder)
   })
