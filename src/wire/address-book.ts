@@ -67,18 +67,16 @@ export function withTold(
   const isSame = before.length === places.length && places.every((place) => before.some((one) => samePlace(one, place)))
   const toldBefore = lastToldMs(book)
   if (places.length === 0 || (isSame && nowMs >= toldBefore && nowMs - toldBefore < noteAgainMs)) return undefined
-  // Clocks jump, and "now" must be told apart from "before".
-  const toldMs = isSame ? nowMs : Math.max(nowMs, toldBefore + 1)
   const told = places.map(({ host, port }) => {
     const { firstSeenMs, usedMs } = book.find((one) => samePlace(one, { host, port })) ?? {
       firstSeenMs: nowMs,
       usedMs: 0,
     }
-    return { host, port, firstSeenMs, usedMs, toldMs }
+    return { host, port, firstSeenMs, usedMs, toldMs: nowMs }
   })
   const rest = book.filter((one) => !places.some((place) => samePlace(one, place)))
-  // A clock that went back: the others must not look as if they were told later.
-  const earlier = rest.map((one) => (one.toldMs >= toldMs ? { ...one, toldMs: Math.max(1, toldMs - 1) } : one))
+  // A clock that stood still or went back: the others must not look as if they were told now, or later.
+  const earlier = rest.map((one) => (one.toldMs >= nowMs ? { ...one, toldMs: Math.max(1, nowMs - 1) } : one))
   return { book: kept([...told, ...earlier]), moved: before.length > 0 && !isSame }
 }
 
