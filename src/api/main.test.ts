@@ -46,6 +46,8 @@ describe('a machine in a program', () => {
       ],
     )
     assert.equal(one.log({ limit: 1 }).length, 1)
+    await one.close()
+    await one.close()
   })
 
   it('shows a dry run, halts, and is released', async () => {
@@ -64,7 +66,8 @@ describe('a machine in a program', () => {
     await using one = machine()
     const [source, target] = [folder('a'), folder()]
     const cases: readonly (readonly [Parameters<Machine['sync']>[0], ConstructorParameters<typeof Failure>[0]])[] = [
-      [{ source: '', target }, 'bad-usage'],
+      [{ source: '', target }, 'bad-end'],
+      [{ target } as { source: string; target: string }, 'bad-usage'],
       [{ source, target, mode: 'sideways' as 'mirror' }, 'bad-usage'],
       [{ source, target, maxDelete: '200%' }, 'bad-usage'],
       [{ source, target, ignoreFile: [join(home, 'none')] }, 'bad-usage'],

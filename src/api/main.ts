@@ -83,7 +83,7 @@ export interface Machine extends AsyncDisposable {
   log(options?: { readonly limit?: number }): readonly Run[]
   /** Answers paired machines from this process, as `nightferry serve` does. Port 0 takes any free one. */
   serve(options?: { readonly host?: string; readonly port?: number }): Promise<Serving>
-  /** Ends what is served, and closes the state. Runs must be over. */
+  /** Ends what is served, and closes the state. Runs must be over. A second time does nothing. */
   close(): Promise<void>
 }
 
@@ -99,6 +99,11 @@ export function openMachine(options: MachineOptions = {}): Machine {
   const { places, workshop } = engine
   const servings = new Set<Serving>()
   const peers = openPeers(places.config, systemClock)
+  let closing: Promise<void> | undefined
+  const closeAll = async (): Promise<void> => {
+    for (const serving of [...servings]) await serving.close()
+    await engine.close()
+  }
   const machine: Machine = {
     name: workshop.machine,
     get peerId() {
@@ -138,13 +143,11 @@ export function openMachine(options: MachineOptions = {}): Machine {
       servings.add(serving)
       return serving
     },
-    async close() {
-      for (const serving of [...servings]) await serving.close()
-      await engine.close()
+    close() {
+      closing ??= closeAll()
+      return closing
     },
-    async [Symbol.asyncDispose]() {
-      await machine.close()
-    },
+    [Symbol.asyncDispose]: () => machine.close(),
   }
   return machine
 }

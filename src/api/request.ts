@@ -47,7 +47,7 @@ export function requestOf(options: SyncOptions): RunRequest {
     throw new Failure('bad-usage', `${JSON.stringify(mode)} is no mode: it is mirror or update`)
   }
   for (const end of [source, target]) {
-    if (typeof end !== 'string' || end === '') throw new Failure('bad-usage', 'a run needs a source and a target')
+    if (typeof end !== 'string') throw new Failure('bad-usage', 'a run needs a source and a target')
   }
   const ignoreFiles = gitignore ? ['.gitignore', '.nightferryignore'] : ['.nightferryignore']
   const limit = limitOf(options.maxDelete)

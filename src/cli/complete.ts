@@ -214,7 +214,11 @@ function sourcesOf(state: string | undefined): Sources {
 /** Prints the lines for a shell. Never fails. */
 export function complete(program: Command, words: readonly string[], stateOption: string | undefined): number {
   const lines = quietly(() => {
-    const place = placeOf(program, words)
+    // PowerShell drops an empty word on its way to a program, so its script writes this one.
+    const place = placeOf(
+      program,
+      words.map((word) => (word === '""' ? '' : word)),
+    )
     return completionLines(place, sourcesOf(place.state ?? stateOption))
   })
   // Values were let through by `isPlain`; descriptions hold paths that others may have named, and lose their controls.

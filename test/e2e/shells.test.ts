@@ -118,7 +118,8 @@ describe('completion', async () => {
     const { code, stderr } = await laptop.run('completion', 'csh')
     assert.equal(code, 2)
     assert.match(stderr, /bash, zsh, fish, powershell/)
-    assert.equal(await laptop.must('complete', '--', 'machines', 'remove', ''), '-\nnas\tpaired machine\n')
+    for (const empty of ['', '""'])
+      assert.equal(await laptop.must('complete', '--', 'machines', 'remove', empty), '-\nnas\tpaired machine\n')
   })
 })
 
