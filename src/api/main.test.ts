@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { rejectsWith } from '../../test/world/links.ts'
-import { type Failure, type Machine, openMachine, type RunEvent } from './main.ts'
+import { Failure, type Machine, openMachine, type RunEvent } from './main.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-library-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -97,7 +97,10 @@ describe('a machine in a program', () => {
     await using laptop = machine()
     const shared = folder()
     nas.share({ name: 'data', path: shared })
-    assert.deepEqual(nas.shares(), [{ name: 'data', path: shared, readOnly: false, for: undefined }])
+    assert.deepEqual(nas.shares(), [
+      { name: 'data', path: shared, readOnly: false, for: undefined, maxDelete: undefined },
+    ])
+    assert.throws(() => nas.share({ name: 'none', path: join(home, 'none') }), Failure)
     const serving = await nas.serve({ host: '127.0.0.1', port: 0 })
     await rejectsWith(laptop.pair({ code: 'AAA-AAA-AAA', host: '127.0.0.1', port: serving.port }), 'pairing-failed')
     const offer = serving.offerPairing()

@@ -4,6 +4,8 @@
 // what concerns one path is a problem in the result. A broken belief of our own is thrown as it is, and is a bug.
 
 import type { Problem, ProblemCode } from '../core/problem.ts'
+import { openSource } from '../disk/root.ts'
+import { systemSys } from '../disk/system.ts'
 import type { RunEvent, RunListener } from '../jobs/endpoint.ts'
 import { exitCodeOf, type FinishedRun, runOnce } from '../jobs/run.ts'
 import { addShare, loadShares, removeShare, type Share } from '../jobs/shares.ts'
@@ -14,7 +16,7 @@ import { openLog } from '../std/log.ts'
 import { openIdentity } from '../wire/identity.ts'
 import { openPeers, type Machine as PairedMachine } from '../wire/peers.ts'
 import { openEngine } from './engine.ts'
-import { requestOf, type SyncOptions } from './request.ts'
+import { limitOf, requestOf, type SyncOptions } from './request.ts'
 
 export type { FailureCode, FinishedRun, PairedMachine, Problem, ProblemCode, Run, RunEvent, Share, SyncOptions }
 export { Failure }
@@ -38,6 +40,18 @@ export type SyncHooks = {
 
 /** What a run came to, and what the command line would exit with: 0, 3 (some paths had problems) or 15 (halted). */
 export type SyncResult = FinishedRun & { readonly exitCode: number }
+
+/** A folder to be shared, and with whom. */
+export type ShareOptions = {
+  readonly name: string
+  readonly path: string
+  /** Machines may read it, not write it. */
+  readonly readOnly?: boolean
+  /** Names of the machines it is given to; without it: every paired machine. */
+  readonly for?: readonly string[]
+  /** The most that one run may delete and replace in it, whatever its driver releases: a number, or `'P%'`. */
+  readonly maxDelete?: number | string
+}
 
 /** A daemon in this process. */
 export type Serving = {
@@ -70,13 +84,8 @@ export interface Machine extends AsyncDisposable {
   unpair(name: string): PairedMachine | undefined
   /** The folders that other machines may use. */
   shares(): readonly Share[]
-  /** Shares a folder, with every paired machine or with those named. */
-  share(options: {
-    readonly name: string
-    readonly path: string
-    readonly readOnly?: boolean
-    readonly for?: readonly string[]
-  }): void
+  /** Shares a folder, which must be there. Throws Failure: `bad-usage`, and what opening the folder may throw. */
+  share(options: ShareOptions): void
   /** Shares a folder no longer, and leaves it as it is; what was removed, or undefined where none has the name. */
   unshare(name: string): Share | undefined
   /** The runs that this machine has driven, the latest first; 100 where no number is given. */
@@ -122,8 +131,11 @@ export function openMachine(options: MachineOptions = {}): Machine {
     },
     unpair: (name) => peers.remove(name),
     shares: () => loadShares(places.config),
-    share({ name, path, readOnly = false, for: machines }) {
-      addShare(places.config, { name, path, readOnly, for: machines })
+    share({ name, path, readOnly = false, for: machines, maxDelete }) {
+      const root = openSource(systemSys(), path)
+      root.close()
+      const limit = maxDelete === undefined ? undefined : limitOf(maxDelete)
+      addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete: limit })
     },
     unshare: (name) => removeShare(places.config, name),
     log: ({ limit = loggedRuns } = {}) => listRuns(workshop.state, { limit }),

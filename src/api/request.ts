@@ -50,13 +50,13 @@ export function requestOf(options: SyncOptions): RunRequest {
     if (typeof end !== 'string') throw new Failure('bad-usage', 'a run needs a source and a target')
   }
   const ignoreFiles = gitignore ? ['.gitignore', '.nightferryignore'] : ['.nightferryignore']
-  const limit = limitOf(options.maxDelete)
+  const limit: GuardLimit = options.maxDelete === undefined ? { kind: 'default' } : limitOf(options.maxDelete)
   const overrides = overridesOf(options)
   return { source, target, mode, checksum, dryRun, overrides, ignoreFiles, limit, release, newTarget, listsChanges }
 }
 
-function limitOf(given: number | string | undefined): GuardLimit {
-  if (given === undefined) return { kind: 'default' }
+/** `N` or `'P%'` as a limit. Throws `bad-usage`. */
+export function limitOf(given: number | string): GuardLimit {
   const limit = parseGuardLimit(String(given))
   if (limit === undefined)
     throw new Failure('bad-usage', `--max-delete takes a number or a percentage, not ${JSON.stringify(given)}`)

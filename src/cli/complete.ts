@@ -41,6 +41,7 @@ const wantedByName: Readonly<Record<string, Wanted>> = {
   file: 'file',
   'machines remove name': 'machine',
   'share remove name': 'share',
+  'share limit name': 'share',
 }
 
 /** What may come after `words`, the last of which is being typed (perhaps ''). Pure. */

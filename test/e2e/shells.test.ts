@@ -35,19 +35,21 @@ async function typed(command: string, options: { cwd: string; env: NodeJS.Proces
   const child = spawn('script', ['-qec', command, '/dev/null'], { ...options, stdio: ['pipe', 'pipe', 'inherit'] })
   let screen = ''
   let asked = 0
+  const shown = (): RegExpExecArray[] => [...screen.matchAll(/[\r\n]<nightferry>((?:<[^<>%]*>)+)/g)]
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     screen += text
-    // The next line, once the prompt stands there.
-    const prompts = screen.split('READY%').length - 1
-    if (prompts <= asked) return
+    // The next line when the words of the one before were shown, and the prompt stands there again.
+    const before = shown()
+    const from = before.at(-1)
+    const isReady = screen.indexOf('READY%', from === undefined ? 0 : from.index + from[0].length) >= 0
+    if (before.length < asked || asked > cases.length || !isReady) return
     const line = cases[asked++]?.[0]
     // Put before the line once it is completed, so that the shell itself says which words it has.
     const show = `X${home}printf '<%s>' ${enter}`
     child.stdin.write(line === undefined ? `exit${enter}` : `nightferry ${line}${tab}${show}`)
   })
   await once(child, 'close')
-  const shown = screen.split('READY%').map((part) => /(?:\n|\r)((?:<[^<>%]*>)+)/.exec(part)?.[1] ?? '')
-  return shown.filter((text) => text !== '').map((text) => text.slice(1, -1).split('><').slice(1))
+  return shown().map(([, words = '']) => words.slice(1, -1).split('><'))
 }
 
 describe('completion', async () => {
