@@ -1,30 +1,18 @@
 // `nightferry sync SOURCE TARGET`: one run, in this process.
 
-import { parseGuardLimit } from '../core/guard.ts'
-import type { IgnoreText } from '../core/ignore.ts'
-import type { Mode } from '../core/reconcile.ts'
-import { exitCodeOf, runOnce } from '../jobs/run.ts'
-import { fromUtf8 } from '../std/bytes.ts'
-import { asFailure, Failure } from '../std/failure.ts'
-import { readOwnFile } from '../std/files.ts'
-import { type GlobalOptions, openMachine } from './machine.ts'
+import { openMachine } from '../api/main.ts'
+import type { SyncOptions as Wanted } from '../api/request.ts'
+import { asFailure } from '../std/failure.ts'
+import type { GlobalOptions } from './machine.ts'
 import { RunPrinter } from './print.ts'
 
-export type SyncOptions = GlobalOptions & {
-  readonly mode: Mode
-  readonly dryRun?: true
-  readonly exclude: readonly string[]
-  readonly ignoreFile: readonly string[]
-  readonly gitignore?: true
-  readonly dotfiles: boolean
-  readonly checksum?: true
-  readonly maxDelete?: string
-  readonly release?: true
-  readonly newTarget?: true
-  readonly json?: true
-  readonly quiet?: true
-  readonly verbose?: true
-}
+/** What the command line has given: all that a run may be asked for, and how it is shown. */
+export type SyncOptions = GlobalOptions &
+  Omit<Wanted, 'source' | 'target' | 'listsChanges'> & {
+    readonly json?: true
+    readonly quiet?: true
+    readonly verbose?: true
+  }
 
 /** Runs once and returns the exit code. Failures are shown here. */
 export async function sync(source: string, target: string, options: SyncOptions): Promise<number> {
@@ -34,25 +22,13 @@ export async function sync(source: string, target: string, options: SyncOptions)
   const interrupt = (): void => stop.abort()
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
-  const machine = openMachine(options, 'sync')
+  const machine = openMachine(options.state === undefined ? {} : { stateDirectory: options.state })
+  for (const notice of machine.notices) process.stderr.write(`${notice}\n`)
   try {
-    const request = {
-      source,
-      target,
-      mode: options.mode,
-      checksum: options.checksum ?? false,
-      dryRun,
-      overrides: overridesOf(options),
-      ignoreFiles: options.gitignore ? ['.gitignore', '.nightferryignore'] : ['.nightferryignore'],
-      limit: limitOf(options.maxDelete),
-      release: options.release ?? false,
-      newTarget: options.newTarget ?? false,
-      listsChanges: dryRun || verbose || (json && !quiet),
-    }
-    const run = await runOnce(machine.workshop, machine.reach, request, printer.listen, stop.signal)
-    const exitCode = exitCodeOf(run)
-    printer.end(run, exitCode)
-    return exitCode
+    const wanted = { ...options, source, target, listsChanges: dryRun || verbose || (json && !quiet) }
+    const run = await machine.sync(wanted, { onEvent: printer.listen, signal: stop.signal })
+    printer.end(run, run.exitCode)
+    return run.exitCode
   } catch (error) {
     const failure = asFailure(error, 'disk-error')
     printer.failed(failure)
@@ -62,32 +38,4 @@ export async function sync(source: string, target: string, options: SyncOptions)
     process.removeListener('SIGTERM', interrupt)
     await machine.close()
   }
-}
-
-function limitOf(text: string | undefined): ReturnType<typeof parseGuardLimit> & object {
-  if (text === undefined) return { kind: 'default' }
-  const limit = parseGuardLimit(text)
-  if (limit === undefined)
-    throw new Failure('bad-usage', `--max-delete takes a number or a percentage, not ${JSON.stringify(text)}`)
-  return limit
-}
-
-/** The command line's rules, in the order in which they win: ignore files that were named, then dot files, then patterns. */
-function overridesOf(options: SyncOptions): IgnoreText[] {
-  const texts: IgnoreText[] = []
-  for (const path of options.ignoreFile) texts.push({ directory: '', label: path, text: readRules(path) })
-  if (!options.dotfiles) texts.push({ directory: '', label: '--no-dotfiles', text: '.*\n' })
-  if (options.exclude.length > 0)
-    texts.push({ directory: '', label: 'command line', text: `${options.exclude.join('\n')}\n` })
-  return texts
-}
-
-const rulesMaxBytes = 1024 * 1024
-
-function readRules(path: string): string {
-  const bytes = readOwnFile(path, { maxBytes: rulesMaxBytes })
-  if (bytes === undefined) throw new Failure('bad-usage', `there is no ignore file ${path}`)
-  const text = fromUtf8(bytes)
-  if (text === undefined) throw new Failure('bad-usage', `the ignore file ${path} is not UTF-8 text`)
-  return text
 }

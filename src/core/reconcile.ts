@@ -9,6 +9,7 @@ import { compareTimes, type Entry, isCopied } from './entry.ts'
 import { entryNameBytes } from './listing.ts'
 import type { ProblemCode } from './problem.ts'
 
+/** What a run does with what differs: docs/reconcile.md has the table. */
 export type Mode = 'mirror' | 'update'
 
 export type Rules = {
