@@ -51,6 +51,8 @@ export type RunContext = {
   readonly clock: Clock
   readonly runId: string
   readonly listen: RunListener
+  /** Called with a plan that was let through, before anything of it is done. */
+  readonly planned: (plan: Plan, released: boolean) => void
   /** Whether the listener wants each change told: reading a large plan again takes time. */
   readonly listsChanges: boolean
   readonly signal: AbortSignal
@@ -80,6 +82,7 @@ export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, cont
 
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   if (isEmpty(plan)) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
+  context.planned(plan, released === 'released')
   listen({ type: 'phase', phase: 'transfer' })
   const steps = [...plan.sections, ...plan.deletions].reduce((sum, section) => sum + section.stepCount + 1, 0)
   await right.begin({ ...facts, steps, limit: job.limit, released: released === 'released' })

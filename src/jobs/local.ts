@@ -17,7 +17,7 @@ import { forgetTree, loadTreeShelves, saveTree } from '../state/trees.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Crew, Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
-import type { Log } from '../std/log.ts'
+import { type Log, logWith } from '../std/log.ts'
 import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, type SourceEnd } from './endpoint.ts'
 import { SlabPool, type SlabStore } from './slabs.ts'
 
@@ -47,6 +47,8 @@ export function treeKeyOf(role: 'source' | 'target', path: string, job: string):
 /** What both kinds of local end do. */
 export class LocalEnd {
   readonly facts: EndFacts
+  /** Says of each line which run it belongs to. */
+  protected readonly log: Log
   protected readonly workshop: Workshop
   protected readonly root: Root
   protected readonly tree: number = nextSeatId()
@@ -59,8 +61,14 @@ export class LocalEnd {
   readonly #treeKey: string
   #viewId = ''
 
-  constructor(workshop: Workshop, root: Root, options: { treeKey: string; seat: number }) {
+  constructor(
+    workshop: Workshop,
+    root: Root,
+    options: { treeKey: string; seat: number; runId: string; epoch?: number },
+  ) {
+    const { runId, epoch = 0 } = options
     this.workshop = workshop
+    this.log = logWith(workshop.log, epoch === 0 ? { runId } : { runId, epoch })
     this.root = root
     this.#treeKey = options.treeKey
     this.#seats = workshop.crew.seats.map((seat) => this.#guard(seat))
@@ -72,9 +80,11 @@ export class LocalEnd {
       rootId: root.id,
       traits: root.traits,
       empty: root.empty,
+      epoch,
       nowMs: workshop.clock.nowMs(),
       recovered: root.recovered,
     }
+    for (const { path, outcome } of root.recovered) this.log.note('recovered', { path, outcome })
   }
 
   /** The seats of the crew, for this end, until it is closed. */
@@ -194,7 +204,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
 
   #logSent(wants: Uint8Array): void {
     for (const { path, names } of decodeWants(wants)) {
-      this.workshop.log.note('file-sent', { directory: path, names: names.join('/'), count: names.length })
+      this.log.note('file-sent', { directory: path, names: names.join('/'), count: names.length })
     }
   }
 

@@ -46,6 +46,7 @@ class RemoteEnd {
       rootId: answer.rootId,
       traits: { timeGrainNs: answer.timeGrainNs, modeMask: answer.modeMask },
       empty: answer.empty,
+      epoch: answer.epoch,
       nowMs: answer.nowMs,
       recovered: answer.recovered,
     }

@@ -3,16 +3,15 @@
 // come through here.
 
 import { textId } from '../chunk/identifier.ts'
-import { showName } from '../core/entry.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { loadPair } from '../state/pairs.ts'
-import { endRun, startRun } from '../state/runs.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
+import { Chronicle } from './chronicle.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, type EndName, endText, parseEnd } from './ends.ts'
@@ -59,13 +58,16 @@ export async function runOnce(
   const source = parseEnd(request.source, reach.isMachine)
   const target = parseEnd(request.target, reach.isMachine)
   checkEnds(source, target, realPath)
-  const opened: Opened = { request, job: jobOf(request, source, target), source, target }
+  const job = jobOf(request, source, target)
+  const names = { source: endText(source, realPath), target: endText(target, realPath) }
+  const targetIsRemote = target.kind === 'remote'
+  const chronicle = new Chronicle(workshop, { job: job.id, ...names, targetIsRemote }, request)
+  const opened: Opened = { request, job, source, target, chronicle }
   try {
     return await runEnds(workshop, reach, opened, listen, signal)
   } catch (error) {
     const failure = signal.aborted ? cancelled() : asFailure(error, 'disk-error')
-    const { code, message } = failure
-    workshop.log.note('run-failed', { source: request.source, target: request.target, code, message })
+    chronicle.failed(failure)
     throw failure
   }
 }
@@ -81,6 +83,7 @@ type Opened = {
   readonly job: Job
   readonly source: EndName
   readonly target: EndName
+  readonly chronicle: Chronicle
 }
 
 /** Opens both ends, which locks them, runs, and closes them whatever happens. */
@@ -121,32 +124,16 @@ async function runRecorded(
   listen: RunListener,
   signal: AbortSignal,
 ): Promise<RunEnd & { runId: string }> {
-  const { state, clock, log } = workshop
-  const { request, job } = opened
-  const names = { source: endText(opened.source, realPath), target: endText(opened.target, realPath), mode: job.mode }
-  const { runId } = startRun(state, { job: job.id, ...names })
+  const { state, clock } = workshop
+  const { request, job, chronicle } = opened
+  const { runId, planned } = chronicle
+  chronicle.begin(right.facts.epoch)
   listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
-  log.note('run-start', { runId, ...names, dryRun: job.dryRun })
-  try {
-    const { listsChanges } = request
-    const end = await runCycle(job, left, right, { state, clock, runId, listen, listsChanges, signal })
-    record(workshop, runId, end)
-    return { ...end, runId }
-  } catch (error) {
-    const { exitCode } = signal.aborted ? cancelled() : asFailure(error, 'disk-error')
-    endRun(state, runId, { outcome: 'failed', exitCode, counts: {}, problems: [] })
-    throw error
-  }
-}
-
-function record(workshop: Workshop, runId: string, end: RunEnd): void {
-  const { outcome, counts, problems, supplied, contentBytes } = end
-  const exitCode = exitCodeOf(end)
-  endRun(workshop.state, runId, { outcome, exitCode, counts, problems })
-  for (const { path, code, detail } of problems.slice(0, 1000))
-    workshop.log.note('problem', { runId, path: showName(path), code, detail })
-  const facts = { requested: supplied, contentBytes, problems: problems.length }
-  workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, ...facts })
+  const { listsChanges } = request
+  const heard = chronicle.listener(listen)
+  const end = await runCycle(job, left, right, { state, clock, runId, listen: heard, planned, listsChanges, signal })
+  chronicle.ended(end, exitCodeOf(end))
+  return { ...end, runId }
 }
 
 export function exitCodeOf(end: RunEnd): number {
@@ -162,25 +149,28 @@ async function closeBoth(left: SourceEnd | undefined, right: TargetEnd | undefin
 
 async function openLeft(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<SourceEnd> {
   const { source, job } = opened
+  const { runId } = opened.chronicle
   if (source.kind === 'local') {
     const root = openSource(systemSys(), source.path)
-    return new LocalSource(workshop, root, { treeKey: treeKeyOf('source', source.path, job.id), seat: 0 })
+    return new LocalSource(workshop, root, { treeKey: treeKeyOf('source', source.path, job.id), seat: 0, runId })
   }
   const { share, sub, machine } = source
-  return await openRemoteSource(session as Session, machine, { share, sub, job: job.id }, workshop.slabs)
+  return await openRemoteSource(session as Session, machine, { share, sub, job: job.id, runId }, workshop.slabs)
 }
 
 async function openRight(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<TargetEnd> {
   const { target, job, request } = opened
+  const { runId } = opened.chronicle
   const expectedId = request.newTarget ? undefined : loadPair(workshop.state, job.id)?.targetId
   const create = !job.dryRun
   if (target.kind === 'local') {
     const root = openTarget(systemSys(), target.path, { create, machine: workshop.machine, expectedId })
-    return new LocalTarget(workshop, root, { treeKey: treeKeyOf('target', target.path, job.id), seat: 1, job: job.id })
+    const treeKey = treeKeyOf('target', target.path, job.id)
+    return new LocalTarget(workshop, root, { treeKey, seat: 1, job: job.id, runId })
   }
   const { share, sub, machine } = target
   const expected = expectedId === undefined ? {} : { expectedId }
-  return await openRemoteTarget(session as Session, machine, { share, sub, job: job.id, create, ...expected })
+  return await openRemoteTarget(session as Session, machine, { share, sub, job: job.id, runId, create, ...expected })
 }
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {

@@ -10,6 +10,7 @@ import type { DirectoryMove } from '../core/renames.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { decodeWants } from '../disk/wants.ts'
+import { isRunId } from '../state/runs.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { OpenAnswer, OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
@@ -22,6 +23,7 @@ import { packStream } from './remote.ts'
 import { loadShares, type Share, shareFor } from './shares.ts'
 import { PackInbox } from './slabs.ts'
 import { LocalTarget } from './target.ts'
+import { Visit } from './visit.ts'
 
 export type ServeOptions = {
   readonly workshop: Workshop
@@ -40,6 +42,7 @@ export class Served {
   #packs: WireStream | undefined
   #session: Session | undefined
   #opening: Promise<unknown> = Promise.resolve()
+  #visit: Visit | undefined
 
   constructor(options: ServeOptions) {
     this.#options = options
@@ -63,6 +66,7 @@ export class Served {
     this.#inbox.close()
     await this.#opening.catch(() => {})
     await this.#close(false)
+    this.#visit?.end(failure)
     this.#note('session-close', { reason: failure?.code ?? 'done' })
   }
 
@@ -109,6 +113,7 @@ export class Served {
     if (this.#source !== undefined || this.#target !== undefined) {
       throw new Failure('protocol-broken', 'a session opens one end')
     }
+    if (!isRunId(request.runId)) throw new Failure('protocol-broken', 'a run has a name that is none')
     const { workshop, configDirectory, machine } = this.#options
     const share = shareFor(loadShares(configDirectory), request.share, machine)
     const label = request.sub === '' ? share.name : `${share.name}/${request.sub}`
@@ -116,7 +121,8 @@ export class Served {
       const path = placeOf(share, request.sub)
       const end = request.role === 'source' ? this.#openSource(path, request) : this.#openTarget(share, path, request)
       const { facts } = end
-      this.#note('session-open', { share: label, role: request.role })
+      this.#visit = new Visit(workshop, machine, request, facts)
+      this.#note('session-open', { share: label, role: request.role, runId: request.runId })
       const { timeGrainNs, modeMask } = facts.traits
       const { rootId, empty } = facts
       return {
@@ -125,6 +131,7 @@ export class Served {
         timeGrainNs,
         modeMask,
         empty,
+        epoch: facts.epoch,
         nowMs: workshop.clock.nowMs(),
         recovered: facts.recovered,
       }
@@ -141,6 +148,7 @@ export class Served {
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: treeKeyOf('source', path, request.job),
       seat: 0,
+      runId: request.runId,
     })
     return this.#source
   }
@@ -158,6 +166,7 @@ export class Served {
       treeKey: treeKeyOf('target', path, request.job),
       seat: 0,
       job: request.job,
+      runId: request.runId,
     })
     return this.#target
   }
@@ -165,6 +174,7 @@ export class Served {
   async #supply({ batch, wants }: CallInput<'supply'>): Promise<{ packs: number }> {
     const stream = this.#packs
     if (stream === undefined) throw new Failure('protocol-broken', 'no stream of packs is open')
+    this.#visit?.moved()
     let packs = 0
     await this.#mustSource().supply(batch, wants, async (payload) => {
       packs++
@@ -178,6 +188,12 @@ export class Served {
     this.#source = undefined
     this.#target = undefined
     await end?.close(save)
+    if (save) this.#visit?.saved()
+  }
+
+  /** The end that the session has open, for who asks the daemon; undefined before it opened one. */
+  get visit(): { readonly role: string; readonly path: string; readonly runId: string } | undefined {
+    return this.#visit
   }
 
   #makeHandlers(): CallHandlers {
@@ -198,6 +214,7 @@ export class Served {
       }),
       begin: async ({ limitKind, limitValue, ...rest }) => {
         await this.#mustTarget().begin({ ...rest, limit: limitOf(limitKind, limitValue) })
+        this.#visit?.moved()
         return {}
       },
       moves: async ({ moves }) => ({ problems: await this.#mustTarget().moveDirectories(checkMoves(moves)) }),
@@ -207,6 +224,7 @@ export class Served {
       written: async ({ batch, last }) => await this.#mustTarget().written(batch, last),
       finish: async () => {
         const { summary, problems, counts } = await this.#mustTarget().finish()
+        this.#visit?.finished({ summary, problems, counts })
         return { summary, problems, ...counts }
       },
       close: async ({ save }) => {

@@ -61,15 +61,14 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   #landFailure: unknown
   readonly #modeMask: number
   readonly #job: string
-  readonly #epoch: number
 
-  constructor(workshop: Workshop, root: Root, options: { treeKey: string; seat: number; job: string }) {
-    super(workshop, root, options)
+  constructor(workshop: Workshop, root: Root, options: { treeKey: string; seat: number; job: string; runId: string }) {
+    const epoch = root.own === undefined ? 0 : takeLease(workshop.state, root.id, options.job)
+    super(workshop, root, { ...options, epoch })
     this.#job = options.job
     this.#handles = { root: root.handle, staging: root.own?.staging ?? -1 }
     this.#own = root.own?.handle ?? -1
     this.#modeMask = root.traits.modeMask
-    this.#epoch = root.own === undefined ? 0 : takeLease(workshop.state, root.id, options.job)
   }
 
   get #syncEach(): boolean {
@@ -94,7 +93,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   /** A run whose lease was taken over by a later one may not change anything any more. */
   #checkLease(): void {
-    if (currentEpoch(this.workshop.state, this.root.id) !== this.#epoch) {
+    if (currentEpoch(this.workshop.state, this.root.id) !== this.facts.epoch) {
       throw new Failure('epoch-stale', `another run of ${this.#job} has taken over the target`, { hint: 'run again' })
     }
   }
@@ -115,7 +114,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     for (const { from, to } of moved) {
       this.#counts.renamed++
       this.#touched.add(parentOf(from)).add(parentOf(to))
-      this.workshop.log.note('renamed', { from, to })
+      this.log.note('renamed', { from, to, reason: 'same-directory' })
     }
     return problems
   }
@@ -255,8 +254,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#displaced.push(...report.displaced)
     if (report.learned.length > 0) this.#learned.push(report.learned)
     if (report.built !== undefined) this.#built.push(report.built)
-    for (const { action, directory, names } of report.done) {
-      this.workshop.log.note(action, { directory, names: names.join('/'), count: names.length })
+    for (const { names, from, ...line } of report.done) {
+      const moved = from === undefined ? {} : { from, reason: 'same-content' }
+      this.log.note(line.action, { ...line, names: names.join('/'), count: names.length, ...moved })
     }
     if (report.problems.some((problem) => problem.code === 'no-space')) {
       throw new Failure('target-full', `there is no space left on the target ${this.root.path}`, {
@@ -280,7 +280,10 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#problems.push(...dropped)
     // What went back was not deleted.
     this.#counts.deleted -= dropped.length
-    for (const { path } of dropped) this.#touched.add(parentOf(path as RelPath))
+    for (const { path, code } of dropped) {
+      this.#touched.add(parentOf(path as RelPath))
+      this.log.note('put-back', { path, code })
+    }
     const settled = await this.treeSeat.run('settleTree', {
       tree: this.tree,
       touched: [...this.#touched],

@@ -32,6 +32,8 @@ const openRequest = record({
   /** What the driver does with it. */
   role: text(16),
   job: text(128),
+  /** The driver's name for the run, so that both machines tell the same story. */
+  runId: text(64),
   create: flag,
   expectedId: optional(text(128)),
 })
@@ -43,6 +45,7 @@ const openAnswer = record({
   timeGrainNs: uint(4_000_000_000),
   modeMask: uint(0o7777),
   empty: flag,
+  epoch: uint(countMax),
   nowMs: uint(countMax),
   recovered: list(record({ path: text(pathBytes), outcome: text(32) }), 100_000),
 })
