@@ -20,7 +20,10 @@ const said = {
 const ours = { ...ourVersions, productVersion: '0.9' }
 
 test('a hello is read back', () => {
-  assert.deepEqual(readHello(encodeHello(said), 'bee', ours), { hello: { ...said, ...ourVersions }, version: WIRE_VERSION })
+  assert.deepEqual(readHello(encodeHello(said), 'bee', ours), {
+    hello: { ...said, ...ourVersions },
+    version: WIRE_VERSION,
+  })
 })
 
 test('the largest hello fits its cap', () => {
