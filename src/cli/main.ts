@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { productVersion } from '../daemon/version.ts'
 import { Bug } from '../std/assert.ts'
 import { asFailure } from '../std/failure.ts'
+import { addLooking } from './looking.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
 
@@ -27,6 +28,7 @@ async function main(args: readonly string[]): Promise<number> {
     .addHelpText('after', exitCodesText)
   addSync(program, run)
   addMachines(program, run)
+  addLooking(program, verb, run)
   try {
     await program.parseAsync([...args], { from: 'user' })
     return exitCode

@@ -4,6 +4,7 @@
 
 import type { Workshop } from '../jobs/local.ts'
 import { Served } from '../jobs/serve.ts'
+import { loadShares } from '../jobs/shares.ts'
 import { asFailure } from '../std/failure.ts'
 import { openIdentity } from '../wire/identity.ts'
 import type { Link } from '../wire/link.ts'
@@ -12,6 +13,7 @@ import { declinePairing, offerPairing, type PairingOffer } from '../wire/pairing
 import { openPeers } from '../wire/peers.ts'
 import { openSession, type Session } from '../wire/session.ts'
 import type { Places } from './config.ts'
+import type { DaemonStatus } from './contract.ts'
 import { openServer } from './server.ts'
 import { productVersion } from './version.ts'
 
@@ -31,7 +33,8 @@ export async function openDaemon(
   const identity = openIdentity(places.config)
   const peers = openPeers(places.config, workshop.clock)
   const sessions = new Set<Promise<void>>()
-  const open = new Set<Session>()
+  const open: OpenSessions = new Map()
+  const startedMs = workshop.clock.nowMs()
   let offer: PairingOffer | undefined
   const listener: Listener = await listen({
     ...address,
@@ -56,7 +59,17 @@ export async function openDaemon(
     offer = offerPairing(self, ({ kind, ...event }) => workshop.log.note(kind, event))
     return offer
   }
-  const server = await openServer(places, { offerCode, port: listener.port }).catch((error: unknown) => {
+  const status = (): DaemonStatus => ({
+    schema: 1,
+    machine: workshop.machine,
+    productVersion,
+    process: process.pid,
+    startedMs,
+    port: listener.port,
+    sessions: [...open.values()].map(({ machine, openedMs, served }) => ({ machine, openedMs, ...visitOf(served) })),
+    shares: loadShares(places.config).map(({ name, path }) => ({ name, path })),
+  })
+  const server = await openServer(places, { offerCode, port: listener.port, status }).catch((error: unknown) => {
     recheck.cancel()
     listener.close()
     throw error
@@ -69,7 +82,7 @@ export async function openDaemon(
       offer?.withdraw()
       await server.close()
       listener.close()
-      for (const session of open) session.close()
+      for (const session of open.keys()) session.close()
       await Promise.all(sessions)
     },
   }
@@ -88,7 +101,13 @@ function setRecheck(workshop: Workshop, listener: Listener): { cancel(): void } 
   return { cancel: () => timer.cancel() }
 }
 
-async function serveLink(workshop: Workshop, places: Places, link: Link, open: Set<Session>): Promise<void> {
+function visitOf({ visit }: Served): { role?: string; path?: string; runId?: string } {
+  return visit === undefined ? {} : { role: visit.role, path: visit.path, runId: visit.runId }
+}
+
+type OpenSessions = Map<Session, { machine: string; openedMs: number; served: Served }>
+
+async function serveLink(workshop: Workshop, places: Places, link: Link, open: OpenSessions): Promise<void> {
   const served = new Served({ workshop, configDirectory: places.config, machine: link.machine })
   let session: Session
   try {
@@ -106,7 +125,7 @@ async function serveLink(workshop: Workshop, places: Places, link: Link, open: S
     workshop.log.note('session-refused', { machine: link.machine, code: failure.code, message: failure.message })
     return
   }
-  open.add(session)
+  open.set(session, { machine: link.machine, openedMs: workshop.clock.nowMs(), served })
   await served.attach(session)
   open.delete(session)
   workshop.log.flush()

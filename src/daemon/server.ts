@@ -6,13 +6,15 @@ import { asFailure, Failure } from '../std/failure.ts'
 import { removeOwnFile } from '../std/files.ts'
 import type { PairingOffer } from '../wire/pairing.ts'
 import type { Places } from './config.ts'
-import { type PairingLine, pairPath, socketPath } from './contract.ts'
+import { type DaemonStatus, type PairingLine, pairPath, socketPath, statusPath } from './contract.ts'
 
 export type ServerActions = {
   /** A new code; an earlier one is void from now on. */
   offerCode(): PairingOffer
   /** Where the daemon listens. */
   readonly port: number
+  /** What the daemon does now. */
+  status(): DaemonStatus
 }
 
 /** Opens the socket. Throws `root-locked` when another daemon serves these places. */
@@ -24,6 +26,7 @@ export async function openServer(places: Places, actions: ServerActions): Promis
   removeOwnFile(path)
   const server = createServer((incoming, response) => {
     if (incoming.method === 'POST' && incoming.url === pairPath) offer(actions, response)
+    else if (incoming.method === 'GET' && incoming.url === statusPath) tellStatus(actions, response)
     else response.writeHead(404).end()
   })
   await new Promise<void>((resolve, reject) => {
@@ -49,6 +52,16 @@ function isAnswered(path: string): Promise<boolean> {
     probe.on('error', () => resolve(false))
     probe.end()
   })
+}
+
+function tellStatus(actions: ServerActions, response: ServerResponse): void {
+  try {
+    const text = JSON.stringify(actions.status())
+    response.writeHead(200, { 'content-type': 'application/json' }).end(text)
+  } catch (error) {
+    // A settings file that is damaged is told by the command that asks, which reads it too.
+    response.writeHead(500).end(asFailure(error, 'bad-config').message)
+  }
 }
 
 function offer(actions: ServerActions, response: ServerResponse): void {

@@ -1,6 +1,6 @@
 // A peer's run at a folder of this machine, as this machine's history tells it. The peer decides what its run does; what
-// is noted here is only what happened here. Where the peer does not say how its run ended (it was held, or it was a dry
-// run), the outcome is `looked`: nothing was changed here. Never ends or changes a run that is not this peer's.
+// is noted here is only what happened here. Where nothing was changed, the peer does not say whether its run found nothing
+// to do or was held: that is `looked`; and `left` where it kept nothing of what it saw. Never ends or changes a run that is not this peer's.
 
 import { endServedRun, type Outcome, startRun } from '../state/runs.ts'
 import { processMark } from '../std/alive.ts'
@@ -66,7 +66,7 @@ export class Visit {
   }
 
   #outcome(): Outcome {
-    if (!this.#isMoving) return 'looked'
+    if (!this.#isMoving) return this.#isSaved ? 'looked' : 'left'
     if (!this.#isSaved) return 'failed'
     return (this.#result?.problems.length ?? 0) > 0 ? 'partial' : 'done'
   }

@@ -13,7 +13,7 @@ import { clearHold, type Hold, type Pair, saveHold, savePair } from './pairs.ts'
 import { numberIn, problemsText, textIn } from './row.ts'
 import { distrustTree, saveTree, type TreeChanges } from './trees.ts'
 
-export type Outcome = 'unchanged' | 'done' | 'partial' | 'halted' | 'failed' | 'planned' | 'looked'
+export type Outcome = 'unchanged' | 'done' | 'partial' | 'halted' | 'failed' | 'planned' | 'looked' | 'left'
 
 export type RunStart = {
   readonly runId: string
