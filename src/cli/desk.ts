@@ -38,6 +38,11 @@ export function showWhen(atMs: number): string {
   return `${showMoment(atMs)} (${showAge(atMs, systemClock.nowMs())})`
 }
 
+/** With a full stop, where it has no end of its own. */
+export function sentence(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`
+}
+
 /** Rows as columns, two spaces apart; the last one is as long as it is. Cells hold no line ends. */
 export function showTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => (row[at] ?? '').length)))

@@ -28,4 +28,12 @@ export function addLooking(program: Command, verb: Verb, run: Run): void {
     .action((_own: unknown, command: Command) =>
       run(async () => (await import('./status.ts')).status(command.optsWithGlobals())),
     )
+  verb(program, 'doctor')
+    .description(
+      'Look at state, settings, folders, disks, clocks, limits, the daemon and paired machines; say what to do.',
+    )
+    .option('--json', 'as one JSON object')
+    .action((_own: unknown, command: Command) =>
+      run(async () => (await import('./doctor.ts')).doctor(command.optsWithGlobals())),
+    )
 }

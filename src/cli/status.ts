@@ -13,7 +13,7 @@ import { loadHold } from '../state/pairs.ts'
 import { isAlive } from '../std/alive.ts'
 import { systemClock } from '../std/clock.ts'
 import { escapeControls } from '../std/log.ts'
-import { atDesk, type Desk, showWhen } from './desk.ts'
+import { atDesk, type Desk, sentence, showWhen } from './desk.ts'
 import type { GlobalOptions } from './machine.ts'
 import { safeText, showCount } from './print.ts'
 
@@ -33,7 +33,7 @@ export function status(options: StatusOptions): Promise<number> {
   })
 }
 
-/** Those that need a person first, then the latest. */
+/** Those that need a person first, then the latest; those that never came to anything last. */
 function jobsOf(state: State): Job[] {
   const jobs = latestRuns(state).flatMap(({ job, driver }): Job[] => {
     const runs = runsOfJob(state, job, driver)
@@ -44,7 +44,8 @@ function jobsOf(state: State): Job[] {
     const hold = driver === undefined ? loadHold(state, job) : undefined
     return [{ last, standing: standingOf({ runs, hold }) }]
   })
-  return jobs.sort((a, b) => Number(b.standing.needsPerson) - Number(a.standing.needsPerson))
+  const rank = ({ standing }: Job): number => (standing.needsPerson ? 0 : standing.state === 'never' ? 2 : 1)
+  return jobs.sort((a, b) => rank(a) - rank(b))
 }
 
 function machineLines({ machine, places }: Desk, daemon: DaemonStatus | undefined): string[] {
@@ -72,6 +73,7 @@ const marks: Readonly<Record<JobStanding['state'], string>> = {
   'cut-off': 'CUT OFF',
   held: 'HELD',
   served: 'served',
+  never: 'NEVER',
 }
 
 function jobLines({ last, standing }: Job): string[] {
@@ -83,11 +85,11 @@ function jobLines({ last, standing }: Job): string[] {
     `${marks[state].padEnd(9)} ${safeText(source)} -> ${safeText(target)}${by}`,
     `          ${safeText(text)}; last run ${showWhen(last.startedMs)}, ${last.runId}`,
   ]
-  if (last.driver === undefined && good?.runId !== last.runId) {
-    const ago = good === undefined ? 'never' : showAge(good.endedMs ?? good.startedMs, systemClock.nowMs())
+  if (last.driver === undefined && good !== undefined && good.runId !== last.runId) {
+    const ago = showAge(good.endedMs ?? good.startedMs, systemClock.nowMs())
     lines.push(`          last brought together: ${ago}`)
   }
-  if (next !== '') lines.push(`          What to do: ${safeText(next)}.`)
+  if (next !== '') lines.push(`          What to do: ${sentence(safeText(next))}`)
   return lines
 }
 

@@ -6,7 +6,7 @@ import { inquire, type JobAnswer } from '../jobs/inquiry.ts'
 import { findRuns } from '../state/history.ts'
 import { Failure } from '../std/failure.ts'
 import { escapeControls } from '../std/log.ts'
-import { atDesk, type Desk, showWhen } from './desk.ts'
+import { atDesk, type Desk, sentence, showWhen } from './desk.ts'
 import type { GlobalOptions } from './machine.ts'
 import { safeText } from './print.ts'
 
@@ -71,7 +71,7 @@ function answerText({ last, facts }: JobAnswer, statements: readonly Statement[]
   const lines = [`${name} on the ${facts.role} of ${safeText(source)} -> ${safeText(target)}${by}`]
   for (const { text, remedy } of statements) {
     lines.push(`  ${safeText(text)}`)
-    if (remedy !== undefined && remedy !== '') lines.push(`    What to do: ${safeText(remedy)}.`)
+    if (remedy !== undefined && remedy !== '') lines.push(`    What to do: ${sentence(safeText(remedy))}`)
   }
   return `${lines.join('\n')}\n`
 }

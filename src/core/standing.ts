@@ -1,4 +1,5 @@
 // How a job stands, from its last runs: is it in sync, since when, and what a person does next. The worst thing decides.
+// A job that never brought its ends together (a mistyped folder, say) is told last and needs nobody.
 // Pure. What depends on the time is handed in; a job that has not run for long is told with its age, not judged.
 
 import { type HaltReason, haltText } from './guard.ts'
@@ -12,7 +13,7 @@ export type StandingFacts = {
 }
 
 export type JobStanding = {
-  readonly state: 'in-sync' | 'running' | 'problems' | 'failed' | 'cut-off' | 'held' | 'served'
+  readonly state: 'in-sync' | 'running' | 'problems' | 'failed' | 'cut-off' | 'held' | 'served' | 'never'
   /** The last run that brought both ends together; undefined where there was none. */
   readonly good: RunFacts | undefined
   readonly text: string
@@ -25,17 +26,18 @@ export function standingOf({ runs, hold }: StandingFacts): JobStanding {
   const [last] = runs
   const good = runs.find(({ state }) => endedWell(state))
   const answer = (state: JobStanding['state'], text: string, next: string): JobStanding => {
-    return { state, good, text, next, needsPerson: !['in-sync', 'running', 'served'].includes(state) }
+    return { state, good, text, next, needsPerson: !['in-sync', 'running', 'served', 'never'].includes(state) }
   }
   if (last === undefined) return answer('served', 'no run yet', '')
   if (last.driver !== undefined) return answer('served', outcomeText(last.state), '')
   if (last.state === 'running') return answer('running', 'running', '')
   if (hold !== undefined) return answer('held', `held by a guard: ${haltText(hold.reason as HaltReason)}`, haltRemedy)
-  if (last.state === 'failed') return answer('failed', failureText(last), failureHint(last))
+  if (last.state === 'failed')
+    return answer(good === undefined ? 'never' : 'failed', failureText(last), failureHint(last))
   if (last.state === 'cut-off' || last.state === 'open') {
     return answer('cut-off', `the last run was ${outcomeText('cut-off')}`, 'run it again: it goes on from what landed')
   }
-  if (good === undefined) return answer('failed', outcomeText(last.state), 'run it again')
+  if (good === undefined) return answer('never', outcomeText(last.state), 'run it again')
   if (good.problemCount > 0) return answer('problems', problemText(good), problemRemedy(good))
   return answer('in-sync', 'in sync', '')
 }

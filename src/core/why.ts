@@ -122,13 +122,14 @@ function ruleStatements({ ignored }: WhyFacts): Statement[] {
   return statements
 }
 
-function kindStatements({ source, target }: WhyFacts): Statement[] {
+function kindStatements({ source, target, runs }: WhyFacts): Statement[] {
   const statements: Statement[] = []
   for (const [look, end] of [
     [source, 'source'],
     [target, 'target'],
   ] as const) {
-    if (look?.kind === 'no-root') {
+    // A job that never came to anything says so by its failure.
+    if (look?.kind === 'no-root' && runs.some(({ state }) => endedWell(state))) {
       statements.push({
         kind: 'no-root',
         text: `The ${end} folder of the job is not there now.`,
