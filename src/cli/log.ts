@@ -2,7 +2,7 @@
 
 import { endedWell, endsOf, outcomeOf, outcomeText, type RunOutcome } from '../core/outcome.ts'
 import { isProblemCode, problemCodes } from '../core/problem.ts'
-import { haltRemedy, remedyOf } from '../core/remedy.ts'
+import { adviceOn, haltRemedy, remedyOf } from '../core/remedy.ts'
 import { placeOfPath } from '../disk/inspect.ts'
 import { findRuns, listRuns, type Run } from '../state/history.ts'
 import { loadHold } from '../state/pairs.ts'
@@ -11,7 +11,7 @@ import { dayOf, systemClock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
 import { escapeControls } from '../std/log.ts'
 import { type LogEntry, nameInLog, searchLog } from '../std/log-reader.ts'
-import { atDesk, type Desk, showMoment, showTable, showWhen } from './desk.ts'
+import { atDesk, type Desk, sentence, showMoment, showTable, showWhen } from './desk.ts'
 import type { GlobalOptions } from './machine.ts'
 import { safeText, showBytes, showCount, showDuration } from './print.ts'
 import { oneRun } from './why.ts'
@@ -187,8 +187,8 @@ const optionNames = { dryRun: '--dry-run', checksum: '--checksum', release: '--r
 
 function failureLines({ failure }: Run): string[] {
   if (failure === undefined) return []
-  const hint = failure.hint === '' ? remedyOf(failure.code) : failure.hint
-  return [`failure   ${failure.code}: ${safeText(failure.message)}`, `          ${safeText(hint)}`]
+  const { told, remedy } = adviceOn(failure)
+  return [`failure   ${failure.code}: ${safeText(told)}`, `          What to do: ${sentence(safeText(remedy))}`]
 }
 
 /** The hold that this very run left, where it still holds the job. */

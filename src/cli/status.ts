@@ -52,7 +52,10 @@ function machineLines({ machine, places }: Desk, daemon: DaemonStatus | undefine
   const shares = loadShares(places.config)
   const lines = [`${machine}  Nightferry ${productVersion}`]
   if (daemon === undefined) {
-    const hint = shares.length === 0 ? '' : `; ${showCount(shares.length, 'share')} wait for nightferry serve`
+    const hint =
+      shares.length === 0
+        ? ''
+        : `, and ${showCount(shares.length, 'share')} can't be reached without it: nightferry serve`
     lines.push(`daemon    not running${hint}`)
     return lines
   }

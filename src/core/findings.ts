@@ -1,7 +1,7 @@
 // What `nightferry doctor` makes of the facts it gathered: for each check a judgement, with what to do about it. Pure:
 // each takes facts and gives findings, never none, so that what was looked at and found well is told too.
 
-import { failureRemedies, remedyOf } from './remedy.ts'
+import { adviceOn, failureRemedies, remedyOf } from './remedy.ts'
 
 export type Finding = {
   readonly check: string
@@ -23,8 +23,9 @@ export function isSick(findings: readonly Finding[]): boolean {
 
 type Trouble = { readonly code: string; readonly message: string; readonly hint: string }
 
-function troubleFinding(check: string, { code, message, hint }: Trouble, level: Finding['level'] = 'problem'): Finding {
-  return finding(check, level, `${message} (${code})`, hint === '' ? remedyOf(code) : hint)
+function troubleFinding(check: string, trouble: Trouble, level: Finding['level'] = 'problem'): Finding {
+  const { told, remedy } = adviceOn(trouble)
+  return finding(check, level, `${told} (${trouble.code})`, remedy)
 }
 
 // ---- this program -----------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 // `status`, `doctor`) say these, and docs/errors.md says the same; a test holds the two together. A failure's own hint
 // knows more about its case and comes first where there is one.
 
-import { type FailureCode, isFailureCode } from '../std/failure.ts'
+import { type FailureCode, failureCodes, isFailureCode } from '../std/failure.ts'
 import { isProblemCode, type ProblemCode } from './problem.ts'
 
 export const problemRemedies: Readonly<Record<ProblemCode, string>> = {
@@ -74,4 +74,16 @@ export const haltRemedy = 'look at the list; if it is what you want, run the sam
 export function remedyOf(code: string): string {
   if (isProblemCode(code)) return problemRemedies[code]
   return isFailureCode(code) ? failureRemedies[code] : ''
+}
+
+/** What a failure says of what happened, and what to do. Where another machine is away, its hint tells how it was found so. */
+export function adviceOn(failure: { readonly code: string; readonly message: string; readonly hint: string }): {
+  readonly told: string
+  readonly remedy: string
+} {
+  const { code, message, hint } = failure
+  const isAway = isFailureCode(code) && failureCodes[code].retry === 'when-peer-returns'
+  if (hint === '' || isAway)
+    return { told: hint === '' ? message : `${message}: ${hint.replace(/\.$/, '')}`, remedy: remedyOf(code) }
+  return { told: message, remedy: hint }
 }

@@ -4,7 +4,7 @@
 
 import { type HaltReason, haltText } from './guard.ts'
 import { endedWell, outcomeText, type RunFacts, type RunOutcome } from './outcome.ts'
-import { haltRemedy, remedyOf } from './remedy.ts'
+import { adviceOn, haltRemedy, remedyOf } from './remedy.ts'
 
 export type StandingFacts = {
   /** Of one job, dry runs left out, the latest first; at least one. */
@@ -32,23 +32,17 @@ export function standingOf({ runs, hold }: StandingFacts): JobStanding {
   if (last.driver !== undefined) return answer('served', outcomeText(last.state), '')
   if (last.state === 'running') return answer('running', 'running', '')
   if (hold !== undefined) return answer('held', `held by a guard: ${haltText(hold.reason as HaltReason)}`, haltRemedy)
-  if (last.state === 'failed')
-    return answer(good === undefined ? 'never' : 'failed', failureText(last), failureHint(last))
+  if (last.state === 'failed') {
+    const { told, remedy } = last.failure === undefined ? { told: '', remedy: 'run it again' } : adviceOn(last.failure)
+    const text = told === '' ? 'the last run failed' : `the last run failed: ${told}`
+    return answer(good === undefined ? 'never' : 'failed', text, remedy)
+  }
   if (last.state === 'cut-off' || last.state === 'open') {
     return answer('cut-off', `the last run was ${outcomeText('cut-off')}`, 'run it again: it goes on from what landed')
   }
   if (good === undefined) return answer('never', outcomeText(last.state), 'run it again')
   if (good.problemCount > 0) return answer('problems', problemText(good), problemRemedy(good))
   return answer('in-sync', 'in sync', '')
-}
-
-function failureText({ failure }: RunFacts): string {
-  return failure === undefined ? 'the last run failed' : `the last run failed: ${failure.message}`
-}
-
-function failureHint({ failure }: RunFacts): string {
-  if (failure === undefined) return 'run it again'
-  return failure.hint === '' ? remedyOf(failure.code) : failure.hint
 }
 
 function problemText({ problemCount }: RunFacts): string {

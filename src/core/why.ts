@@ -6,7 +6,7 @@ import type { IgnoreRule } from './ignore.ts'
 import { endedWell, outcomeText, type RunFacts, type RunOutcome } from './outcome.ts'
 import { isReservedName, isWithin } from './path.ts'
 import { isProblemCode, problemCodes } from './problem.ts'
-import { haltRemedy, remedyOf } from './remedy.ts'
+import { adviceOn, haltRemedy, remedyOf } from './remedy.ts'
 import type { Deed } from './trail.ts'
 
 /** What stands at the path on one end, now. */
@@ -90,6 +90,8 @@ export function explain(facts: WhyFacts, telling: Telling): Statement[] {
     ...facts.deeds.map((deed) => deedStatement(facts, deed, telling)),
     ...stateStatements(facts, telling),
   ]
+  // That the rules are not known here answers nothing by itself.
+  statements.sort((a, b) => Number(a.kind === 'rules-unknown') - Number(b.kind === 'rules-unknown'))
   return statements.length > 0 ? statements : [{ kind: 'nothing-known', text: nothingText(facts) }]
 }
 
@@ -98,7 +100,7 @@ function nothingText({ logReached }: WhyFacts): string {
   return `Nothing is known of it: no run told of it, and ${reach}.`
 }
 
-export function ruleText({ label, directory, line, pattern }: IgnoreRule): string {
+function ruleText({ label, directory, line, pattern }: IgnoreRule): string {
   if (label === 'command line') return `${JSON.stringify(pattern)}, number ${line} of --exclude and --include`
   if (label === '--no-dotfiles') return 'the option --no-dotfiles'
   return `${JSON.stringify(pattern)}, line ${line} of ${directory === '' ? label : `${directory}/${label}`}`
@@ -159,14 +161,12 @@ function runStatements({ runs }: WhyFacts, { when }: Telling): Statement[] {
   if (last.state === 'running')
     return [{ kind: 'running', text: `A run is at work since ${when(last.startedMs)}.`, runId }]
   if (last.state !== 'failed' && last.state !== 'cut-off' && last.state !== 'open') return []
-  const because = last.failure === undefined ? '' : `: ${last.failure.message} (${last.failure.code})`
-  const text = `The last run, ${when(last.endedMs ?? last.startedMs)}, ${last.state === 'failed' ? 'failed' : `was ${outcomeText(last.state)}`}${because}.`
-  const remedy = last.failure === undefined ? 'run again: it goes on from what landed' : hintOf(last.failure)
+  const { told, remedy } =
+    last.failure === undefined ? { told: '', remedy: 'run again: it goes on from what landed' } : adviceOn(last.failure)
+  const what = last.state === 'failed' ? 'failed' : `was ${outcomeText(last.state)}`
+  const because = last.failure === undefined ? '' : `: ${told} (${last.failure.code})`
+  const text = `The last run, ${when(last.endedMs ?? last.startedMs)}, ${what}${because}.`
   return [{ kind: 'failed', text, remedy, runId }]
-}
-
-function hintOf(failure: { code: string; hint: string }): string {
-  return failure.hint === '' ? remedyOf(failure.code) : failure.hint
 }
 
 function problemStatements({ runs, path }: WhyFacts, { when }: Telling): Statement[] {

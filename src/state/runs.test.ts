@@ -12,7 +12,7 @@ import { buildRecord } from '../core/record.ts'
 import type { StoredDirectory } from '../core/tree.ts'
 import { Bug } from '../std/assert.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
-import { findRuns, latestRuns, listRuns, runsOfJob } from './history.ts'
+import { listRuns } from './history.ts'
 import { openState, type State } from './open.ts'
 import { type Hold, loadHold, loadPair, type Pair, saveHold, savePair } from './pairs.ts'
 import {
@@ -20,9 +20,6 @@ import {
   commitRun,
   currentEpoch,
   endRun,
-  endServedRun,
-  failRun,
-  isRunId,
   newRunId,
   type RunEnd,
   type RunStart,
@@ -133,81 +130,6 @@ test('runs are begun, ended, and listed with the latest first', () => {
   })
   assert.equal(listRuns(state, { limit: 1 }).length, 1)
   assert.throws(() => endRun(state, 'no such run', done), Bug)
-})
-
-test('what a run was told, how it was held and how it failed are read back', () => {
-  using state = open()
-  const options = {
-    dryRun: false,
-    checksum: true,
-    release: false,
-    newTarget: false,
-    limit: '5%',
-    ignoreFiles: ['.nightferryignore'],
-    rules: [{ label: 'command line', text: '*.tmp\n' }],
-  }
-  const halt = { reason: 'r', deletes: 2, replaces: 1, sample: ['a', 'b'], digest: 'ff' }
-  const failure = { code: 'unreachable', message: 'm', hint: '' }
-  const held = startRun(state, { ...start, process: 'p', epoch: 7, options }).runId
-  endRun(state, held, { ...done, outcome: 'halted', halt, totals: { files: 3 } })
-  const never = { ...start, runId: newRunId(clock), options, startedMs: nowMs - 900 }
-  failRun(state, never, { ...done, outcome: 'failed', exitCode: 13, counts: {}, failure })
-  const [failed, halted] = listRuns(state, { limit: 5 })
-  assert.deepEqual(
-    [halted?.options, halted?.halt, halted?.epoch, halted?.process, halted?.totals],
-    [options, halt, 7, 'p', { files: 3 }],
-  )
-  assert.deepEqual(
-    [failed?.failure, failed?.startedMs, failed?.endedMs, failed?.epoch],
-    [failure, nowMs - 900, nowMs, 0],
-  )
-  // A run that ended is not failed afterwards.
-  failRun(state, { ...start, runId: held, startedMs: 1 }, { ...done, outcome: 'failed' })
-  assert.equal(listRuns(state, { limit: 5 })[1]?.outcome, 'halted')
-})
-
-test("a peer's runs are told apart, and a peer ends none but its own", () => {
-  using state = open()
-  const own = startRun(state, start).runId
-  const theirs = { ...start, source: '', driver: 'laptop' }
-  const served = startRun(state, theirs).runId
-  assert.deepEqual(startRun(state, { ...theirs, driver: 'phone' }).interrupted, [])
-  // The peer names a run of ours, which it may know.
-  beginRun(state, { ...theirs, runId: own })
-  endServedRun(state, { runId: own, driver: 'laptop' }, { ...done, outcome: 'failed' })
-  endServedRun(state, { runId: 'none', driver: 'laptop' }, done)
-  endServedRun(state, { runId: served, driver: 'laptop' }, done)
-  const outcomes = (driver: string | undefined): unknown[] =>
-    runsOfJob(state, 'job', driver).map(({ outcome }) => outcome)
-  assert.deepEqual([outcomes(undefined), outcomes('phone')], [[undefined], [undefined]])
-  assert.deepEqual(outcomes('laptop'), ['done'])
-  assert.equal(latestRuns(state).length, 3)
-})
-
-test('a run is found by the beginning of its name, and by what stands behind the time', () => {
-  using state = open()
-  const first = startRun(state, start).runId
-  nowMs += 60_000
-  const second = startRun(state, start).runId
-  assert.deepEqual(
-    [first.slice(0, 17), second.slice(20, 25), first, '2026', 'nothing', '%'].map((text) =>
-      findRuns(state, text).map(({ runId }) => runId),
-    ),
-    [[first], [second], [first], [second, first], [], []],
-  )
-  assert.deepEqual([first, '', 'x', `${first}\n`].map(isRunId), [true, false, false, false])
-})
-
-test('a row that is damaged hides no other', () => {
-  using state = open()
-  const runs = [startRun(state, start).runId, startRun(state, start).runId]
-  const damage = new DatabaseSync(join(directory, 'state.db'))
-  damage.prepare("UPDATE runs SET options = '[1' WHERE run_id = ?").run(runs[1] ?? '')
-  damage.close()
-  assert.deepEqual(
-    listRuns(state, { limit: 5 }).map(({ runId }) => runId),
-    [runs[0]],
-  )
 })
 
 test('run ids sort by their times and never meet', () => {
