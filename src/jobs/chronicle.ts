@@ -13,7 +13,7 @@ import { Failure } from '../std/failure.ts'
 import { type Log, logWith } from '../std/log.ts'
 import type { Plan } from './compare.ts'
 import type { RunEnd } from './cycle.ts'
-import type { RunEvent, RunListener } from './endpoint.ts'
+import type { RunEvent, RunListener, TargetEnd } from './endpoint.ts'
 import type { Workshop } from './local.ts'
 import { planLines } from './plan-lines.ts'
 import type { RunRequest } from './run.ts'
@@ -27,6 +27,7 @@ export class Chronicle {
   readonly #targetIsRemote: boolean
   #halt: RunHalt | undefined
   #plan: Plan | undefined
+  #target: TargetEnd | undefined
 
   constructor(
     workshop: Workshop,
@@ -42,12 +43,14 @@ export class Chronicle {
     this.#log = logWith(workshop.log, { runId: this.runId })
   }
 
-  /** Both ends are open, and locked. */
-  begin(epoch: number): void {
-    const { source, target, mode, options } = this.#start
+  /** Both ends are open, and locked. A target on another machine tells its epoch later, when it lets a plan in. */
+  begin(target: TargetEnd): void {
+    this.#target = target
+    const { epoch } = target.facts
     const { interrupted } = startRun(this.#workshop.state, { ...this.#start, process: processMark(), epoch })
     for (const runId of interrupted) this.#log.note('found-cut-off', { other: runId })
-    this.#log.note('run-start', { source, target, mode, dryRun: options?.dryRun, epoch })
+    const { source, mode, options } = this.#start
+    this.#log.note('run-start', { source, target: this.#start.target, mode, dryRun: options?.dryRun })
   }
 
   /** Hears what the run tells, and passes it on. */
@@ -76,7 +79,8 @@ export class Chronicle {
     const { files, directories, sizeBytes } = summary
     this.#tellChanges(problems, 'landed')
     const totals = { files, directories, sizeBytes, requested: supplied, contentBytes, scanMs }
-    endRun(this.#workshop.state, this.runId, { outcome, exitCode, counts, problems, totals, halt: this.#halt })
+    const { halt, epoch } = this.#told()
+    endRun(this.#workshop.state, this.runId, { outcome, exitCode, counts, problems, totals, halt, epoch })
     for (const { path, code, detail } of problems.slice(0, 1000))
       this.#log.note('problem', { path: showName(path), code, detail })
     const facts = { requested: supplied, contentBytes, problems: problems.length }
@@ -93,7 +97,7 @@ export class Chronicle {
       failRun(
         this.#workshop.state,
         { ...this.#start, startedMs: this.#startedMs },
-        { outcome: 'failed', exitCode, counts: {}, problems: [], failure: { code, message, hint }, halt: this.#halt },
+        { outcome: 'failed', exitCode, counts: {}, problems: [], failure: { code, message, hint }, ...this.#told() },
       )
     } catch (error) {
       if (!(error instanceof Failure)) throw error
@@ -101,13 +105,18 @@ export class Chronicle {
     }
   }
 
+  #told(): { halt: RunHalt | undefined; epoch: number } {
+    return { halt: this.#halt, epoch: this.#target?.facts.epoch ?? 0 }
+  }
+
   /** What a remote target was told to do. `unknown`: the run broke, and the target alone knows how far it came. */
   #tellChanges(problems: readonly Problem[], known: 'landed' | 'unknown'): void {
     const plan = this.#plan
     this.#plan = undefined
     if (plan === undefined || !this.#targetIsRemote) return
+    const { epoch } = this.#told()
     for (const { action, names, ...line } of planLines(plan, problems)) {
-      const fields = { ...line, names: names.join('/'), count: names.length }
+      const fields = { epoch, ...line, names: names.join('/'), count: names.length }
       if (known === 'landed') this.#log.note(action, fields)
       else this.#log.note('begun', { what: action, ...fields })
     }

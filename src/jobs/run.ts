@@ -127,7 +127,7 @@ async function runRecorded(
   const { state, clock } = workshop
   const { request, job, chronicle } = opened
   const { runId, planned } = chronicle
-  chronicle.begin(right.facts.epoch)
+  chronicle.begin(right)
   listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
   const { listsChanges } = request
   const heard = chronicle.listener(listen)

@@ -10,7 +10,8 @@ import type { DirectoryMove } from '../core/renames.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { decodeWants } from '../disk/wants.ts'
-import { isRunId } from '../state/runs.ts'
+import { unpackRunId } from '../state/runs.ts'
+import { hex } from '../std/bytes.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { OpenAnswer, OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
@@ -113,16 +114,17 @@ export class Served {
     if (this.#source !== undefined || this.#target !== undefined) {
       throw new Failure('protocol-broken', 'a session opens one end')
     }
-    if (!isRunId(request.runId)) throw new Failure('protocol-broken', 'a run has a name that is none')
+    const opening = openingOf(request)
+    const { runId } = opening
     const { workshop, configDirectory, machine } = this.#options
     const share = shareFor(loadShares(configDirectory), request.share, machine)
     const label = request.sub === '' ? share.name : `${share.name}/${request.sub}`
     try {
       const path = placeOf(share, request.sub)
-      const end = request.role === 'source' ? this.#openSource(path, request) : this.#openTarget(share, path, request)
+      const end = request.role === 'source' ? this.#openSource(path, opening) : this.#openTarget(share, path, opening)
       const { facts } = end
-      this.#visit = new Visit(workshop, machine, request, facts)
-      this.#note('session-open', { share: label, role: request.role, runId: request.runId })
+      this.#visit = new Visit(workshop, machine, opening, facts)
+      this.#note('session-open', { share: label, role: request.role, runId })
       const { timeGrainNs, modeMask } = facts.traits
       const { rootId, empty } = facts
       return {
@@ -131,7 +133,6 @@ export class Served {
         timeGrainNs,
         modeMask,
         empty,
-        epoch: facts.epoch,
         nowMs: workshop.clock.nowMs(),
         recovered: facts.recovered,
       }
@@ -143,7 +144,7 @@ export class Served {
     }
   }
 
-  #openSource(path: string, request: OpenRequest): LocalSource {
+  #openSource(path: string, request: Opening): LocalSource {
     const root = openSource(systemSys(), path)
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: treeKeyOf('source', path, request.job),
@@ -153,7 +154,7 @@ export class Served {
     return this.#source
   }
 
-  #openTarget(share: Share, path: string, request: OpenRequest): LocalTarget {
+  #openTarget(share: Share, path: string, request: Opening): LocalTarget {
     if (share.readOnly) {
       throw new Failure('share-read-only', `the share ${share.name} may be read but not written`, {
         hint: 'share it again without --read-only on the machine that owns it',
@@ -215,7 +216,7 @@ export class Served {
       begin: async ({ limitKind, limitValue, ...rest }) => {
         await this.#mustTarget().begin({ ...rest, limit: limitOf(limitKind, limitValue) })
         this.#visit?.moved()
-        return {}
+        return { epoch: this.#mustTarget().facts.epoch }
       },
       moves: async ({ moves }) => ({ problems: await this.#mustTarget().moveDirectories(checkMoves(moves)) }),
       stage: async ({ batch, bytes }) => await this.#mustTarget().stage(batch, bytes),
@@ -251,6 +252,15 @@ export class Served {
       ),
     }
   }
+}
+
+/** A request to open an end, with its names as text. */
+type Opening = Omit<OpenRequest, 'job' | 'run'> & { readonly job: string; readonly runId: string }
+
+function openingOf({ job, run, ...request }: OpenRequest): Opening {
+  const runId = unpackRunId(run)
+  if (runId === undefined || job.length !== 16) throw new Failure('protocol-broken', 'a run has a name that is none')
+  return { ...request, job: hex(job), runId }
 }
 
 function mustPath(text: string): RelPath {

@@ -5,7 +5,6 @@
 import { endServedRun, type Outcome, startRun } from '../state/runs.ts'
 import { processMark } from '../std/alive.ts'
 import { Failure } from '../std/failure.ts'
-import type { OpenRequest } from '../wire/messages.ts'
 import type { ApplyResult, EndFacts } from './endpoint.ts'
 import type { Workshop } from './local.ts'
 
@@ -19,7 +18,12 @@ export class Visit {
   #isSaved = false
   #result: ApplyResult | undefined
 
-  constructor(workshop: Workshop, driver: string, request: OpenRequest, facts: EndFacts) {
+  constructor(
+    workshop: Workshop,
+    driver: string,
+    request: { role: string; job: string; runId: string },
+    facts: EndFacts,
+  ) {
     this.role = request.role === 'source' ? 'source' : 'target'
     this.path = facts.path
     this.runId = request.runId

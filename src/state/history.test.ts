@@ -14,10 +14,11 @@ import {
   endRun,
   endServedRun,
   failRun,
-  isRunId,
   newRunId,
+  packRunId,
   type RunEnd,
   type RunStart,
+  unpackRunId,
 } from './runs.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-history-'))
@@ -106,7 +107,13 @@ test('a run is found by the beginning of its name, and by what stands behind the
     ),
     [[first], [second], [first], [second, first], [], []],
   )
-  assert.deepEqual([first, '', 'x', `${first}\n`].map(isRunId), [true, false, false, false])
+  assert.deepEqual(
+    [first, second].map((runId) => unpackRunId(packRunId(runId))),
+    [first, second],
+  )
+  assert.equal(packRunId(first).length, 14)
+  const unsound = [new Uint8Array(13), new Uint8Array(14), new Uint8Array(14).fill(255)]
+  assert.deepEqual(unsound.map(unpackRunId), [undefined, undefined, undefined])
 })
 
 test('a row that is damaged hides no other', () => {

@@ -5,6 +5,7 @@
 
 import type { Problem } from '../core/problem.ts'
 import { assert } from '../std/assert.ts'
+import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { type Clock, isoTime } from '../std/clock.ts'
 import { randomName } from '../std/random.ts'
 import type { RunFailure, RunHalt, RunOptions } from './history.ts'
@@ -38,6 +39,8 @@ export type RunEnd = {
   readonly totals?: Readonly<Record<string, number>>
   readonly failure?: RunFailure | undefined
   readonly halt?: RunHalt | undefined
+  /** Where it was not known at the start. */
+  readonly epoch?: number
   /** Saved with the end of a run that was halted. */
   readonly hold?: Hold | undefined
 }
@@ -52,8 +55,25 @@ export function newRunId(clock: Clock): string {
   return `${isoTime(clock.nowMs()).replace(/[-:.]/g, '')}-${randomName(8)}`
 }
 
-export function isRunId(text: string): boolean {
-  return runIdPattern.test(text)
+/** A run id as it travels, in 14 bytes: an unchanged run says little more. Throws nothing for one that is ours. */
+export function packRunId(runId: string): Uint8Array {
+  const time = runId.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z.*$/, '$1-$2-$3T$4:$5:$6.$7Z')
+  const bytes = new Uint8Array(14)
+  const view = new DataView(bytes.buffer)
+  const ms = Date.parse(time)
+  view.setUint16(0, Math.floor(ms / 2 ** 32))
+  view.setUint32(2, ms % 2 ** 32)
+  bytes.set(utf8(runId.slice(-8)), 6)
+  return bytes
+}
+
+/** What `packRunId` packed, or undefined for anything else. */
+export function unpackRunId(bytes: Uint8Array): string | undefined {
+  if (bytes.length !== 14) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  const ms = view.getUint16(0) * 2 ** 32 + view.getUint32(2)
+  const runId = `${isoTime(ms).replace(/[-:.]/g, '')}-${fromUtf8(bytes.subarray(6)) ?? ''}`
+  return runIdPattern.test(runId) ? runId : undefined
 }
 
 /**
@@ -115,10 +135,10 @@ export function endServedRun(state: State, run: { runId: string; driver: string 
 
 /** False where no such run is open. */
 function putEnd(state: State, run: { runId: string; driver?: string }, end: RunEnd): boolean {
-  const { outcome, exitCode, counts, problems, totals = {}, failure, halt } = end
+  const { outcome, exitCode, counts, problems, totals = {}, failure, halt, epoch = 0 } = end
   const update = state.prepare(`
     UPDATE runs SET ended_ms = ?, outcome = ?, exit_code = ?, counts = ?, problems = ?, problem_count = ?, totals = ?,
-      failure = ?, halt = ?
+      failure = ?, halt = ?, epoch = max(epoch, ?)
     WHERE run_id = ? AND driver IS ? AND ended_ms IS NULL
   `)
   const { changes } = update.run(
@@ -131,6 +151,7 @@ function putEnd(state: State, run: { runId: string; driver?: string }, end: RunE
     JSON.stringify(totals),
     failure === undefined ? null : JSON.stringify(failure),
     halt === undefined ? null : JSON.stringify(halt),
+    epoch,
     run.runId,
     run.driver ?? null,
   )

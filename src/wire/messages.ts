@@ -31,9 +31,9 @@ const openRequest = record({
   sub: text(pathBytes),
   /** What the driver does with it. */
   role: text(16),
-  job: text(128),
-  /** The driver's name for the run, so that both machines tell the same story. */
-  runId: text(64),
+  job: bytes(16),
+  /** The driver's name for the run, packed, so that both machines tell the same story. */
+  run: bytes(14),
   create: flag,
   expectedId: optional(text(128)),
 })
@@ -45,7 +45,6 @@ const openAnswer = record({
   timeGrainNs: uint(4_000_000_000),
   modeMask: uint(0o7777),
   empty: flag,
-  epoch: uint(countMax),
   nowMs: uint(countMax),
   recovered: list(record({ path: text(pathBytes), outcome: text(32) }), 100_000),
 })
@@ -93,6 +92,9 @@ const beginRequest = record({
   released: flag,
 })
 
+/** The lease's, for the driver's history. */
+const beginAnswer = record({ epoch: uint(countMax) })
+
 const movesRequest = record({ moves: list(record({ from: text(pathBytes), to: text(pathBytes) }), 1_000_000) })
 const problemsAnswer = record({ problems: list(problem, 1_000_000) })
 
@@ -133,7 +135,7 @@ export const calls = {
   view: [viewRequest, viewAnswer],
   listings: [listingsRequest, listingsAnswer],
   digests: [digestsRequest, digestsAnswer],
-  begin: [beginRequest, empty],
+  begin: [beginRequest, beginAnswer],
   moves: [movesRequest, problemsAnswer],
   stage: [stageRequest, needsAnswer],
   answer: [answerRequest, needsAnswer],
