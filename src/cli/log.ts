@@ -24,6 +24,7 @@ export type LogOptions = GlobalOptions & {
 }
 
 const runsShown = 20
+const pageOfRuns = 200
 const changesShown = 20
 
 export function log(run: string | undefined, options: LogOptions): Promise<number> {
@@ -47,9 +48,14 @@ function stateOf(run: Run): RunOutcome {
 function listed(desk: Desk, options: LogOptions): number {
   const isWanted = options.job === undefined ? () => true : jobFilter(options.job)
   const limit = limitOf(options, runsShown)
-  const runs = listRuns(desk.state, { limit: 1_000_000 })
-    .filter((run) => isWanted(run) && (options.failed !== true || isFailed(stateOf(run))))
-    .slice(0, limit)
+  const runs: Run[] = []
+  // With filters a few may be far back; without, the first page has them all.
+  for (let skip = 0; runs.length < limit; skip += pageOfRuns) {
+    const page = listRuns(desk.state, { limit: pageOfRuns, skip })
+    if (page.length === 0) break
+    runs.push(...page.filter((run) => isWanted(run) && (options.failed !== true || isFailed(stateOf(run)))))
+  }
+  runs.splice(limit)
   if (options.json) {
     process.stdout.write(`${escapeControls(JSON.stringify({ schema: 1, runs: runs.map((run) => asJson(run)) }))}\n`)
     return 0

@@ -7,7 +7,7 @@ import { askDaemon } from '../daemon/ask.ts'
 import type { DaemonStatus } from '../daemon/contract.ts'
 import { productVersion } from '../daemon/version.ts'
 import { loadShares } from '../jobs/shares.ts'
-import { latestRuns, type Run, runsOfJob } from '../state/history.ts'
+import { latestRuns, type Run, runsSinceGood } from '../state/history.ts'
 import type { State } from '../state/open.ts'
 import { loadHold } from '../state/pairs.ts'
 import { isAlive } from '../std/alive.ts'
@@ -36,9 +36,9 @@ export function status(options: StatusOptions): Promise<number> {
 /** Those that need a person first, then the latest; those that never came to anything last. */
 function jobsOf(state: State): Job[] {
   const jobs = latestRuns(state).flatMap(({ job, driver }): Job[] => {
-    const runs = runsOfJob(state, job, driver)
-      .filter(({ options }) => options?.dryRun !== true)
-      .map((run) => ({ ...run, state: outcomeOf(run, isAlive(run.process)) }))
+    const runs = runsSinceGood(state, job, driver).map((run) => {
+      return { ...run, state: outcomeOf(run, isAlive(run.process)) }
+    })
     const [last] = runs
     if (last === undefined) return []
     const hold = driver === undefined ? loadHold(state, job) : undefined

@@ -71,3 +71,12 @@ export function endsOf(run: Pick<RunFacts, 'source' | 'target' | 'driver'>): { s
   const hidden = run.driver === undefined ? '?' : `(a folder of ${run.driver})`
   return { source: run.source === '' ? hidden : run.source, target: run.target === '' ? hidden : run.target }
 }
+
+/**
+ * The runs that tell how a job stands: one that gave way to another that was at work says nothing of it, where there is
+ * any other.
+ */
+export function tellingRuns<Run extends RunFacts>(runs: readonly Run[]): readonly Run[] {
+  const telling = runs.filter(({ failure }) => failure?.code !== 'root-locked')
+  return telling.length === 0 ? runs : telling
+}

@@ -3,7 +3,7 @@
 // Pure. What depends on the time is handed in; a job that has not run for long is told with its age, not judged.
 
 import { type HaltReason, haltText } from './guard.ts'
-import { endedWell, outcomeText, type RunFacts, type RunOutcome } from './outcome.ts'
+import { endedWell, outcomeText, type RunFacts, type RunOutcome, tellingRuns } from './outcome.ts'
 import { adviceOn, haltRemedy, remedyOf } from './remedy.ts'
 
 export type StandingFacts = {
@@ -22,7 +22,8 @@ export type JobStanding = {
   readonly needsPerson: boolean
 }
 
-export function standingOf({ runs, hold }: StandingFacts): JobStanding {
+export function standingOf({ runs: all, hold }: StandingFacts): JobStanding {
+  const runs = tellingRuns(all)
   const [last] = runs
   const good = runs.find(({ state }) => endedWell(state))
   const answer = (state: JobStanding['state'], text: string, next: string): JobStanding => {
@@ -34,6 +35,8 @@ export function standingOf({ runs, hold }: StandingFacts): JobStanding {
   if (hold !== undefined) return answer('held', `held by a guard: ${haltText(hold.reason as HaltReason)}`, haltRemedy)
   if (last.state === 'failed') {
     const { told, remedy } = last.failure === undefined ? { told: '', remedy: 'run it again' } : adviceOn(last.failure)
+    // That a person stopped it is no failure; but the target may be behind.
+    if (last.failure?.code === 'cancelled') return answer('cut-off', 'the last run was cancelled', remedy)
     const text = told === '' ? 'the last run failed' : `the last run failed: ${told}`
     return answer(good === undefined ? 'never' : 'failed', text, remedy)
   }

@@ -3,7 +3,7 @@
 // deleted), it says that, so that silence is never an answer.
 
 import type { IgnoreRule } from './ignore.ts'
-import { endedWell, outcomeText, type RunFacts, type RunOutcome } from './outcome.ts'
+import { endedWell, outcomeText, type RunFacts, type RunOutcome, tellingRuns } from './outcome.ts'
 import { isReservedName, isWithin } from './path.ts'
 import { isProblemCode, problemCodes } from './problem.ts'
 import { adviceOn, haltRemedy, remedyOf } from './remedy.ts'
@@ -155,7 +155,7 @@ function holdStatements({ hold, path }: WhyFacts, { when }: Telling): Statement[
 
 /** The last run, where it did not end well: then nothing newer reached the target. */
 function runStatements({ runs }: WhyFacts, { when }: Telling): Statement[] {
-  const [last] = runs
+  const [last] = tellingRuns(runs)
   if (last === undefined) return []
   const { runId } = last
   if (last.state === 'running')

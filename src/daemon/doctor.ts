@@ -21,12 +21,13 @@ import {
   type OwnFile,
   type PeerFacts,
 } from '../core/findings.ts'
+import { endedWell, outcomeOf } from '../core/outcome.ts'
 import { checkRoot } from '../disk/checkup.ts'
 import { systemForm, systemSys } from '../disk/system.ts'
 import type { Reach } from '../jobs/run.ts'
 import { loadShares, type Share } from '../jobs/shares.ts'
 import { checkState } from '../state/check.ts'
-import { latestRuns, type Run } from '../state/history.ts'
+import { latestRuns, type Run, runsSinceGood } from '../state/history.ts'
 import { openState } from '../state/open.ts'
 import { systemClock } from '../std/clock.ts'
 import { asFailure, Failure } from '../std/failure.ts'
@@ -102,11 +103,19 @@ function examineState(places: Places, runs: Run[]): Finding[] {
   try {
     using state = openState({ directory: places.state, clock: systemClock })
     const check = checkState(state)
-    runs.push(...latestRuns(state))
+    // A job that never came to anything may name what was never there.
+    const worked = latestRuns(state).filter(({ job, driver, outcome }) =>
+      driver === undefined ? runsSinceGood(state, job, driver).some(isGood) : outcome !== 'failed',
+    )
+    runs.push(...worked)
     return judgeState({ kind: 'opened', check, notices: state.notices, path: join(places.state, 'state.db') })
   } catch (error) {
     return judgeState({ kind: 'failed', failure: asFailure(error, 'state-broken') })
   }
+}
+
+function isGood(run: Run): boolean {
+  return endedWell(outcomeOf(run, undefined))
 }
 
 /** The key is not made by looking for it. */
@@ -130,9 +139,7 @@ function ownFiles({ config, state, logs }: Places): OwnFile[] {
 function rootsOf(runs: readonly Run[], shares: readonly Share[]): { path: string; role: 'source' | 'target' }[] {
   const roles = new Map<string, 'source' | 'target'>()
   for (const { path, readOnly } of shares) roles.set(path, readOnly ? 'source' : 'target')
-  for (const { source, target, outcome } of runs) {
-    // A job that never came to anything may name what was never there.
-    if (outcome === 'failed') continue
+  for (const { source, target } of runs) {
     if (source.startsWith('/') && !roles.has(source)) roles.set(source, 'source')
     if (target.startsWith('/')) roles.set(target, 'target')
   }

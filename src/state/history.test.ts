@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, beforeEach, test } from 'node:test'
 import { type Clock, systemClock } from '../std/clock.ts'
-import { findRuns, latestRuns, listRuns, runsOfJob } from './history.ts'
+import { findRuns, latestRuns, listRuns, runsOfJob, runsSinceGood } from './history.ts'
 import { openState, type State } from './open.ts'
 import {
   startRun as beginRun,
@@ -114,6 +114,26 @@ test('a run is found by the beginning of its name, and by what stands behind the
   assert.equal(packRunId(first).length, 14)
   const unsound = [new Uint8Array(13), new Uint8Array(14), new Uint8Array(14).fill(255)]
   assert.deepEqual(unsound.map(unpackRunId), [undefined, undefined, undefined])
+})
+
+test('runs are read back to the last that brought both ends together, dry runs left out', () => {
+  using state = open()
+  const options = { checksum: false, release: false, newTarget: false, limit: 'default', ignoreFiles: [], rules: [] }
+  const add = (outcome: RunEnd['outcome'] | undefined, dryRun = false): string => {
+    const { runId } = startRun(state, { ...start, options: { ...options, dryRun } })
+    if (outcome !== undefined) endRun(state, runId, { ...done, outcome })
+    return runId
+  }
+  const ids = (): string[] => runsSinceGood(state, 'job', undefined).map(({ runId }) => runId)
+  const first = add('failed')
+  assert.deepEqual(ids(), [first])
+  add('done')
+  const good = add('partial')
+  const failed = add('failed')
+  add('unchanged', true)
+  startRun(state, { ...start, driver: 'laptop' })
+  const running = add(undefined)
+  assert.deepEqual(ids(), [running, failed, good])
 })
 
 test('a row that is damaged hides no other', () => {

@@ -71,9 +71,12 @@ export type Run = {
   readonly halt: RunHalt | undefined
 }
 
-/** Runs of all jobs, the last begun first. */
-export function listRuns(state: State, options: { limit: number }): Run[] {
-  return state.read(() => readAll(state.prepare('SELECT * FROM runs ORDER BY id DESC LIMIT ?').all(options.limit)))
+/** Runs of all jobs, the last begun first, `skip` of them left out. */
+export function listRuns(state: State, options: { limit: number; skip?: number }): Run[] {
+  const { limit, skip = 0 } = options
+  return state.read(() =>
+    readAll(state.prepare('SELECT * FROM runs ORDER BY id DESC LIMIT ? OFFSET ?').all(limit, skip)),
+  )
 }
 
 /** Runs whose id begins with, or holds after its time, this text; at most ten. */
@@ -108,6 +111,25 @@ export function runsOfJob(state: State, job: string, driver: string | undefined)
   return state.read(() =>
     readAll(
       state.prepare('SELECT * FROM runs WHERE job = ? AND driver IS ? ORDER BY id DESC').all(job, driver ?? null),
+    ),
+  )
+}
+
+/**
+ * Runs of one job and driver back to the last that brought both ends together (all, where none did), the last begun
+ * first: what tells how the job stands. Dry runs are not among them.
+ */
+export function runsSinceGood(state: State, job: string, driver: string | undefined): Run[] {
+  const real = "job = ?1 AND driver IS ?2 AND json_extract(options, '$.dryRun') IS NOT 1"
+  return state.read(() =>
+    readAll(
+      state
+        .prepare(`
+          SELECT * FROM runs WHERE ${real} AND id >= coalesce(
+            (SELECT max(id) FROM runs WHERE ${real} AND outcome IN ('unchanged', 'done', 'partial')), 0)
+          ORDER BY id DESC
+        `)
+        .all(job, driver ?? null),
     ),
   )
 }
