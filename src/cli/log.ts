@@ -35,7 +35,8 @@ export function log(run: string | undefined, options: LogOptions): Promise<numbe
 
 function limitOf({ limit }: LogOptions, usual: number): number {
   if (limit === undefined) return usual
-  if (!/^\d{1,9}$/.test(limit)) throw new Failure('bad-usage', `--limit takes a number, not ${JSON.stringify(limit)}`)
+  if (!/^[1-9]\d{0,8}$/.test(limit))
+    throw new Failure('bad-usage', `--limit takes a number from 1 on, not ${JSON.stringify(limit)}`)
   return Number(limit)
 }
 

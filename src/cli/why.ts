@@ -13,6 +13,8 @@ import { safeText } from './print.ts'
 export type WhyOptions = GlobalOptions & { readonly run?: string; readonly json?: true }
 
 export function why(path: string, options: WhyOptions): Promise<number> {
+  if (path === '')
+    throw new Failure('bad-usage', 'the path is empty', { hint: 'name a file or folder, or machine:share/path' })
   return atDesk(options, (desk) => {
     const onlyRun = options.run === undefined ? undefined : oneRun(desk, options.run)
     const { state, isMachine } = desk

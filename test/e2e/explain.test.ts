@@ -320,6 +320,8 @@ describe('looking back', () => {
       ['log', '20'],
       ['log', '--limit', 'x'],
       ['why', here, '--run', 'nothing'],
+      ['why', ''],
+      ['log', '--limit', '0'],
     ]) {
       const { code, stderr } = await laptop.run(...args)
       assert.equal(code, 2, stderr)
