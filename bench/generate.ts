@@ -123,7 +123,7 @@ function word(random: () => number): string {
 }
 
 /** mulberry32: numbers from 0 to 1, the same for the same seed. */
-function seeded(seed: number): () => number {
+export function seeded(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0

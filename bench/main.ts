@@ -1,34 +1,42 @@
-// npm run bench -- [ROW ...] [--runs N] [--on tmpfs|ext4] [--peer NAME] [--files N]
+// npm run bench -- [ROW ...] [--runs N] [--on tmpfs|ext4] [--peer NAME] [--files N] [--markdown]
 // Mirrors a large tree between two machines on this computer, by Nightferry and by the programs that people use today, in
 // turns, and prints how we stand to the targets of the design. bench/README.md says how to read it. Whatever happens,
 // ctrl-C included, what it started is ended and what it mounted or wrote (but for bench/results) is removed.
 
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
+import { type Run, runCycle } from './cycle.ts'
+import { runDurability } from './durability.ts'
 import { checkCounting } from './measure.ts'
+import { loopback, openSlowLink } from './network.ts'
 import { nightferry } from './nightferry.ts'
-import { type Peer, rsyncDaemon, rsyncOverSsh } from './peers.ts'
+import { type Peer, rclone, rsyncDaemon, rsyncOverSsh } from './peers.ts'
 import { openPlace, ownFolder, type PlaceName, placeNames } from './places.ts'
-import { describeSession, openResults, progressLine, rowReport } from './report.ts'
-import { type RowName, type Run, rowNames, runCycle } from './rows.ts'
-import { expectedBytes, prepareWork } from './work.ts'
+import { markdownReport, progressLine, type Reported, rowReport } from './report.ts'
+import { describeSession, openResults } from './results.ts'
+import { chooseRows, groupRows, type Row, rotated, rows, tasksOf } from './rows.ts'
+import { runStart } from './start.ts'
+import { expectedRoom, prepareWork } from './work.ts'
 
 type Wanted = {
-  readonly rows: readonly RowName[]
+  readonly rows: readonly Row[]
   readonly places: readonly PlaceName[]
   readonly peers: readonly Peer[]
   readonly runs: number
   readonly files: number | undefined
+  readonly markdown: boolean
 }
 
-const usage = `npm run bench -- [ROW ...] [--runs N] [--on PLACE] [--peer NAME] [--files N]
-  ROW        first, unchanged, rename (all)
+const usage = `npm run bench -- [ROW ...] [--runs N] [--on PLACE] [--peer NAME] [--files N] [--markdown]
+  ROW        first, unchanged, edits, rename, moved, slow, start, durability (all of these);
+             million, million-flat (only when named: they take long and 15 GB of memory)
   --runs N   cycles; the figures are medians over them (3)
-  --on       tmpfs, ext4 (both)
-  --peer     nightferry, "rsync daemon", "rsync over ssh" (all); may be repeated
-  --files N  a generated tree of N files, for a quick look that writes no results (the kernel source)`
+  --on       tmpfs, ext4 (both, where the row runs on both)
+  --peer     nightferry, "rsync daemon", "rsync over ssh", rclone (all); may be repeated
+  --files N  generated trees, N files in place of 78,579, for a quick look that writes no results
+  --markdown prints the tables once more, for a README`
 
-const peers: readonly Peer[] = [nightferry, rsyncDaemon, rsyncOverSsh]
+const peers: readonly Peer[] = [nightferry, rsyncDaemon, rsyncOverSsh, rclone]
 
 /** Measures what is wanted; the exit code is 1 when a program that is there failed or left the trees different. */
 async function bench(wanted: Wanted, signal: AbortSignal): Promise<number> {
@@ -49,52 +57,81 @@ async function bench(wanted: Wanted, signal: AbortSignal): Promise<number> {
   for (const [name, why] of Object.entries(skipped)) console.log(`skipped: ${name}: ${why}`)
   const results = openResults(session)
   const failures: string[] = []
+  const reported: Reported[] = []
+  const there = { ...wanted, peers: wanted.peers.filter(({ name }) => name in versions) }
   for (const place of wanted.places)
-    failures.push(...(await benchPlace(place, { ...wanted, peers: wanted.peers.filter(isThere) }, results.add, signal)))
+    for (const group of groupRows(wanted.rows.filter((row) => row.places.includes(place)))) {
+      const measured = await benchGroup(place, group, there, results.add, signal)
+      failures.push(...measured.failures)
+      reported.push(...measured.reported)
+      console.log('')
+      for (const one of measured.reported) console.log(rowReport(one))
+    }
+  if (wanted.markdown) console.log(markdownReport(reported))
   for (const file of results.files) console.log(`written: ${file}`)
   for (const failure of failures) console.log(`FAILED ${failure}`)
   return failures.length === 0 ? 0 : 1
-
-  function isThere({ name }: Peer): boolean {
-    return name in versions
-  }
 }
 
-/** All cycles at one place and their report; returns what failed. A program that failed is left out from then on. */
-async function benchPlace(
+type Outcome = { readonly failures: readonly string[]; readonly reported: readonly Reported[] }
+
+/** All cycles of rows that share a tree, at one place. A program that failed is left out from then on. */
+async function benchGroup(
   name: PlaceName,
-  { rows, runs: cycles, peers: all, files }: Wanted,
+  group: readonly Row[],
+  { runs: cycles, peers: all, files }: Wanted,
   add: ReturnType<typeof openResults>['add'],
   signal: AbortSignal,
-): Promise<string[]> {
-  await using scope = new AsyncDisposableStack()
-  const place = await openPlace(name, expectedBytes(files), scope, signal)
-  if ('missing' in place) {
-    console.log(`skipped: ${name}: ${place.missing}`)
-    return []
+): Promise<Outcome> {
+  const titles = group.map((row) => row.name).join(', ')
+  const skip = (why: string): Outcome => {
+    console.log(`skipped: ${titles} on ${name}: ${why}`)
+    return { failures: [], reported: [] }
   }
-  console.error(`bench: ${place.kind}: making the source tree`)
-  const work = await prepareWork(place.source.tree, files, signal)
+  const [first] = group
+  if (first === undefined) return skip('no rows')
+  await using scope = new AsyncDisposableStack()
+  const network = first.network === 'slow' ? await openSlowLink(scope, signal) : loopback
+  if ('missing' in network) return skip(network.missing)
+  const place = await openPlace(name, expectedRoom(first.work, files), scope, signal)
+  if ('missing' in place) return skip(place.missing)
+  console.error(`bench: ${titles} on ${place.kind}: making the source tree`)
+  const work = await prepareWork(first.work, place.source.tree, files, signal)
   await place.settle(work.folder)
   const runs: Run[] = []
-  const failed = new Map<Peer, string>()
+  const failures: string[] = []
   const done = (run: Run): void => {
     runs.push(run)
-    if (files === undefined) add(run, work, place.kind)
-    console.error(progressLine(run))
+    if (files === undefined) add(run, work, place.kind, network.kind)
+    // A start is timed so often that its lines would hide the others.
+    if (run.row !== 'start') console.error(progressLine(run))
   }
-  for (let number = 1; number <= cycles; number++)
-    for (const peer of all.filter((one) => !failed.has(one)))
-      try {
-        await runCycle({ number, rows, peer, place, work, done }, signal)
-      } catch (error) {
-        signal.throwIfAborted()
-        failed.set(peer, `${peer.name} on ${place.kind}: ${error instanceof Error ? error.message : String(error)}`)
-        console.error(`bench: ${failed.get(peer)}`)
-      }
-  console.log('')
-  for (const row of rows) console.log(rowReport(row, name, place.kind, work, runs))
-  return [...failed.values()]
+  const failed = new Set<string>()
+  /** A failure of one program does not end the others' cycles. */
+  const attempt = async (what: string, go: () => Promise<void>): Promise<void> => {
+    if (failed.has(what)) return
+    try {
+      await go()
+    } catch (error) {
+      signal.throwIfAborted()
+      failed.add(what)
+      failures.push(`${what} on ${place.kind} (${titles}): ${error instanceof Error ? error.message : String(error)}`)
+      console.error(`bench: ${failures.at(-1)}`)
+    }
+  }
+  for (let number = 1; number <= cycles; number++) {
+    for (const peer of rotated(all, number)) {
+      const tasks = tasksOf(group, peer.name)
+      await attempt(peer.name, () => runCycle({ number, tasks, peer, place, network, work, done }, signal))
+    }
+    for (const { kind } of group) {
+      if (kind === 'start') await attempt(kind, () => runStart(number, place, all, done, signal))
+      if (kind === 'durability') await attempt(kind, () => runDurability(number, place, work, done, signal))
+    }
+  }
+  const kind = network === loopback ? place.kind : `${place.kind}, ${network.kind}`
+  const reported = group.map((row) => ({ row, kind, work, runs: runs.filter((run) => run.row === row.name) }))
+  return { failures, reported }
 }
 
 function readArguments(args: readonly string[]): Wanted | string {
@@ -106,20 +143,34 @@ function readArguments(args: readonly string[]): Wanted | string {
       on: { type: 'string', multiple: true },
       peer: { type: 'string', multiple: true },
       files: { type: 'string' },
+      markdown: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
     },
   })
-  const rows = chosen(rowNames, positionals)
+  const known = chosen(
+    rows.map(({ name }) => name),
+    positionals,
+  )
   const places = chosen(placeNames, values.on)
   const names = chosen(
     peers.map(({ name }) => name),
     values.peer,
   )
   const [runs, files] = [Number(values.runs), values.files === undefined ? undefined : Number(values.files)]
-  if (values.help === true || rows === undefined || places === undefined || names === undefined) return usage
+  if (values.help === true || known === undefined || places === undefined || names === undefined) return usage
   if (!Number.isInteger(runs) || runs < 1) return '--runs: a number from 1 on'
   if (files !== undefined && (!Number.isInteger(files) || files < 100)) return '--files: a number from 100 on'
-  return { rows, places, peers: peers.filter(({ name }) => names.includes(name)), runs, files }
+  const named = chooseRows(positionals)
+  const nowhere = named.filter((row) => !row.places.some((place) => places.includes(place))).map(({ name }) => name)
+  if (positionals.length > 0 && nowhere.length > 0) return `${nowhere.join(', ')}: not on ${places.join(' or ')}`
+  return {
+    rows: named,
+    places,
+    peers: peers.filter(({ name }) => names.includes(name)),
+    runs,
+    files,
+    markdown: values.markdown,
+  }
 }
 
 /** The names asked for, in our order; all when none is; undefined when one is unknown. */

@@ -12,6 +12,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { loopback, type Network } from './network.ts'
 import { childEnvironment, descendants, endTree, must, startDaemon } from './processes.ts'
 
 export type Sides = { readonly source: number; readonly target: number }
@@ -23,8 +24,8 @@ export type Measured = {
   /** User and system, every process. */
   readonly cpuSeconds: Sides
   readonly memoryBytes: Sides
-  /** Bytes that passed the loopback interface in that time, headers and strangers included: an upper bound. */
-  readonly loopbackBytes: number
+  /** Bytes that passed the network in that time, headers included; on loopback strangers' too: an upper bound. */
+  readonly networkBytes: number
   /** What the measuring itself used of the machine's processors. */
   readonly harnessCpuSeconds: number
   /** The command's standard output, with the time at which each piece arrived. */
@@ -35,11 +36,17 @@ export type Measured = {
 const ticksPerSecond = 100
 const leastPauseMs = 20
 
-/** Runs `argv` to its end and measures it with the daemon; rejects when `signal` aborts, after having ended the command. */
-export async function measure(argv: readonly string[], daemonPid: number, signal: AbortSignal): Promise<Measured> {
+/** Runs `argv` to its end and measures it with its daemon; rejects when `signal` aborts, after having ended the command. */
+export async function measure(
+  argv: readonly string[],
+  daemonPid: number | undefined,
+  network: Network,
+  signal: AbortSignal,
+): Promise<Measured> {
   signal.throwIfAborted()
   const [program = '', ...args] = argv
-  const before = { own: reapedSeconds(), daemon: cpuSeconds(daemonPid), loopback: loopbackBytes() }
+  const daemonBefore = daemonPid === undefined ? 0 : cpuSeconds(daemonPid)
+  const before = { own: reapedSeconds(), daemon: daemonBefore, passed: network.passedBytes(daemonPid) }
   const harness = process.cpuUsage()
   const output: { atSeconds: number; text: string }[] = []
   let stderr = ''
@@ -67,14 +74,14 @@ export async function measure(argv: readonly string[], daemonPid: number, signal
   signal.removeEventListener('abort', stop)
   signal.throwIfAborted()
   const { user, system } = process.cpuUsage(harness)
-  const used = { own: reapedSeconds(), loopback: loopbackBytes() }
-  const daemon = await untilQuiet(daemonPid)
+  const used = { own: reapedSeconds(), passed: network.passedBytes(daemonPid) }
+  const daemon = daemonPid === undefined ? 0 : await untilQuiet(daemonPid)
   return {
     exitCode: code ?? 128,
     wallSeconds,
     cpuSeconds: { source: rounded(used.own - before.own), target: rounded(daemon - before.daemon) },
     memoryBytes,
-    loopbackBytes: used.loopback - before.loopback,
+    networkBytes: used.passed - before.passed,
     harnessCpuSeconds: (user + system) / 1e6,
     output,
     stderr,
@@ -89,7 +96,7 @@ export async function checkCounting(folder: string, signal: AbortSignal): Promis
   const served = `echo ready; while read -r line <"$0"; do ${burn}; done`
   const daemon = await startDaemon(['sh', '-c', served, bell], (text) => text.includes('ready'), signal)
   try {
-    const counted = await measure(['sh', '-c', `echo go >"$0"; ${burn}`, bell], daemon.pid, signal)
+    const counted = await measure(['sh', '-c', `echo go >"$0"; ${burn}`, bell], daemon.pid, loopback, signal)
     const said = { source: burned(counted.output.map(({ text }) => text).join('')), target: burned(daemon.output()) }
     for (const side of ['source', 'target'] as const)
       if (said[side] < 0.03 || Math.abs(counted.cpuSeconds[side] - said[side]) > 0.06)
@@ -143,15 +150,16 @@ async function untilQuiet(pid: number): Promise<number> {
   return seconds
 }
 
-function sampleMemory(source: number, target: number): { stop(): Sides } {
+function sampleMemory(source: number, target: number | undefined): { stop(): Sides } {
   const peak = { source: 0, target: 0 }
   let timer: NodeJS.Timeout | undefined
   const take = (): void => {
-    const startedMs = performance.now()
+    const before = process.threadCpuUsage()
     peak.source = Math.max(peak.source, sideBytes(source))
-    peak.target = Math.max(peak.target, sideBytes(target))
-    // At most 2 % of one processor for looking.
-    timer = setTimeout(take, Math.max(leastPauseMs, (performance.now() - startedMs) * 50))
+    if (target !== undefined) peak.target = Math.max(peak.target, sideBytes(target))
+    // At most 2 % of one processor for looking; by its own CPU, since on a busy machine waiting is no reason to look less.
+    const { user, system } = process.threadCpuUsage(before)
+    timer = setTimeout(take, Math.max(leastPauseMs, ((user + system) / 1000) * 50))
   }
   timer = setTimeout(take, 5)
   return {
@@ -162,11 +170,17 @@ function sampleMemory(source: number, target: number): { stop(): Sides } {
   }
 }
 
+/**
+ * What a side holds at this moment. Of a process alone the system keeps the count; of several, which share what they had
+ * when they forked, it has to walk their pages. A large process must not be walked: that takes so long that peaks escape.
+ */
 function sideBytes(pid: number): number {
+  const processes = [pid, ...descendants(pid)]
   let anonymous = 0
   let mapped = 0
-  for (const one of [pid, ...descendants(pid)]) {
-    const text = readText(`/proc/${one}/smaps_rollup`)
+  for (const one of processes) {
+    const text = readText(`/proc/${one}/${processes.length === 1 ? 'status' : 'smaps_rollup'}`)
+    if (processes.length === 1) return (kib(text, 'RssAnon') + kib(text, 'RssFile') + kib(text, 'RssShmem')) * 1024
     anonymous += kib(text, 'Pss_Anon')
     mapped = Math.max(mapped, kib(text, 'Rss') - kib(text, 'Anonymous'))
   }
@@ -174,11 +188,7 @@ function sideBytes(pid: number): number {
 }
 
 function kib(text: string, field: string): number {
-  return Number(new RegExp(`^${field}: +(\\d+) kB`, 'm').exec(text)?.[1] ?? 0)
-}
-
-function loopbackBytes(): number {
-  return Number(/^ *lo: *(\d+)/m.exec(readText('/proc/net/dev'))?.[1] ?? 0)
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0)
 }
 
 function readText(path: string): string {

@@ -5,12 +5,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { exact } from './compare.ts'
 import type { Measured } from './measure.ts'
 import { own, type Peer, type Told } from './peers.ts'
 import { must, run, startDaemon } from './processes.ts'
 
 const clone = dirname(dirname(fileURLToPath(import.meta.url)))
-const program = join(clone, 'nightferry')
+/** The launcher: what a start costs a person, it costs here. */
+export const program = join(clone, 'nightferry')
 const machine = 'bench-target'
 
 export const nightferry: Peer = {
@@ -23,18 +25,20 @@ export const nightferry: Peer = {
     const { version } = JSON.parse(readFileSync(join(clone, 'package.json'), 'utf8')) as { version: string }
     return { version: `nightferry ${version}, Node ${process.version}` }
   },
-  async open(source, target, scope, signal) {
+  async open({ source, target, network }, scope, signal) {
     const here = [program, '--state', join(source.beside, 'state')]
     const there = [program, '--state', join(target.beside, 'state')]
     await must([...there, 'share', 'add', 'mirror', target.tree], signal)
-    const serve = [...there, 'serve', '--listen', '127.0.0.1:0', '--name', machine]
+    const serve = network.onTarget([...there, 'serve', '--listen', `${network.host}:0`, '--name', machine])
     const daemon = own(await startDaemon(serve, (output) => listening.test(output), signal), scope)
     const address = listening.exec(daemon.output())?.[1]
-    const pairing = own(await startDaemon([...there, 'pair'], (output) => code.test(output), signal), scope)
-    await must([...here, 'pair', `${code.exec(pairing.output())?.[1]}@${address}`, '--name', 'bench-source'], signal)
+    const wait = network.onTarget([...there, 'pair'])
+    const pairing = own(await startDaemon(wait, (output) => code.test(output), signal), scope)
+    const bring = [...here, 'pair', `${code.exec(pairing.output())?.[1]}@${address}`, '--name', 'bench-source']
+    await must(network.onSource(bring), signal)
     if ((await pairing.ended) !== 0) throw new Error(`nightferry pair: ${lastLine(pairing.output())}`)
-    const command = [...here, 'sync', source.tree, `${machine}:mirror`, '--json', '--quiet']
-    return { command, daemonPid: daemon.pid, rewritesLinks: false, read: readEvents }
+    const command = network.onSource([...here, 'sync', source.tree, `${machine}:mirror`, '--json', '--quiet'])
+    return { command, daemonPid: daemon.pid, keeps: exact, read: readEvents }
   },
 }
 

@@ -1,15 +1,17 @@
-// The programs we are measured against, as Debian installs them: rsync to its own daemon in the clear, and rsync over ssh.
-// Each is started for one run with a configuration, keys and a free port of its own on 127.0.0.1, in a temporary folder;
-// nothing of the machine's own rsyncd or sshd is read, changed or reached.
+// The programs we are measured against, as Debian installs them: rsync to its own daemon in the clear, rsync over ssh, and
+// rclone between two folders. A daemon is started for one run with a configuration, keys and a free port of its own, in a
+// temporary folder; nothing of the machine's own rsyncd, sshd or rclone is read, changed or reached.
 
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { exact, type Fidelity } from './compare.ts'
 import type { Measured } from './measure.ts'
+import type { Network } from './network.ts'
 import type { Ground } from './places.ts'
 import { type Daemon, debianVersion, findProgram, freePort, isListening, must, run, startDaemon } from './processes.ts'
 
-export type PeerName = 'nightferry' | 'rsync daemon' | 'rsync over ssh'
+export type PeerName = 'nightferry' | 'rsync daemon' | 'rsync over ssh' | 'rclone'
 
 /** What a program said of a run; a figure that it does not tell is absent. */
 export type Told = {
@@ -21,12 +23,16 @@ export type Told = {
   readonly phases?: Readonly<Record<string, number>>
 }
 
+/** Two machines: what each may use for itself, and what lies between. */
+export type Ends = { readonly source: Ground; readonly target: Ground; readonly network: Network }
+
 /** A target made ready: the daemon runs, the command mirrors the source to it each time it is run. */
 export type Ready = {
   readonly command: readonly string[]
-  readonly daemonPid: number
-  /** Whether links may arrive written in another way, as an rsync daemon writes them that is not in a chroot. */
-  readonly rewritesLinks: boolean
+  /** Undefined where the command does it all by itself. */
+  readonly daemonPid: number | undefined
+  /** What the target holds afterwards of what the source held. */
+  readonly keeps: Fidelity
   read(measured: Measured): Told
 }
 
@@ -35,10 +41,13 @@ export type Peer = {
   /** Its versions, or why it cannot take part on this machine. */
   look(signal: AbortSignal): Promise<{ readonly version: string } | { readonly missing: string }>
   /** Makes a target ready; what was started for it ends with `scope`. `source.beside` and `target.beside` are its own. */
-  open(source: Ground, target: Ground, scope: AsyncDisposableStack, signal: AbortSignal): Promise<Ready>
+  open(ends: Ends, scope: AsyncDisposableStack, signal: AbortSignal): Promise<Ready>
 }
 
-const rsyncOptions = ['-a', '--delete', '--stats', '--no-human-readable']
+/** On a slow link a person adds `-z`; elsewhere it would only cost. */
+function rsyncOptions({ isSlow }: Network): string[] {
+  return ['-a', '--delete', '--stats', '--no-human-readable', ...(isSlow ? ['-z'] : [])]
+}
 
 export const rsyncDaemon: Peer = {
   name: 'rsync daemon',
@@ -46,7 +55,7 @@ export const rsyncDaemon: Peer = {
     const rsync = findProgram('rsync')
     return rsync === undefined ? lacking('rsync', 'rsync') : { version: await rsyncVersion(rsync, signal) }
   },
-  async open(source, target, scope, signal) {
+  async open({ source, target, network }, scope, signal) {
     const rsync = findProgram('rsync') ?? 'rsync'
     const port = await freePort()
     const config = join(target.beside, 'rsyncd.conf')
@@ -56,10 +65,18 @@ export const rsyncDaemon: Peer = {
     const settings = `${identity}munge symlinks = no\nread only = no\nreverse lookup = no\n`
     const logging = `log file = ${join(target.beside, 'rsyncd.log')}\n`
     writeFileSync(config, `${settings}${logging}[mirror]\npath = ${target.tree}\n`)
-    const argv = [rsync, '--daemon', '--no-detach', `--config=${config}`, '--address=127.0.0.1', `--port=${port}`]
-    const daemon = own(await startDaemon(argv, () => isListening(port), signal), scope)
-    const command = [rsync, ...rsyncOptions, `${source.tree}/`, `rsync://127.0.0.1:${port}/mirror/`]
-    return { command, daemonPid: daemon.pid, rewritesLinks: !isRoot, read: readRsync }
+    const serve = [
+      rsync,
+      '--daemon',
+      '--no-detach',
+      `--config=${config}`,
+      `--address=${network.host}`,
+      `--port=${port}`,
+    ]
+    const daemon = own(await startDaemon(network.onTarget(serve), (_, pid) => isListening(pid, port), signal), scope)
+    const mirror = [rsync, ...rsyncOptions(network), `${source.tree}/`, `rsync://${network.host}:${port}/mirror/`]
+    const keeps: Fidelity = { links: isRoot ? 'exact' : 'normalized', modes: true }
+    return { command: network.onSource(mirror), daemonPid: daemon.pid, keeps, read: readRsync }
   },
 }
 
@@ -73,7 +90,7 @@ export const rsyncOverSsh: Peer = {
     const ssh = (await run(['ssh', '-V'], signal)).stderr.trim()
     return { version: `${await rsyncVersion(rsync, signal)}; ${ssh}` }
   },
-  async open(source, target, scope, signal) {
+  async open({ source, target, network }, scope, signal) {
     const port = await freePort()
     const key = join(source.beside, 'key')
     const known = join(source.beside, 'known_hosts')
@@ -83,17 +100,40 @@ export const rsyncOverSsh: Peer = {
       await must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'bench', '-f', path], signal)
     await must(['cp', `${key}.pub`, allowed], signal)
     const [type, digits] = (await must(['cat', `${hostKey}.pub`], signal)).split(' ')
-    writeFileSync(known, `[127.0.0.1]:${port} ${type} ${digits}\n`)
+    writeFileSync(known, `[${network.host}]:${port} ${type} ${digits}\n`)
     const config = join(target.beside, 'sshd_config')
-    writeFileSync(config, sshdConfig(port, hostKey, allowed))
+    writeFileSync(config, sshdConfig(network.host, port, hostKey, allowed))
     makeSeparationFolder(scope)
-    const argv = [findProgram('sshd') ?? 'sshd', '-D', '-e', '-f', config]
-    const daemon = own(await startDaemon(argv, (output) => output.includes('Server listening'), signal), scope)
+    const serve = network.onTarget([findProgram('sshd') ?? 'sshd', '-D', '-e', '-f', config])
+    const daemon = own(await startDaemon(serve, (output) => output.includes('Server listening'), signal), scope)
     const trust = `-o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile='${known}'`
     const shell = `ssh -F /dev/null -p ${port} -i '${key}' ${trust}`
-    const place = `${userInfo().username}@127.0.0.1:${target.tree}/`
-    const command = [findProgram('rsync') ?? 'rsync', ...rsyncOptions, '-e', shell, `${source.tree}/`, place]
-    return { command, daemonPid: daemon.pid, rewritesLinks: false, read: readRsync }
+    const place = `${userInfo().username}@${network.host}:${target.tree}/`
+    const rsync = findProgram('rsync') ?? 'rsync'
+    const command = network.onSource([rsync, ...rsyncOptions(network), '-e', shell, `${source.tree}/`, place])
+    return { command, daemonPid: daemon.pid, keeps: exact, read: readRsync }
+  },
+}
+
+/**
+ * One process that copies from folder to folder. Not `--metadata`, which would keep modes: with links in the tree, 1.60 gives
+ * their mode 777 to the files that they lead to, and fails where they lead nowhere.
+ */
+export const rclone: Peer = {
+  name: 'rclone',
+  async look(signal) {
+    const program = findProgram('rclone')
+    if (program === undefined) return lacking('rclone', 'rclone')
+    const said = /^rclone v?(\S+)/.exec(await must([program, 'version'], signal))?.[1] ?? '?'
+    const packaged = await debianVersion('rclone', signal)
+    return { version: `rclone ${said}${packaged === '' ? '' : ` (Debian ${packaged})`}` }
+  },
+  async open({ source, target }) {
+    const config = join(source.beside, 'rclone.conf')
+    writeFileSync(config, '')
+    const options = ['--config', config, '--links', '--create-empty-src-dirs']
+    const command = [findProgram('rclone') ?? 'rclone', 'sync', ...options, source.tree, target.tree]
+    return { command, daemonPid: undefined, keeps: { links: 'exact', modes: false }, read: () => ({}) }
   },
 }
 
@@ -103,10 +143,10 @@ export function own(daemon: Daemon, scope: AsyncDisposableStack): Daemon {
   return daemon
 }
 
-function sshdConfig(port: number, hostKey: string, allowed: string): string {
+function sshdConfig(host: string, port: number, hostKey: string, allowed: string): string {
   return [
     `Port ${port}`,
-    'ListenAddress 127.0.0.1',
+    `ListenAddress ${host}`,
     `HostKey ${hostKey}`,
     `AuthorizedKeysFile ${allowed}`,
     'PasswordAuthentication no',

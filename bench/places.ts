@@ -3,11 +3,12 @@
 // since ext4 right after a large `rm -rf` makes every create slow. Everything belongs to the scope it was opened in: when
 // that is disposed, file systems are unmounted, their loop devices freed and their files removed.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { freemem, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findProgram, must, run } from './processes.ts'
+import type { Room } from './work.ts'
 
 export type PlaceName = 'tmpfs' | 'ext4'
 export const placeNames: readonly PlaceName[] = ['tmpfs', 'ext4']
@@ -35,15 +36,15 @@ const fileSystems: ReadonlyMap<number, string> = new Map([
   [0x794c7630, 'overlayfs'],
 ])
 
-/** Opens a place with room for trees of `treeBytes`, or says why there is none on this machine. */
+/** Opens a place with room for such a tree and its mirror, or says why there is none on this machine. */
 export async function openPlace(
   name: PlaceName,
-  treeBytes: number,
+  room: Room,
   scope: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<Place | { readonly missing: string }> {
   try {
-    return await (name === 'tmpfs' ? openTmpfs(treeBytes, scope, signal) : openExt4(treeBytes, scope, signal))
+    return await (name === 'tmpfs' ? openTmpfs(room, scope, signal) : openExt4(room.sizeBytes, scope, signal))
   } catch (error) {
     signal.throwIfAborted()
     return { missing: error instanceof Error ? error.message : String(error) }
@@ -57,11 +58,18 @@ export function ownFolder(parent: string, scope: AsyncDisposableStack): string {
   return folder
 }
 
-async function openTmpfs(treeBytes: number, scope: AsyncDisposableStack, signal: AbortSignal): Promise<Place> {
+async function openTmpfs(
+  { sizeBytes: treeBytes, entries }: Room,
+  scope: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<Place> {
   // Source and target, and as much again as programs and their buffers may need.
   const neededBytes = treeBytes * 2.5 + 1e9
   if (availableMemory() < neededBytes) throw new Error(`less than ${megabytes(neededBytes)} of memory are free`)
-  const folder = isRoomy('/dev/shm', neededBytes) ? ownFolder('/dev/shm', scope) : await mountTmpfs(scope, signal)
+  // Each name takes one of the entries that a tmpfs is given when it is mounted.
+  const names = Math.ceil(entries * 2.5) + 100_000
+  const isShared = isRoomy('/dev/shm', neededBytes, names)
+  const folder = isShared ? ownFolder('/dev/shm', scope) : await mountTmpfs(names, scope, signal)
   await touchMemory(folder, treeBytes * 2, signal)
   return {
     name: 'tmpfs',
@@ -85,10 +93,11 @@ async function touchMemory(folder: string, sizeBytes: number, signal: AbortSigna
   rmSync(file)
 }
 
-async function mountTmpfs(scope: AsyncDisposableStack, signal: AbortSignal): Promise<string> {
+async function mountTmpfs(names: number, scope: AsyncDisposableStack, signal: AbortSignal): Promise<string> {
   if (process.getuid?.() !== 0) throw new Error('/dev/shm has too little room, and mounting a tmpfs needs root')
   const folder = ownFolder(tmpdir(), scope)
-  await mount(['-t', 'tmpfs', '-o', 'mode=700,size=90%', 'nightferry-bench'], folder, scope, signal)
+  const options = `mode=700,size=90%,nr_inodes=${names}`
+  await mount(['-t', 'tmpfs', '-o', options, 'nightferry-bench'], folder, scope, signal)
   return folder
 }
 
@@ -138,12 +147,14 @@ async function mount(
   scope: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<void> {
-  await must([findProgram('mount') ?? 'mount', ...what, folder], signal)
+  // Before it is mounted, since ctrl-C may come in between.
   scope.defer(() => unmount(folder))
+  await must([findProgram('mount') ?? 'mount', ...what, folder], signal)
 }
 
 /** A process that was just ended may hold the file system for a moment: asked again, and detached in the end. */
 async function unmount(folder: string): Promise<void> {
+  if (statSync(folder).dev === statSync(dirname(folder)).dev) return
   const umount = findProgram('umount') ?? 'umount'
   for (let round = 0; round < 50; round++) {
     if ((await run([umount, folder])).code === 0) return
@@ -159,10 +170,10 @@ function makeGround(folder: string): Ground {
   return ground
 }
 
-function isRoomy(folder: string, sizeBytes: number): boolean {
+function isRoomy(folder: string, sizeBytes: number, names = 0): boolean {
   try {
     const { bavail, bsize, files, ffree } = statfsSync(folder)
-    return bavail * bsize >= sizeBytes && (files === 0 || ffree > 400_000)
+    return bavail * bsize >= sizeBytes && (files === 0 || ffree > names)
   } catch {
     return false
   }

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -46,10 +46,10 @@ export async function must(argv: readonly string[], signal?: AbortSignal): Promi
   return stdout
 }
 
-/** Starts a daemon and waits, 15 s at most, until `isReady` says so of what it has printed. */
+/** Starts a daemon and waits, 15 s at most, until `isReady` says so of what it has printed or of its process. */
 export async function startDaemon(
   argv: readonly string[],
-  isReady: (output: string) => boolean | Promise<boolean>,
+  isReady: (output: string, pid: number) => boolean,
   signal: AbortSignal,
 ): Promise<Daemon> {
   signal.throwIfAborted()
@@ -69,7 +69,7 @@ export async function startDaemon(
   const { pid } = child
   const daemon: Daemon = { pid, output: () => output, ended, end: () => end(child, ended) }
   const deadline = performance.now() + 15_000
-  while (!(await isReady(output))) {
+  while (!isReady(output, pid)) {
     const why = code !== undefined ? `ended with code ${code}` : performance.now() > deadline ? 'is not ready' : ''
     if (why === '' && !signal.aborted) {
       await sleep(20)
@@ -121,16 +121,16 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-/** Whether something accepts connections on this port of 127.0.0.1. */
-export async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
+/** Whether a process, in whatever network namespace it runs, sees someone listening on this TCP port. */
+export function isListening(pid: number, port: number): boolean {
+  const listening = new RegExp(
+    `^ *\\d+: [0-9A-F]+:${port.toString(16).toUpperCase().padStart(4, '0')} [0-9A-F:]+ 0A `,
+    'm',
+  )
   try {
-    await once(socket, 'connect')
-    return true
+    return listening.test(readFileSync(`/proc/${pid}/net/tcp`, 'latin1'))
   } catch {
     return false
-  } finally {
-    socket.destroy()
   }
 }
 
@@ -155,7 +155,7 @@ async function end(child: ChildProcess, ended: Promise<number>): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
   const left = [child.pid, ...descendants(child.pid)]
   endTree(child.pid, 'SIGTERM')
-  const gone = await Promise.race([ended.then(() => true), sleep(5_000, false)])
+  const gone = await Promise.race([ended.then(() => true), sleep(5_000, false, { ref: false })])
   // Those below may outlive their parent (an ssh session does): ended only while they are still what we started.
   for (const pid of gone ? left.slice(1).filter(isOrphan) : left) send(pid, 'SIGKILL')
   await ended.catch(() => {})

@@ -1,121 +1,157 @@
-// The rows of the benchmark, and one cycle of them for one program at one place: a fresh target, the first mirror, the
-// same again, the largest directory renamed. The clock runs only while a command runs; making targets, starting daemons
-// and looking whether both trees are equal happen outside of it. A cycle leaves the source as it found it.
+// The rows of the benchmark, as a table: which tree, which programs, what is timed, and the target of the design. Only data
+// and what can be read from it; cycle.ts, start.ts and durability.ts carry it out, report.ts judges by it.
 
-import { lstatSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Measured, measure, type Sides } from './measure.ts'
-import type { Peer, PeerName, Ready, Told } from './peers.ts'
-import { type Ground, ownFolder, type Place, type PlaceName } from './places.ts'
-import { compareContent, compareMetadata, renameHeavy, type Work } from './work.ts'
+import type { PeerName } from './peers.ts'
+import type { PlaceName } from './places.ts'
+import type { WorkKind } from './work.ts'
 
-export type RowName = 'first' | 'unchanged' | 'rename'
-export const rowNames: readonly RowName[] = ['first', 'unchanged', 'rename']
+export type RowName =
+  | 'first'
+  | 'unchanged'
+  | 'edits'
+  | 'rename'
+  | 'moved'
+  | 'slow'
+  | 'start'
+  | 'durability'
+  | 'million'
+  | 'million-flat'
 
-/** One timed command that went well and left both trees equal. */
-export type Run = {
-  readonly row: RowName
-  readonly place: PlaceName
-  readonly peer: PeerName
-  /** 1, 2, ...: all programs run once in a cycle, one after the other. */
-  readonly cycle: number
-  readonly wallSeconds: number
-  readonly cpuSeconds: Sides
-  readonly memoryBytes: Sides
-  /** What `sync` then took until all of it was on the disk; 0 where the program had seen to that, or on tmpfs. */
-  readonly settleSeconds: number
-  readonly loopbackBytes: number
-  readonly harnessCpuSeconds: number
-  readonly verified: 'content' | 'metadata'
-  readonly told: Told
-  /** Row rename: whether the directory on the target is still the same one (its inode). */
-  readonly sameDirectory?: boolean
+/** What happens to the source before a mirror run: nothing (`first` into an empty target), or a change. */
+export type StepName = 'first' | 'unchanged' | 'edits' | 'rename' | 'moved'
+
+/** What the design promises of a step. */
+export type Goal =
+  | { readonly what: 'ratio'; readonly step: string; readonly against: PeerName; readonly most: number }
+  | { readonly what: 'one rename'; readonly step: string; readonly mostWireBytes: number }
+  | { readonly what: 'seconds'; readonly step: string; readonly most: number }
+  /** The peak of each side. */
+  | { readonly what: 'memory'; readonly step: string; readonly mostBytes: number }
+
+export type Row = {
+  readonly name: RowName
+  /** How it is measured: mirror runs of programs, starts of programs, or our own writer with and without syncs. */
+  readonly kind: 'mirror' | 'start' | 'durability'
+  readonly work: WorkKind
+  readonly network: 'loopback' | 'slow'
+  readonly places: readonly PlaceName[]
+  readonly peers: readonly PeerName[]
+  readonly steps: readonly StepName[]
+  /** How often a step that changes nothing is timed in a cycle. */
+  readonly timesUnchanged: number
+  /** It takes so long that it runs only when it is named. */
+  readonly onlyNamed: boolean
+  readonly goals: readonly Goal[]
 }
 
-export type Cycle = {
-  readonly number: number
-  readonly rows: readonly RowName[]
-  readonly peer: Peer
-  readonly place: Place
-  readonly work: Work
-  /** Called after each timed command, whatever comes later. */
-  readonly done: (run: Run) => void
+const both: readonly PlaceName[] = ['tmpfs', 'ext4']
+const overNetwork: readonly PeerName[] = ['nightferry', 'rsync daemon', 'rsync over ssh']
+const mirror = {
+  kind: 'mirror',
+  work: 'tree',
+  network: 'loopback',
+  places: both,
+  peers: overNetwork,
+  timesUnchanged: 3,
+  onlyNamed: false,
+  goals: [],
+} as const satisfies Partial<Row>
+
+const mostRenameBytes = 1_000_000
+const millions = {
+  ...mirror,
+  places: ['tmpfs'],
+  peers: ['nightferry', 'rsync daemon'],
+  steps: ['first', 'unchanged', 'edits'],
+  timesUnchanged: 1,
+  onlyNamed: true,
+  goals: ['first', 'unchanged', 'edits'].map((step) => ({ what: 'memory', step, mostBytes: 350e6 }) as const),
+} as const satisfies Partial<Row>
+
+/** In the order in which they run and are reported. */
+export const rows: readonly Row[] = [
+  {
+    ...mirror,
+    name: 'first',
+    steps: ['first'],
+    peers: [...overNetwork, 'rclone'],
+    goals: [
+      { what: 'ratio', step: 'first', against: 'rsync over ssh', most: 0.5 },
+      { what: 'ratio', step: 'first', against: 'rsync daemon', most: 0.8 },
+    ],
+  },
+  {
+    ...mirror,
+    name: 'unchanged',
+    steps: ['unchanged'],
+    peers: [...overNetwork, 'rclone'],
+    goals: [{ what: 'ratio', step: 'unchanged', against: 'rsync daemon', most: 0.5 }],
+  },
+  { ...mirror, name: 'edits', steps: ['edits'] },
+  {
+    ...mirror,
+    name: 'rename',
+    steps: ['rename'],
+    goals: [{ what: 'one rename', step: 'rename', mostWireBytes: mostRenameBytes }],
+  },
+  {
+    ...mirror,
+    name: 'moved',
+    work: 'large',
+    steps: ['moved'],
+    goals: [{ what: 'one rename', step: 'moved', mostWireBytes: mostRenameBytes }],
+  },
+  {
+    ...mirror,
+    name: 'slow',
+    work: 'small',
+    network: 'slow',
+    places: ['tmpfs'],
+    steps: ['first', 'unchanged', 'edits'],
+    timesUnchanged: 1,
+  },
+  {
+    ...mirror,
+    name: 'start',
+    kind: 'start',
+    work: 'small',
+    places: ['tmpfs'],
+    steps: [],
+    peers: [...overNetwork, 'rclone'],
+    goals: [{ what: 'seconds', step: 'version', most: 0.04 }],
+  },
+  { ...mirror, name: 'durability', kind: 'durability', places: ['ext4'], steps: [], peers: [] },
+  { ...millions, name: 'million', work: 'many' },
+  { ...millions, name: 'million-flat', work: 'flat' },
+]
+
+/** The rows asked for, in our order; where none is named, all but those that run only when named. */
+export function chooseRows(named: readonly string[]): readonly Row[] {
+  return rows.filter((row) => (named.length === 0 ? !row.onlyNamed : named.includes(row.name)))
 }
 
-/** Short commands are timed more than once in a cycle. */
-const timesUnchanged = 3
-
-/** Runs the rows for one program; throws when a command fails or leaves the trees different. */
-export async function runCycle(cycle: Cycle, signal: AbortSignal): Promise<void> {
-  const { place, work, rows, peer } = cycle
-  await using scope = new AsyncDisposableStack()
-  const target = await place.freshTarget(scope)
-  const source: Ground = { tree: work.folder, beside: ownFolder(place.source.beside, scope) }
-  const ready = await peer.open(source, target, scope, signal)
-  // Every byte is compared once for each program, place and row; names, sizes and times after every other run.
-  const read = new Set<RowName>(cycle.number === 1 ? rows : [])
-  const timed = async (row: RowName): Promise<void> => {
-    const verify = read.delete(row) ? 'content' : 'metadata'
-    const run = await runRow(cycle, row, verify, target, ready, signal)
-    // The other rows begin where a first mirror ends, asked for or not.
-    if (rows.includes(row)) cycle.done(run)
-  }
-  await timed('first')
-  if (rows.includes('unchanged')) for (let i = 0; i < timesUnchanged; i++) await timed('unchanged')
-  if (!rows.includes('rename')) return
-  const renamed = renameHeavy(work)
-  try {
-    await timed('rename')
-  } finally {
-    renamed.undo()
-  }
+/** Rows that share a tree, a network and so their cycles. */
+export function groupRows(chosen: readonly Row[]): readonly (readonly Row[])[] {
+  const groups = Map.groupBy(chosen, ({ kind, work, network }) => (kind === 'start' ? kind : `${work} ${network}`))
+  return [...groups.values()]
 }
 
-async function runRow(
-  cycle: Cycle,
-  row: RowName,
-  verified: Run['verified'],
-  target: Ground,
-  ready: Ready,
-  signal: AbortSignal,
-): Promise<Run> {
-  const { place, work, peer } = cycle
-  await place.settle(target.tree)
-  const heavyBefore = inodeOf(join(target.tree, work.heavy))
-  const measured = await measure(ready.command, ready.daemonPid, signal)
-  const endedMs = performance.now()
-  await place.settle(target.tree)
-  const settleSeconds = place.name === 'tmpfs' ? 0 : (performance.now() - endedMs) / 1000
-  if (measured.exitCode !== 0) throw new Error(`${row} ended with code ${measured.exitCode}: ${lastWords(measured)}`)
-  const links = ready.rewritesLinks ? 'normalized' : 'exact'
-  const difference =
-    verified === 'content'
-      ? await compareContent(work.folder, target.tree, links, signal)
-      : compareMetadata(work.folder, target.tree, links)
-  if (difference !== '') throw new Error(`${row}: the trees differ afterwards (${verified}): ${difference}`)
-  const { wallSeconds, cpuSeconds, memoryBytes, loopbackBytes, harnessCpuSeconds } = measured
-  return {
-    row,
-    place: place.name,
-    peer: peer.name,
-    cycle: cycle.number,
-    wallSeconds,
-    cpuSeconds,
-    memoryBytes,
-    settleSeconds,
-    loopbackBytes,
-    harnessCpuSeconds,
-    verified,
-    told: ready.read(measured),
-    ...(row === 'rename' ? { sameDirectory: inodeOf(join(target.tree, `${work.heavy}-renamed`)) === heavyBefore } : {}),
-  }
+/** What one program does in a cycle of these rows, in order. */
+export type Task = { readonly row: RowName; readonly step: StepName; readonly times: number }
+
+const stepOrder: readonly StepName[] = ['first', 'unchanged', 'edits', 'rename', 'moved']
+
+export function tasksOf(group: readonly Row[], peer: PeerName): readonly Task[] {
+  const tasks = group
+    .filter((row) => row.kind === 'mirror' && row.peers.includes(peer))
+    .flatMap((row) =>
+      row.steps.map((step) => ({ row: row.name, step, times: step === 'unchanged' ? row.timesUnchanged : 1 })),
+    )
+  return tasks.toSorted((a, b) => stepOrder.indexOf(a.step) - stepOrder.indexOf(b.step))
 }
 
-function inodeOf(path: string): number | undefined {
-  return lstatSync(path, { throwIfNoEntry: false })?.ino
-}
-
-function lastWords({ stderr, output }: Measured): string {
-  const text = stderr.trim() !== '' ? stderr : output.map((piece) => piece.text).join('')
-  return text.trim().slice(-500)
+/** Whoever runs first finds caches colder: each cycle begins with another one. */
+export function rotated<T>(all: readonly T[], cycle: number): readonly T[] {
+  const first = all.length === 0 ? 0 : (cycle - 1) % all.length
+  return [...all.slice(first), ...all.slice(0, first)]
 }

@@ -135,6 +135,7 @@ function addShare(program: Command, run: Run): void {
     .description('Share a folder under a name.')
     .option('--read-only', 'machines may read it, not write it')
     .option('--for <machine>', 'only this machine (may be repeated; default: every paired machine)', collect)
+    .option('--max-delete <n>', 'a run may delete and replace N entries, or P%, at most, whatever its person releases')
     .action((name: string, path: string, _own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareAdd(name, path, command.optsWithGlobals())),
     )
@@ -143,6 +144,11 @@ function addShare(program: Command, run: Run): void {
     .option('--json', 'as one JSON object')
     .action((_own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareList(command.optsWithGlobals())),
+    )
+  verb(share, 'limit <name> <limit>')
+    .description('Let a run delete and replace N entries, or P%, at most in a share; none lifts the limit.')
+    .action((name: string, limit: string, _own: unknown, command: Command) =>
+      run(async () => (await import('./share.ts')).shareLimit(name, limit, command.optsWithGlobals())),
     )
   verb(share, 'remove <name>')
     .description('Stop sharing a folder; the folder stays.')

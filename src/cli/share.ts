@@ -1,9 +1,10 @@
 // `nightferry share`: the folders that paired machines may use.
 
+import { type GuardLimit, guardLimitText, parseGuardLimit } from '../core/guard.ts'
 import { openPlaces } from '../daemon/config.ts'
 import { openSource } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
-import { addShare, loadShares, removeShare } from '../jobs/shares.ts'
+import { addShare, limitShare, loadShares, notShared, removeShare, type Share } from '../jobs/shares.ts'
 import { Failure } from '../std/failure.ts'
 import type { GlobalOptions } from './machine.ts'
 import { safeText } from './print.ts'
@@ -11,40 +12,65 @@ import { safeText } from './print.ts'
 export type ShareOptions = GlobalOptions & {
   readonly readOnly?: true
   readonly for?: readonly string[]
+  readonly maxDelete?: string
   readonly json?: true
 }
 
 export function shareAdd(name: string, path: string, options: ShareOptions): number {
+  const maxDelete = options.maxDelete === undefined ? undefined : limitOf(options.maxDelete)
   const places = openPlaces(options.state, process.env)
   const root = openSource(systemSys(), path)
   root.close()
-  addShare(places.config, { name, path: root.path, readOnly: options.readOnly ?? false, for: options.for })
-  const whom = options.for === undefined ? 'every paired machine' : options.for.join(', ')
-  process.stdout.write(
-    `${safeText(root.path)} is shared as ${name} with ${whom}${options.readOnly ? ', to be read only' : ''}\n`,
-  )
+  const { readOnly = false, for: machines } = options
+  addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete })
+  const whom = machines === undefined ? 'every paired machine' : machines.join(', ')
+  const how = readOnly ? ', to be read only' : maxDelete === undefined ? '' : `; ${limitText(maxDelete)}`
+  process.stdout.write(`${safeText(root.path)} is shared as ${name} with ${whom}${how}\n`)
+  return 0
+}
+
+function limitOf(text: string): GuardLimit {
+  const limit = parseGuardLimit(text)
+  if (limit !== undefined) return limit
+  throw new Failure('bad-usage', `a share's limit is a number or a percentage, not ${JSON.stringify(text)}`)
+}
+
+function limitText(limit: Share['maxDelete']): string {
+  if (limit === undefined) return 'no limit of its own'
+  return `a run may delete and replace ${guardLimitText(limit)} at most`
+}
+
+/** `share limit NAME LIMIT`: the only way past a share's limit is its owner's. */
+export function shareLimit(name: string, text: string, options: ShareOptions): number {
+  const places = openPlaces(options.state, process.env)
+  const share = limitShare(places.config, name, text === 'none' ? undefined : limitOf(text))
+  process.stdout.write(`${name}: ${limitText(share.maxDelete)}, from the next run on\n`)
   return 0
 }
 
 export function shareList(options: ShareOptions): number {
   const shares = loadShares(openPlaces(options.state, process.env).config)
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ schema: 1, shares })}\n`)
+    process.stdout.write(`${JSON.stringify({ schema: 1, shares: shares.map(withLimitText) })}\n`)
     return 0
   }
   if (shares.length === 0) process.stdout.write('nothing is shared; nightferry share add NAME FOLDER shares a folder\n')
-  for (const { name, path, readOnly, for: machines } of shares) {
-    process.stdout.write(
-      `${name}\t${safeText(path)}\t${readOnly ? 'read only' : 'read and write'}\t${machines?.join(', ') ?? 'every paired machine'}\n`,
-    )
+  for (const { name, path, readOnly, for: machines, maxDelete } of shares) {
+    const how = readOnly ? 'read only' : 'read and write'
+    const whom = machines?.join(', ') ?? 'every paired machine'
+    const limit = maxDelete === undefined ? '' : `\t${limitText(maxDelete)}`
+    process.stdout.write(`${name}\t${safeText(path)}\t${how}\t${whom}${limit}\n`)
   }
   return 0
 }
 
+function withLimitText({ maxDelete, ...share }: Share): object {
+  return { ...share, maxDelete: maxDelete === undefined ? undefined : guardLimitText(maxDelete) }
+}
+
 export function shareRemove(name: string, options: ShareOptions): number {
   const removed = removeShare(openPlaces(options.state, process.env).config, name)
-  if (removed === undefined)
-    throw new Failure('unknown-share', `nothing is shared as ${name}`, { hint: 'see nightferry share list' })
+  if (removed === undefined) throw notShared(name)
   process.stdout.write(`${safeText(removed.path)} is not shared as ${name} any more; the folder stays as it is\n`)
   return 0
 }

@@ -36,10 +36,11 @@ export function inspect(facts: GuardFacts, limit: GuardLimit): Halt | undefined 
   const halt = (reason: HaltReason): Halt => ({ reason, deletes: facts.deletes, replaces: facts.replaces })
   if (facts.leftEntries === 0 && facts.deletes > 0) return halt('emptied-root')
   if (!facts.hasBase) return halt(facts.rulesChanged === true ? 'rules-changed' : 'no-base')
-  return exceeds(guarded, facts.rightEntries, limit) ? halt('too-many') : undefined
+  return exceedsLimit(guarded, facts.rightEntries, limit) ? halt('too-many') : undefined
 }
 
-function exceeds(guarded: number, entries: number, limit: GuardLimit): boolean {
+/** Whether so many deletions and replacements are more than the limit allows where there are so many entries. */
+export function exceedsLimit(guarded: number, entries: number, limit: GuardLimit): boolean {
   switch (limit.kind) {
     case 'count':
       return guarded > limit.entries
@@ -59,6 +60,12 @@ export function parseGuardLimit(text: string): GuardLimit | undefined {
   const value = Number(match[1])
   if (match[2] === '%') return value <= 100 ? { kind: 'percent', percent: value } : undefined
   return { kind: 'count', entries: value }
+}
+
+/** A limit as a person writes it. */
+export function guardLimitText(limit: GuardLimit): string {
+  if (limit.kind === 'count') return String(limit.entries)
+  return limit.kind === 'percent' ? `${limit.percent}%` : 'default'
 }
 
 /** What a halt means, for a person. */

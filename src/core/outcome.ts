@@ -55,7 +55,7 @@ const texts: Readonly<Record<RunOutcome, string>> = {
   halted: 'held by a guard: nothing was changed',
   failed: 'failed',
   planned: 'a dry run: nothing was changed',
-  looked: 'looked at only: nothing was changed here',
+  looked: 'nothing was to be changed here',
   left: 'left before its end, or a dry run: nothing was changed here',
   running: 'running',
   'cut-off': 'cut off before its end',

@@ -98,7 +98,7 @@ describe('plan', () => {
       fc.property(someSections, (sections) => {
         const expected: Section[] = sections.map(([facts, steps]) => ({ ...facts, steps }))
         assert.deepEqual(decodeBatch(batchOf(sections)), expected)
-        for (const [facts, steps] of sections) assert.deepEqual(stepsOf(packSection(facts, steps)), steps)
+        for (const [facts, steps] of sections) assert.deepEqual([...stepsOf(packSection(facts, steps))], steps)
       }),
       500,
     )

@@ -3,20 +3,41 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { check, entryOf, file, testDigest } from '../../test/world/trees.ts'
+import { check, directory, entryOf, file, testDigest } from '../../test/world/trees.ts'
 import { equalBytes } from '../std/bytes.ts'
+import type { Entry } from './entry.ts'
 import { nameOf, type RelPath } from './path.ts'
 import {
+  type DirectoryMatch,
   type DirectoryMove,
+  doubtfulDirectories,
   type FileMove,
   type FoundDirectory,
   type FoundFile,
+  isAlike,
+  Lineage,
+  type LostDirectory,
+  lostAbove,
   matchDirectories,
   proposeFileMoves,
 } from './renames.ts'
 
 function tree(path: string, content: string, files = 1): FoundDirectory {
   return { path: path as RelPath, summary: { fingerprint: testDigest(content), files, directories: 0, sizeBytes: 1 } }
+}
+
+function deep(path: string, content: string, directories: number): FoundDirectory {
+  const { summary } = tree(path, content)
+  return { path: path as RelPath, summary: { ...summary, directories } }
+}
+
+function lostTree(path: string, content: string, files = 1, origin = path): LostDirectory {
+  return { ...tree(path, content, files), origin: origin as RelPath }
+}
+
+/** `a -> b`, with a `*` where what is in it has to be compared. */
+function shown(matched: readonly DirectoryMatch[]): string[] {
+  return matched.map(({ lost, to, isSame }) => `${lost.path} -> ${to}${isSame ? '' : ' *'}`)
 }
 
 function move(from: string, to: string): DirectoryMove {
@@ -32,65 +53,118 @@ function pairs(moves: readonly FileMove[]): string[] {
 }
 
 describe('renames', () => {
-  const rows: [
-    what: string,
-    lost: FoundDirectory[],
-    fresh: FoundDirectory[],
-    moves: DirectoryMove[],
-    DirectoryMove[],
-  ][] = [
-    ['a directory that moved', [tree('a', 'x')], [tree('b', 'x')], [move('a', 'b')], [move('a', 'b')]],
-    ['into another directory', [tree('a', 'x')], [tree('c/d', 'x')], [move('a', 'c/d')], [move('a', 'c/d')]],
-    ['not one that is only alike', [tree('a', 'x')], [tree('b', 'x')], [], []],
-    ['not one that changed below', [tree('a', 'x')], [tree('b', 'y')], [move('a', 'b')], []],
+  const rows: [what: string, lost: LostDirectory[], fresh: FoundDirectory[], moves: DirectoryMove[], string[]][] = [
+    ['a directory that moved', [lostTree('a', 'x')], [tree('b', 'x')], [move('a', 'b')], ['a -> b']],
+    ['into another directory', [lostTree('a', 'x')], [tree('c/d', 'x')], [move('a', 'c/d')], ['a -> c/d']],
+    ['not one that is only alike', [lostTree('a', 'x')], [tree('b', 'x')], [], []],
+    ['one that changed below', [lostTree('a', 'x')], [tree('b', 'y')], [move('a', 'b')], ['a -> b *']],
     ['not one that the right never had', [], [tree('b', 'x')], [move('a', 'b')], []],
-    ['not one that the right has at its place', [tree('c', 'x')], [tree('b', 'x')], [move('a', 'b')], []],
-    ['not one that is already there', [tree('a', 'x')], [], [move('a', 'b')], []],
-    ['not one without files', [tree('a', 'x', 0)], [tree('b', 'x', 0)], [move('a', 'b')], []],
+    ['not one that the right has at its place', [lostTree('c', 'x')], [tree('b', 'x')], [move('a', 'b')], []],
+    ['not one that is already there', [lostTree('a', 'x')], [], [move('a', 'b')], []],
+    ['not one without files', [lostTree('a', 'x', 0)], [tree('b', 'x', 0)], [move('a', 'b')], []],
+    ['not into itself', [lostTree('a', 'x')], [tree('a/b', 'x')], [move('a', 'a/b')], []],
     [
       'one place only',
-      [tree('a', 'x')],
+      [lostTree('a', 'x')],
       [tree('b', 'x'), tree('c', 'x')],
       [move('a', 'b'), move('a', 'c')],
-      [move('a', 'b')],
+      ['a -> b'],
     ],
     [
       'two that changed places with new names',
-      [tree('a', 'x'), tree('b', 'y')],
+      [lostTree('a', 'x'), lostTree('b', 'y')],
       [tree('c', 'x'), tree('d', 'y')],
       [move('b', 'd'), move('a', 'c')],
-      [move('a', 'c'), move('b', 'd')],
+      ['a -> c', 'b -> d'],
+    ],
+    [
+      'by where it lay, and from where it lies once the directory around it has moved',
+      [lostTree('new/sub', 'x', 1, 'old/sub')],
+      [tree('elsewhere', 'x')],
+      [move('old', 'new'), move('old/sub', 'elsewhere')],
+      ['new/sub -> elsewhere'],
+    ],
+    [
+      'as the same only where all below came along',
+      [lostTree('a', 'x'), lostTree('b', 'x')],
+      [deep('c', 'x', 2), deep('d', 'x', 2)],
+      [
+        move('a', 'c'),
+        move('a/s', 'c/s'),
+        move('a/s/t', 'c/s/t'),
+        move('b', 'd'),
+        move('b/s', 'd/s'),
+        move('b/u', 'd/s/t'),
+      ],
+      ['a -> c', 'b -> d *'],
     ],
   ]
   for (const [what, lost, fresh, moves, expected] of rows) {
-    it(`pairs directories: ${what}`, () => assert.deepEqual(matchDirectories(lost, fresh, moves), expected))
+    it(`pairs directories: ${what}`, () =>
+      assert.deepEqual(shown(matchDirectories(lost, fresh, new Lineage(moves))), expected))
   }
 
-  it('pairs directories only where inode and fingerprint agree, each once', () => {
+  it('pairs directories only where the inode says so, each once, and calls the same only what is equal', () => {
     const path = fc.constantFrom('a', 'b', 'c', 'a/b')
     const some = fc.uniqueArray(fc.tuple(path, fc.constantFrom('x', 'y'), fc.nat(2)), { selector: ([at]) => at })
-    const moves = fc.array(fc.tuple(path, path))
+    const moves = fc.uniqueArray(fc.tuple(path, path), { selector: ([, to]) => to })
     check(
       fc.property(some, some, moves, (left, right, told) => {
-        const [lost, fresh] = [left, right].map((all) =>
-          all.map(([at, content, files]) => tree(at, content, files)),
-        ) as [FoundDirectory[], FoundDirectory[]]
-        const matched = matchDirectories(
-          lost,
-          fresh,
-          told.map(([from, to]) => move(from, to)),
-        )
-        assert.equal(new Set(matched.map(({ from }) => from)).size, matched.length)
+        const lost = left.map(([at, content, files]) => lostTree(at, content, files))
+        const fresh = right.map(([at, content, files]) => tree(at, content, files))
+        const matched = matchDirectories(lost, fresh, new Lineage(told.map(([from, to]) => move(from, to))))
+        assert.equal(new Set(matched.map((one) => one.lost)).size, matched.length)
         assert.equal(new Set(matched.map(({ to }) => to)).size, matched.length)
-        for (const { from, to } of matched) {
-          const [a, b] = [lost.find(({ path }) => path === from), fresh.find(({ path }) => path === to)]
-          assert.ok(a !== undefined && b !== undefined && b.summary.files > 0)
-          assert.ok(equalBytes(a.summary.fingerprint, b.summary.fingerprint))
-          assert.ok(told.some((one) => one[0] === from && one[1] === to))
+        for (const { lost: from, to, isSame } of matched) {
+          const there = fresh.find(({ path: at }) => at === to)
+          assert.ok(there !== undefined && there.summary.files > 0)
+          assert.ok(!isSame || equalBytes(from.summary.fingerprint, there.summary.fingerprint))
+          assert.ok(told.some((one) => one[0] === from.origin && one[1] === to))
         }
       }),
       1000,
     )
+  })
+
+  it('looks into what is lost only on the way to what moved out of it, and not into what moved itself', () => {
+    const lineage = new Lineage([move('a/b/c', 'x'), move('d', 'y'), move('d/e', 'z'), move('f', 'w')])
+    const lost = ['a', 'd', 'f', 'g'].map((path) => lostTree(path, path))
+    const above = (...paths: string[]): string[] =>
+      [
+        ...lostAbove(
+          lost,
+          paths.map((path) => tree(path, 'x')),
+          lineage,
+        ),
+      ].map(({ path }) => path)
+    assert.deepEqual(above('x', 'y', 'z', 'w', 'never moved'), ['a'])
+    assert.deepEqual(above('y', 'w'), [])
+  })
+
+  it('takes two listings for one directory when half of the smaller one is in both', () => {
+    const listing = (...names: string[]): Entry[] => names.map((name) => entryOf(name, file('x')))
+    const rows: [left: string[], right: string[], boolean][] = [
+      [['a'], ['a'], true],
+      [['a'], ['a', 'b', 'c', 'd'], true],
+      [['a', 'b'], ['a', 'c'], true],
+      [['a', 'b', 'c'], ['a', 'd', 'e'], false],
+      [['a'], ['b'], false],
+      [[], ['a'], false],
+      [[], [], false],
+    ]
+    for (const [left, right, alike] of rows) assert.equal(isAlike(listing(...left), listing(...right)), alike)
+    assert.equal(isAlike([entryOf('a', file('x'))], [entryOf('a', directory())]), false)
+  })
+
+  it('doubts what looks the same in a moved directory and did not come along', () => {
+    const named = (name: string, content: string): Entry => ({
+      ...entryOf(name, directory()),
+      summary: tree('', content).summary,
+    })
+    const left = [named('came', 'x'), named('other', 'x'), named('differs', 'y'), named('new', 'x')]
+    const right = [named('came', 'x'), named('other', 'x'), named('differs', 'x')]
+    const lineage = new Lineage([move('a', 'b'), move('a/came', 'b/came'), move('c', 'b/other')])
+    assert.deepEqual(doubtfulDirectories(move('a', 'b'), left, right, lineage), ['other'])
   })
 
   const files: [what: string, lost: FoundFile[], fresh: FoundFile[], expected: string[]][] = [

@@ -1,38 +1,136 @@
-// Finds what only moved, so that it is renamed on the right instead of sent and deleted. A directory needs an equal
-// fingerprint and the left's own word that the inode moved; a file needs equal size and time, and then equal digests.
+// Finds what only moved, so that it is renamed on the right instead of sent and deleted. A directory needs the left's own
+// word that its inode moved: with an equal fingerprint, and that word for everything below it, it is the same; with other
+// entries it is compared with what it was, and only what differs is done after the rename. A file needs equal size and
+// time, and then equal digests.
 
 import { equalBytes } from '../std/bytes.ts'
-import type { Entry, Summary } from './entry.ts'
-import type { RelPath } from './path.ts'
+import { type Entry, isCopied, type Summary } from './entry.ts'
+import { isWithin, joinPath, nameOf, parentOf, type RelPath, rootPath } from './path.ts'
 
 export type FoundDirectory = { readonly path: RelPath; readonly summary: Summary }
 export type DirectoryMove = { readonly from: RelPath; readonly to: RelPath }
 
+/** What the right alone has. `path`: where it lies once the moves before it are done; `origin`: where it lies now. */
+export type LostDirectory = FoundDirectory & { readonly origin: RelPath }
+
+/** What the left saw of its own inodes: where its directories lay before. Only says where to look, and what to trust. */
+export class Lineage {
+  readonly #from = new Map<RelPath, RelPath>()
+  readonly #origins = new Set<RelPath>()
+  /** How many directories came along, each to its old place below: of every directory that moved. */
+  readonly #together = new Map<RelPath, number>()
+
+  constructor(moves: readonly DirectoryMove[]) {
+    for (const { from, to } of moves) {
+      this.#from.set(to, from)
+      this.#origins.add(from)
+    }
+    for (const [to, from] of this.#from) this.#count(to, from)
+  }
+
+  #count(path: RelPath, origin: RelPath): void {
+    let to = path
+    let from = origin
+    for (;;) {
+      if (this.#from.get(to) === from) this.#together.set(to, (this.#together.get(to) ?? 0) + 1)
+      if (to === rootPath || from === rootPath || nameOf(to) !== nameOf(from)) return
+      to = parentOf(to)
+      from = parentOf(from)
+    }
+  }
+
+  /** Where the directory that lies at `to` now lay before; undefined where it was there, or is new. */
+  from(to: RelPath): RelPath | undefined {
+    return this.#from.get(to)
+  }
+
+  /** Whether the directory that lay there lies elsewhere now. */
+  hasLeft(from: RelPath): boolean {
+    return this.#origins.has(from)
+  }
+
+  /** Whether what lies at `to` lay at `from`, and all of so many directories below came along to their old places in it. */
+  isWhole(from: RelPath, to: RelPath, directories: number): boolean {
+    return this.#from.get(to) === from && this.#together.get(to) === 1 + directories
+  }
+}
+
+export type DirectoryMatch = {
+  readonly lost: LostDirectory
+  readonly to: RelPath
+  /** Nothing in it can differ: no listing has to be looked at. */
+  readonly isSame: boolean
+}
+
 /**
- * Pairs directories that the right alone has with ones that the left alone has. `moves` is what the left saw of its own
- * inodes: equal names, sizes and times alone do not prove equal content, moved inodes with equal signatures do.
+ * Pairs directories that the right alone has with ones that the left alone has. Equal names, sizes and times alone do not
+ * prove equal content; inodes that moved, with signatures that held (or edits that were counted), do.
  */
 export function matchDirectories(
-  lost: readonly FoundDirectory[],
+  lost: readonly LostDirectory[],
   fresh: readonly FoundDirectory[],
-  moves: readonly DirectoryMove[],
-): DirectoryMove[] {
-  const movedTo = new Map(moves.map((move) => [move.to, move.from]))
-  const lostByPath = new Map(lost.map((directory) => [directory.path, directory]))
-  const matched: DirectoryMove[] = []
-  for (const directory of fresh) {
-    const from = movedTo.get(directory.path)
-    const candidate = from === undefined ? undefined : lostByPath.get(from)
-    if (candidate === undefined || directory.summary.files === 0) continue
-    if (!equalBytes(candidate.summary.fingerprint, directory.summary.fingerprint)) continue
-    lostByPath.delete(candidate.path)
-    matched.push({ from: candidate.path, to: directory.path })
+  lineage: Lineage,
+): DirectoryMatch[] {
+  const byOrigin = new Map(lost.map((directory) => [directory.origin, directory]))
+  const matched: DirectoryMatch[] = []
+  for (const { path: to, summary } of fresh) {
+    const from = lineage.from(to)
+    const candidate = from === undefined ? undefined : byOrigin.get(from)
+    if (candidate === undefined || summary.files === 0 || isWithin(to, candidate.path)) continue
+    const isEqual = equalBytes(candidate.summary.fingerprint, summary.fingerprint)
+    byOrigin.delete(candidate.origin)
+    matched.push({ lost: candidate, to, isSame: isEqual && lineage.isWhole(candidate.origin, to, summary.directories) })
   }
   return matched
 }
 
+/** Lost directories in which one of the fresh ones lay, to be looked into. Not those that moved themselves. */
+export function lostAbove(
+  lost: readonly LostDirectory[],
+  fresh: readonly FoundDirectory[],
+  lineage: Lineage,
+): Set<LostDirectory> {
+  const byOrigin = new Map(lost.map((directory) => [directory.origin, directory]))
+  const above = new Set<LostDirectory>()
+  for (const { path } of fresh) {
+    for (let at = lineage.from(path) ?? rootPath; at !== rootPath; at = parentOf(at)) {
+      const directory = byOrigin.get(parentOf(at))
+      if (directory !== undefined && !lineage.hasLeft(directory.origin)) above.add(directory)
+    }
+  }
+  return above
+}
+
+/** Whether two listings may be one directory at two times: an inode alone may have been given to another one. */
+export function isAlike(left: readonly Entry[], right: readonly Entry[]): boolean {
+  const kinds = new Map(left.map(({ name, kind }) => [name, kind]))
+  const inBoth = right.filter(({ name, kind }) => isCopied(kind) && kinds.get(name) === kind).length
+  return inBoth > 0 && inBoth * 2 >= Math.min(left.length, right.length)
+}
+
+/**
+ * Sub-directories of a moved directory that look the same on both sides, and of which the left does not say that all
+ * came along: equal listings prove nothing there.
+ */
+export function doubtfulDirectories(
+  { from, to }: DirectoryMove,
+  left: readonly Entry[],
+  right: readonly Entry[],
+  lineage: Lineage,
+): string[] {
+  const there = new Map(right.map((entry) => [entry.name, entry.summary]))
+  const doubtful: string[] = []
+  for (const { name, summary } of left) {
+    const other = there.get(name)
+    if (summary === undefined || other === undefined || !equalBytes(summary.fingerprint, other.fingerprint)) continue
+    if (!lineage.isWhole(joinPath(from, name), joinPath(to, name), summary.directories)) doubtful.push(name)
+  }
+  return doubtful
+}
+
 export type FoundFile = { readonly path: RelPath; readonly entry: Entry }
-export type FileMove = { readonly from: FoundFile; readonly to: FoundFile }
+export type LostFile = FoundFile & { readonly origin: RelPath }
+export type FileMove<Lost extends FoundFile = FoundFile> = { readonly from: Lost; readonly to: FoundFile }
 
 const candidatesPerSizeMax = 16
 
@@ -40,8 +138,11 @@ const candidatesPerSizeMax = 16
  * Pairs of files that may be one file moved: equal size and time, never empty, each used once, at most 16 a size. The
  * caller proves each pair by digests.
  */
-export function proposeFileMoves(lost: readonly FoundFile[], fresh: Iterable<FoundFile>): FileMove[] {
-  const byFacts = new Map<string, FoundFile[]>()
+export function proposeFileMoves<Lost extends FoundFile>(
+  lost: readonly Lost[],
+  fresh: Iterable<FoundFile>,
+): FileMove<Lost>[] {
+  const byFacts = new Map<string, Lost[]>()
   const perSize = new Map<number, number>()
   for (const file of lost) {
     const { sizeBytes } = file.entry
@@ -53,7 +154,7 @@ export function proposeFileMoves(lost: readonly FoundFile[], fresh: Iterable<Fou
     if (known === undefined) byFacts.set(key, [file])
     else known.push(file)
   }
-  const proposed: FileMove[] = []
+  const proposed: FileMove<Lost>[] = []
   for (const file of fresh) {
     const candidates = byFacts.get(factsKey(file.entry))
     if (candidates === undefined || file.entry.sizeBytes === 0) continue

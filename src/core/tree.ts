@@ -90,7 +90,7 @@ export class Tree {
   /** A directory with all below it now lies at `to`; the records of both parents are the caller's to put. */
   move(from: RelPath, to: RelPath): void {
     // Rules can name places: what they hide may be another thing at the new one.
-    const isPlaceless = this.#view !== undefined && this.#rootScope.idle && this.#textsAt.size === 0
+    const isPlaceless = this.#view !== undefined && this.hasNoRules
     for (const [path, node] of [...this.#nodes]) {
       if (!isWithin(path, from)) continue
       this.#nodes.delete(path)
@@ -128,6 +128,11 @@ export class Tree {
       node.summary = undefined
       node.touched = true
     }
+  }
+
+  /** Whether the view in force hides nothing anywhere. */
+  get hasNoRules(): boolean {
+    return this.#rootScope.idle && this.#textsAt.size === 0
   }
 
   /** The rules in force within a directory. */

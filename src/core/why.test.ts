@@ -116,13 +116,13 @@ const cases: readonly (readonly [string, Partial<WhyFacts>, readonly string[], R
   [
     'held, and among what was shown',
     { hold: { reason: 'too much', atMs: 5, sample: ['d'] }, runs: [run('R2', 'halted'), run('R1', 'done')] },
-    ['held'],
+    ['held', 'equal'],
     /since at 5: too much.*This path is among.*--release/s,
   ],
   [
     'held, and not shown',
     { hold: { reason: 'too much', atMs: 5, sample: ['e'] }, runs: [run('R2', 'halted'), run('R1', 'done')] },
-    ['held'],
+    ['held', 'equal'],
     /a person lets it\.\n/,
   ],
   [
@@ -188,7 +188,7 @@ const cases: readonly (readonly [string, Partial<WhyFacts>, readonly string[], R
   [
     'deleted with a folder, by a peer',
     { driver: 'pc', runs: [run('R1', 'done', { driver: 'pc', mode: '' })], deeds: [deed('deleted', { above: 'd' })] },
-    ['deed', 'equal'],
+    ['deed', 'nothing-known'],
     /With d it was deleted .* by run R1 of pc \(epoch 7\)/,
   ],
   [
@@ -259,16 +259,16 @@ const cases: readonly (readonly [string, Partial<WhyFacts>, readonly string[], R
     /Nothing is known of it: no run told of it, and the log here was read back to 2026-11-01/,
   ],
   [
-    'what a held run saw is not in sync',
+    'a held run changes nothing of what was equal before',
     { runs: [run('R2', 'halted'), run('R1', 'done')] },
-    ['nothing-known'],
-    /Nothing is known/,
+    ['equal'],
+    /equal at the end of run R1/,
   ],
   [
     'a peer that only looked',
     { driver: 'pc', runs: [run('R2', 'looked', { driver: 'pc' }), run('R1', 'done', { driver: 'pc' })] },
     ['nothing-known'],
-    /as run R2.* saw it; whether the other end has it equal, pc knows/,
+    /as run R2.* left it; whether the other end has it equal, pc knows/,
   ],
   [
     'no run that ended',

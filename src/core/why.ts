@@ -272,9 +272,8 @@ function stateStatements(facts: WhyFacts, { when }: Telling): Statement[] {
   const own = facts.role === 'source' ? facts.source : facts.target
   const look = own ?? facts.source ?? facts.target
   if (look === undefined || look.kind === 'no-root' || look.kind === 'special' || look.kind === 'unreadable') return []
-  const good = facts.runs.find(({ state }) => endedWell(state))
-  // A run that was held has looked too: what stands there may be newer than what the target got.
-  const seen = facts.runs.find(({ state }) => endedWell(state) || state === 'halted' || state === 'looked')
+  // Of a peer's run that found nothing to do here too, what it saw is kept.
+  const seen = facts.runs.find(({ state }) => endedWell(state) || state === 'looked')
   if (seen === undefined) {
     const text = 'No run of this job that came to an end is known here, so nothing of it is in sync for sure.'
     return [{ kind: 'nothing-known', text }]
@@ -292,9 +291,9 @@ function stateStatements(facts: WhyFacts, { when }: Telling): Statement[] {
     return [{ kind: 'changed-since', text: `It was changed on the ${end} after ${at} looked; ${next}.`, runId }]
   }
   if (look.since !== 'same' || hasProblem(seen, facts.path)) return []
-  if (seen === good) return [{ kind: 'equal', text: equalText(facts, end, good, at), runId }]
-  if (facts.driver === undefined) return []
-  const text = `It is on the ${end} as ${at} saw it; whether the other end has it equal, ${facts.driver} knows.`
+  if (facts.driver === undefined) return [{ kind: 'equal', text: equalText(facts, end, seen, at), runId }]
+  // What the source could not read, its own machine knows.
+  const text = `It is on the ${end} as ${at} left it; whether the other end has it equal, ${facts.driver} knows.`
   return [{ kind: 'nothing-known', text, runId }]
 }
 
@@ -304,7 +303,7 @@ function hasProblem({ problems, problemCount }: RunFacts, path: string): boolean
 }
 
 function equalText({ deeds }: WhyFacts, end: string, good: RunFacts, at: string): string {
-  const isEqual = good.mode === 'mirror' || good.mode === ''
+  const isEqual = good.mode === 'mirror'
   const agreed = isEqual ? `Both ends had it equal at the end of ${at}` : `Both ends were compared by ${at}`
   const still = `and it has not changed on the ${end} since.`
   return deeds.length === 0

@@ -13,7 +13,7 @@ import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { type Aside, hasLanded, holdsUnseen, keepAside, swapsNames } from './aside.ts'
 import { builtDirectory } from './built.ts'
-import { sameDirectory, unlockDirectory } from './directories.ts'
+import { isOpenToOwner, sameDirectory, unlockDirectory } from './directories.ts'
 import type { Displacement } from './journal.ts'
 import type { Landing, StagedSection, StagedStep, TargetHandles } from './landing.ts'
 import { LearnedWriter } from './learned.ts'
@@ -177,7 +177,7 @@ export class Apply {
   /** A built directory gets its mode and time before its name; one that others will be put into gets them again at the end. */
   #dress(build: Uint8Array, head: Section): Own {
     const handle = this.#sys.openDirectory(this.#handles.staging, build)
-    if ((head.mode & 0o300) === 0o300) this.#sys.setMode(handle, head.mode)
+    if (isOpenToOwner(head.mode)) this.#sys.setMode(handle, head.mode)
     this.#sys.setTimes(handle, head.mtimeSeconds, head.mtimeNs)
     const own = ownFacts(this.#sys, handle)
     if (this.#landing.syncEach) this.#sys.syncHandle(handle)
@@ -342,7 +342,8 @@ export class Apply {
 
   #setAside(staged: StagedStep, slot: string): void {
     const { expected = new Uint32Array(statWidth), below } = staged.note ?? {}
-    this.#landed.displaced.push({ slot, path: this.#pathOf(staged), expected, below })
+    const isDeleted = staged.step.action === 'delete'
+    this.#landed.displaced.push({ slot, path: this.#pathOf(staged), expected, below, isDeleted })
   }
 
   /** Moves `name` aside after looking at it, looks at what was moved, and puts back what is not what the scan saw. */

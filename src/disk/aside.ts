@@ -18,6 +18,8 @@ export type Aside = {
   readonly expected: Uint32Array
   /** Of a directory: what the scan saw in it. */
   readonly below: readonly SeenDirectory[] | undefined
+  /** Nothing takes its place. */
+  readonly isDeleted: boolean
 }
 
 const keptMark = 0x6b

@@ -7,12 +7,39 @@ import type { ProblemCode } from '../core/problem.ts'
 import { statInodeHigh, statInodeLow, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { refusalCode } from './refusal.ts'
-import type { Sys } from './sys.ts'
+import { errno, type Sys } from './sys.ts'
 
 /** A directory's times change with its entries; its identity is its inode. What is in it is looked at when it is dropped. */
 export function sameDirectory(row: Uint32Array, seen: Uint32Array): boolean {
   const isDirectory = ((row[statMode] as number) & typeMask) === typeDirectory
   return isDirectory && row[statInodeLow] === seen[statInodeLow] && row[statInodeHigh] === seen[statInodeHigh]
+}
+
+/**
+ * Makes the directories above `path` that are missing; they get their modes when everything is done. Those that it made,
+ * parents first, or what the file system says.
+ */
+export function makeParents(sys: Sys, root: number, path: RelPath): RelPath[] | ProblemCode {
+  const missing: RelPath[] = []
+  let handle = -1
+  for (let at = parentOf(path); ; at = parentOf(at)) {
+    handle = sys.openDirectory(root, utf8(at))
+    if (handle !== -errno.ENOENT || at === '') break
+    missing.unshift(at)
+  }
+  if (handle < 0) return refusalCode(handle)
+  for (const at of missing) {
+    const lock = unlockDirectory(sys, handle)
+    // RACE: what someone else made meanwhile is a parent as good as ours.
+    const made = sys.makeDirectory(handle, utf8(nameOf(at)), 0o700)
+    lock?.()
+    const next = made < 0 && made !== -errno.EEXIST ? made : sys.openDirectory(handle, utf8(nameOf(at)))
+    sys.close(handle)
+    if (next < 0) return refusalCode(next)
+    handle = next
+  }
+  sys.close(handle)
+  return missing
 }
 
 /** Renames a directory within the root. The new name must be free; the directory must be the one that was seen. */
@@ -29,7 +56,12 @@ export function renameDirectory(
   try {
     if (fromParent < 0 || toParent < 0) return 'target-changed'
     if (sys.stat(fromParent, utf8(nameOf(from)), row, 0) < 0 || !sameDirectory(row, seen)) return 'target-changed'
+    const moved = sys.openDirectory(fromParent, utf8(nameOf(from)))
+    // A new parent is written into the directory itself: its owner must be able to.
+    const locks = [fromParent, toParent, moved].map((handle) => unlockDirectory(sys, handle))
     const code = sys.renameNoReplace(fromParent, utf8(nameOf(from)), toParent, utf8(nameOf(to)))
+    for (const lock of locks.reverse()) lock?.()
+    if (moved >= 0) sys.close(moved)
     return code < 0 ? refusalCode(code) : undefined
   } finally {
     if (fromParent >= 0) sys.close(fromParent)
@@ -48,6 +80,14 @@ export function finishDirectory(sys: Sys, root: number, head: SectionHead): void
 }
 
 const ownerMayWrite = 0o300
+
+/**
+ * Whether a directory of this mode can be worked in by its owner: opened, which needs the right to read it, and changed.
+ * Another one gets its mode when all in it is done.
+ */
+export function isOpenToOwner(mode: number): boolean {
+  return (mode & 0o700) === 0o700
+}
 
 /**
  * Lets the owner write in an open directory where its mode does not: what changes in there is the plan's, and its mode

@@ -137,7 +137,7 @@ function startScan(sys: Sys, root: number, tree: Tree, rules: ScanRules, nowMs: 
 }
 
 /** No directory has this path any more. */
-function isGone(code: number): boolean {
+export function isGone(code: number): boolean {
   return code === -errno.ENOENT || code === -errno.ENOTDIR || code === -errno.ELOOP
 }
 

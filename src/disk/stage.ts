@@ -4,8 +4,9 @@
 // each name that is to change, so that the writing worker can hold the plan against what is there.
 
 import { isCopied } from '../core/entry.ts'
+import { isDirectoryHidden } from '../core/exposed.ts'
 import type { IgnoreScope } from '../core/ignore.ts'
-import { joinPath, nameOf, parentOf, type RelPath, rootPath } from '../core/path.ts'
+import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import { carriesContent, decodeBatch, type Section, type SectionHead, type Step } from '../core/plan.ts'
 import type { DirectoryRecord } from '../core/record.ts'
 import { type Place, SizeIndex } from '../core/sizes.ts'
@@ -29,11 +30,12 @@ export type Staged = {
   /** Files whose digest decides; answer with as many digests. Wants follow then. */
   readonly asks: Uint8Array
   readonly askCount: number
-  /** What the batch takes away, for the receiver's own guard: entries deleted, entries replaced. */
+  /**
+   * What the batch takes away, for the receiver's own guard: entries deleted, entries replaced. The old name of a file
+   * that only moved is not counted: it goes only when the new one is there.
+   */
   readonly deletes: number
   readonly replaces: number
-  /** Files that only change their name: a deletion of theirs elsewhere loses nothing. */
-  readonly moves: number
   /** Directories that get their mode and time once everything in them is done. */
   readonly heads: readonly SectionHead[]
   /** For the writing worker; complete once nothing is asked. */
@@ -48,7 +50,6 @@ type Pending = {
   readonly asked: number[]
   deletes: number
   replaces: number
-  moves: number
 }
 
 export class Stager {
@@ -82,7 +83,6 @@ export class Stager {
       asked: [],
       deletes: 0,
       replaces: 0,
-      moves: 0,
     }
     let number = 0
     for (const section of sections) {
@@ -130,7 +130,6 @@ export class Stager {
     if (step.from !== undefined) {
       const donor = this.#moved(step.from, step.entry.sizeBytes)
       if (donor !== undefined) {
-        pending.moves++
         this.#movedFrom.set(step.from, joinPath(section.path, step.entry.name))
         this.#note(pending, number, { donor: { ...donor, moves: true, digest: step.digest } })
         return
@@ -158,8 +157,8 @@ export class Stager {
     const isDirectory = record.type(row) === typeDirectory
     const below = goes && isDirectory ? this.#seenBelow(joinPath(section.path, step.entry.name)) : undefined
     this.#note(pending, number, { expected, ...(below && { below }), ...(movedTo !== undefined && { movedTo }) })
-    const entries = 1 + (below ?? []).reduce((sum, directory) => sum + directory.names.length, 0)
-    if (step.action === 'delete') pending.deletes += entries
+    const entries = 1 + (below ?? []).reduce((sum, directory) => sum + countLost(directory), 0)
+    if (step.action === 'delete') pending.deletes += movedTo === undefined ? entries : 0
     else if (step.action === 'retype') {
       pending.replaces++
       pending.deletes += entries - 1
@@ -170,18 +169,14 @@ export class Stager {
   /** Whether the rules show this entry and it is of a kind that is copied: all else is nobody's to change from afar. */
   #isShown(directory: RelPath, record: DirectoryRecord, row: number): boolean {
     if (this.#shown?.directory !== directory) {
-      this.#shown = { directory, scope: this.#tree.scopeAt(directory), isShown: this.#isDirectoryShown(directory) }
+      this.#shown = {
+        directory,
+        scope: this.#tree.scopeAt(directory),
+        isShown: !isDirectoryHidden(this.#tree, directory),
+      }
     }
     const { scope, isShown } = this.#shown
     return isShown && isCopied(kindOf(record, row)) && !isHidden(record, row, scope)
-  }
-
-  #isDirectoryShown(directory: RelPath): boolean {
-    for (let at = directory; at !== rootPath; at = parentOf(at)) {
-      const rule = this.#tree.scopeAt(parentOf(at)).match(nameOf(at), true)
-      if (rule !== undefined && !rule.negated) return false
-    }
-    return true
   }
 
   /**
@@ -283,11 +278,14 @@ export class Stager {
       askCount: asks.count,
       deletes: pending.deletes,
       replaces: pending.replaces,
-      moves: pending.moves,
       heads: pending.sections.map(({ steps: _, ...head }) => ({ ...head, mode: head.mode & this.#options.modeMask })),
       order: { batch, bytes: pending.bytes, wanted: pending.wanted, notes: pending.notes, ...this.#options },
     }
   }
+}
+
+function countLost({ names, movedTo }: SeenDirectory): number {
+  return movedTo === undefined ? names.length : movedTo.filter((to) => to === undefined).length
 }
 
 function namesOf(

@@ -5,10 +5,11 @@
 import { domainDigest } from '../chunk/digest.ts'
 import { damagedDigest, joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
-import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import { type DirectoryRecord, flagRacy } from '../core/record.ts'
+import type { DirectoryMove } from '../core/renames.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
 import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import { Tree } from '../core/tree.ts'
@@ -20,13 +21,14 @@ import { Handover } from '../std/crew.ts'
 import { Apply, type Displaced, type LandCounts } from './apply.ts'
 import { dropDisplaced } from './aside.ts'
 import { digestFile } from './content.ts'
-import { finishDirectory, renameDirectory } from './directories.ts'
+import { finishDirectory } from './directories.ts'
 import { clearJournal, type Displacement, writeJournal } from './journal.ts'
 import { Landing, type LandingOrder, type TargetHandles } from './landing.ts'
 import { applyLearned } from './learned.ts'
 import { type LogLine, logLines } from './log-lines.ts'
+import { type Moved, moveDirectories } from './moves.ts'
 import { racyMs } from './racy.ts'
-import { rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
+import { isGone, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, Stager } from './stage.ts'
 import { Supply } from './supply.ts'
 import { systemSys } from './system.ts'
@@ -187,27 +189,10 @@ export const tasks = {
     return present(treeOf(input.tree).stager, 'staging was begun').answer(input.batch, splitDigests(input.digests))
   },
 
-  /** Renames directories on disk and in the tree, in the order given. */
-  moveDirectories(input: { tree: number; moves: readonly { from: RelPath; to: RelPath }[] }): {
-    moved: { from: RelPath; to: RelPath }[]
-    problems: Problem[]
-  } {
+  /** Renames directories on disk and in the tree, in the order given, making missing parents of their new names. */
+  moveDirectories(input: { tree: number; moves: readonly DirectoryMove[] }): Moved {
     const { tree, root } = treeOf(input.tree)
-    const moved: { from: RelPath; to: RelPath }[] = []
-    const problems: Problem[] = []
-    for (const move of input.moves) {
-      const parent = tree.record(parentOf(move.from))
-      const row = parent?.find(utf8(nameOf(move.from))) ?? -1
-      const seen =
-        parent === undefined || row < 0 ? undefined : parent.stats.slice(parent.at(row), parent.at(row) + statWidth)
-      const code = seen === undefined ? 'target-changed' : renameDirectory(sys, root, move.from, move.to, seen)
-      if (code !== undefined) problems.push({ path: move.from, code, detail: 'rename' })
-      else {
-        tree.move(move.from, move.to)
-        moved.push(move)
-      }
-    }
-    return { moved, problems }
+    return moveDirectories(sys, root, tree, input.moves)
   },
 
   /** Looks again at what a run touched, and learns the digests of what landed. The root's new summary. */
@@ -355,15 +340,17 @@ export const tasks = {
   /** Syncs the named directories one by one: the small run's form of `sync`. */
   syncDirectories(input: { root: number; paths: readonly RelPath[] }): number {
     let worst = 0
+    let isRefused = false
     for (const path of input.paths) {
       const handle = sys.openDirectory(input.root, utf8(path))
-      // A directory that is gone again has nothing to sync.
+      // A directory that is gone again has nothing to sync; one that we may not open is synced with everything else.
+      if (handle < 0) isRefused ||= !isGone(handle)
       if (handle < 0) continue
       const code = sys.syncHandle(handle)
       sys.close(handle)
       if (code < 0) worst = code
     }
-    return worst
+    return worst === 0 && isRefused ? sys.syncFileSystem(input.root) : worst
   },
 
   writeJournal(input: { own: number; displacements: readonly Displacement[] }): number {

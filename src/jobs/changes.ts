@@ -8,6 +8,7 @@ type Change = RunEvent & { type: 'change' }
 
 /** Every change of a plan, in the order in which it is done. */
 export function* planChanges(plan: Plan): Generator<Change> {
+  for (const path of plan.made) yield { type: 'change', action: 'create-directory', path }
   for (const { from, to } of plan.moves) yield { type: 'change', action: 'rename', path: to, from }
   const movedFrom = new Set<string>()
   for (const section of plan.sections) yield* sectionChanges(section, movedFrom)

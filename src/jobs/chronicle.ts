@@ -4,17 +4,18 @@
 // on either machine. Costs O(changes), and nothing is decided by it.
 
 import { showName } from '../core/entry.ts'
+import { guardLimitText } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Problem } from '../core/problem.ts'
 import type { RunHalt, RunOptions } from '../state/history.ts'
-import { endRun, failRun, newRunId, type RunStart, startRun } from '../state/runs.ts'
+import { commitRun, failRun, newRunId, type RunStart, startRun } from '../state/runs.ts'
 import { processMark } from '../std/alive.ts'
 import { Failure } from '../std/failure.ts'
 import { type Log, logWith } from '../std/log.ts'
 import type { Plan } from './compare.ts'
 import type { RunEnd } from './cycle.ts'
 import type { RunEvent, RunListener, TargetEnd } from './endpoint.ts'
-import type { Workshop } from './local.ts'
+import type { TakenTree, Workshop } from './local.ts'
 import { planLines } from './plan-lines.ts'
 import type { RunRequest } from './run.ts'
 
@@ -74,13 +75,20 @@ export class Chronicle {
     if (released) this.#log.note('released', { deletes: plan.deletes, replaces: plan.replaces })
   }
 
-  ended(end: RunEnd, exitCode: number): void {
-    const { outcome, counts, problems, supplied, contentBytes, summary, scanMs } = end
+  /** The end of the run, what it found, and the trees of both roots land in one transaction. */
+  ended(end: RunEnd, exitCode: number, trees: readonly TakenTree[]): void {
+    const { outcome, counts, problems, supplied, contentBytes, summary, scanMs, found } = end
     const { files, directories, sizeBytes } = summary
     this.#tellChanges(problems, 'landed')
     const totals = { files, directories, sizeBytes, requested: supplied, contentBytes, scanMs }
     const { halt, epoch } = this.#told()
-    endRun(this.#workshop.state, this.runId, { outcome, exitCode, counts, problems, totals, halt, epoch })
+    commitRun(this.#workshop.state, {
+      runId: this.runId,
+      end: { outcome, exitCode, counts, problems, totals, halt, epoch, hold: found.hold },
+      pair: found.pair,
+      trees,
+      clearHold: found.clearsHold,
+    })
     for (const { path, code, detail } of problems.slice(0, 1000))
       this.#log.note('problem', { path: showName(path), code, detail })
     const facts = { requested: supplied, contentBytes, problems: problems.length }
@@ -128,9 +136,7 @@ const rulesCharsMax = 64 * 1024
 
 function optionsOf(request: RunRequest): RunOptions {
   const { dryRun, checksum, release, newTarget, limit, ignoreFiles, overrides } = request
-  const limitText =
-    limit.kind === 'count' ? String(limit.entries) : limit.kind === 'percent' ? `${limit.percent}%` : 'default'
-  return { dryRun, checksum, release, newTarget, limit: limitText, ignoreFiles, rules: rulesOf(overrides) }
+  return { dryRun, checksum, release, newTarget, limit: guardLimitText(limit), ignoreFiles, rules: rulesOf(overrides) }
 }
 
 function rulesOf(overrides: readonly IgnoreText[]): RunOptions['rules'] {

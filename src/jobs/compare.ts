@@ -1,28 +1,38 @@
 // Compares two ends and makes the plan. Only directories whose fingerprints differ are listed, a level a round trip; then
-// what the left alone has is looked at, after whole directories that only moved were taken out of it. Single files that
-// moved are proven by digests. The result holds every step, encoded, and what the guard has to judge.
+// what the left alone has is looked at, after directories that moved were taken out of it: what changed in them is planned
+// where they then lie. Single files that moved are proven by digests. The result holds every step, encoded, and what the guard has to judge.
 
 import { textDigest } from '../chunk/identifier.ts'
 import type { Entry } from '../core/entry.ts'
-import { readListing } from '../core/listing.ts'
-import { joinPath, nameOf, parentOf, type RelPath, rootPath } from '../core/path.ts'
+import { listingEntries, readListing } from '../core/listing.ts'
+import { joinPath, parentOf, type RelPath, rootPath } from '../core/path.ts'
 import { compareSections, type PackedSection, packSection, type SectionHead, type Step } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { type Decision, type Rules, reconcile, settleDigests } from '../core/reconcile.ts'
 import {
+  type DirectoryMatch,
   type DirectoryMove,
+  doubtfulDirectories,
   type FoundDirectory,
   type FoundFile,
+  isAlike,
+  Lineage,
+  type LostDirectory,
+  type LostFile,
+  lostAbove,
   matchDirectories,
   proposeFileMoves,
 } from '../core/renames.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
-import type { WantedDirectory } from '../disk/wants.ts'
 import { equalBytes } from '../std/bytes.ts'
 import type { End } from './endpoint.ts'
+import { asFiles, below, chunks, type Place, placeIn, stepOf, timeOf } from './places.ts'
 
 export type Plan = {
+  /** Done in this order, before all else; a missing parent of a new name is made with it. Sections lie where they lead. */
   readonly moves: readonly DirectoryMove[]
+  /** Those parents. */
+  readonly made: readonly RelPath[]
   /** What comes and changes, parents before children. */
   readonly sections: readonly PackedSection[]
   /** What goes. */
@@ -35,7 +45,6 @@ export type Plan = {
   readonly guardedSample: readonly string[]
 }
 
-const listingsPerRequest = 400
 const sampleMax = 20
 
 /** Compares `left` with `right`; both were scanned and have the same view. */
@@ -48,18 +57,22 @@ export async function compare(left: End, right: End, rules: Rules, moves: readon
   return comparison.plan()
 }
 
+type Pair = Place & { readonly head?: SectionHead }
 type Draft = { readonly head: SectionHead; readonly steps: Step[]; readonly deletions: Step[] }
 type Fresh = FoundDirectory & { readonly entry: Entry; readonly state: 'new' | 'retype' }
-type Doubt = { readonly path: RelPath; readonly left: Entry; readonly right: Entry }
+type Doubt = Place & { readonly left: Entry; readonly right: Entry }
 
 class Comparison {
   readonly #left: End
   readonly #right: End
   readonly #rules: Rules
-  readonly #sourceMoves: readonly DirectoryMove[]
+  readonly #lineage: Lineage
   readonly #drafts = new Map<RelPath, Draft>()
   readonly #packed: PackedSection[] = []
   readonly #moves: DirectoryMove[] = []
+  readonly #made: RelPath[] = []
+  /** Directories that are there once the moves are done: moved ones, and parents that are made for them. */
+  readonly #arrived = new Set<RelPath>()
   readonly #problems: Problem[] = []
   /** What is deleted or replaced, by path. */
   readonly #guarded = new Map<RelPath, string>()
@@ -69,9 +82,9 @@ class Comparison {
   readonly #places = new Map<RelPath, { readonly steps: Step[]; readonly at: number }>()
   readonly #doubts: Doubt[] = []
   readonly #freshFiles: FoundFile[] = []
-  readonly #lostFiles: FoundFile[] = []
+  readonly #lostFiles: LostFile[] = []
   #fresh: Fresh[] = []
-  #lost: FoundDirectory[] = []
+  #lost: LostDirectory[] = []
   #deletes = 0
   #replaces = 0
 
@@ -79,32 +92,53 @@ class Comparison {
     this.#left = left
     this.#right = right
     this.#rules = rules
-    this.#sourceMoves = moves
+    this.#lineage = new Lineage(moves)
   }
 
   /** Walks the directories that both ends have and that differ. */
   async compareBoth(): Promise<void> {
-    for (let level: RelPath[] = [rootPath]; level.length > 0; ) {
-      const next: RelPath[] = []
-      for (const paths of chunks(level)) {
-        const [lefts, rights] = await Promise.all([this.#left.listings(paths), this.#right.listings(paths)])
-        paths.forEach((path, i) => this.#compareDirectory(path, lefts[i], rights[i], next))
+    await this.#comparePairs([{ path: rootPath, origin: rootPath }])
+  }
+
+  async #comparePairs(pairs: readonly Pair[]): Promise<void> {
+    for (let level = pairs; level.length > 0; ) {
+      const next: Pair[] = []
+      for (const some of chunks(level)) {
+        const [lefts, rights] = await this.#listBoth(some)
+        some.forEach((pair, i) => this.#compareDirectory(pair, lefts[i], rights[i], next))
       }
       level = next
     }
   }
 
+  async #listBoth(
+    places: readonly Place[],
+  ): Promise<[(DirectoryListing | undefined)[], (DirectoryListing | undefined)[]]> {
+    return await Promise.all([
+      this.#left.listings(places.map(({ path }) => path)),
+      this.#right.listings(places.map(({ origin }) => origin)),
+    ])
+  }
+
   #compareDirectory(
-    path: RelPath,
+    pair: Pair,
     left: DirectoryListing | undefined,
     right: DirectoryListing | undefined,
-    next: RelPath[],
+    next: Pair[],
   ): void {
+    const { path, origin } = pair
     if (left === undefined) return this.#problem(path, 'unreadable')
-    const theirs = right === undefined ? [] : readListing(right.bytes)
-    const draft = this.#draft({ ...timeOf(left), path, state: 'present', mode: 0 })
-    for (const decision of reconcile(readListing(left.bytes), theirs, this.#rules))
-      this.#take(path, draft, decision, next)
+    const draft = this.#draft(pair.head ?? { ...timeOf(left), path, state: 'present', mode: 0 })
+    const hasMoved = path !== origin
+    // What did not come along with its directory is another one: only content tells whether its files are the same.
+    const rules = hasMoved && this.#lineage.from(path) !== origin ? { ...this.#rules, checksum: true } : this.#rules
+    const theirs = right?.bytes ?? emptyListing
+    for (const decision of reconcile(listingEntries(left.bytes), listingEntries(theirs), rules))
+      this.#take(pair, draft, decision, next)
+    if (!hasMoved || rules.checksum) return
+    const move = { from: origin, to: path }
+    for (const name of doubtfulDirectories(move, readListing(left.bytes), readListing(theirs), this.#lineage))
+      next.push(placeIn(pair, name))
   }
 
   #draft(head: SectionHead): Draft {
@@ -117,14 +151,15 @@ class Comparison {
     this.#problems.push({ path, code, detail: '' })
   }
 
-  #take(path: RelPath, draft: Draft, decision: Decision, next: RelPath[]): void {
+  #take(place: Place, draft: Draft, decision: Decision, next: Pair[]): void {
+    const { path } = place
     switch (decision.kind) {
       case 'problem':
         return this.#problem(path === '' ? decision.name : `${path}/${decision.name}`, decision.code)
       case 'create':
         return this.#takeCreate(path, draft, decision.left)
       case 'enter':
-        next.push(joinPath(path, decision.left.name))
+        next.push(placeIn(place, decision.left.name))
         return
       case 'replace':
       case 'attributes':
@@ -132,9 +167,9 @@ class Comparison {
       case 'retype':
         return this.#takeRetype(path, draft, decision.left, decision.right)
       case 'delete':
-        return this.#takeDelete(path, draft, decision.right)
+        return this.#takeDelete(place, draft, decision.right)
       case 'digests':
-        this.#doubts.push({ path, left: decision.left, right: decision.right })
+        this.#doubts.push({ ...place, left: decision.left, right: decision.right })
         return
     }
   }
@@ -169,13 +204,11 @@ class Comparison {
     }
   }
 
-  #takeDelete(path: RelPath, draft: Draft, right: Entry): void {
-    const at = joinPath(path, right.name)
+  #takeDelete(place: Place, draft: Draft, right: Entry): void {
     draft.deletions.push(stepOf('delete', right))
     this.#deletes += 1 + below(right)
-    this.#guard('delete', at, right)
-    if (right.kind === 'directory' && right.summary !== undefined) this.#lost.push({ path: at, summary: right.summary })
-    else if (right.kind === 'file') this.#lostFiles.push({ path: at, entry: right })
+    this.#guard('delete', joinPath(place.path, right.name), right)
+    this.#takeLost(place, right)
   }
 
   #guard(what: string, path: RelPath, right: Entry): void {
@@ -189,7 +222,8 @@ class Comparison {
   /** Looks at what the left alone has, top down; takes out what only moved at each level. */
   async exploreNew(): Promise<void> {
     while (this.#fresh.length > 0) {
-      if (this.#lost.length > 0 && this.#rules.mode === 'mirror') await this.#matchMoved()
+      // What moved out of a directory that moved itself is found once that one is compared.
+      while (this.#lost.length > 0 && this.#rules.mode === 'mirror' && (await this.#matchMoved()));
       const fresh = this.#fresh
       this.#fresh = []
       for (const directories of chunks(fresh)) {
@@ -200,35 +234,64 @@ class Comparison {
     }
   }
 
-  /** A directory is renamed only into one that the right has: what is new there is made later. */
-  async #matchMoved(): Promise<void> {
-    const fresh = this.#fresh.filter(
-      ({ path, state }) => state === 'new' && this.#drafts.get(parentOf(path))?.head.state === 'present',
-    )
-    const matched = matchDirectories(this.#lost, fresh, this.#sourceMoves)
-    if (matched.length === 0) return
-    const gone = new Set(matched.map((move) => move.from))
-    const come = new Set(matched.map((move) => move.to))
-    for (const directory of this.#lost) if (gone.has(directory.path)) this.#unplanDelete(directory)
-    const moved = this.#fresh.filter((directory) => come.has(directory.path))
-    await this.#dressMoved(moved)
-    this.#lost = this.#lost.filter((directory) => !gone.has(directory.path))
-    this.#fresh = this.#fresh.filter((directory) => !come.has(directory.path))
-    this.#moves.push(...matched)
-  }
-
-  /** A moved directory's own mode and time are set when everything is done. */
-  async #dressMoved(moved: readonly Fresh[]): Promise<void> {
-    for (const directories of chunks(moved)) {
-      const listings = await this.#left.listings(directories.map((directory) => directory.path))
-      directories.forEach(({ path, entry }, i) => {
-        const listing = listings[i]
-        if (listing !== undefined) this.#draft({ ...timeOf(listing), path, state: 'retype', mode: entry.mode })
+  /** Takes what only moved out of what is new at this level, if there is any. What differs in it is planned where it then lies. */
+  async #matchMoved(): Promise<boolean> {
+    for (let above = this.#lostAbove(); above.size > 0; above = this.#lostAbove()) await this.#lookInto(above)
+    const fresh = new Map(this.#fresh.map((directory) => [directory.path, directory]))
+    const matched = matchDirectories(this.#lost, this.#movable(), this.#lineage)
+    const pairs: (Pair & { readonly match: DirectoryMatch })[] = []
+    for (const some of chunks(matched)) {
+      const [lefts, rights] = await this.#listBoth(some.map(({ to, lost }) => ({ path: to, origin: lost.origin })))
+      some.forEach((match, i) => {
+        const [left, right, entry] = [lefts[i], rights[i], fresh.get(match.to)?.entry]
+        if (left === undefined || right === undefined || entry === undefined) return
+        if (!match.isSame && !isAlike(readListing(left.bytes), readListing(right.bytes))) return
+        // Its own mode and time are set when everything is done.
+        const head: SectionHead = { ...timeOf(left), path: match.to, state: 'retype', mode: entry.mode }
+        pairs.push({ path: match.to, origin: match.lost.origin, head, match })
       })
     }
+    const gone = new Set(pairs.map(({ match }) => match.lost))
+    this.#lost = this.#lost.filter((directory) => !gone.has(directory))
+    const come = new Set(pairs.map(({ path }) => path))
+    this.#fresh = this.#fresh.filter(({ path }) => !come.has(path))
+    for (const { match, head } of pairs) this.#planMove(match, head as SectionHead)
+    await this.#comparePairs(pairs.filter(({ match }) => !match.isSame || this.#rules.checksum))
+    return pairs.length > 0
   }
 
-  #unplanDelete(directory: FoundDirectory): void {
+  #lostAbove(): Set<LostDirectory> {
+    return lostAbove(this.#lost, this.#movable(), this.#lineage)
+  }
+
+  /** What is new, and whose parent is there before anything else is done, or can be made. */
+  #movable(): Fresh[] {
+    return this.#fresh.filter(({ path, state }) => state === 'new' && this.#canHold(parentOf(path)))
+  }
+
+  #canHold(path: RelPath): boolean {
+    const state = this.#drafts.get(path)?.head.state
+    if (state === 'new') return this.#canHold(parentOf(path))
+    return state === 'present' || this.#arrived.has(path)
+  }
+
+  #planMove({ lost, to }: DirectoryMatch, head: SectionHead): void {
+    this.#unplanDelete(lost)
+    const made: RelPath[] = []
+    for (let at = parentOf(to); ; at = parentOf(at)) {
+      const draft = this.#drafts.get(at)
+      if (draft?.head.state !== 'new') break
+      this.#drafts.set(at, { ...draft, head: { ...draft.head, state: 'retype' } })
+      this.#arrived.add(at)
+      made.push(at)
+    }
+    this.#made.push(...made.reverse())
+    this.#moves.push({ from: lost.path, to })
+    this.#arrived.add(to)
+    this.#draft(head)
+  }
+
+  #unplanDelete(directory: LostDirectory): void {
     this.#movedAway.add(directory.path)
     this.#deletes -= 1 + directory.summary.files + directory.summary.directories
     this.#guarded.delete(directory.path)
@@ -243,9 +306,9 @@ class Comparison {
       mode: directory.entry.mode,
     }
     const draft = this.#draft(head)
-    const none: RelPath[] = []
-    for (const decision of reconcile(readListing(listing.bytes), [], this.#rules))
-      this.#take(directory.path, draft, decision, none)
+    const place: Place = { path: directory.path, origin: directory.path }
+    for (const decision of reconcile(listingEntries(listing.bytes), [], this.#rules))
+      this.#take(place, draft, decision, [])
     // Nothing was lost, so nothing here can be a rename: what is planned is final and needs no objects any more.
     if (this.#lostFiles.length === 0 && this.#lost.length === 0) {
       this.#drafts.delete(directory.path)
@@ -258,21 +321,27 @@ class Comparison {
   /** Files of directories that go may be what files that come were. */
   async #exploreLost(): Promise<void> {
     if (this.#rules.mode !== 'mirror' || (this.#freshFiles.length === 0 && this.#fresh.length === 0)) return
-    const lost = this.#lost
-    this.#lost = []
-    for (const directories of chunks(lost)) {
-      const listings = await this.#right.listings(directories.map((directory) => directory.path))
-      directories.forEach((directory, i) => {
-        for (const entry of readListing(listings[i]?.bytes ?? emptyListing)) this.#takeLost(directory.path, entry)
+    // What moved as a whole is looked for first, as long as its new place may still be found.
+    const waits = (directory: LostDirectory): boolean =>
+      this.#fresh.length > 0 && this.#lineage.hasLeft(directory.origin)
+    await this.#lookInto(new Set(this.#lost.filter((directory) => !waits(directory))))
+  }
+
+  async #lookInto(directories: ReadonlySet<LostDirectory>): Promise<void> {
+    this.#lost = this.#lost.filter((directory) => !directories.has(directory))
+    for (const some of chunks([...directories])) {
+      const listings = await this.#right.listings(some.map(({ origin }) => origin))
+      some.forEach((directory, i) => {
+        for (const entry of listingEntries(listings[i]?.bytes ?? emptyListing)) this.#takeLost(directory, entry)
       })
     }
   }
 
-  #takeLost(directory: RelPath, entry: Entry): void {
+  #takeLost(directory: Place, entry: Entry): void {
     if (entry.kind === 'bad-name') return
-    const path = joinPath(directory, entry.name)
-    if (entry.kind === 'directory' && entry.summary !== undefined) this.#lost.push({ path, summary: entry.summary })
-    else if (entry.kind === 'file') this.#lostFiles.push({ path, entry })
+    const place = placeIn(directory, entry.name)
+    if (entry.kind === 'directory' && entry.summary !== undefined) this.#lost.push({ ...place, summary: entry.summary })
+    else if (entry.kind === 'file') this.#lostFiles.push({ ...place, entry })
   }
 
   /** Proves by digests which files only moved; those are no deletions. */
@@ -283,7 +352,7 @@ class Comparison {
     if (proposed.length === 0) return
     const [lefts, rights] = await this.#digests(
       proposed.map((move) => move.to.path),
-      proposed.map((move) => move.from.path),
+      proposed.map((move) => move.from.origin),
     )
     proposed.forEach((move, i) => {
       const digest = lefts[i]
@@ -299,12 +368,14 @@ class Comparison {
 
   /** Settles the pairs that only their content can tell apart. */
   async proveEqual(): Promise<void> {
-    const paths = this.#doubts.map((doubt) => joinPath(doubt.path, doubt.left.name))
-    const [lefts, rights] = await this.#digests(paths, paths)
+    const [lefts, rights] = await this.#digests(
+      this.#doubts.map(({ path, left }) => joinPath(path, left.name)),
+      this.#doubts.map(({ origin, left }) => joinPath(origin, left.name)),
+    )
     this.#doubts.forEach((doubt, i) => {
       const decision = settleDigests(doubt.left, doubt.right, { left: lefts[i], right: rights[i] }, this.#rules)
       const draft = this.#drafts.get(doubt.path)
-      if (decision !== undefined && draft !== undefined) this.#take(doubt.path, draft, decision, [])
+      if (decision !== undefined && draft !== undefined) this.#take(doubt, draft, decision, [])
     })
   }
 
@@ -338,6 +409,7 @@ class Comparison {
     const guarded = [...this.#guarded.values()].sort()
     return {
       moves: this.#moves,
+      made: this.#made,
       sections,
       deletions,
       problems: this.#problems,
@@ -351,24 +423,3 @@ class Comparison {
 
 const digestsPerRequest = 2000
 const emptyListing = new Uint8Array([1])
-
-function* chunks<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let at = 0; at < items.length; at += listingsPerRequest) yield items.slice(at, at + listingsPerRequest)
-}
-
-function stepOf(action: Step['action'], entry: Entry): Step {
-  return { action, entry, from: undefined, digest: undefined }
-}
-
-function below(entry: Entry): number {
-  return entry.summary === undefined ? 0 : entry.summary.files + entry.summary.directories
-}
-
-function timeOf(listing: DirectoryListing): { mtimeSeconds: number; mtimeNs: number } {
-  return { mtimeSeconds: listing.mtimeSeconds, mtimeNs: listing.mtimeNs }
-}
-
-/** One directory a file: the order of the answers is the order of the paths. */
-function asFiles(paths: readonly RelPath[]): WantedDirectory[] {
-  return paths.map((path) => ({ path: parentOf(path), names: [nameOf(path)] }))
-}

@@ -10,7 +10,7 @@ import type { Mode, Rules } from '../core/reconcile.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
-import { clearHold, type Hold, loadHold, loadPair, type Pair, saveHold, savePair } from '../state/pairs.ts'
+import { clearHold, type Hold, loadHold, loadPair, type Pair, savePair } from '../state/pairs.ts'
 import { equalBytes, hex } from '../std/bytes.ts'
 import type { Clock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
@@ -44,7 +44,19 @@ export type RunEnd = {
   /** Bytes of content that the source handed over. */
   readonly contentBytes: number
   readonly scanMs: number
+  readonly found: Found
 }
+
+/** What the state database shall know from now on, in the transaction that ends the run. */
+export type Found = {
+  readonly pair?: Pair
+  /** Holds the job back until a person answers. */
+  readonly hold?: Hold
+  /** Nothing holds the job back any more. */
+  readonly clearsHold: boolean
+}
+
+const foundNothing: Found = { clearsHold: false }
 
 export type RunContext = {
   readonly state: State
@@ -68,7 +80,7 @@ export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, cont
   listen({ type: 'phase', phase: 'scan' })
   const seen = await scanBoth(job, left, right, context.clock)
   const pair = loadPair(state, job.id)
-  if (isUnchanged(job, pair, left, right, seen)) return endRun('unchanged', noCounts(), [], seen, nothingSent)
+  if (isUnchanged(job, pair, left, right, seen)) return endRun('unchanged', [], seen, foundNothing)
   signal.throwIfAborted()
 
   listen({ type: 'phase', phase: 'compare' })
@@ -76,16 +88,17 @@ export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, cont
   const problems = uniqueProblems([...seen.scan.problems, ...plan.problems])
   if (context.listsChanges) for (const change of planChanges(plan)) listen(change)
   const facts = guardFacts(plan, seen, baseOf(job, pair, left, right, seen))
-  const released = judge(job, plan, facts, context)
-  if (released === 'halted') return endRun('halted', noCounts(), problems, seen, nothingSent)
-  if (job.dryRun) return endRun('planned', noCounts(), problems, seen, nothingSent)
+  const verdict = judge(job, plan, facts, context)
+  if (typeof verdict === 'object') return endRun('halted', problems, seen, { hold: verdict, clearsHold: false })
+  if (job.dryRun) return endRun('planned', problems, seen, foundNothing)
 
-  savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   if (isEmpty(plan)) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
-  context.planned(plan, released === 'released')
+  context.planned(plan, verdict === 'released')
   listen({ type: 'phase', phase: 'transfer' })
   const steps = [...plan.sections, ...plan.deletions].reduce((sum, section) => sum + section.stepCount + 1, 0)
-  await right.begin({ ...facts, steps, limit: job.limit, released: released === 'released' })
+  await right.begin({ ...facts, steps, limit: job.limit, released: verdict === 'released' })
+  // Begun, not before the target let it in: a plan that it refused has left no base.
+  savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   problems.push(...(await right.moveDirectories(plan.moves)))
   const sent = await transfer(left, right, plan, listen, signal)
   listen({ type: 'phase', phase: 'apply' })
@@ -199,8 +212,8 @@ function entriesOf(summary: Summary): number {
   return summary.files + summary.directories
 }
 
-/** Lets the plan go on, or holds it: a hold is told once and covers exactly this set. */
-function judge(job: Job, plan: Plan, facts: GuardFacts, context: RunContext): 'free' | 'released' | 'halted' {
+/** Lets the plan go on, or answers what holds it: a hold is told once and covers exactly this set. */
+function judge(job: Job, plan: Plan, facts: GuardFacts, context: RunContext): 'free' | 'released' | Hold {
   const { state, listen, clock } = context
   const halt = inspect(facts, job.limit)
   const hold = loadHold(state, job.id)
@@ -229,8 +242,7 @@ function judge(job: Job, plan: Plan, facts: GuardFacts, context: RunContext): 'f
     atMs: nowMs,
     toldMs: nowMs,
   }
-  if (!job.dryRun) saveHold(state, next)
-  return job.dryRun ? 'free' : 'halted'
+  return job.dryRun ? 'free' : next
 }
 
 function isEmpty(plan: Plan): boolean {
@@ -251,7 +263,7 @@ function pairOf(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context
   }
 }
 
-/** Records what both roots are now; the base never runs ahead of the disk. */
+/** What both roots are now, to be recorded; the base never runs ahead of the disk. */
 function remember(
   job: Job,
   left: SourceEnd,
@@ -265,21 +277,21 @@ function remember(
   const pair = pairOf(job, left, right, seen, context)
   const unique = uniqueProblems(problems)
   const targetFingerprint = applied?.summary.fingerprint ?? seen.right?.fingerprint
-  savePair(context.state, { ...pair, targetFingerprint, problems: unique })
-  clearHold(context.state, job.id)
+  const found: Found = { pair: { ...pair, targetFingerprint, problems: unique }, clearsHold: true }
   const outcome = unique.length > 0 ? 'partial' : applied === undefined ? 'unchanged' : 'done'
-  return endRun(outcome, applied?.counts ?? noCounts(), unique, seen, sent)
+  return endRun(outcome, unique, seen, found, applied?.counts, sent)
 }
 
 function endRun(
   outcome: Outcome,
-  counts: ApplyCounts,
   problems: readonly Problem[],
   seen: Seen,
-  sent: TransferTotals,
+  found: Found,
+  counts: ApplyCounts = noCounts(),
+  sent: TransferTotals = nothingSent,
 ): RunEnd {
   const { supplied, contentBytes } = sent
-  return { outcome, counts, problems, summary: seen.left, supplied, contentBytes, scanMs: seen.scanMs }
+  return { outcome, counts, problems, summary: seen.left, supplied, contentBytes, scanMs: seen.scanMs, found }
 }
 
 const nothingSent: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0 }

@@ -96,7 +96,7 @@ export interface SourceEnd extends End {
 export interface TargetEnd extends End {
   /** Announces the plan. Throws `root-held` when the target's own guard refuses it. */
   begin(totals: PlanTotals): Promise<void>
-  /** Renames directories; those that did not move are problems. */
+  /** Renames directories, in this order, making missing parents of new names; those that did not move are problems. */
   moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]>
   /** Takes a batch of the plan; batches are numbered from 0 without gaps and land in that order. */
   stage(batch: number, bytes: Uint8Array): Promise<Needs>

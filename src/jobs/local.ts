@@ -13,7 +13,7 @@ import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing, DiskTasks } from '../disk/tasks.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { State } from '../state/open.ts'
-import { forgetTree, loadTreeShelves, saveTree } from '../state/trees.ts'
+import { forgetTree, loadTreeShelves, saveTree, type TreeChanges } from '../state/trees.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Crew, Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
@@ -31,6 +31,9 @@ export type Workshop = {
   /** This machine's name. */
   readonly machine: string
 }
+
+/** Changes of a remembered tree, on their way to the database. */
+export type TakenTree = { readonly treeKey: string; readonly viewId: string; readonly changes: TreeChanges }
 
 let lastId = 0
 
@@ -132,21 +135,24 @@ export class LocalEnd {
     return splitDigests(await this.treeSeat.run('digests', { tree: this.tree, files: encodeWants(files), fresh }))
   }
 
-  /** Writes what the tree saw to the database. */
-  protected async save(): Promise<void> {
+  /**
+   * What the tree saw and the database does not hold yet; undefined where that is nothing. Whoever takes it saves it, in
+   * the transaction of its choice: it is not handed out again.
+   */
+  async takeTree(): Promise<TakenTree | undefined> {
+    if (this.root.handle < 0) return undefined
     const { put, removed } = await this.rawTreeSeat.run('takeChanges', { tree: this.tree })
-    if (put === undefined && removed.length === 0) return
-    saveTree(this.workshop.state, this.#treeKey, this.#viewId, {
-      put: put === undefined ? [] : decodeShelf(put, this.#viewId),
-      removed,
-    })
+    if (put === undefined && removed.length === 0) return undefined
+    const changes = { put: put === undefined ? [] : decodeShelf(put, this.#viewId), removed }
+    return { treeKey: this.#treeKey, viewId: this.#viewId, changes }
   }
 
   async close(save: boolean): Promise<void> {
     this.closing = true
     try {
       await this.settleSeats()
-      if (save && this.root.handle >= 0) await this.save()
+      const taken = save ? await this.takeTree() : undefined
+      if (taken !== undefined) saveTree(this.workshop.state, taken.treeKey, taken.viewId, taken.changes)
     } finally {
       await this.rawTreeSeat.run('closeTree', { tree: this.tree })
       this.root.close()
@@ -208,9 +214,9 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     }
   }
 
-  override async close(save: boolean): Promise<void> {
-    this.closing = true
-    if (this.#learned.length > 0) await this.rawTreeSeat.run('learn', { tree: this.tree, learned: this.#learned })
-    await super.close(save)
+  override async takeTree(): Promise<TakenTree | undefined> {
+    const learned = this.#learned.splice(0)
+    if (learned.length > 0) await this.rawTreeSeat.run('learn', { tree: this.tree, learned })
+    return await super.takeTree()
   }
 }

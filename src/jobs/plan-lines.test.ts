@@ -30,7 +30,7 @@ function section(path: string, steps: readonly Step[], state: SectionHead['state
 }
 
 function planOf(parts: Partial<Plan>): Plan {
-  const none = { moves: [], sections: [], deletions: [], problems: [], deletes: 0, replaces: 0 }
+  const none = { made: [], moves: [], sections: [], deletions: [], problems: [], deletes: 0, replaces: 0 }
   return { ...none, guardedDigest: new Uint8Array(0), guardedSample: [], ...parts }
 }
 
@@ -43,6 +43,7 @@ function linesOf(plan: Plan, problems: readonly string[] = []): string[] {
 }
 
 const whole = planOf({
+  made: ['a' as RelPath],
   moves: [{ from: 'old' as RelPath, to: 'a/new' as RelPath }],
   sections: [
     section('', [step('create', 'x'), step('replace', 'y'), step('create', 'z'), step('attributes', 'w')]),
@@ -58,6 +59,7 @@ const whole = planOf({
 
 test('a plan is told by directory and action, and a moved file once', () => {
   assert.deepEqual(linesOf(whole), [
+    'created-directory a:',
     'renamed a:new <- old same-directory',
     'created :x,z',
     'replaced :y',
@@ -72,6 +74,7 @@ test('a plan is told by directory and action, and a moved file once', () => {
 
 test('what had a problem, or lies below such, is not told', () => {
   assert.deepEqual(linesOf(whole, ['old', 'x', 'd', 'fresh', 'gone/o']), [
+    'created-directory a:',
     'replaced :y',
     'created :z',
     'attributes-set :w',

@@ -17,6 +17,7 @@ export type PlanLine = {
 export function* planLines(plan: Plan, problems: readonly Problem[]): Generator<PlanLine> {
   const failed = new Set(problems.map(({ path }) => path))
   const isFailed = (path: string): boolean => failed.size > 0 && isAtOrBelow(path, failed)
+  for (const path of plan.made) if (!isFailed(path)) yield { action: 'created-directory', directory: path, names: [] }
   for (const { from, to } of plan.moves) {
     if (isFailed(from)) continue
     yield {

@@ -15,7 +15,7 @@ import { Chronicle } from './chronicle.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, type EndName, endText, parseEnd } from './ends.ts'
-import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
+import { LocalEnd, LocalSource, type TakenTree, treeKeyOf, type Workshop } from './local.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
 import { LocalTarget } from './target.ts'
 
@@ -41,7 +41,7 @@ export type Reach = {
   connect(machine: string, signal: AbortSignal): Promise<Session>
 }
 
-export type FinishedRun = RunEnd & {
+export type FinishedRun = Omit<RunEnd, 'found'> & {
   readonly runId: string
   readonly wireBytesOut: number
   readonly wireBytesIn: number
@@ -106,7 +106,7 @@ async function runEnds(
     left = await openLeft(workshop, session, opened)
     right = await openRight(workshop, session, opened)
     const run = await runRecorded(workshop, opened, left, right, listen, signal)
-    save = !job.dryRun
+    save = remembers(job, run)
     return { ...run, wireBytesOut: session?.link.bytesWritten ?? 0, wireBytesIn: session?.link.bytesRead ?? 0 }
   } finally {
     signal.removeEventListener('abort', abort)
@@ -123,7 +123,7 @@ async function runRecorded(
   right: TargetEnd,
   listen: RunListener,
   signal: AbortSignal,
-): Promise<RunEnd & { runId: string }> {
+): Promise<Omit<RunEnd, 'found'> & { runId: string }> {
   const { state, clock } = workshop
   const { request, job, chronicle } = opened
   const { runId, planned } = chronicle
@@ -132,11 +132,26 @@ async function runRecorded(
   const { listsChanges } = request
   const heard = chronicle.listener(listen)
   const end = await runCycle(job, left, right, { state, clock, runId, listen: heard, planned, listsChanges, signal })
-  chronicle.ended(end, exitCodeOf(end))
-  return { ...end, runId }
+  chronicle.ended(end, exitCodeOf(end), remembers(job, end) ? await takeTrees(left, right) : [])
+  const { found: _, ...told } = end
+  return { ...told, runId }
 }
 
-export function exitCodeOf(end: RunEnd): number {
+/**
+ * Whether what was seen is kept. Not while a plan is only shown or held: the source would forget what moved since the last
+ * run, and the plan that a person releases would be another one.
+ */
+function remembers(job: Job, { outcome }: Pick<RunEnd, 'outcome'>): boolean {
+  return !job.dryRun && outcome !== 'halted'
+}
+
+/** The trees of the ends on this machine. The other machine saves its own when its end is closed. */
+async function takeTrees(...ends: readonly (SourceEnd | TargetEnd)[]): Promise<TakenTree[]> {
+  const taken = await Promise.all(ends.map((end) => (end instanceof LocalEnd ? end.takeTree() : undefined)))
+  return taken.filter((tree) => tree !== undefined)
+}
+
+export function exitCodeOf(end: Pick<RunEnd, 'outcome' | 'problems'>): number {
   if (end.outcome === 'halted') return 15
   return end.problems.length > 0 ? 3 : 0
 }

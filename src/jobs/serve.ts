@@ -168,6 +168,7 @@ export class Served {
       seat: 0,
       job: request.job,
       runId: request.runId,
+      ownerLimit: share.maxDelete === undefined ? undefined : { share: share.name, limit: share.maxDelete },
     })
     return this.#target
   }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Failure } from '../std/failure.ts'
-import { addShare, loadShares, removeShare, type Share, shareFor } from './shares.ts'
+import { addShare, limitShare, loadShares, removeShare, type Share, shareFor } from './shares.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-shares-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -26,8 +26,14 @@ function failsWith(code: string, call: () => unknown, message: RegExp): void {
   })
 }
 
-const docs: Share = { name: 'docs', path: '/home/me/docs', readOnly: false, for: undefined }
-const photos: Share = { name: 'photos.2026_a-b', path: '/home/me/docs/photos', readOnly: true, for: ['nas', 'Laptop'] }
+const docs: Share = { name: 'docs', path: '/home/me/docs', readOnly: false, for: undefined, maxDelete: undefined }
+const photos: Share = {
+  name: 'photos.2026_a-b',
+  path: '/home/me/docs/photos',
+  readOnly: true,
+  for: ['nas', 'Laptop'],
+  maxDelete: undefined,
+}
 
 test('shares are added, listed in order, and removed; they may lie within each other', () => {
   const directory = freshDirectory()
@@ -42,6 +48,19 @@ test('shares are added, listed in order, and removed; they may lie within each o
   assert.deepEqual(removeShare(directory, 'photos.2026_a-b'), photos)
   assert.equal(removeShare(directory, 'DOCS'), undefined)
   assert.deepEqual(loadShares(directory), [docs, { ...docs, name: 'again' }])
+})
+
+test('a share has the limit that its owner gives it, until its owner lifts it', () => {
+  const directory = freshDirectory()
+  const limited: Share = { ...docs, maxDelete: { kind: 'percent', percent: 10 } }
+  addShare(directory, limited)
+  addShare(directory, { ...photos, maxDelete: { kind: 'count', entries: 0 } })
+  assert.deepEqual(loadShares(directory), [limited, { ...photos, maxDelete: { kind: 'count', entries: 0 } }])
+  assert.deepEqual(limitShare(directory, photos.name, undefined), photos)
+  assert.deepEqual(loadShares(directory), [limited, photos])
+  limitShare(directory, photos.name, { kind: 'count', entries: 7 })
+  assert.deepEqual(loadShares(directory)[1]?.maxDelete, { kind: 'count', entries: 7 })
+  failsWith('unknown-share', () => limitShare(directory, 'DOCS', undefined), /nothing is shared as DOCS/)
 })
 
 test('a share is given to every machine or to the named ones, and a refusal tells nothing', () => {
@@ -125,6 +144,9 @@ test('a file that is not exactly right is refused with the place, and left as it
     [{ version: 1, shares: [{ ...good, for: [1] }] }, /for holds what is no name/],
     [{ version: 1, shares: [{ ...good, for: [] }] }, /given to nobody/],
     [{ version: 1, shares: [{ ...good, for: ['a:b'] }] }, /cannot name a machine/],
+    ...[1, '', 'default', '101%', '-1', null].map(
+      (maxDelete) => [{ version: 1, shares: [{ ...good, maxDelete }] }, /maxDelete is no limit/] as const,
+    ),
     [{ version: 1, shares: [good, { ...good, name: 'DOCS' }] }, /shares\[1\]\.name is there twice/],
     [{ version: 1, shares: [{ ...good, extra: 1 }] }, /unknown field/],
   ]

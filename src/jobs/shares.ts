@@ -4,6 +4,7 @@
 // caller; nothing here asks the disk. Shares may lie within each other.
 
 import { isAbsolute, join, normalize } from 'node:path'
+import { type GuardLimit, guardLimitText, parseGuardLimit } from '../core/guard.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { ensureOwnDirectory, ownFileMode, readOwnFile, writeOwnFile } from '../std/files.ts'
@@ -16,6 +17,8 @@ export type Share = {
   readonly readOnly: boolean
   /** Names of the machines it is given to; undefined: to every paired machine. */
   readonly for: readonly string[] | undefined
+  /** What one run may delete and replace in it at most, whatever its driver plans or releases: the owner's word. */
+  readonly maxDelete: GuardLimit | undefined
 }
 
 const sharesFile = 'shares.json'
@@ -72,6 +75,23 @@ export function removeShare(configDirectory: string, name: string): Share | unde
   return share
 }
 
+/** Gives a share another limit, or none. Throws `unknown-share`. What runs already began under the old one. */
+export function limitShare(configDirectory: string, name: string, maxDelete: GuardLimit | undefined): Share {
+  const shares = loadShares(configDirectory)
+  const share = shares.find((one) => one.name === name)
+  if (share === undefined) throw notShared(name)
+  const limited = { ...share, maxDelete }
+  writeShares(
+    configDirectory,
+    shares.map((one) => (one === share ? limited : one)),
+  )
+  return limited
+}
+
+export function notShared(name: string): Failure {
+  return new Failure('unknown-share', `nothing is shared as ${name}`, { hint: 'see nightferry share list' })
+}
+
 /**
  * The share that a paired machine asks for. One that is not there and one that is not given to this machine give the
  * same `unknown-share`, so that nobody learns what is shared with others.
@@ -89,8 +109,12 @@ export function shareFor(shares: readonly Share[], name: string, machine: string
 
 function writeShares(directory: string, shares: readonly Share[]): void {
   ensureOwnDirectory(directory, 0o700)
-  // `for` is left out where it is undefined: given to all.
-  const text = JSON.stringify({ version: formatVersion, shares }, undefined, 2)
+  // What is undefined is left out: given to all, without a limit.
+  const told = shares.map(({ maxDelete, ...share }) => ({
+    ...share,
+    maxDelete: maxDelete === undefined ? undefined : guardLimitText(maxDelete),
+  }))
+  const text = JSON.stringify({ version: formatVersion, shares: told }, undefined, 2)
   writeOwnFile(join(directory, sharesFile), utf8(`${text}\n`), { mode: 0o600 })
 }
 
@@ -148,15 +172,25 @@ function readShares(content: unknown, path: string): readonly Share[] {
 }
 
 function readShare(item: unknown, where: string, path: string): Share {
-  const fields = fieldsOf(item, ['name', 'path', 'readOnly'], ['for'], where, path)
+  const fields = fieldsOf(item, ['name', 'path', 'readOnly'], ['for', 'maxDelete'], where, path)
   const [name, shared, readOnly] = [fields.get('name'), fields.get('path'), fields.get('readOnly')]
   if (typeof name !== 'string') throw damaged(path, `${where}.name is not a name`)
   if (typeof shared !== 'string') throw damaged(path, `${where}.path is not a path`)
   if (typeof readOnly !== 'boolean') throw damaged(path, `${where}.readOnly is neither true nor false`)
-  const share = { name, path: shared, readOnly, for: readMachines(fields, where, path) }
+  const machines = readMachines(fields, where, path)
+  const share = { name, path: shared, readOnly, for: machines, maxDelete: readLimit(fields, where, path) }
   const fault = faultIn(share)
   if (fault !== undefined) throw damaged(path, `${where}: ${fault.message}`)
   return share
+}
+
+function readLimit(fields: ReadonlyMap<string, unknown>, where: string, path: string): GuardLimit | undefined {
+  if (!fields.has('maxDelete')) return undefined
+  const text = fields.get('maxDelete')
+  const limit = typeof text === 'string' ? parseGuardLimit(text) : undefined
+  // A limit that nobody understands is never taken for none.
+  if (limit === undefined) throw damaged(path, `${where}.maxDelete is no limit`)
+  return limit
 }
 
 function readMachines(fields: ReadonlyMap<string, unknown>, where: string, path: string): string[] | undefined {

@@ -3,16 +3,19 @@
 // more than was announced ends the session, whoever planned it.
 
 import { joinDigests } from '../core/digests.ts'
-import { inspect } from '../core/guard.ts'
+import { exceedsLimit, type GuardLimit, guardLimitText, inspect } from '../core/guard.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import type { Displaced } from '../disk/apply.ts'
+import { isOpenToOwner } from '../disk/directories.ts'
 import type { Displacement } from '../disk/journal.ts'
 import type { TargetHandles } from '../disk/landing.ts'
+
 import type { Root } from '../disk/root.ts'
 import type { Staged } from '../disk/stage.ts'
+import { errno } from '../disk/sys.ts'
 import type { LandReport, Written } from '../disk/tasks.ts'
 import { currentEpoch, takeLease } from '../state/runs.ts'
 import { present } from '../std/assert.ts'
@@ -32,6 +35,9 @@ import { LocalEnd, nextSeatId, type Workshop } from './local.ts'
 const syncEachMax = 16
 const groupContentBytes = 256 * 1024 * 1024
 const groupSteps = 20_000
+
+/** What the owner of a share lets a run take away from it. */
+export type OwnerLimit = { readonly share: string; readonly limit: GuardLimit }
 
 type Batch = {
   readonly landing: number
@@ -61,11 +67,17 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   #landFailure: unknown
   readonly #modeMask: number
   readonly #job: string
+  readonly #ownerLimit: OwnerLimit | undefined
 
-  constructor(workshop: Workshop, root: Root, options: { treeKey: string; seat: number; job: string; runId: string }) {
+  constructor(
+    workshop: Workshop,
+    root: Root,
+    options: { treeKey: string; seat: number; job: string; runId: string; ownerLimit?: OwnerLimit | undefined },
+  ) {
     const epoch = root.own === undefined ? 0 : takeLease(workshop.state, root.id, options.job)
     super(workshop, root, { ...options, epoch })
     this.#job = options.job
+    this.#ownerLimit = options.ownerLimit
     this.#handles = { root: root.handle, staging: root.own?.staging ?? -1 }
     this.#own = root.own?.handle ?? -1
     this.#modeMask = root.traits.modeMask
@@ -80,6 +92,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       throw new Failure('protocol-broken', 'this target can begin nothing now')
     this.#checkLease()
     const entries = await this.#entries()
+    this.#checkOwnerLimit(totals, entries)
     const halt = totals.released ? undefined : inspect({ ...totals, rightEntries: entries }, totals.limit)
     if (halt !== undefined) {
       throw new Failure(
@@ -89,6 +102,19 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     }
     this.#totals = totals
     await this.treeSeat.run('beginStaging', { tree: this.tree, modeMask: this.#modeMask, syncEach: this.#syncEach })
+  }
+
+  /** A release is the word of the driver's person; the owner of a share may have said less, and that holds. */
+  #checkOwnerLimit(totals: PlanTotals, entries: number): void {
+    const owner = this.#ownerLimit
+    const guarded = totals.deletes + totals.replaces
+    if (owner === undefined || !exceedsLimit(guarded, entries, owner.limit)) return
+    const limit = guardLimitText(owner.limit)
+    throw new Failure(
+      'root-held',
+      `the share ${owner.share} lets a run delete and replace ${limit} of its ${entries} entries at most, not ${guarded}`,
+      { hint: `nothing was changed; only its owner can lift that there: nightferry share limit ${owner.share} none` },
+    )
   }
 
   /** A run whose lease was taken over by a later one may not change anything any more. */
@@ -110,7 +136,12 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
     this.#mustBegin()
-    const { moved, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves })
+    const { moved, made, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves })
+    this.#counts.created += made.length
+    for (const path of made) {
+      this.#touched.add(path).add(parentOf(path))
+      this.log.note('created-directory', { directory: path })
+    }
     for (const { from, to } of moved) {
       this.#counts.renamed++
       this.#touched.add(parentOf(from)).add(parentOf(to))
@@ -133,7 +164,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   /** The receiver's guard: what is taken away stays within what was announced and judged. */
   #weigh(staged: Staged): void {
     const totals = this.#totals
-    this.#deletes += staged.deletes - staged.moves
+    this.#deletes += staged.deletes
     this.#replaces += staged.replaces
     if (totals === undefined || this.#deletes > totals.deletes || this.#replaces > totals.replaces) {
       throw new Failure('unsolicited', 'a plan takes away more than it announced', {
@@ -236,6 +267,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   /** A failed sync says nothing about what it covered: none of it may be given a name. */
   #mustSync(code: number): void {
+    if (code === -errno.ENOSPC || code === -errno.EDQUOT) throw this.#full()
     if (code < 0) {
       throw new Failure('sync-failed', `the target's disk could not be synced (errno ${-code})`, {
         hint: 'nothing of this group was put in place; look at the disk, then run again',
@@ -259,10 +291,14 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       this.log.note(line.action, { ...line, names: names.join('/'), count: names.length, ...moved })
     }
     if (report.problems.some((problem) => problem.code === 'no-space')) {
-      throw new Failure('target-full', `there is no space left on the target ${this.root.path}`, {
-        hint: 'what was complete is in place; free some space, then run again',
-      })
+      throw this.#full()
     }
+  }
+
+  #full(): Failure {
+    return new Failure('target-full', `there is no space left on the target ${this.root.path}`, {
+      hint: 'what was complete is in place; free some space, then run again',
+    })
   }
 
   async finish(): Promise<ApplyResult> {
@@ -278,12 +314,12 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       displaced: this.#displaced,
     })
     this.#problems.push(...dropped)
-    // What went back was not deleted.
-    this.#counts.deleted -= dropped.length
-    for (const { path, code } of dropped) {
-      this.#touched.add(parentOf(path as RelPath))
-      this.log.note('put-back', { path, code })
-    }
+    // What went back was not deleted. What was kept aside has lost its name all the same.
+    const deleted = new Set(this.#displaced.filter(({ isDeleted }) => isDeleted).map(({ path }) => path))
+    const back = dropped.filter(({ path, code }) => code === 'not-empty' && deleted.has(path as RelPath))
+    this.#counts.deleted -= back.length
+    for (const { path } of dropped) this.#touched.add(parentOf(path as RelPath))
+    for (const { path, code } of back) this.log.note('put-back', { path, code })
     const settled = await this.treeSeat.run('settleTree', {
       tree: this.tree,
       touched: [...this.#touched],
@@ -310,7 +346,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const parents = new Set(this.#heads.map((head) => parentOf(head.path)))
     const unique = new Map<string, SectionHead>()
     for (const head of this.#heads) {
-      const done = head.state === 'new' && !parents.has(head.path) && (head.mode & 0o300) === 0o300
+      const done = head.state === 'new' && !parents.has(head.path) && isOpenToOwner(head.mode)
       const known = unique.get(head.path)
       if (!done && (known === undefined || known.state === 'present')) unique.set(head.path, head)
     }

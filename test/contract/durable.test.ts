@@ -1,88 +1,21 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { type DiskTasks, tasks } from '../../src/disk/tasks.ts'
-import type { Workshop } from '../../src/jobs/local.ts'
-import { type FinishedRun, type RunRequest, runOnce } from '../../src/jobs/run.ts'
-import { SlabStore } from '../../src/jobs/slabs.ts'
+import { systemSys } from '../../src/disk/system.ts'
 import { openState } from '../../src/state/open.ts'
 import { systemClock } from '../../src/std/clock.ts'
-import { type Crew, Handover, type Seat } from '../../src/std/crew.ts'
 import { Failure } from '../../src/std/failure.ts'
 import { contents, type Folder, facts, kept, plant, staging } from '../world/planted.ts'
+import { type Trial, trialIn } from '../world/trial.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-durable-'))
 after(() => rmSync(home, { recursive: true, force: true }))
 let made = 0
 
-type Trial = {
-  readonly source: string
-  readonly target: string
-  /** Tasks that change something or sync, in their order. */
-  readonly trail: string[]
-  /** Answers an errno in place of the n-th call of a task, counted anew for each run. */
-  run(faults?: readonly { readonly task: keyof DiskTasks; readonly nth: number }[]): Promise<FinishedRun>
-}
-
-const watched: readonly string[] = [
-  'writeJournal',
-  'sync',
-  'syncDirectories',
-  'land',
-  'finishDirectories',
-  'dropDisplaced',
-  'settleTree',
-  'takeChanges',
-]
-
-/** Two folders and the state of their job; the seats of the crew are this thread. */
 function trial(): Trial {
-  const path = join(home, `case-${++made}`)
-  const trail: string[] = []
-  let faults: readonly { task: string; nth: number }[] = []
-  const counts = new Map<string, number>()
-  const seat: Seat<DiskTasks> = {
-    async run(name, input) {
-      const count = (counts.get(name) ?? 0) + 1
-      counts.set(name, count)
-      if (watched.includes(name)) trail.push(name)
-      if (faults.some(({ task, nth }) => task === name && nth === count)) return -5 as never
-      const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
-      return (result instanceof Handover ? result.value : result) as never
-    },
-  }
-  const crew: Crew<DiskTasks> = { seats: [seat], close: async () => {} }
-  const log = { note: () => {}, flush: () => {} }
-  const [source, target] = [join(path, 'source'), join(path, 'target')]
-  const request: RunRequest = {
-    source,
-    target,
-    mode: 'mirror',
-    checksum: false,
-    dryRun: false,
-    overrides: [],
-    ignoreFiles: [],
-    limit: { kind: 'percent', percent: 100 },
-    release: false,
-    listsChanges: false,
-    newTarget: false,
-  }
-  return {
-    source,
-    target,
-    trail,
-    async run(these = []) {
-      faults = these
-      counts.clear()
-      trail.length = 0
-      using state = openState({ directory: join(path, 'state'), clock: systemClock })
-      const workshop: Workshop = { crew, slabs: new SlabStore(crew), state, clock: systemClock, log, machine: 'here' }
-      const reach = { isMachine: () => false, connect: () => Promise.reject(new Error('no machines here')) }
-      return await runOnce(workshop, reach, request, () => {}, new AbortController().signal)
-    },
-  }
+  return trialIn(join(home, `case-${++made}`))
 }
 
 const many = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`many/${i}`, `${i}`]))
@@ -104,8 +37,8 @@ async function prepared(size: 'small' | 'large'): Promise<Trial & { readonly bef
   return { ...one, before: contents(one.target) }
 }
 
-async function failsToSync(running: Promise<unknown>): Promise<void> {
-  await assert.rejects(running, (error) => error instanceof Failure && error.code === 'sync-failed')
+async function failsToSync(running: Promise<unknown>, code = 'sync-failed'): Promise<void> {
+  await assert.rejects(running, (error) => error instanceof Failure && error.code === code)
 }
 
 describe('what is on disk, in what order', () => {
@@ -142,6 +75,109 @@ describe('what is on disk, in what order', () => {
       assert.deepEqual(kept(one.target), [])
       assert.equal((await one.run()).outcome, 'unchanged')
     }
+  })
+
+  it('a disk that is full when the journal is written, or synced, is told as full, and nothing gets a name', async () => {
+    const { ENOSPC, EDQUOT } = constants.errno
+    for (const [task, errno] of [
+      ['writeJournal', ENOSPC],
+      ['writeJournal', EDQUOT],
+      ['sync', ENOSPC],
+    ] as const) {
+      const one = await prepared('large')
+      await failsToSync(one.run([{ task, nth: 1, code: -errno }]), 'target-full')
+      assert.deepEqual(contents(one.target), one.before, task)
+      assert.equal((await one.run()).outcome, 'done')
+    }
+  })
+
+  it('counts as deleted what is gone, not what went back, and not what was kept from a replacement', async () => {
+    const one = trial()
+    const edit = (): void => {
+      // Whoever had the old version open goes on writing to it.
+      const slots = staging(one.target).map((name) => join(one.target, '.nightferry/staging', name))
+      for (const slot of slots)
+        if (statSync(slot).isFile()) writeFileSync(slot, `written to ${slot} after it was displaced`)
+    }
+    plant(one.source, { f: 'old', 'dir/a': 'a', goes: 'g' })
+    await one.run()
+    rmSync(join(one.source, 'dir'), { recursive: true })
+    writeFileSync(join(one.source, 'f'), 'the new version')
+    const end = await one.run([{ task: 'land', nth: 1, before: () => plant(one.target, { 'dir/mine': 'mine' }) }])
+    assert.deepEqual(
+      end.problems.map(({ path, code }) => `${path}: ${code}`),
+      ['dir: not-empty'],
+    )
+    assert.equal(end.counts.deleted, 0)
+    rmSync(join(one.source, 'goes'))
+    writeFileSync(join(one.source, 'f'), 'a newer version')
+    const late = await one.run([{ task: 'dropDisplaced', nth: 1, before: edit }])
+    assert.deepEqual(late.problems.map(({ path, code }) => `${path}: ${code}`).sort(), [
+      'f: target-changed',
+      'goes: target-changed',
+    ])
+    assert.deepEqual([late.counts.replaced, late.counts.deleted], [1, 2])
+    await one.run()
+    assert.equal(kept(one.target).length, 2)
+  })
+
+  it('the end of a run, its pair and both trees are remembered together, or not at all', async () => {
+    const one = await prepared('small')
+    const stored = (): unknown => {
+      using state = openState({ directory: join(one.directory, 'state'), clock: systemClock })
+      const all = (sql: string): unknown =>
+        state.read(() =>
+          state
+            .prepare(sql)
+            .all()
+            .map((row) => ({ ...row })),
+        )
+      return [
+        all('SELECT count(target_fingerprint) AS known FROM pairs'),
+        all('SELECT outcome FROM runs ORDER BY id DESC LIMIT 1'),
+        all('SELECT generation FROM trees ORDER BY id'),
+      ]
+    }
+    const change = (sql: string): void => {
+      using state = openState({ directory: join(one.directory, 'state'), clock: systemClock })
+      state.write(() => state.prepare(sql).run())
+    }
+    assert.deepEqual(stored(), [[{ known: 1 }], [{ outcome: 'done' }], [{ generation: 1 }, { generation: 1 }]])
+    // The second of the two trees can't be saved.
+    change(`CREATE TRIGGER refuse BEFORE UPDATE ON trees WHEN NEW.tree_key LIKE 'target %'
+      BEGIN SELECT RAISE(ABORT, 'refused'); END`)
+    await assert.rejects(one.run())
+    assert.deepEqual(stored(), [[{ known: 0 }], [{ outcome: 'failed' }], [{ generation: 1 }, { generation: 1 }]])
+    change('DROP TRIGGER refuse')
+    assert.equal((await one.run()).outcome, 'unchanged')
+    assert.deepEqual(facts(one.target), facts(one.source))
+    assert.deepEqual(stored(), [[{ known: 1 }], [{ outcome: 'unchanged' }], [{ generation: 2 }, { generation: 2 }]])
+  })
+
+  it('a directory whose owner may not read it is filled, gets its mode, and is synced all the same', async (t) => {
+    const { seteuid } = process
+    if (seteuid === undefined || process.getuid?.() !== 0) return t.skip('only root can be two users')
+    const one = trial()
+    plant(one.source, { 'd/e/f': 'f', 'flat/g': 'g' })
+    for (const path of [home, one.directory]) chmodSync(path, 0o777)
+    // Others may read it, its owner may not.
+    for (const name of ['d', 'flat']) chmodSync(join(one.source, name), 0o377)
+    let synced = 0
+    const sync = systemSys().syncFileSystem
+    systemSys().syncFileSystem = (handle) => {
+      synced++
+      return sync(handle)
+    }
+    seteuid(65_534)
+    try {
+      const { problems } = await one.run()
+      assert.deepEqual(problems.map(({ path, code }) => `${path}: ${code}`).sort(), ['d: unreadable'])
+    } finally {
+      seteuid(0)
+      systemSys().syncFileSystem = sync
+    }
+    assert.deepEqual(facts(one.target), facts(one.source))
+    assert.ok(synced > 0, 'what could not be opened for its own sync was synced with all else')
   })
 
   it('a sync that fails after the names: nothing that was displaced is dropped, nothing is remembered', async () => {

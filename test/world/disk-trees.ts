@@ -124,7 +124,7 @@ export function editTree(chance: Chance, directory: string, edits: number): void
 type Place = { readonly path: string; readonly kind: 'directory' | 'file' | 'symlink' }
 
 /** Everything below, parents first; no link is followed. */
-function placesIn(directory: string): Place[] {
+export function placesIn(directory: string): Place[] {
   const places: Place[] = []
   const visit = (parent: string): void => {
     const entries = readdirSync(parent, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))

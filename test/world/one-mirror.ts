@@ -2,19 +2,20 @@
 // jobs does across seats and wires, in one readable sequence with places to step in. For tests only.
 
 import { domainDigest } from '../../src/chunk/digest.ts'
-import { nameOf, parentOf, type RelPath } from '../../src/core/path.ts'
+import { parentOf, type RelPath } from '../../src/core/path.ts'
 import { cutBatches, encodeBatch, type SectionHead } from '../../src/core/plan.ts'
 import type { Problem } from '../../src/core/problem.ts'
-import { sizeOf, statWidth } from '../../src/core/stat.ts'
+import { sizeOf } from '../../src/core/stat.ts'
 import { Tree } from '../../src/core/tree.ts'
 import type { View } from '../../src/core/view.ts'
 import { Apply, type Displaced, type LandCounts } from '../../src/disk/apply.ts'
 import { dropDisplaced } from '../../src/disk/aside.ts'
 import { digestFile } from '../../src/disk/content.ts'
-import { finishDirectory, renameDirectory } from '../../src/disk/directories.ts'
+import { finishDirectory } from '../../src/disk/directories.ts'
 import { clearJournal, type Displacement, writeJournal } from '../../src/disk/journal.ts'
 import { Landing } from '../../src/disk/landing.ts'
 import { applyLearned } from '../../src/disk/learned.ts'
+import { moveDirectories } from '../../src/disk/moves.ts'
 import { openSource, openTarget, type Root } from '../../src/disk/root.ts'
 import { rescanDirectories, type ScanReport, scanRoot } from '../../src/disk/scan.ts'
 import { Stager } from '../../src/disk/stage.ts'
@@ -113,7 +114,9 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
     problems: [...scan.problems, ...plan.problems],
     recovered: target.recovered,
   }
-  moveDirectories(sys, target, targetTree, plan.moves, mirrored)
+  const { moved, problems } = moveDirectories(sys, target.handle, targetTree, plan.moves)
+  mirrored.renamed += moved.length
+  mirrored.problems.push(...problems)
   const batches = [...cutBatches(plan.sections), ...cutBatches(plan.deletions)]
   const stager = new Stager(sys, target.handle, targetTree, {
     modeMask: options.modeMask ?? 0o777,
@@ -191,27 +194,6 @@ function land(options: MirrorOptions, target: Root, landings: Landing[], heads: 
 
 function must(code: number): void {
   if (code < 0) throw new Error(`the disk refused (${code})`)
-}
-
-function moveDirectories(
-  sys: Sys,
-  target: Root,
-  tree: Tree,
-  moves: readonly { from: RelPath; to: RelPath }[],
-  into: Mirrored,
-): void {
-  for (const { from, to } of moves) {
-    const parent = tree.record(parentOf(from))
-    const row = parent?.find(utf8(nameOf(from))) ?? -1
-    const at = parent?.at(row) ?? 0
-    const seen = parent?.stats.slice(at, at + statWidth) ?? new Uint32Array(statWidth)
-    const code = renameDirectory(sys, target.handle, from, to, seen)
-    if (code !== undefined) into.problems.push({ path: from, code, detail: 'rename' })
-    else {
-      tree.move(from, to)
-      into.renamed++
-    }
-  }
 }
 
 /** What `compare` asks of an end, over a tree of this thread. */

@@ -1,0 +1,83 @@
+// A slow link in a process of its own: node shaper.ts DEVICE DEVICE
+// Makes two network devices (TUN) and carries every IP packet that one is given to the other, as lane.ts says: so fast, so
+// late, dropped where the queue is full. Stands in for the kernel's netem, which many kernels lack. The devices may be
+// moved to other namespaces, and go with this process, which ends by itself when the benchmark is no more.
+
+import { openSync, read, writeSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { Lane, slowLine } from './lane.ts'
+
+type Ffi = {
+  dlopen(
+    library: string,
+    definitions: Record<string, { arguments: string[]; return: string }>,
+  ): { functions: { ioctl(handle: number, request: bigint, into: bigint): number } }
+  getRawPointer(source: ArrayBufferView): bigint
+}
+
+const TUNSETIFF = 0x400454can
+const IFF_TUN = 0x0001
+const IFF_NO_PI = 0x1000
+const largestPacket = 65_536
+
+function makeDevice(name: string): number {
+  const ffi = createRequire(import.meta.url)('node:ffi') as Ffi
+  const { ioctl } = ffi.dlopen('libc.so.6', {
+    ioctl: { arguments: ['i32', 'u64', 'pointer'], return: 'i32' },
+  }).functions
+  const handle = openSync('/dev/net/tun', 'r+')
+  const request = new Uint8Array(40)
+  request.set(new TextEncoder().encode(name))
+  new DataView(request.buffer).setUint16(16, IFF_TUN | IFF_NO_PI, true)
+  if (ioctl(handle, TUNSETIFF, ffi.getRawPointer(request)) < 0) throw new Error(`no network device ${name} can be made`)
+  return handle
+}
+
+/** Carries packets one way, in their order. */
+function carry(from: number, to: number): void {
+  const lane = new Lane(slowLine)
+  const underWay: { readonly arrivalMs: number; readonly packet: Buffer }[] = []
+  let isAwaited = false
+  /** One timer for the packet that arrives first; packets never overtake each other. */
+  const awaitFirst = (): void => {
+    if (isAwaited || underWay[0] === undefined) return
+    isAwaited = true
+    setTimeout(deliver, underWay[0].arrivalMs - performance.now())
+  }
+  const deliver = (): void => {
+    isAwaited = false
+    while (underWay[0] !== undefined && underWay[0].arrivalMs <= performance.now()) hand(to, underWay.shift()?.packet)
+    awaitFirst()
+  }
+  const buffer = Buffer.alloc(largestPacket)
+  const next = (): void =>
+    read(from, buffer, 0, buffer.length, null, (error, length) => {
+      if (error !== null) return end()
+      const arrivalMs = lane.arrival(performance.now(), length)
+      if (arrivalMs !== undefined) underWay.push({ arrivalMs, packet: Buffer.from(buffer.subarray(0, length)) })
+      awaitFirst()
+      next()
+    })
+  next()
+}
+
+function hand(to: number, packet: Buffer | undefined): void {
+  try {
+    if (packet !== undefined) writeSync(to, packet)
+  } catch {
+    // The other device is not up yet, or no longer: lost on the way, as on any network.
+  }
+}
+
+/** A read that waits for a packet would hold up an ordinary exit. */
+function end(): void {
+  process.kill(process.pid, 'SIGKILL')
+}
+
+const [left = '', right = ''] = process.argv.slice(2)
+const [one, other] = [makeDevice(left), makeDevice(right)]
+carry(one, other)
+carry(other, one)
+const starter = process.ppid
+setInterval(() => process.ppid !== starter && end(), 1000)
+console.log('ready')

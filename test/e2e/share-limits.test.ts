@@ -1,0 +1,98 @@
+// What the owner of a share lets a run take away from it holds on the owner's machine, whatever the other one plans,
+// shows or releases: nothing is changed, code 15, and only the owner can lift it.
+
+import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { assertSameTree, readTree, writeTree } from '../world/disk-trees.ts'
+import { type Pair, pairedMachines, type Synced } from '../world/machines.ts'
+
+const files = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`f${i}`, `${i}\n`]))
+
+describe('the limit of a share', () => {
+  let pair: Pair
+  let source: string
+  let target: string
+
+  before(async () => {
+    pair = await pairedMachines()
+    source = pair.world.folder('source')
+    target = pair.world.folder('limited')
+    writeTree(source, files)
+    await pair.nas.must('share', 'add', 'limited', target, '--max-delete', '2')
+    await pair.laptop.mustSync('done', source, 'nas:limited')
+  })
+  after(() => pair?.world.close())
+
+  async function refused(...options: readonly string[]): Promise<Synced> {
+    const before = readTree(target)
+    const run = await pair.laptop.sync(source, 'nas:limited', ...options)
+    assert.equal(run.code, 15, run.stdout + run.stderr)
+    assert.equal(run.failure?.code, 'root-held')
+    assert.match(run.failure?.message ?? '', /share limited lets a run delete and replace 2 of its 10 entries/)
+    assert.match(run.failure?.hint ?? '', /nightferry share limit limited none/)
+    assert.deepEqual(readTree(target), before)
+    return run
+  }
+
+  it('is listed', async () => {
+    assert.match(await pair.nas.must('share', 'list'), /^limited\t.*\ta run may delete and replace 2 at most$/m)
+    const { shares } = JSON.parse(await pair.nas.must('share', 'list', '--json')) as {
+      shares: { maxDelete?: string }[]
+    }
+    assert.deepEqual(
+      shares.map(({ maxDelete }) => maxDelete),
+      [undefined, '2'],
+    )
+  })
+
+  it('holds what is within the limits of the driver, and what a person released there', async () => {
+    for (const name of ['f0', 'f1']) rmSync(join(source, name))
+    writeTree(source, { f2: 'other' })
+    await refused()
+    await refused('--max-delete', '100%')
+    const held = await pair.laptop.sync(source, 'nas:limited', '--max-delete', '0')
+    assert.equal(held.outcome, 'halted')
+    await refused('--max-delete', '0', '--release')
+  })
+
+  it('lets go what stays within it', async () => {
+    writeTree(source, { f0: '0\n' })
+    // The times are new: content decides, and it is the same.
+    await pair.laptop.mustSync('done', source, 'nas:limited')
+    assertSameTree(target, source)
+  })
+
+  it('is lifted by its owner, and by nobody else', async () => {
+    rmSync(join(source, 'f3'))
+    writeTree(source, { f4: 'other', f5: 'other' })
+    const run = await pair.laptop.sync(source, 'nas:limited')
+    assert.equal(run.failure?.code, 'root-held')
+    assert.match(await pair.nas.must('share', 'limit', 'limited', '50%'), /delete and replace 50% at most/)
+    await pair.laptop.mustSync('done', source, 'nas:limited')
+    assert.match(await pair.nas.must('share', 'limit', 'limited', 'none'), /no limit of its own/)
+    assert.match(await pair.nas.must('share', 'list'), /^limited\t.*every paired machine$/m)
+    for (const [args, code] of [
+      [['share', 'limit', 'limited', '101%'], 2],
+      [['share', 'limit', 'nothing', '1'], 12],
+      [['share', 'add', 'x', target, '--max-delete', 'lots'], 2],
+    ] as const) {
+      assert.equal((await pair.nas.run(...args)).code, code, args.join(' '))
+    }
+  })
+
+  it('leaves no base behind where it refused a first run', async () => {
+    const other = pair.world.folder('other')
+    writeTree(other, { a: 'a', b: 'b', c: 'c' })
+    await pair.nas.must('share', 'add', 'other', other, '--max-delete', '0')
+    const first = await pair.laptop.sync(source, 'nas:other')
+    assert.equal(first.outcome, 'halted')
+    const released = await pair.laptop.sync(source, 'nas:other', '--release')
+    assert.equal(released.failure?.code, 'root-held')
+    await pair.nas.must('share', 'limit', 'other', 'none')
+    const again = await pair.laptop.sync(source, 'nas:other')
+    assert.equal(again.outcome, 'halted', again.stdout)
+    assert.match(String(again.halt?.reason), /never brought together/)
+  })
+})
