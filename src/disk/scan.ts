@@ -5,20 +5,9 @@
 import { type IgnoreScope, type IgnoreText, ignoreScope } from '../core/ignore.ts'
 import { isReservedName, joinPath, ownDirectory, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
-import {
-  type DirectoryRecord,
-  editShift,
-  flagBadName,
-  flagRacy,
-  type Own,
-  type RecordRow,
-  RecordWriter,
-  recordRow,
-} from '../core/record.ts'
+import { type DirectoryRecord, flagBadName, flagRacy } from '../core/record.ts'
 import {
   sameSignature,
-  sameTypeSizeTime,
-  sizeOf,
   statCtimeSeconds,
   statErrno,
   statMode,
@@ -26,14 +15,12 @@ import {
   typeDirectory,
   typeFile,
   typeMask,
-  typeSymlink,
 } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
-import { digestFile } from './content.ts'
 import { Lineage } from './lineage.ts'
+import { compareName, recordOf } from './observed.ts'
 import { ownFacts } from './own.ts'
-import { isRacy } from './racy.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 const ignoreFileMaxBytes = 1 << 20
@@ -223,19 +210,6 @@ function missingNames(before: DirectoryRecord, table: EntryTable, order: Int32Ar
   return missing
 }
 
-function compareName(table: EntryTable, row: number, before: DirectoryRecord, beforeRow: number): number {
-  const { names, nameStarts, nameEnds } = table
-  const end = nameEnds[row] as number
-  const beforeEnd = before.nameEnd(beforeRow)
-  let i = nameStarts[row] as number
-  let j = before.nameStart(beforeRow)
-  for (; i < end && j < beforeEnd; i++, j++) {
-    const difference = (names[i] as number) - (before.bytes[j] as number)
-    if (difference !== 0) return difference
-  }
-  return end - i - (beforeEnd - j)
-}
-
 /** Rows of the table in the order of name bytes, without what is ours and what vanished while we looked. */
 function sortedRows(scan: Scan, path: RelPath): Int32Array {
   const { table } = scan
@@ -300,112 +274,6 @@ function isUnchanged(before: DirectoryRecord, table: EntryTable, order: Int32Arr
       return false
   }
   return true
-}
-
-/** The record of a directory, from the rows of the table; `before` is what was known of it. */
-function recordOf(
-  scan: Scan,
-  handle: number,
-  path: RelPath,
-  before: DirectoryRecord | undefined,
-  order: Int32Array,
-  own: Own,
-  nowMs: number,
-): DirectoryRecord {
-  const { names, nameStarts, nameEnds, stats } = scan.table
-  let nameBytes = 0
-  for (const row of order) nameBytes += (nameEnds[row] as number) - (nameStarts[row] as number)
-  const writer = new RecordWriter(order.length, nameBytes, own)
-  let old = 0
-  for (const row of order) {
-    // Both are in the order of names, so what was known of this one is found by going along.
-    let comparison = -1
-    while (before !== undefined && old < before.count) {
-      comparison = compareName(scan.table, row, before, old)
-      if (comparison <= 0) break
-      old++
-    }
-    const known = before !== undefined && comparison === 0 ? recordRow(before, old) : undefined
-    const content = contentOf(scan, handle, path, row, known, nowMs)
-    writer.add(names, nameStarts[row] as number, nameEnds[row] as number, stats, row * statWidth, content.flags)
-    if (content.link !== undefined) writer.link(content.link)
-    if (content.digest !== undefined) writer.digest(content.digest)
-  }
-  return writer.finish()
-}
-
-type Content = {
-  readonly flags: number
-  readonly link: Uint8Array | undefined
-  readonly digest: Uint8Array | undefined
-}
-const plain: Content = { flags: 0, link: undefined, digest: undefined }
-const young: Content = { ...plain, flags: flagRacy }
-const badName: Content = { ...plain, flags: flagBadName }
-const noLink = new Uint8Array(0)
-
-/** What a row of the table does not say of an entry. */
-function contentOf(
-  scan: Scan,
-  handle: number,
-  path: RelPath,
-  row: number,
-  known: RecordRow | undefined,
-  nowMs: number,
-): Content {
-  const { table } = scan
-  const at = row * statWidth
-  const type = (table.stats[at + statMode] as number) & typeMask
-  if (!isUtf8(table, row)) return type === typeSymlink ? { ...badName, link: noLink } : badName
-  const code = table.stats[at + statErrno] as number
-  if (code !== 0) {
-    note(scan, joinPath(path, fromUtf8(table.name(row)) as string), 'unreadable', errnoName(code))
-    return plain
-  }
-  const isYoung = (type === typeFile || type === typeSymlink) && isRacy(table.stats, at, nowMs)
-  if (type === typeFile) {
-    if (known === undefined) return isYoung ? young : plain
-    const { flags, digest } = fileContent(scan, handle, table.name(row).slice(), at, known)
-    return { flags: flags | (isYoung ? flagRacy : 0), link: undefined, digest }
-  }
-  if (type !== typeSymlink) return plain
-  const text = scan.sys.readLink(handle, table.name(row))
-  if (typeof text === 'number') table.stats[at + statErrno] = -text
-  return { flags: isYoung ? flagRacy : 0, link: typeof text === 'number' ? noLink : text, digest: undefined }
-}
-
-function isUtf8({ names, nameStarts, nameEnds }: EntryTable, row: number): boolean {
-  const end = nameEnds[row] as number
-  for (let i = nameStarts[row] as number; i < end; i++) {
-    if ((names[i] as number) >= 0x80) return decodeName(names, nameStarts[row] as number, end) !== undefined
-  }
-  return true
-}
-
-/** What is known of a file's content: carried from before where nothing can have changed it, taken now for a suspect. */
-function fileContent(
-  scan: Scan,
-  handle: number,
-  name: Uint8Array,
-  at: number,
-  known: RecordRow,
-): { flags: number; digest: Uint8Array | undefined } {
-  const { stats } = scan.table
-  if (!sameTypeSizeTime(stats, at, known.stats, known.at)) return { flags: 0, digest: undefined }
-  const edits = known.flags >>> editShift
-  const racy = (known.flags & flagRacy) !== 0
-  const same = sameSignature(stats, at, known.stats, known.at)
-  if (same && (!racy || known.digest === undefined)) return { flags: edits << editShift, digest: known.digest }
-  if (known.digest === undefined) {
-    // Nobody knows what it was. A change of mode explains a moved ctime; anything else may hide an edit.
-    const isExplained = stats[at + statMode] !== known.stats[known.at + statMode]
-    return { flags: (isExplained ? edits : edits + 1) << editShift, digest: undefined }
-  }
-  // Size and mtime say "same", something else moved: only the content can tell.
-  const digest = digestFile(scan.sys, handle, name, sizeOf(stats, at))
-  // Unknown is not "the same": an edit too many costs a comparison, one too few hides a change for ever.
-  if (digest === undefined) return { flags: (edits + 1) << editShift, digest: undefined }
-  return { flags: (equalBytes(digest, known.digest) ? edits : edits + 1) << editShift, digest }
 }
 
 /**

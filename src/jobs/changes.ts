@@ -15,7 +15,8 @@ export function* planChanges(plan: Plan): Generator<Change> {
   for (const section of plan.deletions) yield* sectionChanges(section, movedFrom)
 }
 
-function* sectionChanges(section: PackedSection, movedFrom: Set<string>): Generator<Change> {
+/** Every change of one section. `movedFrom` collects the old names of files that moved. */
+export function* sectionChanges(section: PackedSection, movedFrom: Set<string>): Generator<Change> {
   if (section.state === 'new' && section.path !== '')
     yield { type: 'change', action: 'create-directory', path: section.path }
   for (const step of stepsOf(section)) {

@@ -6,6 +6,7 @@
 import { showName } from '../core/entry.ts'
 import { guardLimitText } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
+import type { PackedSection } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { RunHalt, RunOptions } from '../state/history.ts'
 import { commitRun, failRun, newRunId, type RunStart, startRun } from '../state/runs.ts'
@@ -16,7 +17,7 @@ import type { Plan } from './compare.ts'
 import type { RunEnd } from './cycle.ts'
 import type { RunEvent, RunListener, TargetEnd } from './endpoint.ts'
 import type { TakenTree, Workshop } from './local.ts'
-import { planLines } from './plan-lines.ts'
+import { type PlannedChanges, planLines } from './plan-lines.ts'
 import type { RunRequest } from './run.ts'
 
 export class Chronicle {
@@ -27,7 +28,8 @@ export class Chronicle {
   readonly #log: Log
   readonly #targetIsRemote: boolean
   #halt: RunHalt | undefined
-  #plan: Plan | undefined
+  #plan: PlannedChanges | undefined
+  readonly #found: PackedSection[] = []
   #target: TargetEnd | undefined
 
   constructor(
@@ -73,6 +75,13 @@ export class Chronicle {
   readonly planned = (plan: Plan, released: boolean): void => {
     this.#plan = plan
     if (released) this.#log.note('released', { deletes: plan.deletes, replaces: plan.replaces })
+  }
+
+  /** A part of a run into an empty target is about to travel. Of new directories only their names are kept. */
+  readonly found = (section: PackedSection): void => {
+    if (!this.#targetIsRemote || this.#start.options?.dryRun === true) return
+    this.#found.push(section.state === 'present' ? section : { ...section, stepBytes: new Uint8Array(0), stepCount: 0 })
+    this.#plan = { made: [], moves: [], sections: this.#found, deletions: [] }
   }
 
   /** The end of the run, what it found, and the trees of both roots land in one transaction. */

@@ -5,6 +5,7 @@ import { textId } from '../chunk/identifier.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
+import type { PackedSection } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Mode, Rules } from '../core/reconcile.ts'
 import { type View, viewText } from '../core/view.ts'
@@ -14,10 +15,11 @@ import { clearHold, type Hold, loadHold, loadPair, type Pair, savePair } from '.
 import { equalBytes, hex } from '../std/bytes.ts'
 import type { Clock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
-import { planChanges } from './changes.ts'
+import { bringAll } from './bring.ts'
+import { planChanges, sectionChanges } from './changes.ts'
 import { compare, type Plan } from './compare.ts'
 import type { ApplyCounts, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
-import { type TransferTotals, transfer } from './transfer.ts'
+import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
 
 export type Job = {
   /** Names the pair of ends in the state database. */
@@ -65,6 +67,8 @@ export type RunContext = {
   readonly listen: RunListener
   /** Called with a plan that was let through, before anything of it is done. */
   readonly planned: (plan: Plan, released: boolean) => void
+  /** Called with each part of a run into an empty target, where there is no plan as a whole. */
+  readonly found: (section: PackedSection) => void
   /** Whether the listener wants each change told: reading a large plan again takes time. */
   readonly listsChanges: boolean
   readonly signal: AbortSignal
@@ -82,6 +86,7 @@ export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, cont
   const pair = loadPair(state, job.id)
   if (isUnchanged(job, pair, left, right, seen)) return endRun('unchanged', [], seen, foundNothing)
   signal.throwIfAborted()
+  if (hasNothingToLose(right, seen)) return await bringToEmpty(job, left, right, context, seen, pair)
 
   listen({ type: 'phase', phase: 'compare' })
   const plan = await compare(left, right, rulesOf(job, seen.view), seen.scan.moves)
@@ -100,11 +105,49 @@ export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, cont
   // Begun, not before the target let it in: a plan that it refused has left no base.
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   problems.push(...(await right.moveDirectories(plan.moves)))
-  const sent = await transfer(left, right, plan, listen, signal)
+  const sent = await transfer(left, right, planBatches(plan), workOf(plan.sections), listen, signal)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
   problems.push(...applied.problems)
   return remember(job, left, right, context, seen, applied, problems, sent)
+}
+
+/** Whether the target holds nothing at all: then nothing has to be compared, and no guard has anything to judge. */
+function hasNothingToLose(right: TargetEnd, seen: Seen): boolean {
+  return right.facts.empty && (seen.right === undefined || entriesOf(seen.right) === 0)
+}
+
+/** A run into an empty target: content travels while the rest of the source is still being listed. */
+async function bringToEmpty(
+  job: Job,
+  left: SourceEnd,
+  right: TargetEnd,
+  context: RunContext,
+  seen: Seen,
+  pair: Pair | undefined,
+): Promise<RunEnd> {
+  const { listen, state, signal } = context
+  const problems: Problem[] = [...seen.scan.problems]
+  const work = { files: seen.left.files, contentBytes: seen.left.sizeBytes }
+  const [leftEntries, base] = [entriesOf(seen.left), baseOf(job, pair, left, right, seen)]
+  const facts: GuardFacts = { leftEntries, rightEntries: 0, deletes: 0, replaces: 0, ...base }
+  const found = (section: PackedSection): void => {
+    if (context.listsChanges) for (const change of sectionChanges(section, new Set())) listen(change)
+    context.found(section)
+  }
+  const sections = bringAll(left, rulesOf(job, seen.view), problems)
+  if (job.dryRun) {
+    for await (const section of sections) found(section)
+    return endRun('planned', problems, seen, foundNothing)
+  }
+  if (leftEntries === 0) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
+  listen({ type: 'phase', phase: 'transfer' })
+  await right.begin({ ...facts, steps: leftEntries, limit: job.limit, released: false })
+  savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
+  const sent = await transfer(left, right, batchesAsFound(sections, found), work, listen, signal)
+  listen({ type: 'phase', phase: 'apply' })
+  const applied = await right.finish()
+  return remember(job, left, right, context, seen, applied, [...problems, ...applied.problems], sent)
 }
 
 type Seen = {

@@ -35,6 +35,14 @@ export type Workshop = {
 /** Changes of a remembered tree, on their way to the database. */
 export type TakenTree = { readonly treeKey: string; readonly viewId: string; readonly changes: TreeChanges }
 
+export type LocalOptions = {
+  readonly treeKey: string
+  /** The other end is behind the wire. */
+  readonly isApart: boolean
+  /** The run that works on it, for the log. */
+  readonly runId: string
+}
+
 let lastId = 0
 
 /** A number for something that lives in a seat; never used twice in a process. */
@@ -60,22 +68,28 @@ export class LocalEnd {
   protected readonly rawTreeSeat: Seat<DiskTasks>
   /** From here on no task is given to a seat any more: handles are about to be closed. */
   protected closing = false
+  /** The crew's, from the one that was held on. */
   readonly #seats: readonly Seat<DiskTasks>[]
+  readonly #rawSeats: readonly Seat<DiskTasks>[]
+  readonly #held: number
+  readonly #spread: number
   readonly #treeKey: string
   #viewId = ''
 
-  constructor(
-    workshop: Workshop,
-    root: Root,
-    options: { treeKey: string; seat: number; runId: string; epoch?: number },
-  ) {
+  constructor(workshop: Workshop, root: Root, options: LocalOptions & { epoch?: number }) {
     const { runId, epoch = 0 } = options
     this.workshop = workshop
     this.log = logWith(workshop.log, epoch === 0 ? { runId } : { runId, epoch })
     this.root = root
     this.#treeKey = options.treeKey
-    this.#seats = workshop.crew.seats.map((seat) => this.#guard(seat))
-    this.rawTreeSeat = workshop.crew.seats[options.seat % workshop.crew.seats.length] as Seat<DiskTasks>
+    const { seats } = workshop.crew
+    this.#held = workshop.crew.hold()
+    const first = this.#held
+    this.#rawSeats = [...seats.slice(first), ...seats.slice(0, first)]
+    this.#seats = this.#rawSeats.map((seat) => this.#guard(seat))
+    // The main thread is busy with the wire then, and wants a processor too.
+    this.#spread = options.isApart ? Math.max(1, seats.length - 1) : seats.length
+    this.rawTreeSeat = this.rawSeat(0)
     this.treeSeat = this.#guard(this.rawTreeSeat)
     this.facts = {
       machine: workshop.machine,
@@ -97,11 +111,26 @@ export class LocalEnd {
         if (this.closing) return Promise.reject(new Failure('cancelled', `the end ${this.root.path} was closed`))
         return seat.run(name, input, transfer)
       },
+      tell: (name, input) => seat.tell(name, input),
+      get isStarted() {
+        return seat.isStarted
+      },
     }
   }
 
-  protected seat(number: number): Seat<DiskTasks> {
-    return this.#seats[number % this.#seats.length] as Seat<DiskTasks>
+  /** The seat for a batch; the tree's own is that of batch 0. */
+  protected seat(batch: number): Seat<DiskTasks> {
+    return this.#seats[batch % this.#spread] as Seat<DiskTasks>
+  }
+
+  /** The same for what closing still has to do. */
+  protected rawSeat(batch: number): Seat<DiskTasks> {
+    return this.#rawSeats[batch % this.#spread] as Seat<DiskTasks>
+  }
+
+  /** A seat that does no batches, where there is one. */
+  protected get spareSeat(): Seat<DiskTasks> {
+    return this.#seats[this.#spread % this.#seats.length] as Seat<DiskTasks>
   }
 
   async scan(rules: ScanRules): Promise<ScanReport> {
@@ -155,6 +184,7 @@ export class LocalEnd {
       if (taken !== undefined) saveTree(this.workshop.state, taken.treeKey, taken.viewId, taken.changes)
     } finally {
       await this.rawTreeSeat.run('closeTree', { tree: this.tree })
+      this.workshop.crew.release(this.#held)
       this.root.close()
     }
   }
@@ -164,7 +194,8 @@ export class LocalEnd {
    * soon be the handle of another root.
    */
   protected async settleSeats(): Promise<void> {
-    await Promise.allSettled(this.workshop.crew.seats.map((seat) => seat.run('pause', {})))
+    const started = this.workshop.crew.seats.filter((seat) => seat.isStarted)
+    await Promise.allSettled(started.map((seat) => seat.run('pause', {})))
   }
 }
 

@@ -13,8 +13,11 @@ export type PlanLine = {
   readonly reason?: string
 }
 
+/** What of a plan is told. */
+export type PlannedChanges = Pick<Plan, 'made' | 'moves' | 'sections' | 'deletions'>
+
 /** Lines for all of the plan but what had a problem, or lies below such. */
-export function* planLines(plan: Plan, problems: readonly Problem[]): Generator<PlanLine> {
+export function* planLines(plan: PlannedChanges, problems: readonly Problem[]): Generator<PlanLine> {
   const failed = new Set(problems.map(({ path }) => path))
   const isFailed = (path: string): boolean => failed.size > 0 && isAtOrBelow(path, failed)
   for (const path of plan.made) if (!isFailed(path)) yield { action: 'created-directory', directory: path, names: [] }

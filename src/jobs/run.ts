@@ -126,15 +126,16 @@ async function runRecorded(
 ): Promise<Omit<RunEnd, 'found'> & { runId: string }> {
   const { state, clock } = workshop
   const { request, job, chronicle } = opened
-  const { runId, planned } = chronicle
+  const { runId, planned, found } = chronicle
   chronicle.begin(right)
   listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
   const { listsChanges } = request
   const heard = chronicle.listener(listen)
-  const end = await runCycle(job, left, right, { state, clock, runId, listen: heard, planned, listsChanges, signal })
+  const told = { listen: heard, planned, found, listsChanges }
+  const end = await runCycle(job, left, right, { state, clock, runId, ...told, signal })
   chronicle.ended(end, exitCodeOf(end), remembers(job, end) ? await takeTrees(left, right) : [])
-  const { found: _, ...told } = end
-  return { ...told, runId }
+  const { found: _, ...rest } = end
+  return { ...rest, runId }
 }
 
 /**
@@ -167,7 +168,8 @@ async function openLeft(workshop: Workshop, session: Session | undefined, opened
   const { runId } = opened.chronicle
   if (source.kind === 'local') {
     const root = openSource(systemSys(), source.path)
-    return new LocalSource(workshop, root, { treeKey: treeKeyOf('source', source.path, job.id), seat: 0, runId })
+    const treeKey = treeKeyOf('source', source.path, job.id)
+    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, runId })
   }
   const { share, sub, machine } = source
   return await openRemoteSource(session as Session, machine, { share, sub, job: job.id, runId }, workshop.slabs)
@@ -181,7 +183,7 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
   if (target.kind === 'local') {
     const root = openTarget(systemSys(), target.path, { create, machine: workshop.machine, expectedId })
     const treeKey = treeKeyOf('target', target.path, job.id)
-    return new LocalTarget(workshop, root, { treeKey, seat: 1, job: job.id, runId })
+    return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id, runId })
   }
   const { share, sub, machine } = target
   const expected = expectedId === undefined ? {} : { expectedId }

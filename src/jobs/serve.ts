@@ -148,7 +148,7 @@ export class Served {
     const root = openSource(systemSys(), path)
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: treeKeyOf('source', path, request.job),
-      seat: 0,
+      isApart: true,
       runId: request.runId,
     })
     return this.#source
@@ -165,7 +165,7 @@ export class Served {
     const root = openTarget(systemSys(), path, { create, machine: workshop.machine, expectedId })
     this.#target = new LocalTarget(workshop, root, {
       treeKey: treeKeyOf('target', path, request.job),
-      seat: 0,
+      isApart: true,
       job: request.job,
       runId: request.runId,
       ownerLimit: share.maxDelete === undefined ? undefined : { share: share.name, limit: share.maxDelete },

@@ -30,8 +30,7 @@ export class SlabStore {
     const slab = this.#ids.size + 1
     this.#ids.set(memory, slab)
     // A seat works in order: it knows the slab before it is asked to use it.
-    // A crew that is closed in the meantime needs to know nothing.
-    for (const seat of this.#crew.seats) seat.run('useSlab', { slab, memory }).catch(() => {})
+    for (const seat of this.#crew.seats) seat.tell('useSlab', { slab, memory })
     return new Uint8Array(memory)
   }
 

@@ -29,7 +29,7 @@ import {
   payloadHeadBytes,
   type TargetEnd,
 } from './endpoint.ts'
-import { LocalEnd, nextSeatId, type Workshop } from './local.ts'
+import { LocalEnd, type LocalOptions, nextSeatId, type Workshop } from './local.ts'
 
 /** Up to this many steps each file is synced by itself; above, whole groups are. */
 const syncEachMax = 16
@@ -72,7 +72,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   constructor(
     workshop: Workshop,
     root: Root,
-    options: { treeKey: string; seat: number; job: string; runId: string; ownerLimit?: OwnerLimit | undefined },
+    options: LocalOptions & { job: string; ownerLimit?: OwnerLimit | undefined },
   ) {
     const epoch = root.own === undefined ? 0 : takeLease(workshop.state, root.id, options.job)
     super(workshop, root, { ...options, epoch })
@@ -261,7 +261,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (displacements.length > 0) {
       this.#mustSync(await this.treeSeat.run('writeJournal', { own: this.#own, displacements }))
     }
-    if (!this.#syncEach) this.#mustSync(await this.seat(1).run('sync', { handle: this.#handles.staging }))
+    if (!this.#syncEach) this.#mustSync(await this.spareSeat.run('sync', { handle: this.#handles.staging }))
     for (const batch of group) this.#take(await this.seat(batch.seat).run('land', { landing: batch.landing }))
   }
 
@@ -357,10 +357,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.closing = true
     await this.#landing
     await this.settleSeats()
-    const { seats } = this.workshop.crew
-    for (const { landing, seat } of this.#batches.values()) {
-      await seats[seat % seats.length]?.run('closeLanding', { landing })
-    }
+    for (const { landing, seat } of this.#batches.values()) await this.rawSeat(seat).run('closeLanding', { landing })
     await super.close(save)
   }
 }

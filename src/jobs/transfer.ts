@@ -1,7 +1,7 @@
 // Carries a plan out between a source and a target: several batches at once, each staged, supplied and written in order.
 // What arrives damaged or changed while it was read is asked for again, twice at most. Sends only what the target wants.
 
-import { cutBatches, encodeBatch, type PackedSection } from '../core/plan.ts'
+import { BatchCutter, cutBatches, encodeBatch, type PackedSection } from '../core/plan.ts'
 import { recordHeadBytes } from '../disk/pack.ts'
 import { decodeWants } from '../disk/wants.ts'
 import type { Plan } from './compare.ts'
@@ -13,20 +13,24 @@ const roundsMax = 3
 
 export type TransferTotals = { wanted: number; supplied: number; contentBytes: number }
 
+/** What is to be brought in all, as far as it is known when the transfer begins. */
+export type Work = { readonly files: number; readonly contentBytes: number }
+
 /** Runs all batches. Returns when every one was written at the target; landing goes on there. */
 export async function transfer(
   source: SourceEnd,
   target: TargetEnd,
-  plan: Plan,
+  batches: Iterable<PackedSection[]> | AsyncIterable<PackedSection[]>,
+  work: Work,
   listen: RunListener,
   signal: AbortSignal,
 ): Promise<TransferTotals> {
-  const progress = new Progress(plan, listen)
+  const progress = new Progress(work, listen)
   const totals: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0 }
   let number = 0
   let failed: unknown
   const underWay = new Set<Promise<void>>()
-  for (const sections of allBatches(plan)) {
+  for await (const sections of batches) {
     if (failed !== undefined || signal.aborted) break
     const batch = number++
     const run = runBatch(source, target, batch, sections, progress, totals)
@@ -45,10 +49,34 @@ export async function transfer(
   return totals
 }
 
-/** What comes, then what goes. */
-function* allBatches(plan: Plan): Generator<PackedSection[]> {
+/** The batches of a plan: what comes, then what goes. */
+export function* planBatches(plan: Plan): Generator<PackedSection[]> {
   yield* cutBatches(plan.sections)
   yield* cutBatches(plan.deletions)
+}
+
+/** The files and bytes that a plan brings, as far as the target does not have them. */
+export function workOf(sections: readonly PackedSection[]): Work {
+  let files = 0
+  let contentBytes = 0
+  for (const section of sections) {
+    files += section.files
+    contentBytes += section.contentBytes
+  }
+  return { files, contentBytes }
+}
+
+/** Batches of sections that are still being found; each is told to `found` as it comes. */
+export async function* batchesAsFound(
+  sections: AsyncIterable<PackedSection>,
+  found: (section: PackedSection) => void,
+): AsyncGenerator<PackedSection[]> {
+  const cutter = new BatchCutter()
+  for await (const section of sections) {
+    found(section)
+    yield* cutter.add(section)
+  }
+  yield* cutter.rest()
 }
 
 async function runBatch(
@@ -94,10 +122,10 @@ class Progress {
   #contentBytes = 0
   #path = ''
 
-  constructor(plan: Plan, listen: RunListener) {
+  constructor(work: Work, listen: RunListener) {
     this.#listen = listen
-    this.#filesTotal = plan.sections.reduce((sum, section) => sum + section.files, 0)
-    this.#contentTotal = plan.sections.reduce((sum, section) => sum + section.contentBytes, 0)
+    this.#filesTotal = work.files
+    this.#contentTotal = work.contentBytes
   }
 
   add(bytes: number): void {

@@ -21,10 +21,17 @@ export interface Seat<Tasks extends TaskTable> {
     input: Parameters<Tasks[Name]>[0],
     transfer?: readonly ArrayBuffer[],
   ): Promise<TaskResult<Tasks[Name]>>
+  /** Runs a task there before all that is run later; where the thread is not started, once it is. Must not fail. */
+  tell<Name extends keyof Tasks & string>(name: Name, input: Parameters<Tasks[Name]>[0]): void
+  /** Whether it has, or had, anything to do. */
+  readonly isStarted: boolean
 }
 
 export interface Crew<Tasks extends TaskTable> {
   readonly seats: readonly Seat<Tasks>[]
+  /** The number of the seat that the fewest hold, held once more until `release`: who is alone always gets the same, warm one. */
+  hold(): number
+  release(seat: number): void
   close(): Promise<void>
 }
 
@@ -61,8 +68,15 @@ export function crewSize(): number {
 export function openCrew<Tasks extends TaskTable>(module: URL, size: number): Crew<Tasks> {
   const seats: (Seat<Tasks> & { end(): Promise<unknown> })[] = []
   for (let i = 0; i < size; i++) seats.push(openSeat<Tasks>(module))
+  const holders = seats.map(() => 0)
+  const change = (seat: number, by: number): number => {
+    holders[seat] = (holders[seat] ?? 0) + by
+    return seat
+  }
   return {
     seats,
+    hold: () => change(holders.indexOf(Math.min(...holders)), 1),
+    release: (seat) => void change(seat, -1),
     async close() {
       await Promise.all(seats.map((seat) => seat.end()))
     },
@@ -76,6 +90,7 @@ function openSeat<Tasks extends TaskTable>(module: URL): Seat<Tasks> & { end(): 
   let gone: Error | undefined
   let worker: Worker | undefined
   const whenIdle: (() => void)[] = []
+  const untold: CrewRequest[] = []
   const rest = (thread?: Worker): void => {
     if (waiting.size > 0) return
     thread?.unref()
@@ -100,6 +115,7 @@ function openSeat<Tasks extends TaskTable>(module: URL): Seat<Tasks> & { end(): 
     })
     started.on('error', (error: unknown) => fail(error instanceof Error ? error : new Bug(String(error))))
     started.on('exit', () => fail(gone ?? new Bug('a worker thread ended')))
+    for (const request of untold.splice(0)) started.postMessage(request)
     return started
   }
   return {
@@ -119,6 +135,15 @@ function openSeat<Tasks extends TaskTable>(module: URL): Seat<Tasks> & { end(): 
           reject(error)
         }
       })
+    },
+    tell(name, input) {
+      // Nobody waits for what is told: its answer finds no one.
+      const request: CrewRequest = { id: ++lastId, name, input }
+      if (worker === undefined) untold.push(request)
+      else if (gone === undefined) worker.postMessage(request)
+    },
+    get isStarted() {
+      return worker !== undefined
     },
     async end() {
       // RACE: a thread that is terminated within a call of node:ffi takes the whole process with it. What it was given is

@@ -61,8 +61,10 @@ export function trialIn(directory: string): Trial {
       const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
       return (result instanceof Handover ? result.value : result) as never
     },
+    tell: (name, input) => void (tasks[name] as (input: unknown) => unknown)(input),
+    isStarted: true,
   }
-  const crew: Crew<DiskTasks> = { seats: [seat], close: async () => {} }
+  const crew: Crew<DiskTasks> = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
   const log = { note: () => {}, flush: () => {} }
   const [source, target] = [join(directory, 'source'), join(directory, 'target')]
   const request: RunRequest = {

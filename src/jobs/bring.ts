@@ -1,0 +1,60 @@
+// What an empty right needs to become the left: everything, told while it is being found, so that content travels before
+// the whole left was listed. There is nothing that could be lost, replaced or renamed, and nothing for a guard to judge.
+
+import { listingEntries } from '../core/listing.ts'
+import { joinPath, type RelPath, rootPath } from '../core/path.ts'
+import { batchFilesMax, type PackedSection, type SectionHead, SectionWriter } from '../core/plan.ts'
+import type { Problem, ProblemCode } from '../core/problem.ts'
+import { type Rules, reconcile } from '../core/reconcile.ts'
+import type { DirectoryListing } from '../disk/tasks.ts'
+import type { End } from './endpoint.ts'
+import { chunks, stepOf, timeOf } from './places.ts'
+
+type Waiting = { readonly path: RelPath; readonly state: SectionHead['state']; readonly mode: number }
+
+/** The sections, parents before children, a level after the other; what can't be brought is put into `problems`. */
+export async function* bringAll(left: End, rules: Rules, problems: Problem[]): AsyncGenerator<PackedSection> {
+  for (let level: Waiting[] = [{ path: rootPath, state: 'present', mode: 0 }]; level.length > 0; ) {
+    const next: Waiting[] = []
+    for (const some of chunks(level)) {
+      const listings = await left.listings(some.map(({ path }) => path))
+      for (const [i, directory] of some.entries()) {
+        const listing = listings[i]
+        if (listing === undefined) problems.push({ path: directory.path, code: 'unreadable', detail: '' })
+        else yield* bringDirectory(directory, listing, rules, problems, next)
+      }
+    }
+    level = next
+  }
+}
+
+/** One directory, in parts where it is too large to be built aside: a listing of a million entries is never held as steps. */
+function* bringDirectory(
+  { path, state, mode }: Waiting,
+  listing: DirectoryListing,
+  rules: Rules,
+  problems: Problem[],
+  next: Waiting[],
+): Generator<PackedSection, void, undefined> {
+  const head: SectionHead = { ...timeOf(listing), path, state, mode }
+  const problem = (name: string, code: ProblemCode): void => {
+    problems.push({ path: path === '' ? name : `${path}/${name}`, code, detail: '' })
+  }
+  let section = new SectionWriter(head)
+  for (const decision of reconcile(listingEntries(listing.bytes), [], rules)) {
+    if (decision.kind === 'problem') problem(decision.name, decision.code)
+    if (decision.kind !== 'create') continue
+    const { left } = decision
+    if (left.kind === 'directory') next.push({ path: joinPath(path, left.name), state: 'new', mode: left.mode })
+    else {
+      if (section.stepCount === batchFilesMax) {
+        // The directory is made first and alone; then its files land in it one by one.
+        if (section.head.state === 'new') yield new SectionWriter(head).take()
+        yield { ...section.take(), state: 'present' }
+        section = new SectionWriter({ ...head, state: 'present' })
+      }
+      section.add(stepOf('create', left))
+    }
+  }
+  if (section.stepCount > 0 || section.head.state === 'new') yield section.take()
+}
