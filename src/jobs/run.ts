@@ -3,16 +3,15 @@
 // come through here.
 
 import { textId } from '../chunk/identifier.ts'
-import { showName } from '../core/entry.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { loadPair } from '../state/pairs.ts'
-import { commitRun, endRun, startRun } from '../state/runs.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
+import { Chronicle } from './chronicle.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, type EndName, endText, parseEnd } from './ends.ts'
@@ -61,13 +60,16 @@ export async function runOnce(
   const source = parseEnd(request.source, reach.isMachine)
   const target = parseEnd(request.target, reach.isMachine)
   checkEnds(source, target, realPath)
-  const opened: Opened = { request, job: jobOf(request, source, target), source, target }
+  const job = jobOf(request, source, target)
+  const names = { source: endText(source, realPath), target: endText(target, realPath) }
+  const targetIsRemote = target.kind === 'remote'
+  const chronicle = new Chronicle(workshop, { job: job.id, ...names, targetIsRemote }, request)
+  const opened: Opened = { request, job, source, target, chronicle }
   try {
     return await runEnds(workshop, reach, opened, listen, signal)
   } catch (error) {
     const failure = signal.aborted ? cancelled() : asFailure(error, 'disk-error')
-    const { code, message } = failure
-    workshop.log.note('run-failed', { source: request.source, target: request.target, code, message })
+    chronicle.failed(failure)
     throw failure
   }
 }
@@ -83,6 +85,7 @@ type Opened = {
   readonly job: Job
   readonly source: EndName
   readonly target: EndName
+  readonly chronicle: Chronicle
 }
 
 /** Opens both ends, which locks them, runs, and closes them whatever happens. */
@@ -123,23 +126,18 @@ async function runRecorded(
   listen: RunListener,
   signal: AbortSignal,
 ): Promise<Omit<RunEnd, 'found'> & { runId: string }> {
-  const { state, clock, log } = workshop
-  const { request, job } = opened
-  const names = { source: endText(opened.source, realPath), target: endText(opened.target, realPath), mode: job.mode }
-  const { runId } = startRun(state, { job: job.id, ...names })
+  const { state, clock } = workshop
+  const { request, job, chronicle } = opened
+  const { runId, planned, found } = chronicle
+  chronicle.begin(right)
   listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
-  log.note('run-start', { runId, ...names, dryRun: job.dryRun })
-  try {
-    const { listsChanges } = request
-    const end = await runCycle(job, left, right, { state, clock, runId, listen, listsChanges, signal })
-    record(workshop, runId, end, remembers(job, end) ? await takeTrees(left, right) : [])
-    const { found: _, ...told } = end
-    return { ...told, runId }
-  } catch (error) {
-    const { exitCode } = signal.aborted ? cancelled() : asFailure(error, 'disk-error')
-    endRun(state, runId, { outcome: 'failed', exitCode, counts: {}, problems: [] })
-    throw error
-  }
+  const { listsChanges } = request
+  const heard = chronicle.listener(listen)
+  const told = { listen: heard, planned, found, listsChanges }
+  const end = await runCycle(job, left, right, { state, clock, runId, ...told, signal })
+  chronicle.ended(end, exitCodeOf(end), remembers(job, end) ? await takeTrees(left, right) : [])
+  const { found: _, ...rest } = end
+  return { ...rest, runId }
 }
 
 /**
@@ -156,23 +154,6 @@ async function takeTrees(...ends: readonly (SourceEnd | TargetEnd)[]): Promise<T
   return taken.filter((tree) => tree !== undefined)
 }
 
-/** The end of the run, what it found, and the trees of both roots land in one transaction. */
-function record(workshop: Workshop, runId: string, end: RunEnd, trees: readonly TakenTree[]): void {
-  const { outcome, counts, problems, supplied, contentBytes, found } = end
-  const exitCode = exitCodeOf(end)
-  commitRun(workshop.state, {
-    runId,
-    end: { outcome, exitCode, counts, problems, hold: found.hold },
-    pair: found.pair,
-    trees,
-    clearHold: found.clearsHold,
-  })
-  for (const { path, code, detail } of problems.slice(0, 1000))
-    workshop.log.note('problem', { runId, path: showName(path), code, detail })
-  const facts = { requested: supplied, contentBytes, problems: problems.length }
-  workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, ...facts })
-}
-
 export function exitCodeOf(end: Pick<RunEnd, 'outcome' | 'problems'>): number {
   if (end.outcome === 'halted') return 15
   return end.problems.length > 0 ? 3 : 0
@@ -186,27 +167,29 @@ async function closeBoth(left: SourceEnd | undefined, right: TargetEnd | undefin
 
 async function openLeft(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<SourceEnd> {
   const { source, job } = opened
+  const { runId } = opened.chronicle
   if (source.kind === 'local') {
     const root = openSource(systemSys(), source.path)
     const treeKey = treeKeyOf('source', source.path, job.id)
-    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined })
+    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, runId })
   }
   const { share, sub, machine } = source
-  return await openRemoteSource(session as Session, machine, { share, sub, job: job.id }, workshop.slabs)
+  return await openRemoteSource(session as Session, machine, { share, sub, job: job.id, runId }, workshop.slabs)
 }
 
 async function openRight(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<TargetEnd> {
   const { target, job, request } = opened
+  const { runId } = opened.chronicle
   const expectedId = request.newTarget ? undefined : loadPair(workshop.state, job.id)?.targetId
   const create = !job.dryRun
   if (target.kind === 'local') {
     const root = openTarget(systemSys(), target.path, { create, machine: workshop.machine, expectedId })
     const treeKey = treeKeyOf('target', target.path, job.id)
-    return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id })
+    return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id, runId })
   }
   const { share, sub, machine } = target
   const expected = expectedId === undefined ? {} : { expectedId }
-  return await openRemoteTarget(session as Session, machine, { share, sub, job: job.id, create, ...expected })
+  return await openRemoteTarget(session as Session, machine, { share, sub, job: job.id, runId, create, ...expected })
 }
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
