@@ -61,6 +61,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   #deletes = 0
   #replaces = 0
   #nextToLand = 0
+  #waitingGroups = 0
   #landing: Promise<void> = Promise.resolve()
   #landFailure: unknown
   readonly #modeMask: number
@@ -226,6 +227,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (written.count === 0) {
       known.written = written
       this.#landGroup(false)
+      // What is written and has no name yet is held in memory: whoever writes faster than names are given has to wait.
+      if (this.#waitingGroups > 1) await this.#landing
     }
     if (this.#landFailure !== undefined) throw this.#landFailure
     return { again: written.again, count: written.count }
@@ -245,8 +248,10 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     }
     if (group.length === 0 || (!all && steps < groupSteps && contentBytes < groupContentBytes)) return
     for (let i = 0; i < group.length; i++) this.#batches.delete(this.#nextToLand++)
+    this.#waitingGroups++
     this.#landing = this.#landing
       .then(() => this.#land(group))
+      .finally(() => this.#waitingGroups--)
       .catch((error: unknown) => {
         this.#landFailure ??= error
       })
