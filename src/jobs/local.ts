@@ -39,6 +39,8 @@ export type LocalOptions = {
   readonly treeKey: string
   /** The other end is behind the wire. */
   readonly isApart: boolean
+  /** What the end is called in what is told; its path unless given. */
+  readonly label?: string
 }
 
 let lastId = 0
@@ -58,6 +60,8 @@ export class LocalEnd {
   readonly facts: EndFacts
   protected readonly workshop: Workshop
   protected readonly root: Root
+  /** What this end is called in what is told: a peer never learns where a share lies. */
+  protected readonly label: string
   protected readonly tree: number = nextSeatId()
   protected readonly treeSeat: Seat<DiskTasks>
   /** For what closing itself still has to do. */
@@ -75,6 +79,7 @@ export class LocalEnd {
   constructor(workshop: Workshop, root: Root, options: LocalOptions) {
     this.workshop = workshop
     this.root = root
+    this.label = options.label ?? root.path
     this.#treeKey = options.treeKey
     const { seats } = workshop.crew
     this.#held = workshop.crew.hold()
@@ -92,7 +97,7 @@ export class LocalEnd {
       traits: root.traits,
       empty: root.empty,
       nowMs: workshop.clock.nowMs(),
-      recovered: root.recovered,
+      recovered: [...root.recovered, ...root.rebound.map((outcome) => ({ path: '', outcome }))],
     }
   }
 
@@ -100,7 +105,7 @@ export class LocalEnd {
   #guard(seat: Seat<DiskTasks>): Seat<DiskTasks> {
     return {
       run: (name, input, transfer) => {
-        if (this.closing) return Promise.reject(new Failure('cancelled', `the end ${this.root.path} was closed`))
+        if (this.closing) return Promise.reject(new Failure('cancelled', `the end ${this.label} was closed`))
         return seat.run(name, input, transfer)
       },
       tell: (name, input) => seat.tell(name, input),

@@ -7,10 +7,11 @@ import { showName } from '../core/entry.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
+import { isOneFolder } from '../disk/marker.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { loadPair } from '../state/pairs.ts'
-import { commitRun, endRun, startRun } from '../state/runs.ts'
+import { commitRun, endRun, startRun, wentTheOtherWay } from '../state/runs.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
@@ -60,7 +61,7 @@ export async function runOnce(
 ): Promise<FinishedRun> {
   const source = parseEnd(request.source, reach.isMachine)
   const target = parseEnd(request.target, reach.isMachine)
-  checkEnds(source, target, realPath)
+  checkEnds(source, target, realPath, isOneFolder)
   const opened: Opened = { request, job: jobOf(request, source, target), source, target }
   try {
     return await runEnds(workshop, reach, opened, listen, signal)
@@ -129,6 +130,8 @@ async function runRecorded(
   const { runId } = startRun(state, { job: job.id, ...names })
   listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
   log.note('run-start', { runId, ...names, dryRun: job.dryRun })
+  if (wentTheOtherWay(state, { runId, ...names }))
+    listen({ type: 'notice', text: `the last run between these two went the other way, to ${names.source}` })
   try {
     const { listsChanges } = request
     const end = await runCycle(job, left, right, { state, clock, runId, listen, listsChanges, signal })
@@ -200,13 +203,15 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
   const expectedId = request.newTarget ? undefined : loadPair(workshop.state, job.id)?.targetId
   const create = !job.dryRun
   if (target.kind === 'local') {
-    const root = openTarget(systemSys(), target.path, { create, machine: workshop.machine, expectedId })
+    const options = { create, machine: workshop.machine, expectedId, isNew: request.newTarget }
+    const root = openTarget(systemSys(), target.path, options)
     const treeKey = treeKeyOf('target', target.path, job.id)
     return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id })
   }
   const { share, sub, machine } = target
   const expected = expectedId === undefined ? {} : { expectedId }
-  return await openRemoteTarget(session as Session, machine, { share, sub, job: job.id, create, ...expected })
+  const isNew = request.newTarget
+  return await openRemoteTarget(session as Session, machine, { share, sub, job: job.id, create, isNew, ...expected })
 }
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {

@@ -114,7 +114,10 @@ export class Served {
     const label = request.sub === '' ? share.name : `${share.name}/${request.sub}`
     try {
       const path = placeOf(share, request.sub)
-      const end = request.role === 'source' ? this.#openSource(path, request) : this.#openTarget(share, path, request)
+      const end =
+        request.role === 'source'
+          ? this.#openSource(path, label, request)
+          : this.#openTarget(share, path, label, request)
       const { facts } = end
       this.#note('session-open', { share: label, role: request.role })
       const { timeGrainNs, modeMask } = facts.traits
@@ -136,27 +139,29 @@ export class Served {
     }
   }
 
-  #openSource(path: string, request: OpenRequest): LocalSource {
+  #openSource(path: string, label: string, request: OpenRequest): LocalSource {
     const root = openSource(systemSys(), path)
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: treeKeyOf('source', path, request.job),
       isApart: true,
+      label,
     })
     return this.#source
   }
 
-  #openTarget(share: Share, path: string, request: OpenRequest): LocalTarget {
+  #openTarget(share: Share, path: string, label: string, request: OpenRequest): LocalTarget {
     if (share.readOnly) {
       throw new Failure('share-read-only', `the share ${share.name} may be read but not written`, {
         hint: 'share it again without --read-only on the machine that owns it',
       })
     }
     const { workshop } = this.#options
-    const { create, expectedId } = request
-    const root = openTarget(systemSys(), path, { create, machine: workshop.machine, expectedId })
+    const { create, expectedId, isNew = false } = request
+    const root = openTarget(systemSys(), path, { create, machine: workshop.machine, expectedId, isNew })
     this.#target = new LocalTarget(workshop, root, {
       treeKey: treeKeyOf('target', path, request.job),
       isApart: true,
+      label,
       job: request.job,
       ownerLimit: share.maxDelete === undefined ? undefined : { share: share.name, limit: share.maxDelete },
     })

@@ -135,6 +135,20 @@ function jobOf(state: State, runId: string): string {
   return textIn(state.prepare('SELECT job FROM runs WHERE run_id = ?').get(runId) ?? {}, 'job')
 }
 
+/** Whether the last run between these two places went from `target` to `source`; the run that just began not counted. */
+export function wentTheOtherWay(state: State, run: { runId: string; source: string; target: string }): boolean {
+  return state.read(() => {
+    const last = state
+      .prepare(`
+        SELECT source FROM runs
+        WHERE ((source = ?1 AND target = ?2) OR (source = ?2 AND target = ?1)) AND run_id <> ?3
+        ORDER BY id DESC LIMIT 1
+      `)
+      .get(run.source, run.target, run.runId)
+    return last !== undefined && textIn(last, 'source') === run.target
+  })
+}
+
 /** Runs of all jobs, the last begun first. */
 export function listRuns(state: State, options: { limit: number }): Run[] {
   return state.read(() => state.prepare('SELECT * FROM runs ORDER BY id DESC LIMIT ?').all(options.limit).map(readRun))

@@ -34,6 +34,8 @@ const openRequest = record({
   job: text(128),
   create: flag,
   expectedId: optional(text(128)),
+  /** A person says that the target is one of its own, though it is a copy of another or lies inside one. */
+  isNew: optional(flag),
 })
 export type OpenRequest = Of<typeof openRequest>
 

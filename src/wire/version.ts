@@ -8,7 +8,11 @@ type WireVersionNote = { readonly version: number; readonly since: string; reado
 /** Newest last. Never edited after a release, only added to. */
 export const wireHistory: readonly WireVersionNote[] = [
   { version: 1, since: '0.1.0', change: 'first: 12-byte frames, hello, requests, streams with credit, heartbeat' },
-  { version: 2, since: '0.2.0', change: 'the notice addresses' },
+  {
+    version: 2,
+    since: '0.2.0',
+    change: 'the notice addresses; open takes isNew; moves makes missing parents of new names',
+  },
 ]
 
 /** The version this program speaks best. */
