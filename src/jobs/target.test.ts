@@ -141,6 +141,10 @@ describe('a target, whatever its driver says', () => {
       await refuses('unsolicited', target.written(0, false))
       await target.stage(0, batchBytes([[head(''), []]]))
       await refuses('protocol-broken', target.stage(0, deletion('f0')))
+      // Once all of a batch was written, nothing more may come for it.
+      assert.equal((await target.written(0, false)).count, 0)
+      await refuses('unsolicited', target.receive(pack))
+      await refuses('unsolicited', target.written(0, false))
     })
   })
 
