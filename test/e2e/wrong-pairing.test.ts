@@ -112,7 +112,9 @@ describe('wrong pairing', () => {
       const [home, guest] = [world.machine('home'), world.machine('guest')]
       await home.serve()
       await home.pairWith(guest)
-      const reach = openReach(openPlaces(guest.state, {}), 'guest')
+      const log = { note: () => {}, flush: () => {} }
+      const places = openPlaces(guest.state, {})
+      const reach = openReach({ places, machine: 'guest', log, listening: () => Promise.resolve(undefined) })
       const session = await reach.connect('home', new AbortController().signal)
       await home.must('machines', 'remove', 'guest')
       // Nobody asks anything in it, and it ends all the same.
