@@ -31,7 +31,8 @@ export const failureRemedies: Readonly<Record<FailureCode, string>> = {
   'bad-config': 'mend the file that is named (chmod 600), or put it back from a backup; it is never overwritten',
   'bad-end': 'name a folder, or machine:share[/folder]',
   'same-ends': 'name two folders',
-  'nested-ends': 'choose ends apart; only seen where both are local',
+  'nested-ends':
+    'choose ends apart; leave an inner target out of the outer run with --exclude; --new-target for one on purpose',
   'two-remote-ends': "run it on the source's machine, paired with the other",
   'source-missing': 'is its disk mounted? Nothing was changed',
   'source-not-directory': 'name the folder that holds it',
@@ -40,7 +41,8 @@ export const failureRemedies: Readonly<Record<FailureCode, string>> = {
   'target-not-writable': 'look at its permissions; is it mounted read-only?',
   'target-full': 'free some space; what was complete is in place; run again',
   'root-replaced': 'is the right disk mounted? If the folder was replaced on purpose: once with --new-target',
-  'root-held': 'look at the plan with --dry-run; --release after a halt',
+  'root-held':
+    "look at the plan with --dry-run; --release after a halt; a share's limit is lifted by its owner with share limit",
   'root-locked': 'wait, or end the other one',
   'format-too-new': 'update this machine',
   'state-broken': 'run again: it is set aside and begun anew; it holds nothing that cannot be found again',

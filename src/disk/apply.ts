@@ -13,13 +13,14 @@ import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { type Aside, hasLanded, holdsUnseen, keepAside, swapsNames } from './aside.ts'
 import { builtDirectory } from './built.ts'
-import { isOpenToOwner, sameDirectory, unlockDirectory } from './directories.ts'
+import { dressDirectory, sameDirectory, setAttributes, unlockDirectory } from './directories.ts'
 import type { Displacement } from './journal.ts'
 import type { Landing, StagedSection, StagedStep, TargetHandles } from './landing.ts'
 import { LearnedWriter } from './learned.ts'
 import { ownFacts } from './own.ts'
 import { refusalCode } from './refusal.ts'
 import { cannotLink, errno, errnoName, type Sys } from './sys.ts'
+import { type Inheritance, inherit, inheritanceOf } from './sys-inherit.ts'
 
 export type LandCounts = {
   created: number
@@ -56,6 +57,8 @@ export class Apply {
   readonly #row = new Uint32Array(statWidth)
   readonly #nowMs: () => number
   #swaps: boolean | undefined
+  /** What the directory that is worked in gives to new files. */
+  #inheritance: Inheritance | undefined
   readonly #landed: Landed = {
     counts: { created: 0, replaced: 0, attributes: 0, deleted: 0 },
     problems: [],
@@ -117,16 +120,17 @@ export class Apply {
       this.#failSteps(section, directory)
       return
     }
-    const build = made === 'merge' ? this.#sys.openDirectory(this.#handles.staging, section.build as Uint8Array) : -1
+    const name = section.build as Uint8Array
+    const build = made === 'present' ? -1 : this.#sys.openDirectory(this.#handles.staging, name)
     const lock = unlockDirectory(this.#sys, directory)
+    this.#inheritance = section.endStep > section.firstStep ? inheritanceOf(this.#sys, directory) : undefined
     for (let number = section.firstStep; number < section.endStep; number++) {
       this.#landStep(number, directory, build >= 0 ? build : this.#handles.staging)
     }
-    if (build >= 0) {
-      this.#sys.close(build)
-      this.#sys.removeDirectory(this.#handles.staging, section.build as Uint8Array)
-    }
+    if (build >= 0) this.#sys.close(build)
+    if (made !== 'present') this.#sys.removeDirectory(this.#handles.staging, name)
     lock?.()
+    if (made === 'made') dressDirectory(this.#sys, directory, head)
     this.#sys.close(directory)
     if (section.endStep > section.firstStep) this.#landed.touched.add(head.path)
   }
@@ -141,7 +145,7 @@ export class Apply {
   }
 
   /** Lands a new directory: whole with its files where nothing is in the way, else it is merged into what is there. */
-  #landDirectory(section: StagedSection): 'whole' | 'merge' | 'refused' {
+  #landDirectory(section: StagedSection): 'whole' | 'made' | 'merge' | 'refused' {
     const { head } = section
     const sys = this.#sys
     const parent = sys.openDirectory(this.#handles.root, utf8(parentOf(head.path)))
@@ -154,7 +158,9 @@ export class Apply {
     try {
       const build = section.build as Uint8Array
       const own = this.#dress(build, head)
-      const landed = sys.renameNoReplace(this.#handles.staging, build, parent, name)
+      // What was built elsewhere has not what this parent gives: there it is made in place.
+      const gives = inheritanceOf(sys, parent) !== undefined
+      const landed = gives ? -errno.EXDEV : sys.renameNoReplace(this.#handles.staging, build, parent, name)
       this.#landed.touched.add(parentOf(head.path))
       if (landed === 0) {
         this.#countBuilt(section, own)
@@ -167,7 +173,7 @@ export class Apply {
         return 'refused'
       }
       if (there === 0) this.#landed.counts.created++
-      return 'merge'
+      return there === 0 ? 'made' : 'merge'
     } finally {
       lock?.()
       sys.close(parent)
@@ -177,8 +183,7 @@ export class Apply {
   /** A built directory gets its mode and time before its name; one that others will be put into gets them again at the end. */
   #dress(build: Uint8Array, head: Section): Own {
     const handle = this.#sys.openDirectory(this.#handles.staging, build)
-    if (isOpenToOwner(head.mode)) this.#sys.setMode(handle, head.mode)
-    this.#sys.setTimes(handle, head.mtimeSeconds, head.mtimeNs)
+    dressDirectory(this.#sys, handle, head)
     const own = ownFacts(this.#sys, handle)
     if (this.#landing.syncEach) this.#sys.syncHandle(handle)
     this.#sys.close(handle)
@@ -241,9 +246,18 @@ export class Apply {
 
   #create(staged: StagedStep, directory: number, name: Uint8Array, from: number): void {
     if (staged.staged === undefined) return this.#refuse(staged, 'changing')
+    this.#inherit(staged, from, staged.staged)
     const code = this.#sys.renameNoReplace(from, staged.staged, directory, name)
     if (code === 0) this.#landed.counts.created++
     else this.#refuse(staged, code)
+  }
+
+  /** A file made here would have had the directory's group and ACL; the one that was written aside is given them. */
+  #inherit(staged: StagedStep, from: number, name: Uint8Array): void {
+    if (this.#inheritance === undefined || staged.step.entry.kind !== 'file' || staged.note?.donor?.moves === true)
+      return
+    const mode = this.#landing.rows[staged.number * statWidth + statMode] as number
+    inherit(this.#sys, from, name, this.#inheritance, { mode: mode & 0o777, sync: this.#landing.syncEach })
   }
 
   /** Whether `name` is, to the last bit of its signature, what the scan saw. */
@@ -263,6 +277,7 @@ export class Apply {
     const stagedName = staged.staged
     if (slot === undefined || stagedName === undefined) return this.#refuse(staged, 'changing')
     if (!this.#isAsSeen(staged, directory, name)) return this.#refuse(staged, 'target-changed')
+    this.#inherit(staged, from, stagedName)
     const code = this.#swapsNames()
       ? this.#sys.exchange(from, stagedName, directory, name)
       : this.#replaceByLink(staged, stagedName, directory, name, from, utf8(slot))
@@ -425,21 +440,9 @@ export class Apply {
 
   #setAttributes(staged: StagedStep, directory: number, name: Uint8Array): void {
     if (!this.#isAsSeen(staged, directory, name)) return this.#refuse(staged, 'target-changed')
-    const { entry } = staged.step
-    const sys = this.#sys
-    let code: number
-    if (entry.kind === 'symlink') code = sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
-    else {
-      const handle = entry.kind === 'directory' ? sys.openDirectory(directory, name) : sys.openFile(directory, name)
-      code = handle
-      if (handle >= 0) {
-        // RACE: the name may have been given to another file since the look.
-        const isSeen = sys.statHandle(handle, this.#row, 0) === 0 && this.#rowAsSeen(staged)
-        code = isSeen ? sys.setMode(handle, entry.mode) : -errno.EEXIST
-        if (code === 0 && entry.kind === 'file') code = sys.setTimes(handle, entry.mtimeSeconds, entry.mtimeNs)
-        sys.close(handle)
-      }
-    }
+    const code = setAttributes(this.#sys, directory, name, staged.step.entry, (handle) => {
+      return this.#sys.statHandle(handle, this.#row, 0) === 0 && this.#rowAsSeen(staged)
+    })
     if (code < 0) this.#refuse(staged, code)
     else this.#landed.counts.attributes++
   }

@@ -10,7 +10,8 @@ import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { isKept, swapsNames } from './aside.ts'
-import { isTargetLocked, probe, readMarker, type Traits } from './root.ts'
+import { readMarker } from './marker.ts'
+import { isTargetLocked, probe, type Traits } from './root.ts'
 import { errnoName, type Sys } from './sys.ts'
 
 export type Checkup = {

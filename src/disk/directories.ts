@@ -1,6 +1,7 @@
 // What happens to a directory itself, apart from its entries: it is renamed within the root, and it gets its mode and
 // time once everything in it is done. Looks before it acts, and takes no name that is in use.
 
+import type { Entry } from '../core/entry.ts'
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { ProblemCode } from '../core/problem.ts'
@@ -73,10 +74,48 @@ export function renameDirectory(
 export function finishDirectory(sys: Sys, root: number, head: SectionHead): void {
   const handle = sys.openDirectory(root, utf8(head.path))
   if (handle < 0) return
-  if (head.state !== 'present') sys.setMode(handle, head.mode)
+  if (head.state !== 'present') setDirectoryMode(sys, handle, head.mode)
   // A courtesy: a directory's time is never compared.
   sys.setTimes(handle, head.mtimeSeconds, head.mtimeNs)
   sys.close(handle)
+}
+
+/** Sets the permissions of an open directory. Set-group-id and its like are the target's own, and stay. */
+function setDirectoryMode(sys: Sys, handle: number, mode: number): number {
+  const row = new Uint32Array(statWidth)
+  const own = sys.statHandle(handle, row, 0) < 0 ? 0 : (row[statMode] as number) & 0o7000
+  return sys.setMode(handle, (mode & 0o777) | own)
+}
+
+/** A new directory gets its time, and its mode unless that keeps its owner out: then it gets it when all is done. */
+export function dressDirectory(sys: Sys, handle: number, head: SectionHead): void {
+  if (isOpenToOwner(head.mode)) setDirectoryMode(sys, handle, head.mode)
+  sys.setTimes(handle, head.mtimeSeconds, head.mtimeNs)
+}
+
+/**
+ * Sets mode and time of an entry that is there, as far as its kind has them. `isSeen` is asked about the open handle: the
+ * name may have been given to another file since it was looked at. Zero or a negative errno.
+ */
+export function setAttributes(
+  sys: Sys,
+  directory: number,
+  name: Uint8Array,
+  entry: Entry,
+  isSeen: (handle: number) => boolean,
+): number {
+  if (entry.kind === 'symlink') return sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
+  const isDirectory = entry.kind === 'directory'
+  const handle = isDirectory ? sys.openDirectory(directory, name) : sys.openFile(directory, name)
+  if (handle < 0) return handle
+  let code: number
+  // RACE: whatever took the name meanwhile is not ours to change.
+  if (!isSeen(handle)) code = -errno.EEXIST
+  else if (isDirectory) code = setDirectoryMode(sys, handle, entry.mode)
+  else code = sys.setMode(handle, entry.mode)
+  if (code === 0 && !isDirectory) code = sys.setTimes(handle, entry.mtimeSeconds, entry.mtimeNs)
+  sys.close(handle)
+  return code
 }
 
 const ownerMayWrite = 0o300

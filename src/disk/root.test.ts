@@ -231,7 +231,7 @@ describe('a target', () => {
       '{"version":1}': 'root-replaced',
       '{"version":1,"id":"../../etc"}': 'root-replaced',
       '{"version":0,"id":"abcdefghij"}': 'root-replaced',
-      [`{"version":1,"id":"abcdefghij"}${' '.repeat(5000)}`]: 'root-replaced',
+      [`{"version":1,"id":"abcdefghij"}${' '.repeat(40_000)}`]: 'root-replaced',
       '{"version":2,"id":"abcdefghij"}': 'format-too-new',
       '{"version":99}': 'format-too-new',
     }
@@ -278,6 +278,7 @@ describe('a target', () => {
     fails('target-not-writable', () => target(path, {}, new FaultySys(real).on('list', { result: -errno.EIO })))
     fails('target-not-writable', () => target(path, {}, new FaultySys(real).on('createFile', { result: -errno.EROFS })))
     fails('target-full', () => target(path, {}, new FaultySys(real).on('createFile', { result: -errno.ENOSPC })))
+    rmSync(join(path, '.nightferry'), { recursive: true })
     chmodSync(path, 0o755)
     chmodSync(join(path, 'closed'), 0o700)
     chmodSync(join(path, 'locked/.nightferry'), 0o700)

@@ -9,10 +9,11 @@ import { ownDirectory } from '../core/path.ts'
 import { mtimeSecondsOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { ensureOwnDirectory, readOwnFile, writeOwnFile } from '../std/files.ts'
+import { ensureOwnDirectory } from '../std/files.ts'
 import { randomName } from '../std/random.ts'
 import { clearStaging, sweepKept } from './aside.ts'
 import { clearJournal, type Recovered, recoverJournal } from './journal.ts'
+import { bindMarker, type Rebound, readMarker, refuseNested } from './marker.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 /** What a root can hold. */
@@ -31,12 +32,13 @@ export type Root = {
   readonly empty: boolean
   /** What a run that died had left, settled while opening. Targets only. */
   readonly recovered: readonly Recovered[]
+  /** What of its marker no longer was so, and is from now on. Targets only. */
+  readonly rebound: readonly Rebound[]
   /** Targets only. */
   readonly own: { readonly handle: number; readonly staging: number } | undefined
   close(): void
 }
 
-const markerVersion = 1
 const permissionBits = 0o777
 
 /** Opens a folder to read from. Throws `source-missing`, `source-not-directory`, `source-unreadable`, `root-locked`. */
@@ -60,6 +62,7 @@ export function openSource(sys: Sys, path: string): Root {
       traits: { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
       empty: isEmpty(table),
       recovered: [],
+      rebound: [],
       own: undefined,
       close() {
         release()
@@ -135,18 +138,21 @@ export type TargetOptions = {
   readonly machine: string
   /** The id that the last run found here. Another one, or none, throws `root-replaced` before anything is made. */
   readonly expectedId: string | undefined
+  /** A person says that this folder is a target of its own, though it is a copy of one or lies inside one. */
+  readonly isNew?: boolean
 }
 
 /**
  * Opens a folder to write to, making it (one level) where it is missing. `create: false` opens it for a dry run: nothing
  * is made, and `own` is undefined where there is none yet. Throws `target-not-directory`, `target-not-writable`,
- * `root-locked`, `root-replaced`, `format-too-new`.
+ * `root-locked`, `root-replaced`, `nested-ends`, `format-too-new`.
  */
 export function openTarget(sys: Sys, path: string, options: TargetOptions): Root {
   const there = lookAt(path, 'target-not-writable')
   const marked = there?.isDirectory() === true && hasOwn(path)
-  const found = marked ? readMarker(join(path, ownDirectory), path) : undefined
+  const found = marked ? readMarker(join(path, ownDirectory), path)?.id : undefined
   if (options.expectedId !== undefined && found !== options.expectedId) throw replaced(path, found)
+  if (!marked && options.isNew !== true) refuseNested(path, realPath(path))
   if (there === undefined && !options.create) return missingTarget(path)
   if (there === undefined) makeTarget(path)
   else if (!there.isDirectory()) throw new Failure('target-not-directory', `${path} is not a folder`)
@@ -179,17 +185,19 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
   }
   try {
     const place = placeOf(own.handle, ownPath)
-    if (options.create) makeTag(place, path)
+    const { machine, create, isNew = false } = options
+    if (create) makeTag(place, path)
     lock = takeLock(place, path)
-    const id = options.create ? readOrMakeMarker(place, path, options.machine) : readMarker(place, path)
-    const recovered = options.create ? recoverStaging(sys, handle, own) : []
+    const { id, rebound } = bindMarker(path, { place, machine, write: create, isNew })
+    const recovered = create ? recoverStaging(sys, handle, own) : []
     return {
       path: realpathSync(path),
       handle,
       id: id ?? '',
-      traits: options.create ? probe(sys, own.staging) : { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
+      traits: create ? probe(sys, own.staging) : { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
       empty,
       recovered,
+      rebound,
       own,
       close() {
         release()
@@ -232,13 +240,23 @@ function missingTarget(path: string): Root {
   const parent = lookAt(dirname(path), 'target-not-writable')
   if (parent?.isDirectory() !== true) throw parentMissing(path)
   const traits = { timeGrainNs: 1, modeMask: permissionBits }
-  return { path, handle: -1, id: '', traits, empty: true, recovered: [], own: undefined, close: () => {} }
+  return { path, handle: -1, id: '', traits, empty: true, recovered: [], rebound: [], own: undefined, close: () => {} }
 }
 
 function unmarkedTarget(sys: Sys, path: string, handle: number): Root {
   const traits = { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits }
   const close = (): void => sys.close(handle)
-  return { path: realpathSync(path), handle, id: '', traits, empty: false, recovered: [], own: undefined, close }
+  return {
+    path: realpathSync(path),
+    handle,
+    id: '',
+    traits,
+    empty: false,
+    recovered: [],
+    rebound: [],
+    own: undefined,
+    close,
+  }
 }
 
 function parentMissing(path: string): Failure {
@@ -305,46 +323,6 @@ function takeLock(place: string, path: string): DatabaseSync {
     if (isBusy(error)) throw lockedFailure(path)
     throw new Failure('target-not-writable', `the lock of ${path} can't be taken`, { cause: error })
   }
-}
-
-/** The id in the marker of a target's own directory, or undefined where there is none. `path` is for messages. */
-export function readMarker(place: string, path: string): string | undefined {
-  const bytes = readMarkerBytes(place, path)
-  if (bytes === undefined) return undefined
-  let value: unknown
-  try {
-    value = JSON.parse(Buffer.from(bytes).toString('utf8'))
-  } catch (error) {
-    throw new Failure('root-replaced', `the marker in ${join(path, ownDirectory)} is damaged`, { cause: error })
-  }
-  const { version, id } = (value ?? {}) as { version?: unknown; id?: unknown }
-  if (typeof version === 'number' && version > markerVersion) {
-    throw new Failure('format-too-new', `${path} was written by a newer Nightferry`, { hint: 'update this machine' })
-  }
-  if (version !== markerVersion || typeof id !== 'string' || !/^[a-z0-9]{8,64}$/.test(id)) {
-    throw new Failure('root-replaced', `the marker in ${join(path, ownDirectory)} is damaged`)
-  }
-  return id
-}
-
-function readMarkerBytes(place: string, path: string): Uint8Array | undefined {
-  try {
-    return readOwnFile(join(place, 'root.json'), { maxBytes: 4096 })
-  } catch (error) {
-    const isDenied = error instanceof Failure && errorCode(error.cause) === 'EACCES'
-    if (isDenied)
-      throw new Failure('target-not-writable', `the marker of ${path} can't be read (EACCES)`, { cause: error })
-    throw new Failure('root-replaced', `the marker in ${join(path, ownDirectory)} is damaged`, { cause: error })
-  }
-}
-
-function readOrMakeMarker(place: string, path: string, machine: string): string {
-  const known = readMarker(place, path)
-  if (known !== undefined) return known
-  const id = randomName(24)
-  const marker = { version: markerVersion, id, machine, path: realpathSync(path) }
-  writeOwnFile(join(place, 'root.json'), utf8(`${JSON.stringify(marker)}\n`), { mode: 0o600 })
-  return id
 }
 
 const stagingName = utf8('staging')

@@ -19,6 +19,7 @@ import {
 import type { Tree } from '../core/tree.ts'
 import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import { Lineage } from './lineage.ts'
+import { isMarked } from './marker.ts'
 import { compareName, recordOf } from './observed.ts'
 import { ownFacts } from './own.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
@@ -40,6 +41,8 @@ export type ScanReport = {
   readonly texts: readonly IgnoreText[]
   /** Directories that lie elsewhere than they did, by inode: enough to propose a rename. */
   readonly moves: readonly { readonly from: RelPath; readonly to: RelPath }[]
+  /** Directories below that are targets of their own. */
+  readonly nested: readonly RelPath[]
 }
 
 type Visit = {
@@ -60,6 +63,7 @@ type Scan = {
   readonly stack: Visit[]
   readonly problems: Problem[]
   readonly texts: IgnoreText[]
+  readonly nested: RelPath[]
   entries: number
   readonly lineage: Lineage
 }
@@ -78,7 +82,7 @@ export function scanRoot(sys: Sys, root: number, tree: Tree, rules: ScanRules, n
   const moves = before.size > 0 ? scan.lineage.moves(before, fresh) : []
   for (const path of before) tree.remove(path)
   scan.texts.sort((a, b) => (a.directory < b.directory ? -1 : a.directory > b.directory ? 1 : 0))
-  return { entries: scan.entries, problems: scan.problems, texts: scan.texts, moves }
+  return { entries: scan.entries, problems: scan.problems, texts: scan.texts, moves, nested: scan.nested }
 }
 
 /**
@@ -118,6 +122,7 @@ function startScan(sys: Sys, root: number, tree: Tree, rules: ScanRules, nowMs: 
     stack: [],
     problems: [],
     texts: [],
+    nested: [],
     entries: 0,
     lineage: new Lineage(tree),
   }
@@ -246,6 +251,7 @@ function isOurs(scan: Scan, path: RelPath, row: number): boolean {
   const name = decodeName(table.names, table.nameStarts[row] as number, table.nameEnds[row] as number)
   if (name === undefined || !isReservedName(name)) return false
   if (name !== ownDirectory) note(scan, joinPath(path, name), 'reserved-name', '')
+  else if (path !== rootPath && isMarked(scan.sys, scan.root, path)) scan.nested.push(path)
   return true
 }
 

@@ -397,4 +397,4 @@ export const tasks = {
 
 export type DiskTasks = typeof tasks
 
-const emptyReport: ScanReport = { entries: 0, problems: [], texts: [], moves: [] }
+const emptyReport: ScanReport = { entries: 0, problems: [], texts: [], moves: [], nested: [] }

@@ -203,11 +203,21 @@ const openingTookMs = 1000
 
 function tellRecovered(right: TargetEnd, listen: RunListener): void {
   for (const { path, outcome } of right.facts.recovered) {
-    const text =
-      outcome === 'put-back'
-        ? `put back ${path}, which a run that was cut off had taken aside`
-        : `kept a version of ${path} in .nightferry/kept: a run that was cut off had displaced it unseen`
+    const text = recoveredText(path, outcome)
     listen({ type: 'notice', text })
+  }
+}
+
+function recoveredText(path: string, outcome: string): string {
+  switch (outcome) {
+    case 'put-back':
+      return `put back ${path}, which a run that was cut off had taken aside`
+    case 'root-moved':
+      return 'the target was moved, or goes by another path, since its last run; it is known by this one from now on'
+    case 'root-other-disk':
+      return 'the target lies on another disk, or is another copy of the same folder, than at its last run'
+    default:
+      return `kept a version of ${path} in .nightferry/kept: a run that was cut off had displaced it unseen`
   }
 }
 

@@ -26,7 +26,7 @@ export type EndFacts = {
   readonly epoch: number
   /** The machine's wall clock when it opened the root. */
   readonly nowMs: number
-  /** Paths that a run that died had left in mid-change, and what became of them. */
+  /** Paths that a run that died had left in mid-change, and what became of them; with '', what is new of the root itself. */
   readonly recovered: readonly { readonly path: string; readonly outcome: string }[]
 }
 

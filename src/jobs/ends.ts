@@ -40,8 +40,16 @@ export function endText(end: EndName, realPath: (path: string) => string): strin
   return `${end.machine}:${end.share}${end.sub === '' ? '' : `/${end.sub}`}`
 }
 
-/** Refuses two remote ends, and local ends that are equal or lie within each other. */
-export function checkEnds(source: EndName, target: EndName, realPath: (path: string) => string): void {
+/**
+ * Refuses two remote ends, and local ends that are equal or lie within each other. `isOneFolder` tells whether two paths
+ * lead to one folder in another way than by links.
+ */
+export function checkEnds(
+  source: EndName,
+  target: EndName,
+  realPath: (path: string) => string,
+  isOneFolder: (one: string, other: string) => boolean,
+): void {
   if (source.kind === 'remote' && target.kind === 'remote') {
     throw new Failure('two-remote-ends', `both ${source.machine} and ${target.machine} are other machines`, {
       hint: `run it on ${source.machine}, where the source is local; the two machines must be paired`,
@@ -50,7 +58,8 @@ export function checkEnds(source: EndName, target: EndName, realPath: (path: str
   if (source.kind !== 'local' || target.kind !== 'local') return
   const from = realPath(source.path)
   const to = realPath(target.path)
-  if (from === to) throw new Failure('same-ends', `source and target are the same folder, ${from}`)
+  if (from === to || isOneFolder(from, to))
+    throw new Failure('same-ends', `source and target are the same folder, ${from}`)
   const inside = (inner: string, outer: string): boolean => inner.startsWith(outer === '/' ? '/' : `${outer}/`)
   if (inside(to, from)) throw new Failure('nested-ends', `the target ${to} lies inside the source ${from}`)
   if (inside(from, to)) throw new Failure('nested-ends', `the source ${from} lies inside the target ${to}`)

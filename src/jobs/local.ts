@@ -41,6 +41,8 @@ export type LocalOptions = {
   readonly isApart: boolean
   /** The run that works on it, for the log. */
   readonly runId: string
+  /** What the end is called in what is told; its path unless given. */
+  readonly label?: string
 }
 
 let lastId = 0
@@ -62,6 +64,8 @@ export class LocalEnd {
   protected readonly log: Log
   protected readonly workshop: Workshop
   protected readonly root: Root
+  /** What this end is called in what is told: a peer never learns where a share lies. */
+  protected readonly label: string
   protected readonly tree: number = nextSeatId()
   protected readonly treeSeat: Seat<DiskTasks>
   /** For what closing itself still has to do. */
@@ -81,6 +85,7 @@ export class LocalEnd {
     this.workshop = workshop
     this.log = logWith(workshop.log, epoch === 0 ? { runId } : { runId, epoch })
     this.root = root
+    this.label = options.label ?? root.path
     this.#treeKey = options.treeKey
     const { seats } = workshop.crew
     this.#held = workshop.crew.hold()
@@ -99,7 +104,7 @@ export class LocalEnd {
       empty: root.empty,
       epoch,
       nowMs: workshop.clock.nowMs(),
-      recovered: root.recovered,
+      recovered: [...root.recovered, ...root.rebound.map((outcome) => ({ path: '', outcome }))],
     }
     for (const { path, outcome } of root.recovered) this.log.note('recovered', { path, outcome })
   }
@@ -108,7 +113,7 @@ export class LocalEnd {
   #guard(seat: Seat<DiskTasks>): Seat<DiskTasks> {
     return {
       run: (name, input, transfer) => {
-        if (this.closing) return Promise.reject(new Failure('cancelled', `the end ${this.root.path} was closed`))
+        if (this.closing) return Promise.reject(new Failure('cancelled', `the end ${this.label} was closed`))
         return seat.run(name, input, transfer)
       },
       tell: (name, input) => seat.tell(name, input),

@@ -61,6 +61,8 @@ class RemoteEnd {
       problems: checkedProblems(answer.problems),
       texts: answer.texts,
       moves: checkedMoves(answer.moves),
+      // Looked at where the root is.
+      nested: [],
     }
   }
 

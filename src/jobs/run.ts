@@ -6,9 +6,11 @@ import { textId } from '../chunk/identifier.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
+import { isOneFolder } from '../disk/marker.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { loadPair } from '../state/pairs.ts'
+import { wentTheOtherWay } from '../state/runs.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
 import { Chronicle } from './chronicle.ts'
@@ -59,7 +61,7 @@ export async function runOnce(
 ): Promise<FinishedRun> {
   const source = parseEnd(request.source, reach.isMachine)
   const target = parseEnd(request.target, reach.isMachine)
-  checkEnds(source, target, realPath)
+  checkEnds(source, target, realPath, isOneFolder)
   const job = jobOf(request, source, target)
   const names = { source: endText(source, realPath), target: endText(target, realPath) }
   const targetIsRemote = target.kind === 'remote'
@@ -133,6 +135,9 @@ async function runRecorded(
   listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
   const { listsChanges } = request
   const heard = chronicle.listener(listen)
+  const [from, to] = [endText(opened.source, realPath), endText(opened.target, realPath)]
+  if (wentTheOtherWay(state, { runId, source: from, target: to }))
+    heard({ type: 'notice', text: `the last run between these two went the other way, to ${from}` })
   const told = { listen: heard, planned, found, listsChanges }
   const end = await runCycle(job, left, right, { state, clock, runId, ...told, signal })
   chronicle.ended(end, exitCodeOf(end), remembers(job, end) ? await takeTrees(left, right) : [])
@@ -183,13 +188,16 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
   const expectedId = request.newTarget ? undefined : loadPair(workshop.state, job.id)?.targetId
   const create = !job.dryRun
   if (target.kind === 'local') {
-    const root = openTarget(systemSys(), target.path, { create, machine: workshop.machine, expectedId })
+    const options = { create, machine: workshop.machine, expectedId, isNew: request.newTarget }
+    const root = openTarget(systemSys(), target.path, options)
     const treeKey = treeKeyOf('target', target.path, job.id)
     return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id, runId })
   }
   const { share, sub, machine } = target
   const expected = expectedId === undefined ? {} : { expectedId }
-  return await openRemoteTarget(session as Session, machine, { share, sub, job: job.id, runId, create, ...expected })
+  const ids = { job: job.id, runId }
+  const isNew = request.newTarget
+  return await openRemoteTarget(session as Session, machine, { share, sub, ...ids, create, isNew, ...expected })
 }
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {

@@ -121,7 +121,10 @@ export class Served {
     const label = request.sub === '' ? share.name : `${share.name}/${request.sub}`
     try {
       const path = placeOf(share, request.sub)
-      const end = request.role === 'source' ? this.#openSource(path, opening) : this.#openTarget(share, path, opening)
+      const end =
+        request.role === 'source'
+          ? this.#openSource(path, label, opening)
+          : this.#openTarget(share, path, label, opening)
       const { facts } = end
       this.#visit = new Visit(workshop, machine, opening, facts)
       this.#note('session-open', { share: label, role: request.role, runId })
@@ -144,28 +147,30 @@ export class Served {
     }
   }
 
-  #openSource(path: string, request: Opening): LocalSource {
+  #openSource(path: string, label: string, request: Opening): LocalSource {
     const root = openSource(systemSys(), path)
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: treeKeyOf('source', path, request.job),
       isApart: true,
       runId: request.runId,
+      label,
     })
     return this.#source
   }
 
-  #openTarget(share: Share, path: string, request: Opening): LocalTarget {
+  #openTarget(share: Share, path: string, label: string, request: Opening): LocalTarget {
     if (share.readOnly) {
       throw new Failure('share-read-only', `the share ${share.name} may be read but not written`, {
         hint: 'share it again without --read-only on the machine that owns it',
       })
     }
     const { workshop } = this.#options
-    const { create, expectedId } = request
-    const root = openTarget(systemSys(), path, { create, machine: workshop.machine, expectedId })
+    const { create, expectedId, isNew = false } = request
+    const root = openTarget(systemSys(), path, { create, machine: workshop.machine, expectedId, isNew })
     this.#target = new LocalTarget(workshop, root, {
       treeKey: treeKeyOf('target', path, request.job),
       isApart: true,
+      label,
       job: request.job,
       runId: request.runId,
       ownerLimit: share.maxDelete === undefined ? undefined : { share: share.name, limit: share.maxDelete },

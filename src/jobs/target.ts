@@ -14,6 +14,7 @@ import type { Displacement } from '../disk/journal.ts'
 import type { TargetHandles } from '../disk/landing.ts'
 
 import type { Root } from '../disk/root.ts'
+import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { Staged } from '../disk/stage.ts'
 import { errno } from '../disk/sys.ts'
 import type { LandReport, Written } from '../disk/tasks.ts'
@@ -80,6 +81,16 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#handles = { root: root.handle, staging: root.own?.staging ?? -1 }
     this.#own = root.own?.handle ?? -1
     this.#modeMask = root.traits.modeMask
+  }
+
+  /** A folder in here that another run writes to is no part of this one: it would be emptied, or filled from two sides. */
+  override async scan(rules: ScanRules): Promise<ScanReport> {
+    const report = await super.scan(rules)
+    const [nested] = report.nested
+    if (nested === undefined) return report
+    throw new Failure('nested-ends', `${nested}, inside the target ${this.label}, is a target of its own`, {
+      hint: `leave it out (--exclude '/${nested}'), or remove its .nightferry if it is a target no more; nothing was changed`,
+    })
   }
 
   get #syncEach(): boolean {
@@ -307,7 +318,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   #full(): Failure {
-    return new Failure('target-full', `there is no space left on the target ${this.root.path}`, {
+    return new Failure('target-full', `there is no space left on the target ${this.label}`, {
       hint: 'what was complete is in place; free some space, then run again',
     })
   }

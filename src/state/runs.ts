@@ -191,6 +191,20 @@ function jobOf(state: State, runId: string): string {
   return textIn(state.prepare('SELECT job FROM runs WHERE run_id = ?').get(runId) ?? {}, 'job')
 }
 
+/** Whether the last run between these two places went from `target` to `source`; the run that just began not counted. */
+export function wentTheOtherWay(state: State, run: { runId: string; source: string; target: string }): boolean {
+  return state.read(() => {
+    const last = state
+      .prepare(`
+        SELECT source FROM runs
+        WHERE ((source = ?1 AND target = ?2) OR (source = ?2 AND target = ?1)) AND run_id <> ?3
+        ORDER BY id DESC LIMIT 1
+      `)
+      .get(run.source, run.target, run.runId)
+    return last !== undefined && textIn(last, 'source') === run.target
+  })
+}
+
 /**
  * Issues the next epoch for a root of this machine; whatever holds an older one is refused from now on. Epochs begin at
  * the wall time in ms and rise by one, far slower than time does, so that they go on rising when the database was deleted;

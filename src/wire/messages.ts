@@ -36,6 +36,8 @@ const openRequest = record({
   run: bytes(14),
   create: flag,
   expectedId: optional(text(128)),
+  /** A person says that the target is one of its own, though it is a copy of another or lies inside one. */
+  isNew: optional(flag),
 })
 export type OpenRequest = Of<typeof openRequest>
 

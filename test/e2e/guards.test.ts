@@ -143,6 +143,48 @@ describe('guards', () => {
     assert.deepEqual([counts.deleted, counts.replaced], [0, 0], JSON.stringify(counts))
   })
 
+  it('a rule that is gone deletes nothing that it hid, wherever it stood, until a person says so', async () => {
+    writeTree(source, {
+      'a.txt': 'a',
+      '.nightferryignore': 'hidden.txt\n',
+      'sub/.nightferryignore': '*.raw\n',
+      'sub/b': 'b',
+    })
+    writeTree(target, { 'hidden.txt': 'dear to me', 'sub/c.raw': 'dear too', 'd.log': 'and this' })
+    const exclude = ['--exclude', '*.log']
+    assert.equal((await pair.laptop.sync(...ends, ...exclude)).outcome, 'done')
+    const changes: readonly (readonly [what: string, edit: () => void, options: readonly string[], sample: string])[] =
+      [
+        ['an option left out', () => {}, [], 'd.log'],
+        ['a line taken out', () => writeTree(source, { '.nightferryignore': '# nothing\n' }), exclude, 'hidden.txt'],
+        ['a file deleted', () => rmSync(join(source, 'sub/.nightferryignore')), exclude, 'sub/c.raw'],
+      ]
+    for (const [what, edit, options, sample] of changes) {
+      edit()
+      const { halt } = await mustHalt(...options)
+      assert.match(String(halt?.reason), /ignore rules are not those of the last run/, what)
+      assert.ok(JSON.stringify(halt?.sample).includes(`"${sample}"`), `${what}: ${JSON.stringify(halt)}`)
+    }
+    // A run under rules that hide it again goes on, and is the base from then on.
+    writeTree(source, { '.nightferryignore': 'hidden.txt\n*.raw\n' })
+    assert.equal(
+      (await pair.laptop.sync(...ends, ...exclude)).outcome,
+      'halted',
+      'the deleted file of rules is one entry',
+    )
+    assert.equal((await pair.laptop.sync(...ends, ...exclude, '--release')).outcome, 'done')
+    for (const name of ['hidden.txt', 'sub/c.raw', 'd.log'])
+      assert.ok(readTree(target).some((line) => line.includes(name)))
+  })
+
+  it('an update that becomes a mirror deletes nothing that it kept, until a person says so', async () => {
+    writeTree(source, { a: 'a' })
+    writeTree(target, { b: 'b' })
+    assert.equal((await pair.laptop.sync(...ends, '--mode', 'update')).outcome, 'done')
+    await mustHalt()
+    await mustDo('--release')
+  })
+
   it('--max-delete sets the limit, as a number and as a share', async () => {
     writeTree(source, files(20))
     await mustDo()

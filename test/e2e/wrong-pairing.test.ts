@@ -8,8 +8,10 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { openPlaces } from '../../src/daemon/config.ts'
+import { openReach } from '../../src/daemon/reach.ts'
 import { writeTree } from '../world/disk-trees.ts'
-import { type Machine, type Pair, pairedMachines } from '../world/machines.ts'
+import { type Machine, type Pair, pairedMachines, World } from '../world/machines.ts'
 
 /** The desk listens to one try a second from an address. */
 const tryPauseMs = 1100
@@ -102,6 +104,25 @@ describe('wrong pairing', () => {
     rmSync(join(other.state, 'config', 'machines.json'), { force: true })
     await nas.serve()
     await laptop.mustSync('done', 'source', 'nas:data')
+  })
+
+  it('cuts a session that is open when its machine is removed by another process', async () => {
+    const world = new World()
+    try {
+      const [home, guest] = [world.machine('home'), world.machine('guest')]
+      await home.serve()
+      await home.pairWith(guest)
+      const log = { note: () => {}, flush: () => {} }
+      const places = openPlaces(guest.state, {})
+      const reach = openReach({ places, machine: 'guest', log, listening: () => Promise.resolve(undefined) })
+      const session = await reach.connect('home', new AbortController().signal)
+      await home.must('machines', 'remove', 'guest')
+      // Nobody asks anything in it, and it ends all the same.
+      await session.closed
+      await home.logged('unpaired-cut')
+    } finally {
+      await world.close()
+    }
   })
 
   it('pairs without a daemon too', async () => {

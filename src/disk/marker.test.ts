@@ -1,0 +1,172 @@
+// Markers: where a target was seen last, what is told when it lies elsewhere, and what is refused.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { Failure, type FailureCode } from '../std/failure.ts'
+import { isOneFolder } from './marker.ts'
+import { openTarget, type Root, type TargetOptions } from './root.ts'
+import { systemSys } from './system.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'nf-marker-'))
+after(() => rmSync(home, { recursive: true, force: true }))
+let made = 0
+
+function fresh(): string {
+  return join(home, `case-${++made}`)
+}
+
+function target(path: string, change: Partial<TargetOptions> = {}): Root {
+  return openTarget(systemSys(), path, { create: true, machine: 'here', expectedId: undefined, ...change })
+}
+
+/** Opens, closes, and gives what was told. */
+function visit(path: string, change: Partial<TargetOptions> = {}): Root {
+  const root = target(path, change)
+  root.close()
+  return root
+}
+
+function fails(code: FailureCode, open: () => Root): void {
+  assert.throws(
+    () => open().close(),
+    (error) => error instanceof Failure && error.code === code,
+    code,
+  )
+}
+
+/** Every name, time and content below: what a call that must not write leaves as it was. */
+function picture(path: string): string[] {
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .map((entry) => {
+      const at = join(entry.parentPath, entry.name)
+      const { mode, mtimeMs, ino } = lstatSync(at)
+      return `${at} ${mode} ${mtimeMs} ${ino} ${entry.isFile() ? readFileSync(at, 'latin1') : ''}`
+    })
+    .sort()
+}
+
+describe('the marker of a target', () => {
+  const marker = (path: string): Record<string, string> =>
+    JSON.parse(readFileSync(join(path, '.nightferry/root.json'), 'utf8')) as Record<string, string>
+  const copy = (path: string): string => {
+    cpSync(path, `${path} copy`, { recursive: true })
+    return `${path} copy`
+  }
+
+  it('is bound to where the target lies, and is told and bound anew when that moved', () => {
+    const path = fresh()
+    const { id, rebound } = visit(path)
+    assert.deepEqual(rebound, [])
+    const { dev, ino } = lstatSync(path, { bigint: true })
+    const bound = marker(path)
+    assert.deepEqual([bound.path, bound.device, bound.inode], [path, String(dev), String(ino)])
+    renameSync(path, `${path} moved`)
+    assert.deepEqual(
+      visit(`${path} moved`, { create: false }).rebound,
+      ['root-moved'],
+      'a dry run tells and writes nothing',
+    )
+    assert.equal(marker(`${path} moved`).path, path)
+    const moved = visit(`${path} moved`, { expectedId: id })
+    assert.deepEqual([moved.id, moved.rebound], [id, ['root-moved']])
+    assert.deepEqual(visit(`${path} moved`).rebound, [])
+    assert.equal(marker(`${path} moved`).path, `${path} moved`)
+  })
+
+  it('tells of another disk under the right marker', () => {
+    const path = fresh()
+    const { id } = visit(path)
+    renameSync(path, `${path} old`)
+    cpSync(`${path} old`, path, { recursive: true })
+    rmSync(`${path} old`, { recursive: true })
+    const back = visit(path, { expectedId: id })
+    assert.deepEqual([back.id, back.rebound], [id, ['root-other-disk']])
+    assert.deepEqual(visit(path).rebound, [])
+  })
+
+  it('in two places at once is refused in the second, in a dry run too, and changes nothing', () => {
+    const path = fresh()
+    const { id } = visit(path)
+    const second = copy(path)
+    const before = picture(second)
+    for (const create of [true, false]) {
+      fails('root-replaced', () => target(second, { create }))
+      fails('root-replaced', () => target(second, { create, expectedId: id }))
+    }
+    assert.deepEqual(picture(second), before)
+    assert.deepEqual([visit(path, { expectedId: id }).id, visit(path).rebound], [id, []], 'the first one goes on')
+    // A person says that it is another one: then it has an id of its own.
+    const own = visit(second, { isNew: true })
+    assert.notEqual(own.id, id)
+    assert.deepEqual(own.rebound, [])
+    assert.equal(visit(second, { expectedId: own.id }).id, own.id)
+  })
+
+  it('is taken for a copy while the first can not be looked at, and for the only one when that is no target any more', () => {
+    const path = fresh()
+    visit(path)
+    const second = copy(path)
+    writeFileSync(join(path, '.nightferry/root.json'), 'damaged')
+    fails('root-replaced', () => target(second))
+    rmSync(join(path, '.nightferry'), { recursive: true })
+    assert.deepEqual(visit(second).rebound, ['root-moved'])
+  })
+
+  it('is one by whatever path the folder is reached', (t) => {
+    const path = fresh()
+    const { id } = visit(path)
+    symlinkSync(path, `${path} link`)
+    assert.deepEqual([visit(`${path} link`).id, visit(`${path} link`).rebound], [id, []])
+    mkdirSync(`${path} bound`)
+    const mounted = spawnSync('mount', ['--bind', path, `${path} bound`])
+    if (mounted.status !== 0) return t.skip('mounts are not allowed here')
+    try {
+      assert.deepEqual([visit(`${path} bound`).id, visit(`${path} bound`).rebound], [id, []])
+      assert.equal(marker(path).path, path)
+      assert.ok(isOneFolder(path, `${path} bound`) && !isOneFolder(path, home))
+    } finally {
+      spawnSync('umount', [`${path} bound`])
+    }
+  })
+
+  it('of a marker that says less than today is completed without a word', () => {
+    const path = fresh()
+    const { id } = visit(path)
+    const { device: _, inode: __, ...old } = marker(path)
+    writeFileSync(join(path, '.nightferry/root.json'), JSON.stringify(old))
+    assert.deepEqual([visit(path).id, visit(path).rebound], [id, []])
+    assert.equal(marker(path).inode, String(lstatSync(path).ino))
+  })
+
+  it('keeps others out of what lies below, unless a person says so', () => {
+    const path = fresh()
+    visit(path)
+    mkdirSync(join(path, 'a/b'), { recursive: true })
+    symlinkSync(join(path, 'a'), `${path} link`)
+    const before = picture(path)
+    for (const inner of [join(path, 'a'), join(path, 'a/b'), join(path, 'new'), join(`${path} link`, 'b')]) {
+      for (const create of [true, false]) fails('nested-ends', () => target(inner, { create }))
+    }
+    assert.deepEqual(picture(path), before)
+    const { id } = visit(join(path, 'a'), { isNew: true })
+    assert.equal(visit(join(path, 'a'), { expectedId: id }).id, id, 'what is a target already goes on')
+    rmSync(join(path, '.nightferry'), { recursive: true })
+    rmSync(join(path, 'a/.nightferry'), { recursive: true })
+    visit(join(path, 'a/b'))
+  })
+})

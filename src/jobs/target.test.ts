@@ -1,0 +1,170 @@
+// A target holds its own line, whatever the driver of a run says: what was announced, what its owner allows, whose turn it
+// is, and what was asked for.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { contents, plant } from '../../test/world/planted.ts'
+import { batchBytes, change, create, head } from '../../test/world/steps.ts'
+import { openTarget } from '../disk/root.ts'
+import { systemSys } from '../disk/system.ts'
+import { type DiskTasks, tasks } from '../disk/tasks.ts'
+import { openState, type State } from '../state/open.ts'
+import { takeLease } from '../state/runs.ts'
+import { systemClock } from '../std/clock.ts'
+import { type Crew, Handover, type Seat } from '../std/crew.ts'
+import { Failure } from '../std/failure.ts'
+import type { PlanTotals } from './endpoint.ts'
+import { SlabStore } from './slabs.ts'
+import { LocalTarget, type OwnerLimit } from './target.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'nf-target-'))
+after(() => rmSync(home, { recursive: true, force: true }))
+let made = 0
+
+const seat: Seat<DiskTasks> = {
+  isStarted: true,
+  tell: (name, input) => void (tasks[name] as (input: unknown) => unknown)(input),
+  async run(name, input) {
+    const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
+    return (result instanceof Handover ? result.value : result) as never
+  },
+}
+const crew: Crew<DiskTasks> = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
+
+type Held = { readonly path: string; readonly target: LocalTarget; readonly state: State; close(): Promise<void> }
+
+/** A scanned target of ten files that is ready for a plan. */
+async function held(ownerLimit?: OwnerLimit): Promise<Held> {
+  const path = join(home, `case-${++made}`)
+  plant(path, Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`f${i}`, `${i}`])))
+  const state = openState({ directory: `${path}-state`, clock: systemClock })
+  const log = { note: () => {}, flush: () => {} }
+  const workshop = { crew, slabs: new SlabStore(crew), state, clock: systemClock, log, machine: 'here' }
+  const root = openTarget(systemSys(), path, { create: true, machine: 'here', expectedId: undefined })
+  const target = new LocalTarget(workshop, root, {
+    treeKey: `target ${path}`,
+    isApart: true,
+    runId: 'run',
+    job: 'job',
+    ownerLimit,
+  })
+  await target.scan({ overrides: [], ignoreFiles: [] })
+  await target.view({ modeMask: 0o777, timeGrainNs: 1, overrides: [], texts: [] }, 'view')
+  return {
+    path,
+    target,
+    state,
+    async close() {
+      await target.close(false)
+      state[Symbol.dispose]()
+    },
+  }
+}
+
+function totals(change: Partial<PlanTotals> = {}): PlanTotals {
+  const limit = { kind: 'default' } as const
+  return { deletes: 0, replaces: 0, steps: 20, hasBase: true, leftEntries: 10, limit, released: false, ...change }
+}
+
+function deletion(...names: readonly string[]): Uint8Array {
+  return batchBytes([[head(''), names.map((name) => change('delete', name))]])
+}
+
+async function refuses(code: string, calling: Promise<unknown>): Promise<void> {
+  await assert.rejects(calling, (error) => error instanceof Failure && error.code === code, code)
+}
+
+/** Runs with a target, which must be whole afterwards. */
+async function unharmed(run: (held: Held) => Promise<void>, ownerLimit?: OwnerLimit): Promise<void> {
+  const one = await held(ownerLimit)
+  const before = contents(one.path)
+  try {
+    await run(one)
+  } finally {
+    await one.close()
+  }
+  assert.deepEqual(contents(one.path), before)
+}
+
+describe('a target, whatever its driver says', () => {
+  it('judges the plan by its own count, and goes on only where a person released it', async () => {
+    await unharmed(async ({ target }) => {
+      await refuses('root-held', target.begin(totals({ deletes: 10 })))
+      await refuses('root-held', target.begin(totals({ deletes: 1, hasBase: false })))
+      await refuses('root-held', target.begin(totals({ deletes: 1, leftEntries: 0 })))
+      await target.begin(totals({ deletes: 10, released: true }))
+    })
+  })
+
+  it('holds the limit of its owner against a release', async () => {
+    const limit = { share: 'photos', limit: { kind: 'count', entries: 2 } } as const
+    await unharmed(async ({ target }) => {
+      await refuses('root-held', target.begin(totals({ deletes: 2, replaces: 1, released: true })))
+      await target.begin(totals({ deletes: 1, replaces: 1 }))
+    }, limit)
+  })
+
+  it('does nothing before a plan was announced, and takes none twice', async () => {
+    await unharmed(async ({ target }) => {
+      await refuses('protocol-broken', target.stage(0, deletion('f0')))
+      await refuses('protocol-broken', target.moveDirectories([]))
+      await refuses('protocol-broken', target.finish())
+      await target.begin(totals({ deletes: 1 }))
+      await refuses('protocol-broken', target.begin(totals({ deletes: 10, released: true })))
+    })
+  })
+
+  it('stops a plan that takes away more than it announced, over all its batches', async () => {
+    await unharmed(async ({ target }) => {
+      await target.begin(totals({ deletes: 2 }))
+      await target.stage(0, deletion('f0'))
+      await target.stage(1, deletion('f1'))
+      await refuses('unsolicited', target.stage(2, deletion('f2')))
+    })
+    await unharmed(async ({ target }) => {
+      await target.begin(totals({ replaces: 1 }))
+      const replaced = batchBytes([[head(''), ['f0', 'f1'].map((name) => change('replace', name, { sizeBytes: 7 }))]])
+      await refuses('unsolicited', target.stage(0, replaced))
+    })
+    // One file that is said to move three times makes up for no deletion of others.
+    await unharmed(async ({ target }) => {
+      await target.begin(totals({ deletes: 1 }))
+      const copies = ['a', 'b', 'c'].map((name) => create(name, '0', {}, 'f0'))
+      await target.stage(0, batchBytes([[head(''), copies]]))
+      await refuses('unsolicited', target.stage(1, deletion('f0', 'f1', 'f2')))
+    })
+  })
+
+  it('takes no content that it did not ask for, no batch twice, and none that is unknown', async () => {
+    await unharmed(async ({ target }) => {
+      await target.begin(totals())
+      const pack = new Uint8Array(64)
+      await refuses('protocol-broken', target.receive(new Uint8Array(7)))
+      await refuses('unsolicited', target.receive(pack))
+      await refuses('unsolicited', target.written(0, false))
+      await target.stage(0, batchBytes([[head(''), []]]))
+      await refuses('protocol-broken', target.stage(0, deletion('f0')))
+      // Once all of a batch was written, nothing more may come for it.
+      assert.equal((await target.written(0, false)).count, 0)
+      await refuses('unsolicited', target.receive(pack))
+      await refuses('unsolicited', target.written(0, false))
+    })
+  })
+
+  it('does nothing any more once another run was let in', async () => {
+    await unharmed(async ({ target, state }) => {
+      takeLease(state, target.facts.rootId, 'another job')
+      await refuses('epoch-stale', target.begin(totals({ deletes: 1 })))
+    })
+    await unharmed(async ({ target, state }) => {
+      await target.begin(totals({ deletes: 1 }))
+      await target.stage(0, deletion('f0'))
+      takeLease(state, target.facts.rootId, 'another job')
+      await target.written(0, true)
+      await refuses('epoch-stale', target.finish())
+    })
+  })
+})
