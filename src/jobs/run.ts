@@ -196,8 +196,9 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
   const { share, sub, machine } = target
   const expected = expectedId === undefined ? {} : { expectedId }
   const ids = { job: job.id, runId }
-  const isNew = request.newTarget
-  return await openRemoteTarget(session as Session, machine, { share, sub, ...ids, create, isNew, ...expected })
+  // An unchanged run says as little as it can.
+  const isNew = request.newTarget ? { isNew: true } : {}
+  return await openRemoteTarget(session as Session, machine, { share, sub, ...ids, create, ...isNew, ...expected })
 }
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
