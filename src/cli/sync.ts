@@ -9,22 +9,24 @@ import { asFailure, Failure } from '../std/failure.ts'
 import { readOwnFile } from '../std/files.ts'
 import { type GlobalOptions, openMachine } from './machine.ts'
 import { RunPrinter } from './print.ts'
+import { type NarrowOptions, selectionOf } from './sync-options.ts'
 
-export type SyncOptions = GlobalOptions & {
-  readonly mode: Mode
-  readonly dryRun?: true
-  readonly exclude: readonly string[]
-  readonly ignoreFile: readonly string[]
-  readonly gitignore?: true
-  readonly dotfiles: boolean
-  readonly checksum?: true
-  readonly maxDelete?: string
-  readonly release?: true
-  readonly newTarget?: true
-  readonly json?: true
-  readonly quiet?: true
-  readonly verbose?: true
-}
+export type SyncOptions = GlobalOptions &
+  NarrowOptions & {
+    readonly mode: Mode
+    readonly dryRun?: true
+    readonly exclude: readonly string[]
+    readonly ignoreFile: readonly string[]
+    readonly gitignore?: true
+    readonly dotfiles: boolean
+    readonly checksum?: true
+    readonly maxDelete?: string
+    readonly release?: true
+    readonly newTarget?: true
+    readonly json?: true
+    readonly quiet?: true
+    readonly verbose?: true
+  }
 
 /** Runs once and returns the exit code. Failures are shown here. */
 export async function sync(source: string, target: string, options: SyncOptions): Promise<number> {
@@ -41,6 +43,7 @@ export async function sync(source: string, target: string, options: SyncOptions)
       target,
       mode: options.mode,
       checksum: options.checksum ?? false,
+      selection: selectionOf(options),
       dryRun,
       overrides: overridesOf(options),
       ignoreFiles: options.gitignore ? ['.gitignore', '.nightferryignore'] : ['.nightferryignore'],

@@ -8,6 +8,7 @@ import type { IgnoreText } from '../core/ignore.ts'
 import type { PackedSection } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Mode, Rules } from '../core/reconcile.ts'
+import { type Selection, selectionText } from '../core/selection.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
@@ -26,6 +27,7 @@ export type Job = {
   readonly id: string
   readonly mode: Mode
   readonly checksum: boolean
+  readonly selection: Selection
   readonly dryRun: boolean
   readonly overrides: readonly IgnoreText[]
   readonly ignoreFiles: readonly string[]
@@ -165,6 +167,7 @@ async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Cloc
     timeGrainNs: Math.max(left.facts.traits.timeGrainNs, right.facts.traits.timeGrainNs),
     overrides: job.overrides,
     texts: scan.texts,
+    ...(job.selection.sizes && { sizes: job.selection.sizes }),
   }
   const viewId = textId('view 1', viewText(view))
   const [leftSummary, rightSummary] = await Promise.all([left.view(view, viewId), right.view(view, viewId)])
@@ -175,7 +178,12 @@ async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Cloc
 }
 
 function rulesOf(job: Job, view: View): Rules {
-  return { mode: job.mode, timeGrainNs: view.timeGrainNs, checksum: job.checksum }
+  return { ...job.selection, mode: job.mode, timeGrainNs: view.timeGrainNs, checksum: job.checksum }
+}
+
+/** Names all that decides what a run does: what other rules left alone was never agreed on. */
+function rulesId(job: Job, seen: Seen): string {
+  return `${job.mode}${selectionText(job.selection)} ${seen.viewId}`
 }
 
 function checkClocks(job: Job, left: SourceEnd, right: TargetEnd, clock: Clock): void {
@@ -217,15 +225,14 @@ function baseOf(
   seen: Seen,
 ): { hasBase: boolean; rulesChanged: boolean } {
   const isSame = isSamePair(pair, left, right)
-  const sameRules = isSame && pair.viewId === `${job.mode} ${seen.viewId}`
+  const sameRules = isSame && pair.viewId === rulesId(job, seen)
   return { hasBase: sameRules, rulesChanged: isSame && !sameRules }
 }
 
 /** Whether both roots are still the pair that the last run left behind, problems aside. */
 function isUnchanged(job: Job, pair: Pair | undefined, left: SourceEnd, right: TargetEnd, seen: Seen): boolean {
   if (job.checksum || !isSamePair(pair, left, right)) return false
-  if (pair.viewId !== `${job.mode} ${seen.viewId}` || pair.problems.length > 0 || seen.scan.problems.length > 0)
-    return false
+  if (pair.viewId !== rulesId(job, seen) || pair.problems.length > 0 || seen.scan.problems.length > 0) return false
   return (
     seen.right !== undefined &&
     pair.sourceFingerprint !== undefined &&
@@ -291,7 +298,7 @@ function pairOf(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context
     job: job.id,
     sourceId: left.facts.rootId,
     targetId: right.facts.rootId,
-    viewId: `${job.mode} ${seen.viewId}`,
+    viewId: rulesId(job, seen),
     sourceFingerprint: seen.left.fingerprint,
     targetFingerprint: seen.right?.fingerprint,
     problems: [],

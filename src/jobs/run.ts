@@ -7,6 +7,7 @@ import { showName } from '../core/entry.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
+import type { Selection } from '../core/selection.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { loadPair } from '../state/pairs.ts'
@@ -25,6 +26,8 @@ export type RunRequest = {
   readonly target: string
   readonly mode: Mode
   readonly checksum: boolean
+  /** Everything, as the mode alone says, where there is none. */
+  readonly selection?: Selection
   readonly dryRun: boolean
   readonly overrides: readonly IgnoreText[]
   readonly ignoreFiles: readonly string[]
@@ -208,8 +211,8 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
 }
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
-  const { mode, checksum, dryRun, overrides, ignoreFiles, limit, release } = request
+  const { mode, checksum, selection = {}, dryRun, overrides, ignoreFiles, limit, release } = request
   const ends = `${endText(source, realPath)}\0${endText(target, realPath)}`
   const id = textId('job 1', ends)
-  return { id, mode, checksum, dryRun, overrides, ignoreFiles, limit, release }
+  return { id, mode, checksum, selection, dryRun, overrides, ignoreFiles, limit, release }
 }

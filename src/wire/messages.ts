@@ -62,6 +62,8 @@ const viewRequest = record({
   overrides: list(ignoreText, 64),
   texts: list(ignoreText, 100_000),
   viewId: text(64),
+  /** Files of other sizes are never taken away. */
+  sizes: optional(record({ minBytes: uint(countMax), maxBytes: uint(countMax) })),
 })
 const summary = record({
   fingerprint: bytes(digestBytes),

@@ -8,13 +8,14 @@ type WireVersionNote = { readonly version: number; readonly since: string; reado
 /** Newest last. Never edited after a release, only added to. */
 export const wireHistory: readonly WireVersionNote[] = [
   { version: 1, since: '0.1.0', change: 'first: 12-byte frames, hello, requests, streams with credit, heartbeat' },
+  { version: 2, since: '0.2.0', change: 'view: sizes that count' },
 ]
 
 /** The version this program speaks best. */
-export const WIRE_VERSION: number = 1
+export const WIRE_VERSION: number = 2
 
 /** The oldest version this program still speaks. */
-export const MIN_WIRE_VERSION: number = 1
+export const MIN_WIRE_VERSION: number = 2
 
 export type VersionRange = { readonly wireVersion: number; readonly minWireVersion: number }
 
