@@ -73,6 +73,7 @@ function addSync(program: Command, run: Run): void {
     )
     .option('--release', 'let the run go on that was held, with exactly the changes that were shown')
     .option('--new-target', 'the target was replaced on purpose: forget what the last run knew of it')
+    .option('--verify', "afterwards read the target's content again and hold it against its digests")
     .option('--json', 'one JSON event per line')
     .option('-q, --quiet', 'say nothing but problems and failures')
     .option('-v, --verbose', 'list every change and every problem')

@@ -180,6 +180,7 @@ export class RunPrinter {
         wireBytesIn,
         elapsedMs,
         scanMs: run.scanMs,
+        ...(run.verified && { verified: run.verified }),
       })
       return
     }
@@ -215,10 +216,11 @@ function summarySentence(run: FinishedRun, elapsedMs: number): string {
     .filter(([count]) => count !== 0)
     .map(([count, what]) => `${grouped(count)} ${what}`)
     .join(', ')
-  const problems = run.problems.length === 0 ? '' : `; ${showCount(run.problems.length, 'problem')}`
+  const problems =
+    verifiedText(run) + (run.problems.length === 0 ? '' : `; ${showCount(run.problems.length, 'problem')}`)
   switch (run.outcome) {
     case 'unchanged':
-      return `in sync: nothing changed (${tree}) in ${took}`
+      return `in sync: nothing changed (${tree}) in ${took}${problems}`
     case 'planned':
       return `dry run: nothing was changed (${tree}) in ${took}${problems}`
     case 'halted':
@@ -226,6 +228,12 @@ function summarySentence(run: FinishedRun, elapsedMs: number): string {
     default:
       return `${run.problems.length === 0 ? 'in sync' : 'done as far as possible'}: ${done === '' ? 'nothing to do' : done} (${tree}) in ${took}${problems}`
   }
+}
+
+function verifiedText({ verified }: FinishedRun): string {
+  if (verified === undefined) return ''
+  const rest = verified.unproven === 0 ? '' : `, ${grouped(verified.unproven)} seen for the first time`
+  return `; verified ${showCount(verified.files, 'file')}, ${showBytes(verified.bytes)}${rest}`
 }
 
 /** A failure as a person needs it: what happened, what to do. */

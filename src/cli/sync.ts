@@ -20,6 +20,7 @@ export type SyncOptions = GlobalOptions &
     readonly gitignore?: true
     readonly dotfiles: boolean
     readonly checksum?: true
+    readonly verify?: true
     readonly maxDelete?: string
     readonly release?: true
     readonly newTarget?: true
@@ -49,6 +50,7 @@ export async function sync(source: string, target: string, options: SyncOptions)
       ignoreFiles: options.gitignore ? ['.gitignore', '.nightferryignore'] : ['.nightferryignore'],
       limit: limitOf(options.maxDelete),
       release: options.release ?? false,
+      verify: verifyOf(options),
       newTarget: options.newTarget ?? false,
       listsChanges: dryRun || verbose || (json && !quiet),
     }
@@ -65,6 +67,12 @@ export async function sync(source: string, target: string, options: SyncOptions)
     process.removeListener('SIGTERM', interrupt)
     await machine.close()
   }
+}
+
+function verifyOf(options: SyncOptions): boolean {
+  const { verify, dryRun } = options
+  if (verify && dryRun) throw new Failure('bad-usage', '--verify reads what a run left, and a dry run leaves nothing')
+  return verify === true
 }
 
 function limitOf(text: string | undefined): ReturnType<typeof parseGuardLimit> & object {

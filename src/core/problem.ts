@@ -20,6 +20,7 @@ export const problemCodes = {
   'no-space': 'did not fit on the target',
   'not-empty': 'holds content that was not part of the plan, and was kept',
   'write-failed': 'could not be written on the target',
+  'differs-from-source': 'has other content than on the source, though size and time are equal',
 } as const
 
 export type ProblemCode = keyof typeof problemCodes

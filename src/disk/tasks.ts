@@ -32,6 +32,14 @@ import { isGone, rescanDirectories, type ScanReport, type ScanRules, scanRoot } 
 import { type Staged, Stager } from './stage.ts'
 import { Supply } from './supply.ts'
 import { systemSys } from './system.ts'
+import {
+  distrustFiles,
+  shownDirectories,
+  type VerifyPoint,
+  type VerifyReport,
+  verifyChunk,
+  verifyChunks,
+} from './verify.ts'
 import { decodeWants, encodeWants } from './wants.ts'
 
 const sys = systemSys()
@@ -42,6 +50,8 @@ type OpenTree = {
   stager: Stager | undefined
   /** Of a target: shelves of directories that landed whole, and what is known of other files that landed. */
   readonly landed: { readonly built: Uint8Array[]; readonly learned: Uint8Array[] }
+  /** While its files are read again: the directories that the view shows. */
+  shown?: readonly RelPath[]
 }
 const trees = new Map<number, OpenTree>()
 const supplies = new Map<number, Supply>()
@@ -235,6 +245,24 @@ export const tasks = {
       applyLearned(tree, part, true)
     landed.built.length = 0
     return { summary: tree.summary('' as RelPath), problems }
+  },
+
+  /** Files of the tree to be read again, a chunk a seat and time; and where to go on. */
+  verifyList(input: { tree: number; from: VerifyPoint }): { chunks: Uint8Array[]; next: VerifyPoint | undefined } {
+    const open = treeOf(input.tree)
+    if (open.shown === undefined || (input.from.directory === 0 && input.from.row === 0))
+      open.shown = shownDirectories(open.tree)
+    return verifyChunks(open.tree, open.shown, input.from)
+  },
+
+  /** Reads a chunk of files, whose tree lives elsewhere. */
+  verifyChunk(input: { root: number; chunk: Uint8Array }): VerifyReport {
+    return verifyChunk(sys, input.root, input.chunk)
+  },
+
+  /** What these files hold is not what it should be: the next run compares and brings them. */
+  distrust(input: { tree: number; files: Uint8Array }): void {
+    distrustFiles(treeOf(input.tree).tree, decodeWants(input.files))
   },
 
   /** Adds what reading taught a source's tree. */

@@ -21,6 +21,7 @@ import { planChanges, sectionChanges } from './changes.ts'
 import { compare, type Plan } from './compare.ts'
 import type { ApplyCounts, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
+import type { VerifyTotals } from './verify.ts'
 
 export type Job = {
   /** Names the pair of ends in the state database. */
@@ -48,6 +49,8 @@ export type RunEnd = {
   /** Bytes of content that the source handed over. */
   readonly contentBytes: number
   readonly scanMs: number
+  /** What a verification of the target came to, where one was asked for. */
+  readonly verified?: VerifyTotals
   readonly found: Found
 }
 

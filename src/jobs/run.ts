@@ -20,6 +20,7 @@ import { checkEnds, type EndName, endText, parseEnd } from './ends.ts'
 import { LocalEnd, LocalSource, type TakenTree, treeKeyOf, type Workshop } from './local.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
 import { LocalTarget } from './target.ts'
+import { verifyRun } from './verify.ts'
 
 export type RunRequest = {
   readonly source: string
@@ -34,6 +35,8 @@ export type RunRequest = {
   readonly limit: GuardLimit
   readonly release: boolean
   readonly listsChanges: boolean
+  /** The target's content is read again afterwards. */
+  readonly verify?: boolean
   /** The target was replaced on purpose: what the last run knew of it does not count. */
   readonly newTarget: boolean
 }
@@ -132,7 +135,9 @@ async function runRecorded(
   log.note('run-start', { runId, ...names, dryRun: job.dryRun })
   try {
     const { listsChanges } = request
-    const end = await runCycle(job, left, right, { state, clock, runId, listen, listsChanges, signal })
+    const context = { state, clock, runId, listen, listsChanges, signal }
+    const cycle = await runCycle(job, left, right, context)
+    const end = request.verify === true ? await verifyRun(job.id, cycle, left, right, context) : cycle
     record(workshop, runId, end, remembers(job, end) ? await takeTrees(left, right) : [])
     const { found: _, ...told } = end
     return { ...told, runId }
@@ -171,7 +176,8 @@ function record(workshop: Workshop, runId: string, end: RunEnd, trees: readonly 
   for (const { path, code, detail } of problems.slice(0, 1000))
     workshop.log.note('problem', { runId, path: showName(path), code, detail })
   const facts = { requested: supplied, contentBytes, problems: problems.length }
-  workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, ...facts })
+  const verified = end.verified === undefined ? {} : { verified: end.verified.files, verifiedBytes: end.verified.bytes }
+  workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, ...facts, ...verified })
 }
 
 export function exitCodeOf(end: Pick<RunEnd, 'outcome' | 'problems'>): number {

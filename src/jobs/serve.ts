@@ -210,6 +210,14 @@ export class Served {
         const { summary, problems, counts } = await this.#mustTarget().finish()
         return { summary, problems, ...counts }
       },
+      verify: async ({ from }) => {
+        const { next, ...found } = await this.#mustTarget().verify(from)
+        return next === undefined ? found : { ...found, next }
+      },
+      distrust: async ({ files }) => {
+        await this.#mustTarget().distrust(decodeWants(files))
+        return {}
+      },
       close: async ({ save }) => {
         await this.#close(save)
         return {}

@@ -122,6 +122,18 @@ const applyAnswer = record({
   problems: list(problem, 1_000_000),
 })
 
+const verifyPoint = record({ directory: uint(countMax), row: uint(countMax) })
+const verifyRequest = record({ from: verifyPoint })
+const verifyAnswer = record({
+  files: uint(countMax),
+  bytes: uint(countMax),
+  problems: list(problem, 1_000_000),
+  asks: bytes(callBytesMax),
+  digests: bytes(callBytesMax),
+  next: optional(verifyPoint),
+})
+const distrustRequest = record({ files: bytes(callBytesMax) })
+
 const closeRequest = record({ save: flag })
 const empty = record({})
 
@@ -139,6 +151,8 @@ export const calls = {
   supply: [supplyRequest, supplyAnswer],
   written: [writtenRequest, writtenAnswer],
   finish: [empty, applyAnswer],
+  verify: [verifyRequest, verifyAnswer],
+  distrust: [distrustRequest, empty],
   close: [closeRequest, empty],
 } as const
 
