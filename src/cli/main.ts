@@ -7,7 +7,7 @@ import { Bug } from '../std/assert.ts'
 import { asFailure } from '../std/failure.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
-import { addNarrowOptions } from './sync-options.ts'
+import { addNarrowOptions, addPaceOptions } from './sync-options.ts'
 
 const exitCodesText = `
 Exit codes: 0 done or nothing to do · 1 failed · 2 wrong usage or settings · 3 done, but some paths had problems
@@ -74,6 +74,7 @@ function addSync(program: Command, run: Run): void {
     .option('--release', 'let the run go on that was held, with exactly the changes that were shown')
     .option('--new-target', 'the target was replaced on purpose: forget what the last run knew of it')
     .option('--verify', "afterwards read the target's content again and hold it against its digests")
+  addPaceOptions(command)
     .option('--json', 'one JSON event per line')
     .option('-q, --quiet', 'say nothing but problems and failures')
     .option('-v, --verbose', 'list every change and every problem')

@@ -193,6 +193,11 @@ export class RunPrinter {
     if (!this.#style.quiet) process.stdout.write(`${summarySentence(run, elapsedMs)}\n`)
   }
 
+  /** Ends without a word: it was said before. */
+  hush(): void {
+    this.#clear()
+  }
+
   failed(failure: Failure): void {
     this.#clear()
     showFailure(failure, this.#style.json, this.#runId)

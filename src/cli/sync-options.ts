@@ -16,6 +16,11 @@ export type NarrowOptions = {
   readonly maxSize?: string
 }
 
+export type PaceOptions = {
+  readonly repeat?: string
+  readonly dryRun?: true
+}
+
 /** Adds the options that narrow a run. */
 export function addNarrowOptions(command: Command): Command {
   return command
@@ -25,6 +30,25 @@ export function addNarrowOptions(command: Command): Command {
     .option('--modify-window <seconds>', 'times that differ by no more are equal (fractions allowed)')
     .option('--min-size <size>', 'leave out smaller files (500, 10K, 1.5MiB, 2GB)')
     .option('--max-size <size>', 'leave out larger files')
+}
+
+/** Adds the options that say how often and how fast. */
+export function addPaceOptions(command: Command): Command {
+  return command.option('--repeat <seconds>', 'after each run wait so long and run again, until ctrl-C')
+}
+
+const repeatMaxSeconds = 7 * 86_400
+const repeatMinMs = 100
+
+/** The wait between runs in ms; undefined where there is only one. */
+export function repeatOf({ repeat, dryRun }: PaceOptions): number | undefined {
+  if (repeat === undefined) return undefined
+  const ms = (parseSeconds(repeat, repeatMaxSeconds) ?? 0) / 1e6
+  if (ms < repeatMinMs) {
+    throw new Failure('bad-usage', `--repeat takes seconds from 0.1 to a week, not ${JSON.stringify(repeat)}`)
+  }
+  if (dryRun === true) throw new Failure('bad-usage', '--repeat would repeat a dry run, which changes nothing')
+  return ms
 }
 
 const windowMaxSeconds = 86_400
