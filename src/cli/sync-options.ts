@@ -2,6 +2,7 @@
 // mean. A wrong value is refused by value, with what would be right.
 
 import type { Command } from 'commander'
+import type { Flow } from '../core/flow.ts'
 import { parseBytes, parseSeconds } from '../core/quantity.ts'
 import type { Mode } from '../core/reconcile.ts'
 import { type Selection, type SizeLimits, selectionProblem } from '../core/selection.ts'
@@ -18,6 +19,7 @@ export type NarrowOptions = {
 
 export type PaceOptions = {
   readonly repeat?: string
+  readonly bwlimit?: string
   readonly dryRun?: true
 }
 
@@ -34,7 +36,28 @@ export function addNarrowOptions(command: Command): Command {
 
 /** Adds the options that say how often and how fast. */
 export function addPaceOptions(command: Command): Command {
-  return command.option('--repeat <seconds>', 'after each run wait so long and run again, until ctrl-C')
+  return command
+    .option('--bwlimit <rate>', 'send content no faster than so many bytes a second (300K, 2M, 1.5MB)')
+    .option('--repeat <seconds>', 'after each run wait so long and run again, until ctrl-C')
+}
+
+/** A slower rate than this is a mistake: a pack of the smallest size would take seconds. */
+const rateMin = 1000
+
+/** How packs leave. */
+export function flowOf({ bwlimit }: PaceOptions): Flow {
+  return { rateBytes: bwlimit === undefined ? undefined : rateOf(bwlimit), compress: 'off' }
+}
+
+function rateOf(text: string): number | undefined {
+  const rate = parseBytes(text)
+  if (rate === 0) return undefined
+  if (rate === undefined || rate < rateMin) {
+    throw new Failure('bad-usage', `--bwlimit takes at least 1000 bytes a second, not ${JSON.stringify(text)}`, {
+      hint: 'write bytes a second, or a number with K, M, G (by 1024) or KB, MB, GB (by 1000); 0 is no limit',
+    })
+  }
+  return rate
 }
 
 const repeatMaxSeconds = 7 * 86_400

@@ -12,7 +12,7 @@ import { readOwnFile } from '../std/files.ts'
 import { type GlobalOptions, type OpenMachine, openMachine } from './machine.ts'
 import { RunPrinter, type Style, showFailure } from './print.ts'
 import { type Ended, repeatRuns, sameNews } from './repeat.ts'
-import { type NarrowOptions, type PaceOptions, repeatOf, selectionOf } from './sync-options.ts'
+import { flowOf, type NarrowOptions, type PaceOptions, repeatOf, selectionOf } from './sync-options.ts'
 
 export type SyncOptions = GlobalOptions &
   NarrowOptions &
@@ -113,6 +113,7 @@ function requestOf(source: string, target: string, options: SyncOptions): RunReq
     ignoreFiles: options.gitignore ? ['.gitignore', '.nightferryignore'] : ['.nightferryignore'],
     limit: limitOf(options.maxDelete),
     release: options.release ?? false,
+    flow: flowOf(options),
     verify: verifyOf(options),
     newTarget: options.newTarget ?? false,
     listsChanges: dryRun || verbose || (json && !quiet),

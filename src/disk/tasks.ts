@@ -303,15 +303,15 @@ export const tasks = {
     slabs.set(input.slab, new Uint8Array(input.memory))
   },
 
-  /** Fills a buffer from `start`; with the last one comes what was learned. */
-  fill(input: { supply: number; slab: number; start: number }): {
+  /** Fills a buffer with at most `bytes` from `start`; with the last one comes what was learned. */
+  fill(input: { supply: number; slab: number; start: number; bytes: number }): {
     length: number
     done: boolean
     learned: Uint8Array | undefined
     contentBytes: number
   } {
     const supply = present(supplies.get(input.supply), 'a supply is open in its seat')
-    const { length, done } = supply.fill(slabOf(input.slab).subarray(input.start))
+    const { length, done } = supply.fill(slabOf(input.slab).subarray(input.start, input.start + input.bytes))
     if (done) supplies.delete(input.supply)
     return { length, done, learned: done ? supply.learned.take() : undefined, contentBytes: supply.contentBytes }
   },

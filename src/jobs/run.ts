@@ -4,6 +4,7 @@
 
 import { textId } from '../chunk/identifier.ts'
 import { showName } from '../core/entry.ts'
+import type { Flow } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
@@ -18,6 +19,7 @@ import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, type EndName, endText, parseEnd } from './ends.ts'
 import { LocalEnd, LocalSource, type TakenTree, treeKeyOf, type Workshop } from './local.ts'
+import { freeFlow } from './outflow.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
 import { LocalTarget } from './target.ts'
 import { verifyRun } from './verify.ts'
@@ -35,6 +37,8 @@ export type RunRequest = {
   readonly limit: GuardLimit
   readonly release: boolean
   readonly listsChanges: boolean
+  /** How fast content goes over, and whether it is squeezed; freely where there is none. */
+  readonly flow?: Flow
   /** The target's content is read again afterwards. */
   readonly verify?: boolean
   /** The target was replaced on purpose: what the last run knew of it does not count. */
@@ -100,9 +104,12 @@ async function runEnds(
   const { job, source, target } = opened
   const remote = source.kind === 'remote' ? source : target.kind === 'remote' ? target : undefined
   const session = remote === undefined ? undefined : await reach.connect(remote.machine, signal)
-  const abort = (): void => session?.close()
-  signal.addEventListener('abort', abort, { once: true })
   let left: SourceEnd | undefined
+  const abort = (): void => {
+    session?.close()
+    if (left instanceof LocalSource) left.stop()
+  }
+  signal.addEventListener('abort', abort, { once: true })
   let right: TargetEnd | undefined
   let save = false
   try {
@@ -192,14 +199,17 @@ async function closeBoth(left: SourceEnd | undefined, right: TargetEnd | undefin
 }
 
 async function openLeft(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<SourceEnd> {
-  const { source, job } = opened
+  const { source, job, request } = opened
+  const { flow = freeFlow } = request
   if (source.kind === 'local') {
     const root = openSource(systemSys(), source.path)
     const treeKey = treeKeyOf('source', source.path, job.id)
-    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined })
+    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, flow })
   }
   const { share, sub, machine } = source
-  return await openRemoteSource(session as Session, machine, { share, sub, job: job.id }, workshop.slabs)
+  // The machine that reads keeps the limit: what it sends is what the line carries.
+  const rate = flow.rateBytes === undefined ? {} : { rateBytes: flow.rateBytes }
+  return await openRemoteSource(session as Session, machine, { share, sub, job: job.id, ...rate }, workshop.slabs)
 }
 
 async function openRight(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<TargetEnd> {

@@ -18,6 +18,7 @@ import type { StreamHandler } from '../wire/streams.ts'
 import { answerCall, type CallHandlers, type CallInput } from './bulk.ts'
 import { payloadHeadroomBytes } from './endpoint.ts'
 import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
+import { freeFlow } from './outflow.ts'
 import { packStream } from './remote.ts'
 import { loadShares, type Share, shareFor } from './shares.ts'
 import { PackInbox } from './slabs.ts'
@@ -61,6 +62,7 @@ export class Served {
     this.#session = session
     const failure = await session.closed
     this.#inbox.close()
+    this.#source?.stop()
     await this.#opening.catch(() => {})
     await this.#close(false)
     this.#note('session-close', { reason: failure?.code ?? 'done' })
@@ -141,6 +143,7 @@ export class Served {
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: treeKeyOf('source', path, request.job),
       isApart: true,
+      flow: { ...freeFlow, rateBytes: request.rateBytes },
     })
     return this.#source
   }

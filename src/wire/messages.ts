@@ -34,6 +34,8 @@ const openRequest = record({
   job: text(128),
   create: flag,
   expectedId: optional(text(128)),
+  /** For a source: bytes a second of packs at most. */
+  rateBytes: optional(uint(countMax)),
 })
 export type OpenRequest = Of<typeof openRequest>
 
