@@ -2,7 +2,7 @@
 // mean. A wrong value is refused by value, with what would be right.
 
 import type { Command } from 'commander'
-import type { Flow } from '../core/flow.ts'
+import { type Flow, parseCompress } from '../core/flow.ts'
 import { parseBytes, parseSeconds } from '../core/quantity.ts'
 import type { Mode } from '../core/reconcile.ts'
 import { type Selection, type SizeLimits, selectionProblem } from '../core/selection.ts'
@@ -20,6 +20,7 @@ export type NarrowOptions = {
 export type PaceOptions = {
   readonly repeat?: string
   readonly bwlimit?: string
+  readonly compress: string
   readonly dryRun?: true
 }
 
@@ -38,6 +39,11 @@ export function addNarrowOptions(command: Command): Command {
 export function addPaceOptions(command: Command): Command {
   return command
     .option('--bwlimit <rate>', 'send content no faster than so many bytes a second (300K, 2M, 1.5MB)')
+    .option(
+      '--compress <level>',
+      'squeeze content on its way: auto (where the line is slow), off, or a level from 1 to 19',
+      'auto',
+    )
     .option('--repeat <seconds>', 'after each run wait so long and run again, until ctrl-C')
 }
 
@@ -45,8 +51,14 @@ export function addPaceOptions(command: Command): Command {
 const rateMin = 1000
 
 /** How packs leave. */
-export function flowOf({ bwlimit }: PaceOptions): Flow {
-  return { rateBytes: bwlimit === undefined ? undefined : rateOf(bwlimit), compress: 'off' }
+export function flowOf({ bwlimit, compress }: PaceOptions): Flow {
+  const parsed = parseCompress(compress)
+  if (parsed === undefined)
+    throw new Failure(
+      'bad-usage',
+      `--compress takes auto, off or a level from 1 to 19, not ${JSON.stringify(compress)}`,
+    )
+  return { rateBytes: bwlimit === undefined ? undefined : rateOf(bwlimit), compress: parsed }
 }
 
 function rateOf(text: string): number | undefined {

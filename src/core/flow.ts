@@ -2,7 +2,7 @@
 // measures, and asks.
 
 /** Zstd levels that a person may name. */
-export const levelMax = 19
+const levelMax = 19
 
 export type Compress = 'auto' | 'off' | number
 

@@ -3,6 +3,7 @@
 // bounded piece of work and returns; buffers go both ways without being copied.
 
 import { domainDigest } from '../chunk/digest.ts'
+import { expand, squeeze } from '../chunk/squeeze.ts'
 import { damagedDigest, joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
@@ -27,6 +28,7 @@ import { Landing, type LandingOrder, type TargetHandles } from './landing.ts'
 import { applyLearned } from './learned.ts'
 import { type LogLine, logLines } from './log-lines.ts'
 import { type Moved, moveDirectories } from './moves.ts'
+import { slabBytes } from './pack.ts'
 import { racyMs } from './racy.ts'
 import { isGone, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, Stager } from './stage.ts'
@@ -303,17 +305,30 @@ export const tasks = {
     slabs.set(input.slab, new Uint8Array(input.memory))
   },
 
-  /** Fills a buffer with at most `bytes` from `start`; with the last one comes what was learned. */
-  fill(input: { supply: number; slab: number; start: number; bytes: number }): {
+  /**
+   * Fills a buffer with at most `bytes` from `start`, and squeezes it at `level`, if that is not zero: `word` tells how.
+   * With the last one comes what was learned.
+   */
+  fill(input: { supply: number; slab: number; start: number; bytes: number; level: number }): {
     length: number
+    word: number
+    rawLength: number
+    /** What trying to squeeze it took. */
+    squeezeMs: number | undefined
     done: boolean
     learned: Uint8Array | undefined
     contentBytes: number
   } {
     const supply = present(supplies.get(input.supply), 'a supply is open in its seat')
-    const { length, done } = supply.fill(slabOf(input.slab).subarray(input.start, input.start + input.bytes))
+    const slab = slabOf(input.slab).subarray(input.start, input.start + input.bytes)
+    const { length: rawLength, done } = supply.fill(slab)
     if (done) supplies.delete(input.supply)
-    return { length, done, learned: done ? supply.learned.take() : undefined, contentBytes: supply.contentBytes }
+    const learned = done ? supply.learned.take() : undefined
+    const filled = { done, learned, contentBytes: supply.contentBytes, rawLength }
+    if (input.level === 0) return { ...filled, length: rawLength, word: 0, squeezeMs: undefined }
+    const startMs = systemClock.monotonicMs()
+    const squeezed = squeeze(slab.subarray(0, rawLength), input.level)
+    return { ...filled, ...squeezed, squeezeMs: systemClock.monotonicMs() - startMs }
   },
 
   closeSupply(input: { supply: number }): void {
@@ -327,10 +342,12 @@ export const tasks = {
     landing.begin()
   },
 
-  /** Writes a pack: the one given, or what lies in a buffer from `start` to `end`. */
-  receive(input: { landing: number } & ({ pack: Uint8Array } | { slab: number; start: number; end: number })): void {
+  /** Writes a pack: the one given, or what lies in a buffer from `start` to `end`; `word` tells how it was squeezed. */
+  receive(
+    input: { landing: number; word: number } & ({ pack: Uint8Array } | { slab: number; start: number; end: number }),
+  ): void {
     const pack = 'pack' in input ? input.pack : slabOf(input.slab).subarray(input.start, input.end)
-    landingOf(input.landing).landing.receive(pack)
+    landingOf(input.landing).landing.receive(expand(pack, input.word, slabBytes))
   },
 
   /** Ends a round of writing. `again` are wants worth another round, numbered anew; with `last` there is no further one. */

@@ -48,6 +48,8 @@ export type RunEnd = {
   readonly supplied: number
   /** Bytes of content that the source handed over. */
   readonly contentBytes: number
+  /** What carried it: less where packs were squeezed. */
+  readonly sentBytes: number
   readonly scanMs: number
   /** What a verification of the target came to, where one was asked for. */
   readonly verified?: VerifyTotals
@@ -337,11 +339,11 @@ function endRun(
   counts: ApplyCounts = noCounts(),
   sent: TransferTotals = nothingSent,
 ): RunEnd {
-  const { supplied, contentBytes } = sent
-  return { outcome, counts, problems, summary: seen.left, supplied, contentBytes, scanMs: seen.scanMs, found }
+  const { supplied, contentBytes, sentBytes } = sent
+  return { outcome, counts, problems, summary: seen.left, supplied, contentBytes, sentBytes, scanMs: seen.scanMs, found }
 }
 
-const nothingSent: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0 }
+const nothingSent: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0 }
 
 function noCounts(): ApplyCounts {
   return { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }

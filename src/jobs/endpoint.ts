@@ -129,11 +129,15 @@ export interface TargetEnd extends End {
  * Bytes that a source leaves free before each payload, in the payload's own memory: whoever frames it may write there.
  */
 export const payloadHeadroomBytes = 16
-/** Bytes before the pack in a payload: batch number u32, zero u32. */
+/** Bytes before the pack in a payload: batch number u32, a u32 that tells how the pack was squeezed (zero: not). */
 export const payloadHeadBytes = 8
 
 export function batchOf(payload: Uint8Array): number {
   return new DataView(payload.buffer, payload.byteOffset).getUint32(0, true)
+}
+
+export function wordOf(payload: Uint8Array): number {
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(4, true)
 }
 
 /** What happens during a run, for whoever shows or logs it. */
@@ -168,6 +172,8 @@ export type RunEvent =
       readonly filesTotal: number
       readonly contentBytes: number
       readonly contentTotal: number
+      /** What carried the content so far: less than it where packs are squeezed. */
+      readonly sentBytes: number
       readonly path: string
     }
   | { readonly type: 'notice'; readonly text: string }

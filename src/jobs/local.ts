@@ -200,9 +200,13 @@ export class LocalSource extends LocalEnd implements SourceEnd {
   readonly #pool: SlabPool = new SlabPool(this.workshop.slabs, slabsPerSource)
   readonly #flow: Outflow
 
-  constructor(workshop: Workshop, root: Root, options: LocalOptions & { readonly flow?: Flow }) {
+  constructor(
+    workshop: Workshop,
+    root: Root,
+    options: LocalOptions & { readonly flow?: Flow; readonly writingMs?: () => number },
+  ) {
     super(workshop, root, options)
-    this.#flow = new Outflow(options.flow ?? freeFlow, workshop.clock)
+    this.#flow = new Outflow(options.flow ?? freeFlow, workshop.clock, options.writingMs)
   }
 
   /** Nothing that waits for its turn to leave waits any longer: the run is over. */
@@ -224,10 +228,14 @@ export class LocalSource extends LocalEnd implements SourceEnd {
           slab: this.workshop.slabs.idOf(slab) ?? 0,
           start: payloadHeadroomBytes + payloadHeadBytes,
           bytes: this.#flow.packBytes,
+          level: this.#flow.nextLevel(),
         })
+        if (filled.squeezeMs !== undefined) this.#flow.squeezed(filled.rawLength, filled.length, filled.squeezeMs)
         done = filled.done
         if (filled.learned !== undefined) this.#learn(filled.learned)
-        new DataView(slab.buffer).setUint32(payloadHeadroomBytes, batch, true)
+        const head = new DataView(slab.buffer, payloadHeadroomBytes)
+        head.setUint32(0, batch, true)
+        head.setUint32(4, filled.word, true)
         const payload = slab.subarray(payloadHeadroomBytes, payloadHeadroomBytes + payloadHeadBytes + filled.length)
         const paced = this.#flow.pace(payload.length)
         if (paced !== undefined) await paced
@@ -235,7 +243,10 @@ export class LocalSource extends LocalEnd implements SourceEnd {
           .catch((error: unknown) => {
             failed ??= error
           })
-          .finally(() => this.#pool.put(slab))
+          .finally(() => {
+            this.#flow.left(payload.length)
+            this.#pool.put(slab)
+          })
         underWay.push(sent)
       }
     } finally {

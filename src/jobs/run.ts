@@ -171,7 +171,7 @@ async function takeTrees(...ends: readonly (SourceEnd | TargetEnd)[]): Promise<T
 
 /** The end of the run, what it found, and the trees of both roots land in one transaction. */
 function record(workshop: Workshop, runId: string, end: RunEnd, trees: readonly TakenTree[]): void {
-  const { outcome, counts, problems, supplied, contentBytes, found } = end
+  const { outcome, counts, problems, supplied, contentBytes, sentBytes, found } = end
   const exitCode = exitCodeOf(end)
   commitRun(workshop.state, {
     runId,
@@ -182,7 +182,7 @@ function record(workshop: Workshop, runId: string, end: RunEnd, trees: readonly 
   })
   for (const { path, code, detail } of problems.slice(0, 1000))
     workshop.log.note('problem', { runId, path: showName(path), code, detail })
-  const facts = { requested: supplied, contentBytes, problems: problems.length }
+  const facts = { requested: supplied, contentBytes, sentBytes, problems: problems.length }
   const verified = end.verified === undefined ? {} : { verified: end.verified.files, verifiedBytes: end.verified.bytes }
   workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, ...facts, ...verified })
 }
@@ -200,16 +200,19 @@ async function closeBoth(left: SourceEnd | undefined, right: TargetEnd | undefin
 
 async function openLeft(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<SourceEnd> {
   const { source, job, request } = opened
-  const { flow = freeFlow } = request
+  // Between two folders here nothing is sent, and nothing squeezed.
+  const flow =
+    session === undefined ? { ...(request.flow ?? freeFlow), compress: 'off' as const } : (request.flow ?? freeFlow)
   if (source.kind === 'local') {
     const root = openSource(systemSys(), source.path)
     const treeKey = treeKeyOf('source', source.path, job.id)
-    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, flow })
+    const writingMs = (): number => session?.writingMs ?? 0
+    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, flow, writingMs })
   }
   const { share, sub, machine } = source
   // The machine that reads keeps the limit: what it sends is what the line carries.
-  const rate = flow.rateBytes === undefined ? {} : { rateBytes: flow.rateBytes }
-  return await openRemoteSource(session as Session, machine, { share, sub, job: job.id, ...rate }, workshop.slabs)
+  const wanted = { compress: `${flow.compress}`, ...(flow.rateBytes !== undefined && { rateBytes: flow.rateBytes }) }
+  return await openRemoteSource(session as Session, machine, { share, sub, job: job.id, ...wanted }, workshop.slabs)
 }
 
 async function openRight(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<TargetEnd> {

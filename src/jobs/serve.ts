@@ -4,6 +4,7 @@
 
 import { join } from 'node:path'
 import { joinDigests, splitDigests } from '../core/digests.ts'
+import { type Flow, parseCompress } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
@@ -18,7 +19,6 @@ import type { StreamHandler } from '../wire/streams.ts'
 import { answerCall, type CallHandlers, type CallInput } from './bulk.ts'
 import { payloadHeadroomBytes } from './endpoint.ts'
 import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
-import { freeFlow } from './outflow.ts'
 import { packStream } from './remote.ts'
 import { loadShares, type Share, shareFor } from './shares.ts'
 import { PackInbox } from './slabs.ts'
@@ -143,7 +143,8 @@ export class Served {
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: treeKeyOf('source', path, request.job),
       isApart: true,
-      flow: { ...freeFlow, rateBytes: request.rateBytes },
+      flow: flowOf(request),
+      writingMs: () => this.#session?.writingMs ?? 0,
     })
     return this.#source
   }
@@ -245,6 +246,12 @@ export class Served {
       ),
     }
   }
+}
+
+function flowOf({ rateBytes, compress = 'off' }: OpenRequest): Flow {
+  const parsed = parseCompress(compress)
+  if (parsed === undefined || rateBytes === 0) throw new Failure('protocol-broken', 'packs are wanted in no known way')
+  return { rateBytes, compress: parsed }
 }
 
 function mustPath(text: string): RelPath {

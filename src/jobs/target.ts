@@ -31,6 +31,7 @@ import {
   payloadHeadBytes,
   type TargetEnd,
   type Verified,
+  wordOf,
 } from './endpoint.ts'
 import { LocalEnd, type LocalOptions, nextSeatId, type Workshop } from './local.ts'
 import { eachSeat, joinReports } from './verify.ts'
@@ -219,7 +220,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       slab === undefined
         ? { pack: payload.slice(payloadHeadBytes) }
         : { slab, start, end: payload.byteOffset + payload.length }
-    await this.seat(seat).run('receive', { landing, ...where })
+    await this.seat(seat).run('receive', { landing, word: wordOf(payload), ...where })
   }
 
   async written(batch: number, last: boolean): Promise<{ again: Uint8Array; count: number }> {

@@ -48,7 +48,7 @@ export async function verifyRun(
     seen = totals.files + totals.unproven + problems.length
     const { files, sizeBytes } = end.summary
     const sofar = { files: seen, filesTotal: Math.max(seen, files), contentBytes: totals.bytes }
-    listen({ type: 'progress', ...sofar, contentTotal: Math.max(totals.bytes, sizeBytes), path: '' })
+    listen({ type: 'progress', ...sofar, contentTotal: Math.max(totals.bytes, sizeBytes), sentBytes: 0, path: '' })
   }
   if (problems.length === 0) return { ...end, verified: totals }
   // Whatever the trees say: the next run looks at everything again.

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { Failure } from '../std/failure.ts'
 import { encodeHello, helloSchema, maxHelloBytes, ourVersions, readHello } from './hello.ts'
 import { describeSchema, encodeMessage, flag, record, text, uint } from './schema.ts'
+import { WIRE_VERSION } from './version.ts'
 
 const said = {
   machine: 'ann',
@@ -19,7 +20,10 @@ const said = {
 const ours = { ...ourVersions, productVersion: '0.9' }
 
 test('a hello is read back', () => {
-  assert.deepEqual(readHello(encodeHello(said), 'bee', ours), { hello: { ...said, ...ourVersions }, version: 1 })
+  assert.deepEqual(readHello(encodeHello(said), 'bee', ours), {
+    hello: { ...said, ...ourVersions },
+    version: WIRE_VERSION,
+  })
 })
 
 test('the largest hello fits its cap', () => {
@@ -47,7 +51,7 @@ test('a hello of any future version is understood as far as its version', () => 
       assert.equal(error.code, 'version-mismatch')
       assert.equal(
         error.message,
-        'this machine speaks wire version 1 (Nightferry 0.9), bee speaks wire version 80 to 90 (Nightferry 9 [2J): ' +
+        `this machine speaks wire version ${WIRE_VERSION} (Nightferry 0.9), bee speaks wire version 80 to 90 (Nightferry 9 [2J): ` +
           'they have no version in common',
       )
       assert.equal(error.hint, 'Update Nightferry on this machine.')

@@ -36,6 +36,8 @@ const openRequest = record({
   expectedId: optional(text(128)),
   /** For a source: bytes a second of packs at most. */
   rateBytes: optional(uint(countMax)),
+  /** For a source: whether packs are squeezed; `off`, `auto` or a level. */
+  compress: optional(text(4)),
 })
 export type OpenRequest = Of<typeof openRequest>
 

@@ -22,6 +22,7 @@ import { encodeHello } from './hello.ts'
 import { encodeName } from './named.ts'
 import { defaultSessionLimits, openSession } from './session.ts'
 import type { WireStream } from './stream.ts'
+import { WIRE_VERSION } from './version.ts'
 
 const home = testHome()
 after(() => home.remove())
@@ -39,7 +40,7 @@ describe('hello', () => {
     assert.equal(b.peer.machine, 'ann')
     assert.equal(b.peer.productVersion, '1.2.3')
     assert.deepEqual([a.features, b.features], [['y'], ['y']])
-    assert.equal(a.wireVersion, 1)
+    assert.equal(a.wireVersion, WIRE_VERSION)
     assert.ok(Math.abs(a.peer.heardMs - a.peer.wallMs) < 60_000)
     a.close()
     assert.equal(await a.closed, undefined)
@@ -66,9 +67,9 @@ describe('hello', () => {
   })
 
   test('versions that overlap speak the highest that both know', async () => {
-    const hello = { machine: 'x', productVersion: '1', versions: { wireVersion: 5, minWireVersion: 1 } }
+    const hello = { machine: 'x', productVersion: '1', versions: { wireVersion: 90, minWireVersion: 1 } }
     const { a, b } = await openBoth(memoryLinks(), { hello })
-    assert.deepEqual([a.wireVersion, b.wireVersion], [1, 1])
+    assert.deepEqual([a.wireVersion, b.wireVersion], [WIRE_VERSION, WIRE_VERSION])
     a.close()
   })
 

@@ -8,7 +8,11 @@ type WireVersionNote = { readonly version: number; readonly since: string; reado
 /** Newest last. Never edited after a release, only added to. */
 export const wireHistory: readonly WireVersionNote[] = [
   { version: 1, since: '0.1.0', change: 'first: 12-byte frames, hello, requests, streams with credit, heartbeat' },
-  { version: 2, since: '0.2.0', change: 'view: sizes that count; calls verify and distrust; open: a rate' },
+  {
+    version: 2,
+    since: '0.2.0',
+    change: 'view: sizes that count; calls verify and distrust; open: a rate, squeezed packs',
+  },
 ]
 
 /** The version this program speaks best. */

@@ -1,5 +1,5 @@
 // How content goes over, with real processes, pushed, pulled and between two folders here: under a limit it comes whole,
-// and a run that would take an hour is stopped at once and leaves nothing locked.
+// and a run that would take an hour is stopped at once and leaves nothing locked; squeezed it comes as it was.
 
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -42,6 +42,46 @@ describe('pace', () => {
     })
   }
 
+  for (const direction of ['push', 'pull'] as const) {
+    it(`content is squeezed on its way and arrives as it was, ${direction}`, async () => {
+      const { source, target, sync } = await newEnds(pair, direction)
+      const text = 'what is written here is written again and again. '
+      const sent = async (...options: readonly string[]): Promise<[sent: number, content: number]> => {
+        const run = await sync(...options)
+        assert.equal(run.code, 0, run.stdout)
+        assertSameTree(target, source)
+        const end = run.lines.find(({ type }) => type === 'run-end')
+        const [sentBytes, contentBytes] = [Number(end?.sentBytes), Number(end?.contentBytes)]
+        assert.ok(run.wireBytes >= sentBytes && contentBytes > 0, run.stdout)
+        return [sentBytes, contentBytes]
+      }
+      const grow = (folder: string, content: (number: number) => string | Uint8Array): void => {
+        put(source, `${folder}/large`, Buffer.from(text.repeat(40_000)))
+        for (let i = 0; i < 200; i++) put(source, `${folder}/${i}`, content(i))
+      }
+      grow('level', (i) => text.repeat(i))
+      const [squeezed, content] = await sent('--compress', '3')
+      assert.ok(squeezed < content / 4, `${squeezed} of ${content}`)
+      grow('plain', (i) => `${text.repeat(i)}.`)
+      const [plain, whole] = await sent('--compress', 'off')
+      assert.ok(plain >= whole, `${plain} of ${whole}`)
+      grow('limited', (i) => `${text.repeat(i)}:`)
+      const [limited, all] = await sent('--bwlimit', '2MB')
+      assert.ok(limited < all / 2, `auto squeezes for a slow line: ${limited} of ${all}`)
+      for (let i = 0; i < 20; i++) put(source, `noise/${i}`, randomBytes(50_000))
+      const [noise, bytes] = await sent('--compress', '19')
+      assert.ok(noise >= bytes && noise < bytes * 1.01, `${noise} of ${bytes}`)
+    })
+  }
+
+  it('between two folders here nothing is squeezed', async () => {
+    const { source, sync } = await newEnds(pair, 'local')
+    put(source, 'text', 'again '.repeat(100_000))
+    const run = await sync('--compress', '9')
+    const end = run.lines.find(({ type }) => type === 'run-end')
+    assert.ok(run.code === 0 && Number(end?.sentBytes) >= 600_000, run.stdout)
+  })
+
   it('refuses wrong values', async () => {
     const { sync } = await newEnds(pair, 'push')
     for (const [option, value] of [
@@ -49,6 +89,10 @@ describe('pace', () => {
       ['--bwlimit', '999'],
       ['--bwlimit', '-5'],
       ['--bwlimit', '5X'],
+      ['--compress', '0'],
+      ['--compress', '20'],
+      ['--compress', 'on'],
+      ['--compress', '3.5'],
     ] as const) {
       const { code, stdout } = await sync(`${option}=${value}`)
       assert.equal(code, 2, value)
