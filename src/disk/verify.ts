@@ -159,7 +159,7 @@ export function distrustFiles(tree: Tree, files: readonly WantedDirectory[]): vo
       // The upper bits of the flags count edits; one more is one in them.
       return { ...kept, flags: kept.flags + (1 << editShift), digest: undefined }
     })
-    tree.put(path, buildRecord(changed, record.own), false)
+    tree.put(path, buildRecord(changed, record.own))
   }
 }
 
