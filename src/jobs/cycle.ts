@@ -340,7 +340,17 @@ function endRun(
   sent: TransferTotals = nothingSent,
 ): RunEnd {
   const { supplied, contentBytes, sentBytes } = sent
-  return { outcome, counts, problems, summary: seen.left, supplied, contentBytes, sentBytes, scanMs: seen.scanMs, found }
+  return {
+    outcome,
+    counts,
+    problems,
+    summary: seen.left,
+    supplied,
+    contentBytes,
+    sentBytes,
+    scanMs: seen.scanMs,
+    found,
+  }
 }
 
 const nothingSent: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0 }

@@ -53,7 +53,8 @@ export async function verifyRun(
   if (problems.length === 0) return { ...end, verified: totals }
   // Whatever the trees say: the next run looks at everything again.
   const pair = end.found.pair ?? loadPair(state, job)
-  const found = pair === undefined ? end.found : { ...end.found, pair: { ...pair, problems: [...pair.problems, ...problems] } }
+  const found =
+    pair === undefined ? end.found : { ...end.found, pair: { ...pair, problems: [...pair.problems, ...problems] } }
   const known = new Set(problems.map((problem) => problem.path))
   const all = [...end.problems.filter((problem) => !known.has(problem.path)), ...problems]
   return { ...end, outcome: 'partial', problems: all, verified: totals, found }
