@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { newEnds, put } from '../world/both-ways.ts'
 import { assertSameTree, chanceOf, growTree } from '../world/disk-trees.ts'
 import { type Pair, pairedMachines } from '../world/machines.ts'
@@ -32,6 +33,8 @@ describe('pace', () => {
       for (let i = 0; i < 40; i++) put(source, `d${i}/f`, randomBytes(100_000))
       const running = laptop.start('sync', ...ends, '--json', '--bwlimit', '10KB')
       await running.printed(/"type":"progress"/)
+      // Time enough to end without a limit; with one it is minutes away from it.
+      await sleep(2000)
       running.kill('SIGINT')
       const { code, stdout } = await running.ended
       assert.equal(code, 130, `four megabytes at ten kilobytes a second: ${stdout}`)
