@@ -13,6 +13,6 @@ rm -rf "$root/dist.new"
   --banner:js='import { createRequire as __require } from "node:module"; const require = __require(import.meta.url);' \
   "$root/src/cli/main.ts" "$root/src/std/crew-worker.ts" "$root/src/disk/tasks.ts" >&2 || exit 1
 # A running daemon keeps the chunks it was started with; main.js comes last, so that a start sees a whole bundle.
-mkdir -p "$root/dist" && find "$root/dist" -name '*.js' -mtime +30 -delete
+mkdir -p "$root/dist" && find "$root/dist" -maxdepth 1 -name '*.js' -mtime +30 -delete
 mv "$root/dist.new/main.js" "$root/dist/.main.js" && mv "$root"/dist.new/*.js "$root/dist/" &&
   mv "$root/dist/.main.js" "$entry" && rm -rf "$root/dist.new"

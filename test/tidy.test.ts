@@ -23,10 +23,10 @@ type Import = {
 type Parsed = Source & { readonly code: string; readonly imports: readonly Import[] }
 type Rule = (files: readonly Parsed[]) => string[]
 
-const layers = 'std core chunk disk state vault wire fleet jobs alerts daemon cli web'.split(' ')
+const layers = 'std core chunk disk state vault wire fleet jobs alerts daemon api cli web'.split(' ')
 const strangers = ['disk', 'wire', 'vault']
 const coreMayImport = /^src\/(core\/.*|std\/(assert|failure|bytes)\.ts)$/
-const entries = ['src/cli/main.ts', 'src/web/main.ts']
+const entries = ['src/cli/main.ts', 'src/web/main.ts', 'src/api/main.ts']
 /** Its table of tasks is loaded by the threads of a crew, by its address. */
 const loadedByCrew = 'src/disk/tasks.ts'
 const linesPerFile = 450
@@ -49,7 +49,7 @@ const owners: readonly { module?: RegExp; code?: RegExp; homes: string }[] = [
   { code: /\bMath\.random\b/, homes: 'nobody' },
   { module: /^node:(console|process)$/, code: /(?<![.\w])console\.\w+/, homes: 'daemon/ cli/ std/log' },
   { code: /\bprocess\.(stdin|stdout|stderr|exit|exitCode|argv)\b/, homes: 'daemon/ cli/ std/log' },
-  { code: /\bprocess\.env\b/, homes: 'daemon/ cli/ std/log std/crew disk/sys' },
+  { code: /\bprocess\.env\b/, homes: 'daemon/ api/engine cli/ std/log std/crew disk/sys' },
   { code: /\bprocess\.(binding|getBuiltinModule)\b|\beval\(|\bnew Function\b/, homes: 'nobody' },
 ]
 
@@ -95,7 +95,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   unused: (files) =>
     files
-      .filter((file) => isSource(file) && file.path !== loadedByCrew)
+      .filter((file) => isSource(file) && file.path !== loadedByCrew && !entries.includes(file.path))
       .flatMap((file) => {
         const users = files.filter((user) => user !== file && user.imports.some(({ target }) => target === file.path))
         const unused = exportsOf(file).filter(({ name }) => !users.some((user) => usesExport(user, file.path, name)))

@@ -1,46 +1,12 @@
-// What a command works with: this machine's places, its name, its state, its crew and its way to other machines. Opened
-// lazily, closed in reverse. Only what a verb needs is loaded: a local run opens no identity.
+// What a verb works with: the engine that programs have too (api/engine.ts), opened where --state says.
 
-import { machineName, openPlaces, type Places } from '../daemon/config.ts'
-import { openReach } from '../daemon/reach.ts'
-import type { DiskTasks } from '../disk/tasks.ts'
-import type { Workshop } from '../jobs/local.ts'
-import type { Reach } from '../jobs/run.ts'
-import { SlabStore } from '../jobs/slabs.ts'
-import { openState } from '../state/open.ts'
-import { systemClock } from '../std/clock.ts'
-import { crewSize, isBundled, openCrew } from '../std/crew.ts'
-import { openLog } from '../std/log.ts'
-
-const tasksModule = isBundled ? new URL('./tasks.js', import.meta.url) : new URL('../disk/tasks.ts', import.meta.url)
+import { type Engine, openEngine } from '../api/engine.ts'
 
 export type GlobalOptions = { readonly state?: string }
 
-export type OpenMachine = {
-  readonly places: Places
-  readonly workshop: Workshop
-  readonly reach: Reach
-  close(): Promise<void>
-}
-
-/** Opens what a run or a daemon needs. `role` names its log. */
-export function openMachine(options: GlobalOptions, role: 'sync' | 'serve'): OpenMachine {
-  // Threads start while everything else is opened.
-  const crew = openCrew<DiskTasks>(tasksModule, crewSize())
-  const places = openPlaces(options.state, process.env)
-  const clock = systemClock
-  const state = openState({ directory: places.state, clock })
-  const log = openLog({ directory: places.logs, role, clock })
-  const machine = machineName(places)
-  for (const notice of state.notices) process.stderr.write(`${notice}\n`)
-  return {
-    places,
-    workshop: { crew, slabs: new SlabStore(crew), state, clock, log, machine },
-    reach: openReach(places, machine),
-    async close() {
-      log.flush()
-      state[Symbol.dispose]()
-      await crew.close()
-    },
-  }
+/** Opens what a run or a daemon needs. `role` names its log. What a person may want to know is told at once. */
+export function openMachine(options: GlobalOptions, role: 'sync' | 'serve'): Engine {
+  const engine = openEngine(options.state, role)
+  for (const notice of engine.notices) process.stderr.write(`${notice}\n`)
+  return engine
 }

@@ -1,8 +1,9 @@
-// `nightferry machines`: who this machine is paired with, and where they were last seen.
+// `nightferry machines`: who this machine is paired with, where each can be called, and where it once was.
 
 import { machineName, openPlaces } from '../daemon/config.ts'
 import { isoTime, systemClock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
+import { type Address, isFormer, isTold, lastSeenMs } from '../wire/address-book.ts'
 import { openIdentity } from '../wire/identity.ts'
 import { openPeers } from '../wire/peers.ts'
 import type { GlobalOptions } from './machine.ts'
@@ -15,20 +16,45 @@ export function machinesList(options: MachinesOptions): number {
   const name = machineName(places)
   const machines = openPeers(places.config, systemClock).list()
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ schema: 1, self: { name, peerId }, machines })}\n`)
+    const shown = machines.map((one) => ({ ...one, addresses: one.addresses.map((it) => shownIn(it, one.addresses)) }))
+    process.stdout.write(`${JSON.stringify({ schema: 1, self: { name, peerId }, machines: shown })}\n`)
     return 0
   }
   process.stdout.write(`${name}\t${peerId}\tthis machine\n`)
-  for (const machine of machines) {
-    const seen = machine.addresses.map(
-      ({ host, port, lastSeenMs }) => `${host}:${port} (${isoTime(lastSeenMs).slice(0, 16)}Z)`,
-    )
-    process.stdout.write(
-      `${machine.name}\t${machine.peerId}\t${seen.join(', ') || 'no address known: it calls this machine'}\n`,
-    )
+  for (const { name: known, peerId: id, addresses, pairedMs } of machines) {
+    process.stdout.write(`${known}\t${id}\tpaired ${minute(pairedMs)}\n`)
+    for (const address of addresses) process.stdout.write(`  ${addressLine(address, addresses)}\n`)
+    if (addresses.length === 0) process.stdout.write('  no address known: it calls this machine\n')
   }
   if (machines.length === 0) process.stdout.write('paired with no machine yet; see nightferry help pair\n')
   return 0
+}
+
+/** `2026-11-21 09:12Z`. */
+function minute(ms: number): string {
+  return `${isoTime(ms).slice(0, 16).replace('T', ' ')}Z`
+}
+
+function place({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function addressLine(address: Address, book: readonly Address[]): string {
+  const { firstSeenMs, usedMs, toldMs } = address
+  const facts = [`known since ${minute(firstSeenMs)}`]
+  if (usedMs > 0) facts.push(`reached ${minute(usedMs)}`)
+  if (isTold(address, book)) facts.push(`told ${minute(toldMs)}`)
+  else if (isFormer(address, book)) facts.push(`told until ${minute(toldMs)}, has moved since`)
+  return `${place(address)}\t${facts.join(', ')}`
+}
+
+function shownIn(address: Address, book: readonly Address[]): object {
+  return {
+    ...address,
+    lastSeenMs: lastSeenMs(address),
+    isTold: isTold(address, book),
+    isFormer: isFormer(address, book),
+  }
 }
 
 export function machinesRemove(name: string, options: MachinesOptions): number {

@@ -1,10 +1,11 @@
 // The command line's entry: names the verbs and their options, hands over, and turns what comes back into an exit code.
 // It decides nothing. Verbs are loaded when they are called, so that a start costs what it uses.
 
-import { Command, InvalidArgumentError } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { productVersion } from '../daemon/version.ts'
 import { Bug } from '../std/assert.ts'
 import { asFailure } from '../std/failure.ts'
+import type { Shell } from './completion.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
 import { addNarrowOptions, addPaceOptions } from './sync-options.ts'
@@ -28,6 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
     .addHelpText('after', exitCodesText)
   addSync(program, run)
   addMachines(program, run)
+  addShells(program, run)
   try {
     await program.parseAsync([...args], { from: 'user' })
     return exitCode
@@ -49,11 +51,10 @@ function addSync(program: Command, run: Run): void {
   const collect = (text: string, all: readonly string[]): readonly string[] => [...all, text]
   const command = verb(program, 'sync <source> <target>')
     .description('Make the target a verified copy of the source. An end is a folder here, or machine:share[/folder].')
-    .option(
-      '--mode <mode>',
-      'mirror: the target becomes the source; update: only missing and newer files go over',
-      modeOf,
-      'mirror',
+    .addOption(
+      new Option('--mode <mode>', 'mirror: the target becomes the source; update: only missing and newer files go over')
+        .choices(['mirror', 'update'])
+        .default('mirror'),
     )
     .option('-n, --dry-run', 'list what would be done, and do nothing')
     .option('--exclude <pattern>', 'leave out what matches (gitignore rules; may be repeated)', (text) =>
@@ -87,11 +88,6 @@ function addSync(program: Command, run: Run): void {
     )
 }
 
-function modeOf(text: string): string {
-  if (text !== 'mirror' && text !== 'update') throw new InvalidArgumentError('It is mirror or update.')
-  return text
-}
-
 function addMachines(program: Command, run: Run): void {
   verb(program, 'serve')
     .description('Answer paired machines: they reach the shares of this machine, and nothing else.')
@@ -111,7 +107,7 @@ function addMachines(program: Command, run: Run): void {
       run(async () => (await import('./pair.ts')).pair(code, command.optsWithGlobals())),
     )
   const machines = verb(program, 'machines')
-    .description('List the paired machines and where they were last seen.')
+    .description('List the paired machines, where each can be called, and where it once was.')
     .option('--json', 'as one JSON object')
     .action((_own: unknown, command: Command) =>
       run(async () => (await import('./machines.ts')).machinesList(command.optsWithGlobals())),
@@ -158,6 +154,31 @@ function addShare(program: Command, run: Run): void {
       run(async () => (await import('./share.ts')).shareRemove(name, command.optsWithGlobals())),
     )
 }
+
+/** What is made from these definitions: completion and the manual. */
+function addShells(program: Command, run: Run): void {
+  program
+    .command('completion')
+    .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish', 'powershell']))
+    .description('Print the script that completes verbs, options, machines, shares and runs in a shell.')
+    .addHelpText('after', completionText)
+    .action((shell: Shell) => run(async () => (await import('./completion.ts')).completion(shell)))
+  program
+    .command('complete [words...]', { hidden: true })
+    .action((words: readonly string[], _own: unknown, command: Command) =>
+      run(async () => (await import('./complete.ts')).complete(program, words, command.optsWithGlobals().state)),
+    )
+  program
+    .command('man')
+    .description('Print the manual page: nightferry man | man -l -')
+    .action(() => run(async () => (await import('./man.ts')).man(program, exitCodesText)))
+}
+
+const completionText = `
+bash: nightferry completion bash > ~/.local/share/bash-completion/completions/nightferry
+zsh: nightferry completion zsh > a folder of $fpath, as _nightferry
+fish: nightferry completion fish > ~/.config/fish/completions/nightferry.fish
+powershell: nightferry completion powershell >> $PROFILE (written by its rules, not tried yet)`
 
 /** The exit code for what ended the program early. A bug is not caught: it shows its stack and stops the process. */
 function ended(error: unknown): number {

@@ -2,13 +2,14 @@
 // With a running daemon the daemon answers; else this command listens itself, until the code is used or void.
 
 import { request } from 'node:http'
+import { joinMachine } from '../api/join.ts'
 import { machineName, nameMachine, openPlaces, type Places } from '../daemon/config.ts'
 import { type PairingLine, pairPath, socketPath } from '../daemon/contract.ts'
 import { systemClock } from '../std/clock.ts'
 import { Failure, isFailureCode } from '../std/failure.ts'
 import { openIdentity } from '../wire/identity.ts'
 import { listen } from '../wire/listen.ts'
-import { joinPairing, offerPairing } from '../wire/pairing.ts'
+import { offerPairing } from '../wire/pairing.ts'
 import { openPeers } from '../wire/peers.ts'
 import type { GlobalOptions } from './machine.ts'
 import { defaultPort, parseAddress } from './serve.ts'
@@ -32,10 +33,7 @@ async function join(text: string, places: Places): Promise<number> {
   }
   const { host, port } = parseAddress(text.slice(at + 1), { host: '', port: defaultPort })
   if (host === '') throw new Failure('bad-usage', 'the host is missing after the @')
-  const identity = openIdentity(places.config)
-  const peers = openPeers(places.config, systemClock)
-  const self = { identity, machine: machineName(places), port: 0, peers, clock: systemClock }
-  const machine = await joinPairing({ ...self, code: text.slice(0, at), host, remotePort: port })
+  const machine = await joinMachine(places, { code: text.slice(0, at), host, port })
   process.stdout.write(`paired with ${machine.name} (${machine.peerId})\n`)
   return 0
 }

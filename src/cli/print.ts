@@ -99,7 +99,6 @@ export class RunPrinter {
         if (this.#style.list || this.#style.verbose) this.#line(changeLine(event))
         return
       case 'run-start':
-      case 'problem':
         return
       case 'halt':
         this.#showHalt(event)

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FinishedRun, RunRequest } from '../jobs/run.ts'
+import type { SyncOptions, SyncResult } from '../api/main.ts'
 import type { Clock } from '../std/clock.ts'
 import { Failure, type FailureCode, failureCodes } from '../std/failure.ts'
 import { type Ended, goesOn, repeatRuns, sameNews } from './repeat.ts'
 
-const request = { source: 'a', target: 'b', release: true, newTarget: true } as RunRequest
+const request = { source: 'a', target: 'b', release: true, newTarget: true } as SyncOptions
 const endOf = (outcome: string, problems: readonly unknown[] = []): Ended => ({
-  run: { outcome, problems } as unknown as FinishedRun,
+  run: { outcome, exitCode: outcome === 'halted' ? 15 : problems.length > 0 ? 3 : 0 } as unknown as SyncResult,
 })
 
 test('goes on after every run, and after failures that pass by themselves', () => {
@@ -42,7 +42,7 @@ test('waits in between, forgets a release with the first run that came about, an
   const clock = { sleep: (ms: number) => Promise.resolve(void waits.push(ms)) } as unknown as Clock
   const code = await repeatRuns(7000, clock, new AbortController().signal, request, async ({ release, newTarget }) => {
     assert.equal(release, newTarget)
-    asked.push(release)
+    asked.push(release === true)
     return ends[asked.length - 1] as Ended
   })
   assert.deepEqual([code, asked, waits], [15, [true, true, false, false, false], [7000, 7000, 7000, 7000]])

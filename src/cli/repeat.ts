@@ -2,13 +2,13 @@
 // Goes on as long as trying again can help without a person; a halt is waited out, since it ends by itself when the
 // guard no longer trips. Never carries a release over to what was not shown.
 
-import { exitCodeOf, type FinishedRun, type RunRequest } from '../jobs/run.ts'
+import type { SyncOptions, SyncResult } from '../api/main.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Failure } from '../std/failure.ts'
 
 /** How one run ended. */
 export type Ended =
-  | { readonly run: FinishedRun; readonly failure?: undefined }
+  | { readonly run: SyncResult; readonly failure?: undefined }
   | { readonly run?: undefined; readonly failure: Failure }
 
 /** Whether trying again can help without a person. */
@@ -31,14 +31,14 @@ export async function repeatRuns(
   everyMs: number,
   clock: Clock,
   signal: AbortSignal,
-  request: RunRequest,
-  once: (request: RunRequest) => Promise<Ended>,
+  wanted: SyncOptions,
+  once: (wanted: SyncOptions) => Promise<Ended>,
 ): Promise<number> {
-  let next = request
+  let next = wanted
   for (;;) {
     const ended = await once(next)
-    if (ended.run !== undefined) next = { ...request, release: false, newTarget: false }
-    const exitCode = ended.failure === undefined ? exitCodeOf(ended.run) : ended.failure.exitCode
+    if (ended.run !== undefined) next = { ...wanted, release: false, newTarget: false }
+    const exitCode = ended.failure === undefined ? ended.run.exitCode : ended.failure.exitCode
     if (!goesOn(ended)) return exitCode
     await clock.sleep(everyMs, signal)
     if (signal.aborted) return exitCode

@@ -2,6 +2,7 @@
 // than a person is likely to mean. Counted after renames are matched. Pure; the same function judges on the driver and
 // again on the receiver.
 
+/** The most that may be deleted and replaced: the default, so many entries, or so many of a hundred. */
 export type GuardLimit =
   | { readonly kind: 'default' }
   | { readonly kind: 'count'; readonly entries: number }

@@ -1,6 +1,7 @@
 // One path that could not be handled. A value in a run's result: the run goes on, nothing below that path is deleted,
 // and the next run looks again. Codes are closed; docs/errors.md explains each to a person.
 
+/** Every problem code, with what it says of a path. */
 export const problemCodes = {
   unreadable: 'could not be read',
   special: 'is a device, FIFO or socket, which are not copied',
@@ -23,8 +24,10 @@ export const problemCodes = {
   'differs-from-source': 'has other content than on the source, though size and time are equal',
 } as const
 
+/** What can be the matter with one path. */
 export type ProblemCode = keyof typeof problemCodes
 
+/** One path that could not be handled, while the run went on. */
 export type Problem = {
   /** Path relative to the roots, for people; names that are not UTF-8 are shown escaped. */
   readonly path: string

@@ -10,6 +10,7 @@ import { entryNameBytes } from './listing.ts'
 import type { ProblemCode } from './problem.ts'
 import { isOutside, type Selection } from './selection.ts'
 
+/** What a run does with what differs: docs/reconcile.md has the table. */
 export type Mode = 'mirror' | 'update'
 
 export type Rules = Selection & {

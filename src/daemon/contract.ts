@@ -8,6 +8,12 @@ import type { Places } from './config.ts'
 /** POST: makes a pairing code; the answer is a stream of `PairingLine`, which ends when the code is used or void. */
 export const pairPath = '/pair'
 
+/**
+ * GET: where the daemon listens, as `Listening`. With `?to=PEERID` for who is about to tell that peer: 204 where the peer
+ * was told already.
+ */
+export const listeningPath = '/listening'
+
 export type PairingLine =
   | { readonly type: 'code'; readonly code: string; readonly port: number }
   | { readonly type: 'paired'; readonly name: string; readonly peerId: string }

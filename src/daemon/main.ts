@@ -1,23 +1,30 @@
 // The daemon: answers this machine's peers. Each link becomes a session that serves shares and nothing else. A peer that
 // goes away leaves the daemon serving; what a session breaks, it breaks for itself alone. While a pairing code is open
-// in this state directory, the daemon is also the door for pairing.
+// in this state directory, the daemon is also the door for pairing. It calls nobody, but to tell that it has moved.
 
 import type { Workshop } from '../jobs/local.ts'
 import { Served } from '../jobs/serve.ts'
 import { asFailure } from '../std/failure.ts'
+import type { Listening } from '../wire/addresses.ts'
 import { openIdentity } from '../wire/identity.ts'
 import type { Link } from '../wire/link.ts'
 import { type Listener, listen } from '../wire/listen.ts'
 import { declinePairing, offerPairing, type PairingOffer } from '../wire/pairing.ts'
-import { openPeers } from '../wire/peers.ts'
+import type { PeerId } from '../wire/peer-id.ts'
+import { type Machine, openPeers } from '../wire/peers.ts'
 import { openSession, type Session } from '../wire/session.ts'
+import { type NoticeTaker, takeAddresses } from './addresses.ts'
+import { Announcer } from './announce.ts'
 import type { Places } from './config.ts'
+import { openReach } from './reach.ts'
 import { openServer } from './server.ts'
 import { productVersion } from './version.ts'
 
 export type Daemon = {
   readonly port: number
   readonly peerId: string
+  /** A new pairing code; an earlier one is void from now on. */
+  offerCode(): PairingOffer
   /** Ends all sessions and the door; resolves when every root is closed. */
   close(): Promise<void>
 }
@@ -33,13 +40,14 @@ export async function openDaemon(
   const sessions = new Set<Promise<void>>()
   const open = new Set<Session>()
   let offer: PairingOffer | undefined
+  const lines: Lines = { open, take: takeAddresses(peers, workshop.log, workshop.clock), opened: () => {} }
   const listener: Listener = await listen({
     ...address,
     identity,
     clock: workshop.clock,
     authorise: (peerId) => peers.byId(peerId)?.name,
     onLink: (link) => {
-      const served = serveLink(workshop, places, link, open).finally(() => sessions.delete(served))
+      const served = serveLink(workshop, places, link, lines).finally(() => sessions.delete(served))
       sessions.add(served)
     },
     onPairingLink: (link) => {
@@ -48,6 +56,7 @@ export async function openDaemon(
     },
     note: ({ kind, ...event }) => workshop.log.note(event.reason === 'not-paired' ? 'stranger' : kind, { ...event }),
   })
+  const listening = { address: listener.address, port: listener.port }
   // A machine that was removed by another process is cut off within this time.
   const recheck = setRecheck(workshop, listener)
   const offerCode = (): PairingOffer => {
@@ -56,16 +65,25 @@ export async function openDaemon(
     offer = offerPairing(self, ({ kind, ...event }) => workshop.log.note(kind, event))
     return offer
   }
-  const server = await openServer(places, { offerCode, port: listener.port }).catch((error: unknown) => {
+  const announcer = announcing(workshop, places, listening, open)
+  const isDue = (peerId: PeerId): boolean => announcer.isDue(peerId)
+  const server = await openServer(places, { offerCode, listening, isDue }).catch((error: unknown) => {
     recheck.cancel()
     listener.close()
     throw error
   })
+  lines.opened = (session) => {
+    if (!announcer.look()) announcer.tell(session)
+  }
+  for (const session of open) lines.opened(session)
+  announcer.start()
   return {
     port: listener.port,
     peerId: identity.peerId,
+    offerCode,
     async close() {
       recheck.cancel()
+      await announcer.close()
       offer?.withdraw()
       await server.close()
       listener.close()
@@ -73,6 +91,26 @@ export async function openDaemon(
       await Promise.all(sessions)
     },
   }
+}
+
+function announcing(
+  workshop: Workshop,
+  places: Places,
+  listening: Listening,
+  sessions: ReadonlySet<Session>,
+): Announcer {
+  const { machine, clock, log } = workshop
+  const reach = openReach({ places, machine, log, listening: () => Promise.resolve(listening) })
+  const machines = (): readonly Machine[] => openPeers(places.config, clock).list()
+  return new Announcer({
+    stateDirectory: places.state,
+    listening,
+    clock,
+    log,
+    sessions,
+    machines,
+    connect: reach.connect,
+  })
 }
 
 const recheckMs = 5000
@@ -88,7 +126,10 @@ function setRecheck(workshop: Workshop, listener: Listener): { cancel(): void } 
   return { cancel: () => timer.cancel() }
 }
 
-async function serveLink(workshop: Workshop, places: Places, link: Link, open: Set<Session>): Promise<void> {
+/** The sessions on the line, and who is told of them. */
+type Lines = { readonly open: Set<Session>; readonly take: NoticeTaker; opened: (session: Session) => void }
+
+async function serveLink(workshop: Workshop, places: Places, link: Link, lines: Lines): Promise<void> {
   const served = new Served({ workshop, configDirectory: places.config, machine: link.machine })
   let session: Session
   try {
@@ -98,6 +139,7 @@ async function serveLink(workshop: Workshop, places: Places, link: Link, open: S
       clock: workshop.clock,
       onRequest: () => undefined,
       onStream: served.onStream,
+      onNotice: (name, body) => lines.take(link, name, body),
       note: ({ kind, machine, failure }) =>
         workshop.log.note(kind, { machine, code: failure.code, message: failure.message }),
     })
@@ -106,8 +148,9 @@ async function serveLink(workshop: Workshop, places: Places, link: Link, open: S
     workshop.log.note('session-refused', { machine: link.machine, code: failure.code, message: failure.message })
     return
   }
-  open.add(session)
+  lines.open.add(session)
+  lines.opened(session)
   await served.attach(session)
-  open.delete(session)
+  lines.open.delete(session)
   workshop.log.flush()
 }

@@ -4,15 +4,19 @@
 import { createServer, request, type ServerResponse } from 'node:http'
 import { asFailure, Failure } from '../std/failure.ts'
 import { removeOwnFile } from '../std/files.ts'
+import type { Listening } from '../wire/addresses.ts'
 import type { PairingOffer } from '../wire/pairing.ts'
+import { type PeerId, parsePeerId } from '../wire/peer-id.ts'
 import type { Places } from './config.ts'
-import { type PairingLine, pairPath, socketPath } from './contract.ts'
+import { listeningPath, type PairingLine, pairPath, socketPath } from './contract.ts'
 
 export type ServerActions = {
   /** A new code; an earlier one is void from now on. */
   offerCode(): PairingOffer
   /** Where the daemon listens. */
-  readonly port: number
+  readonly listening: Listening
+  /** Whether a peer is to be told so. */
+  isDue(peerId: PeerId): boolean
 }
 
 /** Opens the socket. Throws `root-locked` when another daemon serves these places. */
@@ -24,7 +28,11 @@ export async function openServer(places: Places, actions: ServerActions): Promis
   removeOwnFile(path)
   const server = createServer((incoming, response) => {
     if (incoming.method === 'POST' && incoming.url === pairPath) offer(actions, response)
-    else response.writeHead(404).end()
+    else if (incoming.method === 'GET' && incoming.url?.split('?')[0] === listeningPath) {
+      const peerId = parsePeerId(incoming.url.split('?to=')[1] ?? '')
+      if (peerId !== undefined && !actions.isDue(peerId)) response.writeHead(204).end()
+      else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(actions.listening))
+    } else response.writeHead(404).end()
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -57,7 +65,7 @@ function offer(actions: ServerActions, response: ServerResponse): void {
   // Nobody waits for the code any more: it is void.
   response.on('close', () => made.withdraw())
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
-  say({ type: 'code', code: made.code, port: actions.port })
+  say({ type: 'code', code: made.code, port: actions.listening.port })
   made.paired
     .then(
       ({ name, peerId }) => say({ type: 'paired', name, peerId }),

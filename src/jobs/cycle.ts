@@ -36,8 +36,10 @@ export type Job = {
   readonly release: boolean
 }
 
+/** `unchanged`: nothing to do. `partial`: some paths had problems. `halted`: a guard said stop, nothing was changed. `planned`: a dry run. */
 export type Outcome = 'unchanged' | 'done' | 'partial' | 'halted' | 'planned'
 
+/** How a run ended that did not fail. */
 export type RunEnd = {
   readonly outcome: Outcome
   readonly counts: ApplyCounts

@@ -51,6 +51,7 @@ export type Needs = {
   readonly askCount: number
 }
 
+/** What was done on the target, in entries. */
 export type ApplyCounts = {
   created: number
   replaced: number
@@ -140,7 +141,11 @@ export function wordOf(payload: Uint8Array): number {
   return new DataView(payload.buffer, payload.byteOffset).getUint32(4, true)
 }
 
-/** What happens during a run, for whoever shows or logs it. */
+/**
+ * What happens during a run, for whoever shows or logs it: `run-start` and each `phase` once; a `change` for each entry of
+ * the plan, where they are listed; `halt` when a guard said stop; `progress` now and then; a `notice` for a person. Problems
+ * stand in the result.
+ */
 export type RunEvent =
   | {
       readonly type: 'run-start'
@@ -157,7 +162,6 @@ export type RunEvent =
       readonly from?: string
       readonly sizeBytes?: number
     }
-  | { readonly type: 'problem'; readonly path: string; readonly code: string; readonly detail: string }
   | {
       readonly type: 'halt'
       readonly reason: string

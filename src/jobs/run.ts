@@ -52,8 +52,10 @@ export type Reach = {
   connect(machine: string, signal: AbortSignal): Promise<Session>
 }
 
+/** A run that has its place in the history. */
 export type FinishedRun = Omit<RunEnd, 'found'> & {
   readonly runId: string
+  /** Bytes on the wire, encryption counted; 0 where both ends are here. */
   readonly wireBytesOut: number
   readonly wireBytesIn: number
 }

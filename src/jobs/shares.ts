@@ -10,6 +10,7 @@ import { Failure } from '../std/failure.ts'
 import { ensureOwnDirectory, ownFileMode, readOwnFile, writeOwnFile } from '../std/files.ts'
 import { isMachineName } from '../wire/peers.ts'
 
+/** A folder that other machines may use. */
 export type Share = {
   readonly name: string
   /** Absolute, with no symlink on the way when it was shared. */

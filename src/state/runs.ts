@@ -23,6 +23,7 @@ export type RunEnd = {
   readonly hold?: Hold | undefined
 }
 
+/** A run of this machine's, as its history has it. */
 export type Run = {
   readonly runId: string
   readonly job: string

@@ -50,8 +50,10 @@ export const failureCodes = {
   'disk-error': { exit: 1, retry: 'soon' },
 } as const
 
+/** Why a run or a call failed. */
 export type FailureCode = keyof typeof failureCodes
 
+/** What ends a run or a call: says what happened, why by its code, and what to do. */
 export class Failure extends Error {
   override readonly name = 'Failure'
   readonly code: FailureCode

@@ -43,6 +43,8 @@ export type ListenOptions = {
 
 export interface Listener {
   readonly port: number
+  /** What it is bound to: an IP address of this machine, or 0.0.0.0 or :: for all. */
+  readonly address: string
   /**
    * Asks `authorise` again for every link and cuts those whose machine is not paired any more; how many were cut. While
    * the list of machines cannot be read, nobody is cut.
@@ -74,6 +76,7 @@ class Door implements Listener {
   readonly #strangers = new Map<string, Stranger>()
   readonly #links = new Map<PeerId, Set<Link>>()
   port = 0
+  address = ''
 
   constructor(options: ListenOptions) {
     this.#options = options
@@ -98,7 +101,9 @@ class Door implements Listener {
       if (!hasHungUp) this.#refused('handshake-failed', plainAddress(socket.remoteAddress) ?? '')
       socket.destroy()
     })
-    this.port = await bind(this.#server, this.#options)
+    const { address, port } = await bind(this.#server, this.#options)
+    this.address = address
+    this.port = port
     this.#server.on('error', () => this.#refused('accept-failed', ''))
   }
 
@@ -244,7 +249,7 @@ function sayAndEnd(socket: TLSSocket, bytes: Uint8Array): void {
   socket.end(bytes)
 }
 
-function bind(server: Server, { host, port }: ListenOptions): Promise<number> {
+function bind(server: Server, { host, port }: ListenOptions): Promise<{ address: string; port: number }> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void => {
       if (error.code === 'EADDRINUSE') {
@@ -259,8 +264,8 @@ function bind(server: Server, { host, port }: ListenOptions): Promise<number> {
     server.once('error', failed)
     server.listen({ host, port }, () => {
       server.removeListener('error', failed)
-      const address = server.address()
-      resolve(typeof address === 'object' && address !== null ? address.port : port)
+      const bound = server.address()
+      resolve(typeof bound === 'object' && bound !== null ? bound : { address: host, port })
     })
   })
 }

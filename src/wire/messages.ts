@@ -162,12 +162,17 @@ export const calls = {
 
 export type CallName = keyof typeof calls
 
+/** So many addresses a machine may tell of itself. */
+export const maxToldAddresses = 8
+/** The notice `addresses`: where the sender's daemon can be called. IP addresses as text. */
+export const addressesNotice = record({ hosts: list(text(45), maxToldAddresses), port: uint(65_535) })
+export const addressesName = 'addresses'
+
 /** The whole contract as stable text. */
 export function messagesText(): string {
-  return Object.entries(calls)
-    .map(
-      ([name, [request, answer]]) =>
-        `${name} ${describeSchema(request as Schema<unknown>)} ${describeSchema(answer as Schema<unknown>)}`,
-    )
-    .join('\n')
+  const said = Object.entries(calls).map(
+    ([name, [request, answer]]) =>
+      `${name} ${describeSchema(request as Schema<unknown>)} ${describeSchema(answer as Schema<unknown>)}`,
+  )
+  return [...said, `${addressesName} ${describeSchema(addressesNotice)}`].join('\n')
 }

@@ -43,7 +43,7 @@ test('machines are added, found, renamed and removed, and other readers see it a
   assert.deepEqual(nas, {
     name: 'nas',
     peerId: nasId,
-    addresses: [{ host: '192.168.1.5', port: 7420, lastSeenMs: 5_000 }],
+    addresses: [{ host: '192.168.1.5', port: 7420, firstSeenMs: 5_000, usedMs: 5_000, toldMs: 0 }],
     pairedMs: 5_000,
   })
   peers.add({ name: 'laptop.home_1-x', peerId: laptopId })
@@ -102,7 +102,7 @@ test('addresses are noted apart, latest first, a few each, and never bring a rem
     addresses.map((one) => one.port),
     [29, 28, 27, 26, 25, 24, 23, 22],
   )
-  assert.equal(addresses[0]?.lastSeenMs, nowMs)
+  assert.equal(addresses[0]?.usedMs, nowMs)
   assert.equal(readFileSync(join(directory, 'machines.json'), 'utf8'), machines)
   peers.noteAddress(laptopId, { host: 'x', port: 1 })
   peers.noteAddress(nasId, { host: 'bad host', port: 1 })
@@ -125,7 +125,45 @@ test('the address just noted is not written again for an hour', () => {
   assert.equal(readFileSync(path, 'utf8'), first)
   nowMs += 3_600_000
   peers.noteAddress(nasId, { host: 'a', port: 1 })
-  assert.equal(peers.byId(nasId)?.addresses[0]?.lastSeenMs, nowMs)
+  assert.equal(peers.byId(nasId)?.addresses[0]?.usedMs, nowMs)
+})
+
+test('what a machine tells is kept beside where it was reached, and its move is noticed', () => {
+  const directory = freshDirectory()
+  const peers = openPeers(directory, clock)
+  peers.add({ name: 'nas', peerId: nasId })
+  const [old, young] = [
+    { host: '10.0.0.1', port: 5 },
+    { host: '10.0.0.2', port: 5 },
+  ]
+  peers.noteAddress(nasId, old)
+  assert.equal(peers.noteTold(nasId, [old]), false, 'the first time is no move')
+  assert.equal(peers.noteTold(nasId, [old]), false)
+  nowMs += 1000
+  assert.equal(peers.noteTold(nasId, [young]), true)
+  assert.equal(peers.noteTold(laptopId, [young]), false, 'a machine that is not paired')
+  const known = openPeers(directory, clock).byName('nas')?.addresses ?? []
+  assert.deepEqual(
+    known.map(({ host, usedMs, toldMs }) => [host, usedMs > 0, toldMs === nowMs]),
+    [
+      ['10.0.0.1', true, false],
+      ['10.0.0.2', false, true],
+    ],
+  )
+})
+
+test('a memory of version 1 is read, and written anew as version 2', () => {
+  const directory = freshDirectory()
+  const peers = openPeers(directory, clock)
+  peers.add({ name: 'nas', peerId: nasId })
+  const path = join(directory, 'addresses.json')
+  const old = { version: 1, seen: [{ peerId: nasId, addresses: [{ host: 'a', port: 1, lastSeenMs: 7 }] }] }
+  writeFileSync(path, JSON.stringify(old))
+  const a = { host: 'a', port: 1, firstSeenMs: 7, usedMs: 7, toldMs: 0 }
+  assert.deepEqual(peers.byName('nas')?.addresses, [a])
+  peers.noteTold(nasId, [{ host: '10.0.0.2', port: 5 }])
+  assert.equal(JSON.parse(readFileSync(path, 'utf8')).version, 2)
+  assert.deepEqual(peers.byName('nas')?.addresses[0], a)
 })
 
 test('a damaged memory of addresses is forgotten, one of a newer program is left alone', () => {
@@ -137,7 +175,7 @@ test('a damaged memory of addresses is forgotten, one of a newer program is left
   assert.deepEqual(peers.byName('nas')?.addresses, [])
   peers.noteAddress(nasId, { host: 'a', port: 1 })
   assert.equal(peers.byName('nas')?.addresses.length, 1)
-  const newer = '{"version":2}'
+  const newer = '{"version":3}'
   writeFileSync(path, newer)
   peers.noteAddress(nasId, { host: 'b', port: 1 })
   assert.equal(readFileSync(path, 'utf8'), newer)

@@ -1,6 +1,6 @@
 // The machines this one is paired with. Two files in the configuration directory: `machines.json` says who may speak to
-// us, and changes only when a person pairs, renames or removes; `addresses.json` remembers where they were last seen,
-// changes often, and may be lost. They are apart so that noting an address can never bring back a machine that was
+// us, and changes only when a person pairs, renames or removes; `addresses.json` remembers where they were seen and what
+// they told of themselves (address-book.ts), changes often, and may be lost. They are apart so that noting an address can never bring back a machine that was
 // removed at the same moment, or lose one that was just paired. Read afresh on each use: another process may have
 // changed them. What is not exactly right is refused, never guessed and never overwritten. An address is no credential.
 
@@ -9,14 +9,15 @@ import { fromUtf8, utf8 } from '../std/bytes.ts'
 import type { Clock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
 import { ensureOwnDirectory, ownFileMode, readOwnFile, writeOwnFile } from '../std/files.ts'
+import { type Address, maxAddresses, merged, withTold, withUsed } from './address-book.ts'
+import type { Place } from './addresses.ts'
 import { type PeerId, parsePeerId } from './peer-id.ts'
 
-type Address = { readonly host: string; readonly port: number; readonly lastSeenMs: number }
-
+/** A machine that this one is paired with. */
 export type Machine = {
   readonly name: string
   readonly peerId: PeerId
-  /** The latest first. */
+  /** The one to be tried first, first; those it once told and tells no more last. */
   readonly addresses: readonly Address[]
   readonly pairedMs: number
 }
@@ -28,12 +29,14 @@ export interface Peers {
   byName(name: string): Machine | undefined
   byId(peerId: PeerId): Machine | undefined
   /** Adds a machine, or puts a new name and address on one with this peer id. Throws when another has the name. */
-  add(machine: { name: string; peerId: PeerId; address?: { host: string; port: number } }): Machine
+  add(machine: { name: string; peerId: PeerId; address?: Place }): Machine
   /** What was removed, or undefined where nobody had the name. Links to it are the caller's to cut. */
   remove(name: string): Machine | undefined
   rename(name: string, newName: string): Machine
-  /** Remembers where a paired machine was seen just now. An unknown machine is ignored. */
-  noteAddress(peerId: PeerId, address: { host: string; port: number }): void
+  /** Remembers where a paired machine was reached just now. An unknown machine is ignored. */
+  noteAddress(peerId: PeerId, address: Place): void
+  /** Remembers what a paired machine tells of itself just now. True when it told other addresses before. */
+  noteTold(peerId: PeerId, places: readonly Place[]): boolean
 }
 
 const machinesFile = 'machines.json'
@@ -41,9 +44,7 @@ const addressesFile = 'addresses.json'
 const formatVersion = 1
 const maxFileBytes = 4 * 1024 * 1024
 const maxMachines = 1000
-const maxAddresses = 8
-/** A known address is written again only when it was last noted this long ago. */
-const noteAgainMs = 3_600_000
+const addressesVersion = 2
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 
@@ -78,6 +79,17 @@ export function openPeers(configDirectory: string, clock: Clock): Peers {
     return machine
   }
 
+  /** Writes a machine's book anew, where `change` has something to write. */
+  const note = (peerId: PeerId, change: (book: readonly Address[]) => readonly Address[] | undefined): void => {
+    const known = files.readMachines()
+    if (!known.some((one) => one.peerId === peerId)) return
+    const seen = files.readAddresses()
+    const book = seen === undefined ? undefined : change(seen.get(peerId) ?? [])
+    if (seen === undefined || book === undefined) return
+    seen.set(peerId, book)
+    files.writeAddresses(new Map([...seen].filter(([id]) => known.some((one) => one.peerId === id))))
+  }
+
   return {
     list,
     byName: (name) => list().find((one) => one.name === name),
@@ -89,8 +101,8 @@ export function openPeers(configDirectory: string, clock: Clock): Peers {
         throw new Failure('bad-usage', 'a machine was given an address that is none')
       }
       const before = machines.find((one) => one.peerId === peerId)
-      const seen = address === undefined ? [] : [{ ...address, lastSeenMs: clock.nowMs() }]
-      const addresses = mergeAddresses(seen, before?.addresses ?? [])
+      const seen = address === undefined ? [] : withUsed([], address, clock.nowMs())
+      const addresses = merged(seen ?? [], before?.addresses ?? [])
       const machine = { name, peerId, addresses, pairedMs: before?.pairedMs ?? clock.nowMs() }
       if (before === undefined && machines.length >= maxMachines) {
         throw new Failure('limit-exceeded', `more than ${maxMachines} machines are paired`)
@@ -112,18 +124,17 @@ export function openPeers(configDirectory: string, clock: Clock): Peers {
       files.writeMachines(machines.map((one) => (one === machine ? renamed : one)))
       return renamed
     },
-    noteAddress(peerId, { host, port }) {
-      const known = files.readMachines()
-      if (!isAddress(host, port) || !known.some((one) => one.peerId === peerId)) return
-      const seen = files.readAddresses()
-      if (seen === undefined) return
-      const now = clock.nowMs()
-      const before = seen.get(peerId) ?? []
-      const [latest] = before
-      const isLatest = latest !== undefined && latest.host === host && latest.port === port
-      if (isLatest && now >= latest.lastSeenMs && now - latest.lastSeenMs < noteAgainMs) return
-      seen.set(peerId, mergeAddresses([{ host, port, lastSeenMs: now }], before))
-      files.writeAddresses(new Map([...seen].filter(([id]) => known.some((one) => one.peerId === id))))
+    noteAddress(peerId, place) {
+      if (isAddress(place.host, place.port)) note(peerId, (book) => withUsed(book, place, clock.nowMs()))
+    },
+    noteTold(peerId, places) {
+      let moved = false
+      note(peerId, (book) => {
+        const told = withTold(book, places, clock.nowMs())
+        moved = told?.moved ?? false
+        return told?.book
+      })
+      return moved
     },
   }
 }
@@ -140,21 +151,13 @@ function checkName(name: string, machines: readonly Machine[], peerId: PeerId): 
   }
 }
 
-function mergeAddresses(first: readonly Address[], then: readonly Address[]): readonly Address[] {
-  const merged: Address[] = []
-  for (const address of [...first, ...then]) {
-    if (!merged.some((one) => one.host === address.host && one.port === address.port)) merged.push(address)
-  }
-  return merged.slice(0, maxAddresses)
-}
-
 function withAddresses(
   machines: readonly Machine[],
   seen: ReadonlyMap<PeerId, readonly Address[]>,
 ): readonly Machine[] {
   return machines.map((machine) => ({
     ...machine,
-    addresses: mergeAddresses(seen.get(machine.peerId) ?? [], machine.addresses),
+    addresses: merged(seen.get(machine.peerId) ?? [], machine.addresses),
   }))
 }
 
@@ -167,9 +170,9 @@ type PeerFiles = {
 }
 
 function peerFiles(directory: string): PeerFiles {
-  const write = (name: string, content: object): void => {
+  const write = (name: string, version: number, content: object): void => {
     ensureOwnDirectory(directory, 0o700)
-    const text = JSON.stringify({ version: formatVersion, ...content }, undefined, 2)
+    const text = JSON.stringify({ version, ...content }, undefined, 2)
     writeOwnFile(join(directory, name), utf8(`${text}\n`), { mode: 0o600 })
   }
   return {
@@ -184,7 +187,10 @@ function peerFiles(directory: string): PeerFiles {
       const content = readJson(path)
       return content === undefined ? [] : new Checker(path).machines(content)
     },
-    writeMachines: (machines) => write(machinesFile, { machines }),
+    writeMachines: (machines) =>
+      write(machinesFile, formatVersion, {
+        machines: machines.map((machine) => ({ ...machine, addresses: givenAddresses(machine) })),
+      }),
     readAddresses() {
       const path = join(directory, addressesFile)
       try {
@@ -196,8 +202,18 @@ function peerFiles(directory: string): PeerFiles {
       }
     },
     writeAddresses: (seen) =>
-      write(addressesFile, { seen: [...seen].map(([peerId, addresses]) => ({ peerId, addresses })) }),
+      write(addressesFile, addressesVersion, {
+        seen: [...seen].map(([peerId, addresses]) => ({ peerId, addresses })),
+      }),
   }
+}
+
+/** What `machines.json` holds of addresses: those that came with a pairing, as every version reads them. */
+function givenAddresses({ addresses }: Machine): readonly object[] {
+  return addresses
+    .filter(({ usedMs }) => usedMs > 0)
+    .slice(0, 8)
+    .map(({ host, port, usedMs }) => ({ host, port, lastSeenMs: usedMs }))
 }
 
 function damaged(path: string, what: string): Failure {
@@ -224,6 +240,8 @@ function isAddress(host: unknown, port: unknown): boolean {
 /** Turns parsed JSON into what it must be, or says what is wrong where. */
 class Checker {
   readonly #path: string
+  /** The file has version 1: of an address only the last time is known. */
+  #isFirst = false
 
   constructor(path: string) {
     this.#path = path
@@ -245,15 +263,16 @@ class Checker {
     return value
   }
 
-  /** The one list of a file, once its version is known to be ours. */
-  #content(value: unknown, key: string): readonly unknown[] {
+  /** The one list of a file, once its version is known to be one of ours. */
+  #content(value: unknown, key: string, newest: number): readonly unknown[] {
     const version: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'version') : undefined
-    if (typeof version === 'number' && version > formatVersion) {
+    if (typeof version === 'number' && version > newest) {
       throw new Failure('format-too-new', `${this.#path} was written by a newer Nightferry (format ${version})`, {
         hint: 'Update Nightferry on this machine. Nothing was changed.',
       })
     }
-    if (version !== formatVersion) throw damaged(this.#path, `its version is not ${formatVersion}`)
+    this.#isFirst = version === formatVersion
+    if (!this.#isFirst && version !== newest) throw damaged(this.#path, `its version is not ${newest}`)
     return this.#list(this.#object(value, ['version', key], 'it').get(key), maxMachines, key)
   }
 
@@ -273,20 +292,22 @@ class Checker {
   #addresses(value: unknown, where: string): readonly Address[] {
     return this.#list(value, maxAddresses, `${where}.addresses`).map((item, index) => {
       const at = `${where}.addresses[${index}]`
-      const fields = this.#object(item, ['host', 'port', 'lastSeenMs'], at)
+      const times = this.#isFirst ? ['lastSeenMs'] : ['firstSeenMs', 'usedMs', 'toldMs']
+      const fields = this.#object(item, ['host', 'port', ...times], at)
       const host = fields.get('host')
       const port = fields.get('port')
       if (typeof host !== 'string' || typeof port !== 'number' || !isAddress(host, port)) {
         throw damaged(this.#path, `${at} is not an address`)
       }
-      return { host, port, lastSeenMs: this.#time(fields.get('lastSeenMs'), `${at}.lastSeenMs`) }
+      const [first = 0, usedMs = first, toldMs = 0] = times.map((key) => this.#time(fields.get(key), `${at}.${key}`))
+      return { host, port, firstSeenMs: first, usedMs, toldMs }
     })
   }
 
   machines(value: unknown): readonly Machine[] {
     const names = new Set<string>()
     const ids = new Set<PeerId>()
-    return this.#content(value, 'machines').map((item, index) => {
+    return this.#content(value, 'machines', formatVersion).map((item, index) => {
       const where = `machines[${index}]`
       const fields = this.#object(item, ['name', 'peerId', 'addresses', 'pairedMs'], where)
       const name = fields.get('name')
@@ -303,7 +324,7 @@ class Checker {
 
   seen(value: unknown): Map<PeerId, readonly Address[]> {
     const seen = new Map<PeerId, readonly Address[]>()
-    for (const [index, item] of this.#content(value, 'seen').entries()) {
+    for (const [index, item] of this.#content(value, 'seen', addressesVersion).entries()) {
       const where = `seen[${index}]`
       const fields = this.#object(item, ['peerId', 'addresses'], where)
       seen.set(this.#peerId(fields.get('peerId'), where), this.#addresses(fields.get('addresses'), where))

@@ -11,7 +11,7 @@ export const wireHistory: readonly WireVersionNote[] = [
   {
     version: 2,
     since: '0.2.0',
-    change: 'view: sizes that count; calls verify and distrust; open: a rate, squeezed packs',
+    change: 'the notice addresses; view: sizes that count; calls verify and distrust; open: a rate, squeezed packs',
   },
 ]
 

@@ -49,7 +49,9 @@ export const hostilePaths: readonly string[] = [
 
 /** A session of `machine` with `peer`, under its own key. */
 export async function sessionOf(machine: Machine, peer: string): Promise<Session> {
-  const reach = openReach(openPlaces(machine.state, {}), machine.name)
+  const log = { note: () => {}, flush: () => {} }
+  const places = openPlaces(machine.state, {})
+  const reach = openReach({ places, machine: machine.name, log, listening: () => Promise.resolve(undefined) })
   return await reach.connect(peer, new AbortController().signal)
 }
 

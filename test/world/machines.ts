@@ -187,8 +187,8 @@ export class Machine {
   }
 
   /** Starts the daemon, on the port it had before or a free one. */
-  async serve(): Promise<Started> {
-    const daemon = this.start('serve', '--listen', `127.0.0.1:${this.port}`, '--name', this.name)
+  async serve(host = '127.0.0.1'): Promise<Started> {
+    const daemon = this.start('serve', '--listen', `${host}:${this.port}`, '--name', this.name)
     this.#daemon = daemon
     this.port = Number(await daemon.printed(/listening on .*:(\d+)\n/))
     return daemon
@@ -202,10 +202,10 @@ export class Machine {
   }
 
   /** Makes a code here and brings it to `other`; both know each other then, and `other` knows this machine's address. */
-  async pairWith(other: Machine): Promise<void> {
+  async pairWith(other: Machine, host = '127.0.0.1'): Promise<void> {
     const offering = this.start('pair')
     const code = await offering.printed(/code: (\S+)/)
-    await other.must('pair', `${code}@127.0.0.1:${this.port}`, '--name', other.name)
+    await other.must('pair', `${code}@${host}:${this.port}`, '--name', other.name)
     assert.equal((await offering.ended).code, 0)
   }
 
@@ -215,8 +215,8 @@ export class Machine {
   }
 
   /** Waits until the daemon's log has a line of this action after its first `before` lines: it logs after the run ended. */
-  async logged(action: string, before = 0): Promise<void> {
-    for (let tries = 0; tries < 200; tries++) {
+  async logged(action: string, before = 0, maxTries = 200): Promise<void> {
+    for (let tries = 0; tries < maxTries; tries++) {
       const isThere = this.log('serve').some((line, index) => index >= before && line.action === action)
       if (isThere) return
       await sleep(25)

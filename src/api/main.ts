@@ -1,0 +1,165 @@
+// Nightferry for programs: `import { openMachine } from 'nightferry'`. The same engine as the command line's, with the same
+// settings, state, guards and locks: what a program does here, `nightferry` shows, and the other way round. Nothing asks
+// on a terminal, nothing is printed, no signal is caught. What ends a run or a call is thrown as a `Failure` with a code;
+// what concerns one path is a problem in the result. A broken belief of our own is thrown as it is, and is a bug.
+
+import type { Problem, ProblemCode } from '../core/problem.ts'
+import { openSource } from '../disk/root.ts'
+import { systemSys } from '../disk/system.ts'
+import type { RunEvent, RunListener } from '../jobs/endpoint.ts'
+import { exitCodeOf, type FinishedRun, runOnce } from '../jobs/run.ts'
+import { addShare, loadShares, removeShare, type Share } from '../jobs/shares.ts'
+import { listRuns, type Run } from '../state/runs.ts'
+import { systemClock } from '../std/clock.ts'
+import { Failure, type FailureCode } from '../std/failure.ts'
+import { openLog } from '../std/log.ts'
+import { openIdentity } from '../wire/identity.ts'
+import { openPeers, type Machine as PairedMachine } from '../wire/peers.ts'
+import { openEngine } from './engine.ts'
+import { limitOf, requestOf, type SyncOptions } from './request.ts'
+
+export type { FailureCode, FinishedRun, PairedMachine, Problem, ProblemCode, Run, RunEvent, Share, SyncOptions }
+export { Failure }
+
+/** Where a machine keeps itself. */
+export type MachineOptions = {
+  /**
+   * Keeps settings and state below this directory. Without it they are those of the user: `$XDG_CONFIG_HOME/nightferry`
+   * and `$XDG_STATE_HOME/nightferry`, or below `~/.config` and `~/.local/state`.
+   */
+  readonly stateDirectory?: string
+}
+
+/** What goes along with a run. */
+export type SyncHooks = {
+  /** Hears what happens, in order, from the start on. Called in the middle of the run: it must be quick. */
+  readonly onEvent?: (event: RunEvent) => void
+  /** Ends the run early; it is thrown as `cancelled`. What is complete is in place, and the next run goes on from there. */
+  readonly signal?: AbortSignal
+}
+
+/** What a run came to, and what the command line would exit with: 0, 3 (some paths had problems) or 15 (halted). */
+export type SyncResult = FinishedRun & { readonly exitCode: number }
+
+/** A folder to be shared, and with whom. */
+export type ShareOptions = {
+  readonly name: string
+  readonly path: string
+  /** Machines may read it, not write it. */
+  readonly readOnly?: boolean
+  /** Names of the machines it is given to; without it: every paired machine. */
+  readonly for?: readonly string[]
+  /** The most that one run may delete and replace in it, whatever its driver releases: a number, or `'P%'`. */
+  readonly maxDelete?: number | string
+}
+
+/** A daemon in this process. */
+export type Serving = {
+  /** The one it got, where 0 was asked for. */
+  readonly port: number
+  /** Makes a one-time code for another machine, which `paired` resolves with. An earlier code is void from now on. */
+  offerPairing(): { readonly code: string; readonly paired: Promise<PairedMachine>; withdraw(): void }
+  /** Ends all sessions; resolves when every folder is closed. */
+  close(): Promise<void>
+}
+
+/** This machine, open. Close it, or declare it with `await using`. */
+export interface Machine extends AsyncDisposable {
+  /** What it is called. */
+  readonly name: string
+  /** The digest of its public key: what other machines know it by. */
+  readonly peerId: string
+  /** What a person may want to know, such as that damaged state was set aside. */
+  readonly notices: readonly string[]
+  /**
+   * One run. Resolves also when it was halted by a guard (`outcome` is `halted`, nothing was changed) or when single paths
+   * had problems. Throws Failure where no run came about or it broke. Several may go on at a time, not two on one folder.
+   */
+  sync(options: SyncOptions, hooks?: SyncHooks): Promise<SyncResult>
+  /** The machines that it is paired with, in the order of their pairing. */
+  machines(): readonly PairedMachine[]
+  /** Pairs with the machine that made `code` (`nightferry pair`, or `offerPairing`). Port 5001 where none is given. */
+  pair(options: { readonly code: string; readonly host: string; readonly port?: number }): Promise<PairedMachine>
+  /** Ends the pairing with a machine; what was removed, or undefined where none has the name. */
+  unpair(name: string): PairedMachine | undefined
+  /** The folders that other machines may use. */
+  shares(): readonly Share[]
+  /** Shares a folder, which must be there. Throws Failure: `bad-usage`, and what opening the folder may throw. */
+  share(options: ShareOptions): void
+  /** Shares a folder no longer, and leaves it as it is; what was removed, or undefined where none has the name. */
+  unshare(name: string): Share | undefined
+  /** The runs that this machine has driven, the latest first; 100 where no number is given. */
+  log(options?: { readonly limit?: number }): readonly Run[]
+  /** Answers paired machines from this process, as `nightferry serve` does. Port 0 takes any free one. */
+  serve(options?: { readonly host?: string; readonly port?: number }): Promise<Serving>
+  /** Ends what is served, and closes the state. Runs must be over. A second time does nothing. */
+  close(): Promise<void>
+}
+
+const defaultPort = 5001
+const loggedRuns = 100
+
+/**
+ * Opens this machine: its settings, its state and its threads, which start with their first work. Makes what is missing.
+ * Throws Failure: `bad-config`, `format-too-new`, `disk-error`.
+ */
+export function openMachine(options: MachineOptions = {}): Machine {
+  const engine = openEngine(options.stateDirectory, 'sync')
+  const { places, workshop } = engine
+  const servings = new Set<Serving>()
+  const peers = openPeers(places.config, systemClock)
+  let closing: Promise<void> | undefined
+  const closeAll = async (): Promise<void> => {
+    for (const serving of [...servings]) await serving.close()
+    await engine.close()
+  }
+  const machine: Machine = {
+    name: workshop.machine,
+    get peerId() {
+      return openIdentity(places.config).peerId
+    },
+    notices: engine.notices,
+    async sync(wanted, { onEvent = () => {}, signal = new AbortController().signal } = {}) {
+      const listen: RunListener = onEvent
+      const run = await runOnce(workshop, engine.reach, requestOf(wanted), listen, signal)
+      return { ...run, exitCode: exitCodeOf(run) }
+    },
+    machines: () => peers.list(),
+    async pair({ code, host, port = defaultPort }) {
+      const { joinMachine } = await import('./join.ts')
+      return await joinMachine(places, { code, host, port })
+    },
+    unpair: (name) => peers.remove(name),
+    shares: () => loadShares(places.config),
+    share({ name, path, readOnly = false, for: machines, maxDelete }) {
+      const root = openSource(systemSys(), path)
+      root.close()
+      const limit = maxDelete === undefined ? undefined : limitOf(maxDelete)
+      addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete: limit })
+    },
+    unshare: (name) => removeShare(places.config, name),
+    log: ({ limit = loggedRuns } = {}) => listRuns(workshop.state, { limit }),
+    async serve({ host = '0.0.0.0', port = defaultPort } = {}) {
+      const { openDaemon } = await import('../daemon/main.ts')
+      const log = openLog({ directory: places.logs, role: 'serve', clock: systemClock })
+      const daemon = await openDaemon({ ...workshop, log }, places, { host, port })
+      const serving: Serving = {
+        port: daemon.port,
+        offerPairing: daemon.offerCode,
+        async close() {
+          servings.delete(serving)
+          await daemon.close()
+          log.flush()
+        },
+      }
+      servings.add(serving)
+      return serving
+    },
+    close() {
+      closing ??= closeAll()
+      return closing
+    },
+    [Symbol.asyncDispose]: () => machine.close(),
+  }
+  return machine
+}

@@ -1,0 +1,88 @@
+// What a program or a person asks of a run, as the engine takes it: everything has a default, and what cannot be meant
+// is refused by name.
+
+import { type GuardLimit, parseGuardLimit } from '../core/guard.ts'
+import type { IgnoreText } from '../core/ignore.ts'
+import type { Mode } from '../core/reconcile.ts'
+import type { RunRequest } from '../jobs/run.ts'
+import { fromUtf8 } from '../std/bytes.ts'
+import { Failure } from '../std/failure.ts'
+import { readOwnFile } from '../std/files.ts'
+import { flowOf, type NarrowOptions, selectionOf } from './narrow.ts'
+
+/** What a run is to do. Only the two ends must be given; everything else is as `nightferry sync` without options. */
+export type SyncOptions = NarrowOptions & {
+  /** A folder here, or `machine:share[/folder]` of a paired machine. It is only read. */
+  readonly source: string
+  /** The other end, written the same way. At most one of the two is on another machine. */
+  readonly target: string
+  /** `mirror` (default): the target becomes the source. `update`: only missing and newer files go over. */
+  readonly mode?: Mode
+  /** Tells what would be done, and does nothing. */
+  readonly dryRun?: boolean
+  /** Compares content wherever sizes are equal, whatever the times say. */
+  readonly checksum?: boolean
+  /** Gitignore rules, which win over ignore files; `!pattern` takes back in what an earlier one leaves out. */
+  readonly exclude?: readonly string[]
+  /** Files to read more such rules from. */
+  readonly ignoreFile?: readonly string[]
+  /** Obeys `.gitignore` files of the source too; `.nightferryignore` files always count. */
+  readonly gitignore?: boolean
+  /** false leaves out names that begin with a dot. */
+  readonly dotfiles?: boolean
+  /** The most entries that may be deleted or replaced before the run halts: a number, or `'P%'`. Default: over 50 % and at least 10, or over 10,000. */
+  readonly maxDelete?: number | string
+  /** Reads the target's content again afterwards, and holds it against what is known of it. Not with `dryRun`. */
+  readonly verify?: boolean
+  /** Lets a run go on that was halted, with exactly the changes that were shown. */
+  readonly release?: boolean
+  /** The target was replaced on purpose: forgets what the last run knew of it. */
+  readonly newTarget?: boolean
+  /** false tells no `change` events, which saves time where a plan is large. */
+  readonly listsChanges?: boolean
+}
+
+/** The request for these options. Throws `bad-usage`. */
+export function requestOf(options: SyncOptions): RunRequest {
+  const { source, target, mode = 'mirror', checksum = false, dryRun = false, release = false } = options
+  const { newTarget = false, listsChanges = true, gitignore = false, verify = false } = options
+  if (mode !== 'mirror' && mode !== 'update') {
+    throw new Failure('bad-usage', `${JSON.stringify(mode)} is no mode: it is mirror or update`)
+  }
+  for (const end of [source, target]) {
+    if (typeof end !== 'string') throw new Failure('bad-usage', 'a run needs a source and a target')
+  }
+  const ignoreFiles = gitignore ? ['.gitignore', '.nightferryignore'] : ['.nightferryignore']
+  const limit: GuardLimit = options.maxDelete === undefined ? { kind: 'default' } : limitOf(options.maxDelete)
+  if (verify && dryRun) throw new Failure('bad-usage', '--verify reads what a run left, and a dry run leaves nothing')
+  const rules = { overrides: overridesOf(options), ignoreFiles, selection: selectionOf(options, mode, checksum) }
+  const flow = flowOf(options)
+  return { source, target, mode, checksum, dryRun, ...rules, flow, verify, limit, release, newTarget, listsChanges }
+}
+
+/** `N` or `'P%'` as a limit. Throws `bad-usage`. */
+export function limitOf(given: number | string): GuardLimit {
+  const limit = parseGuardLimit(String(given))
+  if (limit === undefined)
+    throw new Failure('bad-usage', `--max-delete takes a number or a percentage, not ${JSON.stringify(given)}`)
+  return limit
+}
+
+/** Rules in the order in which they win: ignore files that were named, then dot files, then patterns. */
+function overridesOf({ exclude = [], ignoreFile = [], dotfiles = true }: SyncOptions): IgnoreText[] {
+  const texts: IgnoreText[] = []
+  for (const path of ignoreFile) texts.push({ directory: '', label: path, text: readRules(path) })
+  if (!dotfiles) texts.push({ directory: '', label: '--no-dotfiles', text: '.*\n' })
+  if (exclude.length > 0) texts.push({ directory: '', label: 'command line', text: `${exclude.join('\n')}\n` })
+  return texts
+}
+
+const rulesMaxBytes = 1024 * 1024
+
+function readRules(path: string): string {
+  const bytes = readOwnFile(path, { maxBytes: rulesMaxBytes })
+  if (bytes === undefined) throw new Failure('bad-usage', `there is no ignore file ${path}`)
+  const text = fromUtf8(bytes)
+  if (text === undefined) throw new Failure('bad-usage', `the ignore file ${path} is not UTF-8 text`)
+  return text
+}
