@@ -74,12 +74,21 @@ export async function wasmDigests(): Promise<DigestForm> {
   }
 }
 
+/** Why the native binary is not used; '' where it is. */
+let wasmBecause = ''
+
 async function chooseForm(): Promise<DigestForm> {
   try {
     return nativeDigests()
-  } catch {
+  } catch (error) {
+    wasmBecause = error instanceof Error ? error.message : String(error)
     return await wasmDigests()
   }
+}
+
+/** Which form hashes here, and why it is the slower one; '' where it is not. */
+export function digestForm(): { readonly form: 'native' | 'wasm'; readonly because: string } {
+  return { form: wasmBecause === '' ? 'native' : 'wasm', because: wasmBecause }
 }
 
 const form: DigestForm = await chooseForm()

@@ -5,8 +5,8 @@
 import type { Argument, Command, Option } from 'commander'
 import { openPlaces } from '../daemon/config.ts'
 import { loadShares } from '../jobs/shares.ts'
+import { listRuns } from '../state/history.ts'
 import { openState } from '../state/open.ts'
-import { listRuns } from '../state/runs.ts'
 import { systemClock } from '../std/clock.ts'
 import { openPeers } from '../wire/peers.ts'
 

@@ -6,6 +6,7 @@ import { productVersion } from '../daemon/version.ts'
 import { Bug } from '../std/assert.ts'
 import { asFailure } from '../std/failure.ts'
 import type { Shell } from './completion.ts'
+import { addLooking } from './looking.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
 import { addNarrowOptions, addPaceOptions } from './sync-options.ts'
@@ -30,6 +31,7 @@ async function main(args: readonly string[]): Promise<number> {
   addSync(program, run)
   addMachines(program, run)
   addShells(program, run)
+  addLooking(program, verb, run)
   try {
     await program.parseAsync([...args], { from: 'user' })
     return exitCode

@@ -31,7 +31,7 @@ export type AnnounceOptions = {
   readonly clock: Clock
   readonly log: Log
   /** The sessions on the line. */
-  readonly sessions: ReadonlySet<Session>
+  readonly sessions: Iterable<Session>
   machines(): readonly Machine[]
   /** Opens a session in which our addresses are told. */
   connect(machine: string, signal: AbortSignal): Promise<Session>

@@ -19,6 +19,28 @@ export type PairingLine =
   | { readonly type: 'paired'; readonly name: string; readonly peerId: string }
   | { readonly type: 'failure'; readonly code: string; readonly message: string; readonly hint: string }
 
+/** GET: what the daemon does now, as one `DaemonStatus`. */
+export const statusPath = '/status'
+
+export type DaemonStatus = {
+  readonly schema: 1
+  readonly machine: string
+  readonly productVersion: string
+  /** Its process number. */
+  readonly process: number
+  readonly startedMs: number
+  readonly port: number
+  readonly sessions: readonly {
+    readonly machine: string
+    readonly openedMs: number
+    /** Undefined before it opened a folder. */
+    readonly role?: string
+    readonly path?: string
+    readonly runId?: string
+  }[]
+  readonly shares: readonly { readonly name: string; readonly path: string }[]
+}
+
 const socketPathMaxBytes = 100
 
 /** Where the daemon of these places can be spoken to. Throws `bad-config` where the system can't have a socket there. */

@@ -4,6 +4,7 @@
 
 import type { Workshop } from '../jobs/local.ts'
 import { Served } from '../jobs/serve.ts'
+import { loadShares } from '../jobs/shares.ts'
 import { asFailure } from '../std/failure.ts'
 import type { Listening } from '../wire/addresses.ts'
 import { openIdentity } from '../wire/identity.ts'
@@ -16,6 +17,7 @@ import { openSession, type Session } from '../wire/session.ts'
 import { type NoticeTaker, takeAddresses } from './addresses.ts'
 import { Announcer } from './announce.ts'
 import type { Places } from './config.ts'
+import type { DaemonStatus } from './contract.ts'
 import { openReach } from './reach.ts'
 import { openServer } from './server.ts'
 import { productVersion } from './version.ts'
@@ -38,7 +40,8 @@ export async function openDaemon(
   const identity = openIdentity(places.config)
   const peers = openPeers(places.config, workshop.clock)
   const sessions = new Set<Promise<void>>()
-  const open = new Set<Session>()
+  const open: OpenSessions = new Map()
+  const startedMs = workshop.clock.nowMs()
   let offer: PairingOffer | undefined
   const lines: Lines = { open, take: takeAddresses(peers, workshop.log, workshop.clock), opened: () => {} }
   const listener: Listener = await listen({
@@ -65,9 +68,19 @@ export async function openDaemon(
     offer = offerPairing(self, ({ kind, ...event }) => workshop.log.note(kind, event))
     return offer
   }
-  const announcer = announcing(workshop, places, listening, open)
+  const announcer = announcing(workshop, places, listening, { [Symbol.iterator]: () => open.keys() })
   const isDue = (peerId: PeerId): boolean => announcer.isDue(peerId)
-  const server = await openServer(places, { offerCode, listening, isDue }).catch((error: unknown) => {
+  const status = (): DaemonStatus => ({
+    schema: 1,
+    machine: workshop.machine,
+    productVersion,
+    process: process.pid,
+    startedMs,
+    port: listener.port,
+    sessions: [...open.values()].map(({ machine, openedMs, served }) => ({ machine, openedMs, ...visitOf(served) })),
+    shares: loadShares(places.config).map(({ name, path }) => ({ name, path })),
+  })
+  const server = await openServer(places, { offerCode, listening, isDue, status }).catch((error: unknown) => {
     recheck.cancel()
     listener.close()
     throw error
@@ -75,7 +88,7 @@ export async function openDaemon(
   lines.opened = (session) => {
     if (!announcer.look()) announcer.tell(session)
   }
-  for (const session of open) lines.opened(session)
+  for (const session of open.keys()) lines.opened(session)
   announcer.start()
   return {
     port: listener.port,
@@ -87,18 +100,13 @@ export async function openDaemon(
       offer?.withdraw()
       await server.close()
       listener.close()
-      for (const session of open) session.close()
+      for (const session of open.keys()) session.close()
       await Promise.all(sessions)
     },
   }
 }
 
-function announcing(
-  workshop: Workshop,
-  places: Places,
-  listening: Listening,
-  sessions: ReadonlySet<Session>,
-): Announcer {
+function announcing(workshop: Workshop, places: Places, listening: Listening, sessions: Iterable<Session>): Announcer {
   const { machine, clock, log } = workshop
   const reach = openReach({ places, machine, log, listening: () => Promise.resolve(listening) })
   const machines = (): readonly Machine[] => openPeers(places.config, clock).list()
@@ -126,8 +134,14 @@ function setRecheck(workshop: Workshop, listener: Listener): { cancel(): void } 
   return { cancel: () => timer.cancel() }
 }
 
+function visitOf({ visit }: Served): { role?: string; path?: string; runId?: string } {
+  return visit === undefined ? {} : { role: visit.role, path: visit.path, runId: visit.runId }
+}
+
+type OpenSessions = Map<Session, { machine: string; openedMs: number; served: Served }>
+
 /** The sessions on the line, and who is told of them. */
-type Lines = { readonly open: Set<Session>; readonly take: NoticeTaker; opened: (session: Session) => void }
+type Lines = { readonly open: OpenSessions; readonly take: NoticeTaker; opened: (session: Session) => void }
 
 async function serveLink(workshop: Workshop, places: Places, link: Link, lines: Lines): Promise<void> {
   const served = new Served({ workshop, configDirectory: places.config, machine: link.machine })
@@ -148,7 +162,7 @@ async function serveLink(workshop: Workshop, places: Places, link: Link, lines: 
     workshop.log.note('session-refused', { machine: link.machine, code: failure.code, message: failure.message })
     return
   }
-  lines.open.add(session)
+  lines.open.set(session, { machine: link.machine, openedMs: workshop.clock.nowMs(), served })
   lines.opened(session)
   await served.attach(session)
   lines.open.delete(session)

@@ -8,7 +8,7 @@ import type { Listening } from '../wire/addresses.ts'
 import type { PairingOffer } from '../wire/pairing.ts'
 import { type PeerId, parsePeerId } from '../wire/peer-id.ts'
 import type { Places } from './config.ts'
-import { listeningPath, type PairingLine, pairPath, socketPath } from './contract.ts'
+import { type DaemonStatus, listeningPath, type PairingLine, pairPath, socketPath, statusPath } from './contract.ts'
 
 export type ServerActions = {
   /** A new code; an earlier one is void from now on. */
@@ -17,6 +17,8 @@ export type ServerActions = {
   readonly listening: Listening
   /** Whether a peer is to be told so. */
   isDue(peerId: PeerId): boolean
+  /** What the daemon does now. */
+  status(): DaemonStatus
 }
 
 /** Opens the socket. Throws `root-locked` when another daemon serves these places. */
@@ -28,6 +30,7 @@ export async function openServer(places: Places, actions: ServerActions): Promis
   removeOwnFile(path)
   const server = createServer((incoming, response) => {
     if (incoming.method === 'POST' && incoming.url === pairPath) offer(actions, response)
+    else if (incoming.method === 'GET' && incoming.url === statusPath) tellStatus(actions, response)
     else if (incoming.method === 'GET' && incoming.url?.split('?')[0] === listeningPath) {
       const peerId = parsePeerId(incoming.url.split('?to=')[1] ?? '')
       if (peerId !== undefined && !actions.isDue(peerId)) response.writeHead(204).end()
@@ -57,6 +60,16 @@ function isAnswered(path: string): Promise<boolean> {
     probe.on('error', () => resolve(false))
     probe.end()
   })
+}
+
+function tellStatus(actions: ServerActions, response: ServerResponse): void {
+  try {
+    const text = JSON.stringify(actions.status())
+    response.writeHead(200, { 'content-type': 'application/json' }).end(text)
+  } catch (error) {
+    // A settings file that is damaged is told by the command that asks, which reads it too.
+    response.writeHead(500).end(asFailure(error, 'bad-config').message)
+  }
 }
 
 function offer(actions: ServerActions, response: ServerResponse): void {

@@ -2,22 +2,40 @@
 
 import type { Landing, StagedStep } from './landing.ts'
 
-export type LogLine = { readonly action: string; readonly directory: string; readonly names: readonly string[] }
+export type LogLine = {
+  readonly action: string
+  readonly directory: string
+  readonly names: readonly string[]
+  /** They took the place of other content. */
+  readonly replaced?: true
+  /** Of one name that only moved: where it was. */
+  readonly from?: string
+}
 
-/** The lines of a batch that was landed. Steps with a problem are not in them. */
+/** The lines of a batch that was landed. Steps with a problem are not in them; a file that moved is one line, not two. */
 export function logLines(landing: Landing): LogLine[] {
   const lines: LogLine[] = []
   for (const { head, firstStep, endStep } of landing.sections) {
-    const byAction = new Map<string, string[]>()
-    if (head.state === 'new') byAction.set('created-directory', [])
-    for (const staged of landing.steps.slice(firstStep, endStep)) {
-      if (staged.problem !== undefined) continue
-      const action = actionOf(staged)
-      const names = byAction.get(action)
-      if (names === undefined) byAction.set(action, [staged.step.entry.name])
-      else names.push(staged.step.entry.name)
+    const directory = head.path
+    const grouped = new Map<string, { line: LogLine; names: string[] }>()
+    const add = (action: string, replaced: boolean, name: string | undefined): void => {
+      const key = `${action} ${replaced}`
+      const known = grouped.get(key)
+      const names = known?.names ?? []
+      if (name !== undefined) names.push(name)
+      const line = { action, directory, names, ...(replaced ? { replaced } : {}) }
+      if (known === undefined) grouped.set(key, { line, names })
     }
-    for (const [action, names] of byAction) lines.push({ action, directory: head.path, names })
+    if (head.state === 'new') add('created-directory', false, undefined)
+    for (const staged of landing.steps.slice(firstStep, endStep)) {
+      const { step, note, problem } = staged
+      if (problem !== undefined || (step.action === 'delete' && note?.movedTo !== undefined)) continue
+      const action = actionOf(staged)
+      const { name } = step.entry
+      if (action === 'renamed') lines.push({ action, directory, names: [name], from: step.from ?? '' })
+      else add(action, step.action === 'replace' || step.action === 'retype', name)
+    }
+    for (const { line } of grouped.values()) lines.push(line)
   }
   return lines
 }

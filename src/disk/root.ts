@@ -110,6 +110,17 @@ function shareLock(path: string): () => void {
   }
 }
 
+/** Whether a run works on this target now. */
+export function isTargetLocked(path: string): boolean {
+  try {
+    shareLock(path)()
+    return false
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'root-locked') return true
+    throw error
+  }
+}
+
 function isBusy(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && (error.errcode === 5 || error.errcode === 261)
 }
@@ -296,7 +307,8 @@ function takeLock(place: string, path: string): DatabaseSync {
   }
 }
 
-function readMarker(place: string, path: string): string | undefined {
+/** The id in the marker of a target's own directory, or undefined where there is none. `path` is for messages. */
+export function readMarker(place: string, path: string): string | undefined {
   const bytes = readMarkerBytes(place, path)
   if (bytes === undefined) return undefined
   let value: unknown
@@ -362,7 +374,7 @@ function recoverStaging(sys: Sys, root: number, own: { handle: number; staging: 
 }
 
 /** Finds out what this file system keeps of modes and times, in the staging directory. */
-function probe(sys: Sys, staging: number): Traits {
+export function probe(sys: Sys, staging: number): Traits {
   const name = utf8(`p${randomName()}`)
   const handle = sys.createFile(staging, name, 0o600)
   if (handle === -errno.ENOSPC || handle === -errno.EDQUOT) {

@@ -312,7 +312,8 @@ function enterScope(scan: Scan, visit: Visit, found: readonly IgnoreText[]): Ign
   return names.reduce((scope, between) => scope.enter(between, []), visit.scope).enter(name, found)
 }
 
-function readText(sys: Sys, directory: number, name: Uint8Array): string | undefined {
+/** The text of an ignore file, or undefined where it can't be read, is too long, or is not UTF-8. */
+export function readText(sys: Sys, directory: number, name: Uint8Array): string | undefined {
   const handle = sys.openFile(directory, name)
   if (handle < 0) return undefined
   const bytes = new Uint8Array(ignoreFileMaxBytes + 1)

@@ -6,6 +6,7 @@ import { openLinuxSys } from './sys-linux.ts'
 import { openPortableSys } from './sys-portable.ts'
 
 let chosen: Sys | undefined
+let why = ''
 
 /** This thread's Sys. */
 export function systemSys(): Sys {
@@ -13,12 +14,20 @@ export function systemSys(): Sys {
   return chosen
 }
 
+/** Which form this thread has, and why it is not the exact one; '' where it is. */
+export function systemForm(): { readonly form: Sys['form']; readonly because: string } {
+  return { form: systemSys().form, because: why }
+}
+
 function choose(): Sys {
-  if (process.platform !== 'linux' || process.env.NIGHTFERRY_SYS === 'portable') return openPortableSys()
+  if (process.platform !== 'linux') why = `this is ${process.platform}, and only Linux has the exact form`
+  else if (process.env.NIGHTFERRY_SYS === 'portable') why = 'NIGHTFERRY_SYS=portable says so'
+  if (why !== '') return openPortableSys()
   try {
     return openLinuxSys()
-  } catch {
+  } catch (error) {
     // No node:ffi, another libc, or a kernel without these calls: everything works, times to the microsecond.
+    why = error instanceof Error ? error.message : String(error)
     return openPortableSys()
   }
 }

@@ -35,6 +35,8 @@ async function runWith(mode: Job['mode'], leftMs: number, rightMs: number): Prom
     listen: () => {},
     listsChanges: false,
     signal: new AbortController().signal,
+    planned: () => {},
+    found: () => {},
   }
   try {
     await runCycle({ ...job, mode }, end(leftMs) as SourceEnd, end(rightMs) as TargetEnd, context)

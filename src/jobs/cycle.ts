@@ -74,6 +74,10 @@ export type RunContext = {
   readonly clock: Clock
   readonly runId: string
   readonly listen: RunListener
+  /** Called with a plan that was let through, before anything of it is done. */
+  readonly planned: (plan: Plan, released: boolean) => void
+  /** Called with each part of a run into an empty target, where there is no plan as a whole. */
+  readonly found: (section: PackedSection) => void
   /** Whether the listener wants each change told: reading a large plan again takes time. */
   readonly listsChanges: boolean
   readonly signal: AbortSignal
@@ -103,6 +107,7 @@ export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, cont
   if (job.dryRun) return endRun('planned', problems, seen, foundNothing)
 
   if (isEmpty(plan)) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
+  context.planned(plan, verdict === 'released')
   listen({ type: 'phase', phase: 'transfer' })
   const steps = [...plan.sections, ...plan.deletions].reduce((sum, section) => sum + section.stepCount + 1, 0)
   await right.begin({ ...facts, steps, limit: job.limit, released: verdict === 'released' })
@@ -137,6 +142,7 @@ async function bringToEmpty(
   const facts: GuardFacts = { leftEntries, rightEntries: 0, deletes: 0, replaces: 0, ...base }
   const found = (section: PackedSection): void => {
     if (context.listsChanges) for (const change of sectionChanges(section, new Set())) listen(change)
+    context.found(section)
   }
   const sections = bringAll(left, rulesOf(job, seen.view), problems)
   if (job.dryRun) {

@@ -23,6 +23,8 @@ export type EndFacts = {
   readonly rootId: string
   readonly traits: Traits
   readonly empty: boolean
+  /** Of the lease that the run has on it; 0 for a source, and where nothing can be written. */
+  readonly epoch: number
   /** The machine's wall clock when it opened the root. */
   readonly nowMs: number
   /** Paths that a run that died had left in mid-change, and what became of them. */

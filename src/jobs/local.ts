@@ -18,7 +18,7 @@ import { forgetTree, loadTreeShelves, saveTree, type TreeChanges } from '../stat
 import type { Clock } from '../std/clock.ts'
 import type { Crew, Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
-import type { Log } from '../std/log.ts'
+import { type Log, logWith } from '../std/log.ts'
 import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, type SourceEnd } from './endpoint.ts'
 import { freeFlow, Outflow } from './outflow.ts'
 import { SlabPool, type SlabStore } from './slabs.ts'
@@ -41,6 +41,8 @@ export type LocalOptions = {
   readonly treeKey: string
   /** The other end is behind the wire. */
   readonly isApart: boolean
+  /** The run that works on it, for the log. */
+  readonly runId: string
 }
 
 let lastId = 0
@@ -58,6 +60,8 @@ export function treeKeyOf(role: 'source' | 'target', path: string, job: string):
 /** What both kinds of local end do. */
 export class LocalEnd {
   readonly facts: EndFacts
+  /** Says of each line which run it belongs to. */
+  protected readonly log: Log
   protected readonly workshop: Workshop
   protected readonly root: Root
   protected readonly tree: number = nextSeatId()
@@ -74,8 +78,10 @@ export class LocalEnd {
   readonly #treeKey: string
   #viewId = ''
 
-  constructor(workshop: Workshop, root: Root, options: LocalOptions) {
+  constructor(workshop: Workshop, root: Root, options: LocalOptions & { epoch?: number }) {
+    const { runId, epoch = 0 } = options
     this.workshop = workshop
+    this.log = logWith(workshop.log, epoch === 0 ? { runId } : { runId, epoch })
     this.root = root
     this.#treeKey = options.treeKey
     const { seats } = workshop.crew
@@ -93,9 +99,11 @@ export class LocalEnd {
       rootId: root.id,
       traits: root.traits,
       empty: root.empty,
+      epoch,
       nowMs: workshop.clock.nowMs(),
       recovered: root.recovered,
     }
+    for (const { path, outcome } of root.recovered) this.log.note('recovered', { path, outcome })
   }
 
   /** The seats of the crew, for this end, until it is closed. */
@@ -264,7 +272,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
 
   #logSent(wants: Uint8Array): void {
     for (const { path, names } of decodeWants(wants)) {
-      this.workshop.log.note('file-sent', { directory: path, names: names.join('/'), count: names.length })
+      this.log.note('file-sent', { directory: path, names: names.join('/'), count: names.length })
     }
   }
 

@@ -13,6 +13,7 @@ import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
+import { packRunId } from '../state/runs.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { OpenAnswer, OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
@@ -37,7 +38,8 @@ import { PackInbox, type SlabStore } from './slabs.ts'
 export const packStream = 'packs'
 
 class RemoteEnd {
-  readonly facts: EndFacts
+  /** The epoch is told when a plan is let in. */
+  facts: EndFacts
   protected readonly session: Session
 
   constructor(session: Session, machine: string, answer: OpenAnswer) {
@@ -48,6 +50,7 @@ class RemoteEnd {
       rootId: answer.rootId,
       traits: { timeGrainNs: answer.timeGrainNs, modeMask: answer.modeMask },
       empty: answer.empty,
+      epoch: 0,
       nowMs: answer.nowMs,
       recovered: answer.recovered,
     }
@@ -158,7 +161,8 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
     const limitValue = limit.kind === 'count' ? limit.entries : limit.kind === 'percent' ? limit.percent : 0
     const { deletes, replaces, steps, hasBase, leftEntries, released } = rest
     const input = { deletes, replaces, steps, hasBase, leftEntries, released, limitKind: limit.kind, limitValue }
-    await call(this.session, 'begin', input)
+    const { epoch } = await call(this.session, 'begin', input)
+    this.facts = { ...this.facts, epoch }
   }
 
   async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
@@ -196,24 +200,26 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
   }
 }
 
+type EndRequest = Omit<OpenRequest, 'role' | 'job' | 'run'> & { readonly job: string; readonly runId: string }
+
+function packed({ job, runId, ...request }: EndRequest): Omit<OpenRequest, 'role'> {
+  return { ...request, job: Buffer.from(job, 'hex'), run: packRunId(runId) }
+}
+
 /** Opens a share of the machine at the other side of a session, to read from it. `slabs` receive what it sends. */
 export async function openRemoteSource(
   session: Session,
   machine: string,
-  request: Omit<OpenRequest, 'role' | 'create'>,
+  request: Omit<EndRequest, 'create'>,
   slabs: SlabStore,
 ): Promise<RemoteSource> {
-  const answer = await call(session, 'open', { ...request, role: 'source', create: false })
+  const answer = await call(session, 'open', { ...packed({ ...request, create: false }), role: 'source' })
   return new RemoteSource(session, machine, answer, slabs)
 }
 
 /** Opens a share of the machine at the other side of a session, to write to it. */
-export async function openRemoteTarget(
-  session: Session,
-  machine: string,
-  request: Omit<OpenRequest, 'role'>,
-): Promise<RemoteTarget> {
-  return new RemoteTarget(session, machine, await call(session, 'open', { ...request, role: 'target' }))
+export async function openRemoteTarget(session: Session, machine: string, request: EndRequest): Promise<RemoteTarget> {
+  return new RemoteTarget(session, machine, await call(session, 'open', { ...packed(request), role: 'target' }))
 }
 
 function checkedProblems(problems: readonly { path: string; code: string; detail: string }[]): Problem[] {

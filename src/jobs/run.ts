@@ -3,7 +3,6 @@
 // come through here.
 
 import { textId } from '../chunk/identifier.ts'
-import { showName } from '../core/entry.ts'
 import type { Flow } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
@@ -12,9 +11,9 @@ import type { Selection } from '../core/selection.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { loadPair } from '../state/pairs.ts'
-import { commitRun, endRun, startRun } from '../state/runs.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
+import { Chronicle } from './chronicle.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, type EndName, endText, parseEnd } from './ends.ts'
@@ -71,13 +70,16 @@ export async function runOnce(
   const source = parseEnd(request.source, reach.isMachine)
   const target = parseEnd(request.target, reach.isMachine)
   checkEnds(source, target, realPath)
-  const opened: Opened = { request, job: jobOf(request, source, target), source, target }
+  const job = jobOf(request, source, target)
+  const names = { source: endText(source, realPath), target: endText(target, realPath) }
+  const targetIsRemote = target.kind === 'remote'
+  const chronicle = new Chronicle(workshop, { job: job.id, ...names, targetIsRemote }, request)
+  const opened: Opened = { request, job, source, target, chronicle }
   try {
     return await runEnds(workshop, reach, opened, listen, signal)
   } catch (error) {
     const failure = signal.aborted ? cancelled() : asFailure(error, 'disk-error')
-    const { code, message } = failure
-    workshop.log.note('run-failed', { source: request.source, target: request.target, code, message })
+    chronicle.failed(failure)
     throw failure
   }
 }
@@ -93,6 +95,7 @@ type Opened = {
   readonly job: Job
   readonly source: EndName
   readonly target: EndName
+  readonly chronicle: Chronicle
 }
 
 /** Opens both ends, which locks them, runs, and closes them whatever happens. */
@@ -136,25 +139,20 @@ async function runRecorded(
   listen: RunListener,
   signal: AbortSignal,
 ): Promise<Omit<RunEnd, 'found'> & { runId: string }> {
-  const { state, clock, log } = workshop
-  const { request, job } = opened
-  const names = { source: endText(opened.source, realPath), target: endText(opened.target, realPath), mode: job.mode }
-  const { runId } = startRun(state, { job: job.id, ...names })
+  const { state, clock } = workshop
+  const { request, job, chronicle } = opened
+  const { runId, planned, found } = chronicle
+  chronicle.begin(right)
   listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
-  log.note('run-start', { runId, ...names, dryRun: job.dryRun })
-  try {
-    const { listsChanges } = request
-    const context = { state, clock, runId, listen, listsChanges, signal }
-    const cycle = await runCycle(job, left, right, context)
-    const end = request.verify === true ? await verifyRun(job.id, cycle, left, right, context) : cycle
-    record(workshop, runId, end, remembers(job, end) ? await takeTrees(left, right) : [])
-    const { found: _, ...told } = end
-    return { ...told, runId }
-  } catch (error) {
-    const { exitCode } = signal.aborted ? cancelled() : asFailure(error, 'disk-error')
-    endRun(state, runId, { outcome: 'failed', exitCode, counts: {}, problems: [] })
-    throw error
-  }
+  const { listsChanges } = request
+  const heard = chronicle.listener(listen)
+  const told = { listen: heard, planned, found, listsChanges }
+  const context = { state, clock, runId, ...told, signal }
+  const cycle = await runCycle(job, left, right, context)
+  const end = request.verify === true ? await verifyRun(job.id, cycle, left, right, context) : cycle
+  chronicle.ended(end, exitCodeOf(end), remembers(job, end) ? await takeTrees(left, right) : [])
+  const { found: _, ...rest } = end
+  return { ...rest, runId }
 }
 
 /**
@@ -171,24 +169,6 @@ async function takeTrees(...ends: readonly (SourceEnd | TargetEnd)[]): Promise<T
   return taken.filter((tree) => tree !== undefined)
 }
 
-/** The end of the run, what it found, and the trees of both roots land in one transaction. */
-function record(workshop: Workshop, runId: string, end: RunEnd, trees: readonly TakenTree[]): void {
-  const { outcome, counts, problems, supplied, contentBytes, sentBytes, found } = end
-  const exitCode = exitCodeOf(end)
-  commitRun(workshop.state, {
-    runId,
-    end: { outcome, exitCode, counts, problems, hold: found.hold },
-    pair: found.pair,
-    trees,
-    clearHold: found.clearsHold,
-  })
-  for (const { path, code, detail } of problems.slice(0, 1000))
-    workshop.log.note('problem', { runId, path: showName(path), code, detail })
-  const facts = { requested: supplied, contentBytes, sentBytes, problems: problems.length }
-  const verified = end.verified === undefined ? {} : { verified: end.verified.files, verifiedBytes: end.verified.bytes }
-  workshop.log.note('run-end', { runId, outcome, exitCode, ...counts, ...facts, ...verified })
-}
-
 export function exitCodeOf(end: Pick<RunEnd, 'outcome' | 'problems'>): number {
   if (end.outcome === 'halted') return 15
   return end.problems.length > 0 ? 3 : 0
@@ -202,6 +182,7 @@ async function closeBoth(left: SourceEnd | undefined, right: TargetEnd | undefin
 
 async function openLeft(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<SourceEnd> {
   const { source, job, request } = opened
+  const { runId } = opened.chronicle
   // Between two folders here nothing is sent, and nothing squeezed.
   const flow =
     session === undefined ? { ...(request.flow ?? freeFlow), compress: 'off' as const } : (request.flow ?? freeFlow)
@@ -209,26 +190,32 @@ async function openLeft(workshop: Workshop, session: Session | undefined, opened
     const root = openSource(systemSys(), source.path)
     const treeKey = treeKeyOf('source', source.path, job.id)
     const writingMs = (): number => session?.writingMs ?? 0
-    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, flow, writingMs })
+    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, runId, flow, writingMs })
   }
   const { share, sub, machine } = source
   // The machine that reads keeps the limit: what it sends is what the line carries.
   const wanted = { compress: `${flow.compress}`, ...(flow.rateBytes !== undefined && { rateBytes: flow.rateBytes }) }
-  return await openRemoteSource(session as Session, machine, { share, sub, job: job.id, ...wanted }, workshop.slabs)
+  return await openRemoteSource(
+    session as Session,
+    machine,
+    { share, sub, job: job.id, runId, ...wanted },
+    workshop.slabs,
+  )
 }
 
 async function openRight(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<TargetEnd> {
   const { target, job, request } = opened
+  const { runId } = opened.chronicle
   const expectedId = request.newTarget ? undefined : loadPair(workshop.state, job.id)?.targetId
   const create = !job.dryRun
   if (target.kind === 'local') {
     const root = openTarget(systemSys(), target.path, { create, machine: workshop.machine, expectedId })
     const treeKey = treeKeyOf('target', target.path, job.id)
-    return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id })
+    return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id, runId })
   }
   const { share, sub, machine } = target
   const expected = expectedId === undefined ? {} : { expectedId }
-  return await openRemoteTarget(session as Session, machine, { share, sub, job: job.id, create, ...expected })
+  return await openRemoteTarget(session as Session, machine, { share, sub, job: job.id, runId, create, ...expected })
 }
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {

@@ -11,6 +11,8 @@ import type { DirectoryMove } from '../core/renames.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { decodeWants } from '../disk/wants.ts'
+import { unpackRunId } from '../state/runs.ts'
+import { hex } from '../std/bytes.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { OpenAnswer, OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
@@ -23,6 +25,7 @@ import { packStream } from './remote.ts'
 import { loadShares, type Share, shareFor } from './shares.ts'
 import { PackInbox } from './slabs.ts'
 import { LocalTarget } from './target.ts'
+import { Visit } from './visit.ts'
 
 export type ServeOptions = {
   readonly workshop: Workshop
@@ -41,6 +44,7 @@ export class Served {
   #packs: WireStream | undefined
   #session: Session | undefined
   #opening: Promise<unknown> = Promise.resolve()
+  #visit: Visit | undefined
 
   constructor(options: ServeOptions) {
     this.#options = options
@@ -65,6 +69,7 @@ export class Served {
     this.#source?.stop()
     await this.#opening.catch(() => {})
     await this.#close(false)
+    this.#visit?.end(failure)
     this.#note('session-close', { reason: failure?.code ?? 'done' })
   }
 
@@ -111,14 +116,17 @@ export class Served {
     if (this.#source !== undefined || this.#target !== undefined) {
       throw new Failure('protocol-broken', 'a session opens one end')
     }
+    const opening = openingOf(request)
+    const { runId } = opening
     const { workshop, configDirectory, machine } = this.#options
     const share = shareFor(loadShares(configDirectory), request.share, machine)
     const label = request.sub === '' ? share.name : `${share.name}/${request.sub}`
     try {
       const path = placeOf(share, request.sub)
-      const end = request.role === 'source' ? this.#openSource(path, request) : this.#openTarget(share, path, request)
+      const end = request.role === 'source' ? this.#openSource(path, opening) : this.#openTarget(share, path, opening)
       const { facts } = end
-      this.#note('session-open', { share: label, role: request.role })
+      this.#visit = new Visit(workshop, machine, opening, facts)
+      this.#note('session-open', { share: label, role: request.role, runId })
       const { timeGrainNs, modeMask } = facts.traits
       const { rootId, empty } = facts
       return {
@@ -138,18 +146,19 @@ export class Served {
     }
   }
 
-  #openSource(path: string, request: OpenRequest): LocalSource {
+  #openSource(path: string, request: Opening): LocalSource {
     const root = openSource(systemSys(), path)
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: treeKeyOf('source', path, request.job),
       isApart: true,
       flow: flowOf(request),
       writingMs: () => this.#session?.writingMs ?? 0,
+      runId: request.runId,
     })
     return this.#source
   }
 
-  #openTarget(share: Share, path: string, request: OpenRequest): LocalTarget {
+  #openTarget(share: Share, path: string, request: Opening): LocalTarget {
     if (share.readOnly) {
       throw new Failure('share-read-only', `the share ${share.name} may be read but not written`, {
         hint: 'share it again without --read-only on the machine that owns it',
@@ -162,6 +171,7 @@ export class Served {
       treeKey: treeKeyOf('target', path, request.job),
       isApart: true,
       job: request.job,
+      runId: request.runId,
       ownerLimit: share.maxDelete === undefined ? undefined : { share: share.name, limit: share.maxDelete },
     })
     return this.#target
@@ -170,6 +180,7 @@ export class Served {
   async #supply({ batch, wants }: CallInput<'supply'>): Promise<{ packs: number }> {
     const stream = this.#packs
     if (stream === undefined) throw new Failure('protocol-broken', 'no stream of packs is open')
+    this.#visit?.moved()
     let packs = 0
     await this.#mustSource().supply(batch, wants, async (payload) => {
       packs++
@@ -183,6 +194,12 @@ export class Served {
     this.#source = undefined
     this.#target = undefined
     await end?.close(save)
+    if (save) this.#visit?.saved()
+  }
+
+  /** The end that the session has open, for who asks the daemon; undefined before it opened one. */
+  get visit(): { readonly role: string; readonly path: string; readonly runId: string } | undefined {
+    return this.#visit
   }
 
   #makeHandlers(): CallHandlers {
@@ -203,7 +220,8 @@ export class Served {
       }),
       begin: async ({ limitKind, limitValue, ...rest }) => {
         await this.#mustTarget().begin({ ...rest, limit: limitOf(limitKind, limitValue) })
-        return {}
+        this.#visit?.moved()
+        return { epoch: this.#mustTarget().facts.epoch }
       },
       moves: async ({ moves }) => ({ problems: await this.#mustTarget().moveDirectories(checkMoves(moves)) }),
       stage: async ({ batch, bytes }) => await this.#mustTarget().stage(batch, bytes),
@@ -212,6 +230,7 @@ export class Served {
       written: async ({ batch, last }) => await this.#mustTarget().written(batch, last),
       finish: async () => {
         const { summary, problems, counts } = await this.#mustTarget().finish()
+        this.#visit?.finished({ summary, problems, counts })
         return { summary, problems, ...counts }
       },
       verify: async ({ from }) => {
@@ -248,10 +267,19 @@ export class Served {
   }
 }
 
-function flowOf({ rateBytes, compress = 'off' }: OpenRequest): Flow {
+function flowOf({ rateBytes, compress = 'off' }: Pick<OpenRequest, 'rateBytes' | 'compress'>): Flow {
   const parsed = parseCompress(compress)
   if (parsed === undefined || rateBytes === 0) throw new Failure('protocol-broken', 'packs are wanted in no known way')
   return { rateBytes, compress: parsed }
+}
+
+/** A request to open an end, with its names as text. */
+type Opening = Omit<OpenRequest, 'job' | 'run'> & { readonly job: string; readonly runId: string }
+
+function openingOf({ job, run, ...request }: OpenRequest): Opening {
+  const runId = unpackRunId(run)
+  if (runId === undefined || job.length !== 16) throw new Failure('protocol-broken', 'a run has a name that is none')
+  return { ...request, job: hex(job), runId }
 }
 
 function mustPath(text: string): RelPath {

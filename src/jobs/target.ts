@@ -70,7 +70,6 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   #landFailure: unknown
   readonly #modeMask: number
   readonly #job: string
-  readonly #epoch: number
   readonly #ownerLimit: OwnerLimit | undefined
 
   constructor(
@@ -78,13 +77,13 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     root: Root,
     options: LocalOptions & { job: string; ownerLimit?: OwnerLimit | undefined },
   ) {
-    super(workshop, root, options)
+    const epoch = root.own === undefined ? 0 : takeLease(workshop.state, root.id, options.job)
+    super(workshop, root, { ...options, epoch })
     this.#job = options.job
     this.#ownerLimit = options.ownerLimit
     this.#handles = { root: root.handle, staging: root.own?.staging ?? -1 }
     this.#own = root.own?.handle ?? -1
     this.#modeMask = root.traits.modeMask
-    this.#epoch = root.own === undefined ? 0 : takeLease(workshop.state, root.id, options.job)
   }
 
   get #syncEach(): boolean {
@@ -123,7 +122,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   /** A run whose lease was taken over by a later one may not change anything any more. */
   #checkLease(): void {
-    if (currentEpoch(this.workshop.state, this.root.id) !== this.#epoch) {
+    if (currentEpoch(this.workshop.state, this.root.id) !== this.facts.epoch) {
       throw new Failure('epoch-stale', `another run of ${this.#job} has taken over the target`, { hint: 'run again' })
     }
   }
@@ -142,11 +141,14 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#mustBegin()
     const { moved, made, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves })
     this.#counts.created += made.length
-    for (const path of made) this.#touched.add(path).add(parentOf(path))
+    for (const path of made) {
+      this.#touched.add(path).add(parentOf(path))
+      this.log.note('created-directory', { directory: path })
+    }
     for (const { from, to } of moved) {
       this.#counts.renamed++
       this.#touched.add(parentOf(from)).add(parentOf(to))
-      this.workshop.log.note('renamed', { from, to })
+      this.log.note('renamed', { from, to, reason: 'same-directory' })
     }
     return problems
   }
@@ -295,8 +297,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     for (const path of report.touched) this.#touched.add(path)
     this.#removed.push(...report.removed)
     this.#displaced.push(...report.displaced)
-    for (const { action, directory, names } of report.done) {
-      this.workshop.log.note(action, { directory, names: names.join('/'), count: names.length })
+    for (const { names, from, ...line } of report.done) {
+      const moved = from === undefined ? {} : { from, reason: 'same-content' }
+      this.log.note(line.action, { ...line, names: names.join('/'), count: names.length, ...moved })
     }
     if (report.problems.some((problem) => problem.code === 'no-space')) {
       throw this.#full()
@@ -327,6 +330,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const back = dropped.filter(({ path, code }) => code === 'not-empty' && deleted.has(path as RelPath))
     this.#counts.deleted -= back.length
     for (const { path } of dropped) this.#touched.add(parentOf(path as RelPath))
+    for (const { path, code } of back) this.log.note('put-back', { path, code })
     const settled = await this.treeSeat.run('settleTree', {
       tree: this.tree,
       touched: [...this.#touched],

@@ -8,7 +8,7 @@ import { Failure } from '../std/failure.ts'
 /** A row as SQLite gives it. */
 export type Row = Readonly<Record<string, SQLOutputValue>>
 
-function broken(column: string): Failure {
+export function broken(column: string): Failure {
   return new Failure('state-broken', `the state database holds no sound ${column}`, {
     hint: 'It may be deleted: it holds nothing that cannot be found again.',
   })
@@ -46,7 +46,7 @@ export function optionalIn<Value>(
   return row[column] === null ? undefined : read(row, column)
 }
 
-function jsonIn(row: Row, column: string): unknown {
+export function jsonIn(row: Row, column: string): unknown {
   try {
     return JSON.parse(textIn(row, column))
   } catch {

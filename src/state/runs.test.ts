@@ -12,9 +12,19 @@ import { buildRecord } from '../core/record.ts'
 import type { StoredDirectory } from '../core/tree.ts'
 import { Bug } from '../std/assert.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
+import { listRuns } from './history.ts'
 import { openState, type State } from './open.ts'
 import { type Hold, loadHold, loadPair, type Pair, saveHold, savePair } from './pairs.ts'
-import { commitRun, currentEpoch, endRun, listRuns, type RunEnd, startRun, takeLease } from './runs.ts'
+import {
+  startRun as beginRun,
+  commitRun,
+  currentEpoch,
+  endRun,
+  newRunId,
+  type RunEnd,
+  type RunStart,
+  takeLease,
+} from './runs.ts'
 import { loadTree, saveTree } from './trees.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-runs-'))
@@ -39,6 +49,22 @@ function open(): State {
 }
 
 const start = { job: 'job', source: '/a', target: 'nas:b', mode: 'mirror' }
+
+/** Begins a run under a new name. */
+function startRun(state: State, run: Omit<RunStart, 'runId'>): { runId: string; interrupted: string[] } {
+  const runId = newRunId(state.clock)
+  return { runId, ...beginRun(state, { ...run, runId }) }
+}
+
+const untold = {
+  driver: undefined,
+  process: '',
+  epoch: 0,
+  options: undefined,
+  totals: {},
+  failure: undefined,
+  halt: undefined,
+}
 const done: RunEnd = { outcome: 'done', exitCode: 0, counts: { created: 3, deleted: 0 }, problems: [] }
 const hold: Hold = {
   job: 'job',
@@ -79,6 +105,7 @@ test('runs are begun, ended, and listed with the latest first', () => {
   const [latest, earlier] = listRuns(state, { limit: 5 })
   assert.deepEqual(latest, {
     ...start,
+    ...untold,
     job: 'other',
     runId: second.runId,
     startedMs: nowMs,
@@ -91,6 +118,7 @@ test('runs are begun, ended, and listed with the latest first', () => {
   })
   assert.deepEqual(earlier, {
     ...start,
+    ...untold,
     runId: first.runId,
     startedMs: nowMs + 4990,
     endedMs: nowMs + 5000,
@@ -271,7 +299,8 @@ function child(code: string): { process: ChildProcess; lines: () => string[]; en
 /** Ends of runs, each of which writes its own number everywhere: into run, pair, hold and two trees of many shelves. */
 const endings = `
   const commit = (number) => {
-    const { runId } = runs.startRun(state, { job: 'job', source: 's', target: 't', mode: 'mirror' })
+    const runId = runs.newRunId(systemClock)
+    runs.startRun(state, { runId, job: 'job', source: 's', target: 't', mode: 'mirror' })
     const end = { outcome: 'done', exitCode: 0, counts: { number }, problems: [] }
     const pair = { job: 'job', sourceId: 's', targetId: 't', viewId: 'v', sourceFingerprint: undefined,
       targetFingerprint: undefined, problems: [], runId, atMs: number }

@@ -20,6 +20,9 @@
 //
 // runs: one row a run, in the order of their starts, for people who look back. `ended_ms` is NULL while it runs, and
 // stays NULL when its process died; the next run of that job then marks it `interrupted`. The newest of each job are kept.
+// `driver` is NULL for a run of this machine, else the peer whose run worked on a folder here: then the other end's name is
+// ''. `process` says which process runs it (std/alive.ts), `epoch` is that of the lease at the target, 0 where none was
+// taken. `options`, `totals`, `failure` and `halt` are JSON (history.ts).
 //
 // leases: one row a root of this machine: the epoch of the latest run that was let in. Epochs only rise.
 
@@ -92,6 +95,15 @@ export const migrations: readonly string[] = [
     job TEXT NOT NULL,
     at_ms INTEGER NOT NULL
   ) STRICT;
+  `,
+  `
+  ALTER TABLE runs ADD COLUMN driver TEXT;
+  ALTER TABLE runs ADD COLUMN process TEXT NOT NULL DEFAULT '';
+  ALTER TABLE runs ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
+  ALTER TABLE runs ADD COLUMN totals TEXT NOT NULL DEFAULT '{}';
+  ALTER TABLE runs ADD COLUMN failure TEXT;
+  ALTER TABLE runs ADD COLUMN halt TEXT;
   `,
 ]
 

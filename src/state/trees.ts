@@ -51,6 +51,23 @@ export function loadTree(state: State, treeKey: string): { viewId: string; direc
   }
 }
 
+/** One directory of a tree as it was last seen, or undefined where it is not known. */
+export function loadDirectory(state: State, treeKey: string, path: RelPath): StoredDirectory | undefined {
+  try {
+    return state.read(() => {
+      const tree = findTree(state, treeKey)
+      if (tree === undefined) return undefined
+      const select = state.prepare('SELECT body FROM shelves WHERE tree = ? AND shelf = ?')
+      const row = select.get(tree.id, shelfOf(path, tree.shelfCount))
+      const shelf = row === undefined ? [] : decodeShelf(bytesIn(row, 'body'), tree.viewId)
+      return shelf.find((directory) => directory.path === path)
+    })
+  } catch (error) {
+    if (!isUnsound(error)) throw error
+    return undefined
+  }
+}
+
 /**
  * Saves what differs from what this State loaded or saved last of this tree. Summaries belong to `viewId`; those stored
  * under another view are dropped.

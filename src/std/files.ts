@@ -12,6 +12,8 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
+  readFileSync,
   readSync,
   renameSync,
   rmSync,
@@ -49,6 +51,53 @@ export function readOwnFile(path: string, limits: { maxBytes: number }): Uint8Ar
     return bytes.subarray(0, filled)
   } finally {
     closeSync(handle)
+  }
+}
+
+/** Bytes `start` to `end` of our own file, fewer where it is shorter; undefined where there is none. */
+export function readOwnRange(path: string, start: number, end: number): Uint8Array | undefined {
+  let handle: number
+  try {
+    handle = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw new Failure('bad-config', `cannot read ${path} (${errorCode(error)})`, { cause: error })
+  }
+  try {
+    const bytes = new Uint8Array(end - start)
+    let filled = 0
+    while (filled < bytes.length) {
+      const count = readSync(handle, bytes, filled, bytes.length - filled, start + filled)
+      if (count === 0) break
+      filled += count
+    }
+    return bytes.subarray(0, filled)
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/** The size of our own file, or undefined where there is none. */
+export function ownFileSize(path: string): number | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.size
+}
+
+/** The names in our own directory, sorted; none where there is no such directory. */
+export function listOwnDirectory(path: string): string[] {
+  try {
+    return readdirSync(path).sort()
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return []
+    throw new Failure('bad-config', `cannot read ${path} (${errorCode(error)})`, { cause: error })
+  }
+}
+
+/** What a file below /proc or /sys says, or undefined where this system has none such. */
+export function readSystemText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return undefined
   }
 }
 

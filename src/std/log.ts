@@ -14,6 +14,11 @@ export interface Log {
   flush(): void
 }
 
+/** A log whose lines all say these fields first: the run that they belong to. */
+export function logWith(log: Log, always: LogFields): Log {
+  return { note: (action, fields = {}) => log.note(action, { ...always, ...fields }), flush: () => log.flush() }
+}
+
 /** Escapes what JSON leaves alone but a terminal or a log reader might obey: C1 controls, bidi and line separators. */
 export function escapeControls(text: string): string {
   return text.replace(

@@ -31,7 +31,9 @@ const openRequest = record({
   sub: text(pathBytes),
   /** What the driver does with it. */
   role: text(16),
-  job: text(128),
+  job: bytes(16),
+  /** The driver's name for the run, packed, so that both machines tell the same story. */
+  run: bytes(14),
   create: flag,
   expectedId: optional(text(128)),
   /** For a source: bytes a second of packs at most. */
@@ -96,6 +98,9 @@ const beginRequest = record({
   released: flag,
 })
 
+/** The lease's, for the driver's history. */
+const beginAnswer = record({ epoch: uint(countMax) })
+
 const movesRequest = record({ moves: list(record({ from: text(pathBytes), to: text(pathBytes) }), 1_000_000) })
 const problemsAnswer = record({ problems: list(problem, 1_000_000) })
 
@@ -148,7 +153,7 @@ export const calls = {
   view: [viewRequest, viewAnswer],
   listings: [listingsRequest, listingsAnswer],
   digests: [digestsRequest, digestsAnswer],
-  begin: [beginRequest, empty],
+  begin: [beginRequest, beginAnswer],
   moves: [movesRequest, problemsAnswer],
   stage: [stageRequest, needsAnswer],
   answer: [answerRequest, needsAnswer],

@@ -11,7 +11,9 @@ export const wireHistory: readonly WireVersionNote[] = [
   {
     version: 2,
     since: '0.2.0',
-    change: 'the notice addresses; view: sizes that count; calls verify and distrust; open: a rate, squeezed packs',
+    change:
+      'the notice addresses; open tells the run, and the job in fewer bytes; begin answers with the epoch of the lease; ' +
+      'view: sizes that count; calls verify and distrust; open: a rate, squeezed packs',
   },
 ]
 

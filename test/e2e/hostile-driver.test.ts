@@ -20,7 +20,7 @@ import type { RelPath } from '../../src/core/path.ts'
 import { call } from '../../src/jobs/bulk.ts'
 import { utf8 } from '../../src/std/bytes.ts'
 import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-trees.ts'
-import { hostileNames, hostilePaths, intrude, sessionOf } from '../world/hostile.ts'
+import { hostileNames, hostilePaths, intrude, opening, sessionOf } from '../world/hostile.ts'
 import { type Pair, pairedMachines } from '../world/machines.ts'
 import { batchBytes, change, create, fileEntry, head } from '../world/steps.ts'
 
@@ -95,7 +95,7 @@ describe('a hostile driver', () => {
     for (const text of hostilePaths) {
       const other = await sessionOf(pair.laptop, 'nas')
       for (const role of ['source', 'target']) {
-        const request = { share: 'data', sub: text, role, job: 'hostile', create: true }
+        const request = opening({ share: 'data', sub: text, role, create: true })
         await refused(text, () => call(other, 'open', request))
       }
       other.close()
@@ -107,7 +107,7 @@ describe('a hostile driver', () => {
   it('reads no path that is none below the share', async () => {
     const { sub } = place({ x: 'x' })
     const session = await sessionOf(pair.laptop, 'nas')
-    await call(session, 'open', { share: 'data', sub, role: 'source', job: 'hostile', create: false })
+    await call(session, 'open', opening({ share: 'data', sub, role: 'source', create: false }))
     session.openStream('packs', new Uint8Array(0))
     await call(session, 'scan', { overrides: [], ignoreFiles: [] })
     const wants = (path: string, name: string): Uint8Array => Uint8Array.from([1, ...block(path), 1, ...block(name)])
@@ -321,7 +321,7 @@ describe('a hostile driver', () => {
     )
     assert.deepEqual(await target.listings(['way' as RelPath]), [undefined])
     await target.close(false)
-    const request = { share: 'private', sub: '', role: 'source', job: 'hostile', create: false }
+    const request = opening({ share: 'private', sub: '', role: 'source', create: false })
     const session = await sessionOf(pair.laptop, 'nas')
     await assert.rejects(call(session, 'open', request), { code: 'unknown-share' })
     session.close()
@@ -360,7 +360,7 @@ describe('a hostile driver', () => {
       () => call(session, 'scan', { overrides: [], ignoreFiles: [] }),
     ])
       await refused('nothing is open', attempt)
-    const open = { share: 'data', sub, role: 'target', job: 'hostile', create: true }
+    const open = opening({ share: 'data', sub, role: 'target', create: true })
     await call(session, 'open', open)
     for (const attempt of [
       () => call(session, 'open', open),

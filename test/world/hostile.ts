@@ -9,12 +9,14 @@ import { decodeWants } from '../../src/disk/wants.ts'
 import { answerCall, type CallHandlers } from '../../src/jobs/bulk.ts'
 import { type PlanTotals, payloadHeadBytes } from '../../src/jobs/endpoint.ts'
 import { openRemoteTarget } from '../../src/jobs/remote.ts'
+import { newRunId, packRunId } from '../../src/state/runs.ts'
 import { ByteWriter, concatBytes, utf8 } from '../../src/std/bytes.ts'
 import { systemClock } from '../../src/std/clock.ts'
 import { Failure } from '../../src/std/failure.ts'
 import { openIdentity } from '../../src/wire/identity.ts'
 import type { Link } from '../../src/wire/link.ts'
 import { listen } from '../../src/wire/listen.ts'
+import type { OpenRequest } from '../../src/wire/messages.ts'
 import { openSession, type Session } from '../../src/wire/session.ts'
 import type { WireStream } from '../../src/wire/stream.ts'
 import type { StreamHandler } from '../../src/wire/streams.ts'
@@ -79,10 +81,24 @@ const harmless: PlanTotals = {
   released: false,
 }
 
+/** A job's id, as it travels. */
+const hostileJob: string = '00'.repeat(16)
+
+/** What an intruder opens an end with. */
+export function opening(fields: { share: string; sub: string; role: string; create: boolean }): OpenRequest {
+  return { ...fields, job: new Uint8Array(16), run: packRunId(newRunId(systemClock)) }
+}
+
 /** Opens a folder of the NAS's share as a target and announces a plan. */
 export async function intrude({ laptop }: Pair, sub: string, totals: Partial<PlanTotals> = {}): Promise<Intruder> {
   const session = await sessionOf(laptop, 'nas')
-  const target = await openRemoteTarget(session, 'nas', { share: 'data', sub, job: 'hostile', create: true })
+  const target = await openRemoteTarget(session, 'nas', {
+    share: 'data',
+    sub,
+    job: hostileJob,
+    runId: newRunId(systemClock),
+    create: true,
+  })
   await target.scan({ overrides: [], ignoreFiles: [] })
   await target.view({ modeMask: 0o777, timeGrainNs: 1, overrides: [], texts: [] }, 'view')
   await target.begin({ ...harmless, ...totals }).catch(async (error: unknown) => {

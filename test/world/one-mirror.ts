@@ -218,6 +218,7 @@ function endOf(sys: Sys, root: Root, tree: Tree): End {
       traits: root.traits,
       empty: root.empty,
       nowMs: 0,
+      epoch: 0,
       recovered: [],
     },
     scan: unused,

@@ -1,0 +1,67 @@
+// What lines of the log say of a path.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { deedOf } from './trail.ts'
+
+const line = (action: string, fields: object): Parameters<typeof deedOf>[0] => ({
+  time: 'T',
+  action,
+  runId: 'R',
+  ...fields,
+})
+
+/** Path asked, the line, and the deed in short: kind, and what differs from nothing. */
+const cases: readonly (readonly [string, Parameters<typeof deedOf>[0], object | undefined])[] = [
+  ['a/b', line('created', { directory: 'a', names: 'x/b' }), { kind: 'created' }],
+  ['b', line('linked', { directory: '', names: 'b' }), { kind: 'created' }],
+  ['a', line('created-directory', { directory: 'a', names: '' }), { kind: 'created' }],
+  ['a/b', line('created-directory', { directory: 'a', names: '' }), undefined],
+  ['a/b', line('file-received', { directory: 'a', names: 'b', epoch: 7 }), { kind: 'received', epoch: 7 }],
+  ['a/b', line('file-received', { directory: 'a', names: 'b', replaced: true }), { kind: 'replaced' }],
+  ['a/b', line('file-sent', { directory: 'a', names: 'c/b' }), { kind: 'sent' }],
+  ['a/b', line('file-sent', { directory: '', names: 'b' }), undefined],
+  ['a/b', line('deleted', { directory: 'a', names: 'b' }), { kind: 'deleted' }],
+  ['a/b/c', line('deleted', { directory: 'a', names: 'b' }), { kind: 'deleted', above: 'a/b' }],
+  ['a/bc', line('deleted', { directory: 'a', names: 'b' }), undefined],
+  ['a', line('deleted', { directory: 'a', names: 'b' }), undefined],
+  [
+    'n',
+    line('renamed', { directory: '', names: 'n', from: 'o', reason: 'same-content' }),
+    { kind: 'came', other: 'o', reason: 'same-content' },
+  ],
+  ['o', line('renamed', { directory: '', names: 'n', from: 'o' }), { kind: 'went', other: 'n' }],
+  ['p/x', line('renamed', { from: 'o', to: 'p' }), { kind: 'came', other: 'o/x', above: 'p' }],
+  ['o/x', line('renamed', { from: 'o', to: 'p' }), { kind: 'went', other: 'p/x', above: 'o' }],
+  ['ox', line('renamed', { from: 'o', to: 'p' }), undefined],
+  ['a', line('recovered', { path: 'a', outcome: 'put-back' }), { kind: 'put-back' }],
+  ['a', line('recovered', { path: 'a', outcome: 'kept' }), { kind: 'kept' }],
+  ['a', line('put-back', { path: 'a', code: 'not-empty' }), { kind: 'put-back', reason: 'not-empty' }],
+  [
+    'a/b',
+    line('begun', { what: 'deleted', directory: '', names: 'a' }),
+    { kind: 'begun', planned: 'deleted', above: 'a' },
+  ],
+  ['a', line('begun', { what: 'replaced', directory: '', names: 'a' }), { kind: 'begun', planned: 'replaced' }],
+  ['a', line('run-end', { directory: '', names: 'a' }), undefined],
+  ['a', line('problem', { path: 'a', code: 'vanished' }), undefined],
+  ['a', { time: 'T', action: 'deleted', directory: '', names: 'a' }, undefined],
+  ['a', line('deleted', { directory: 3, names: 'a' }), undefined],
+  ['a', line('renamed', { from: '', to: 'a' }), undefined],
+  ['', line('deleted', { directory: '', names: 'a' }), undefined],
+]
+
+for (const [path, from, expected] of cases) {
+  test(`${from.action} ${JSON.stringify(from)} of ${path}`, () => {
+    const whole = {
+      time: 'T',
+      runId: 'R',
+      epoch: 0,
+      above: undefined,
+      other: undefined,
+      reason: undefined,
+      planned: undefined,
+    }
+    assert.deepEqual(deedOf(from, path), expected === undefined ? undefined : { ...whole, ...expected })
+  })
+}

@@ -1,0 +1,105 @@
+// What one line of the log says of one path: was it that path, something above it, or where it moved to or came from.
+// Lines tell a directory and names that lie in it; what happened to a directory happened to all below it. Pure, and
+// believes nothing: fields that are not what they should be make no deed.
+
+import { isWithin } from './path.ts'
+
+/** One thing that was done to a path. */
+export type Deed = {
+  readonly kind:
+    | 'created'
+    | 'replaced'
+    | 'received'
+    | 'sent'
+    | 'copied'
+    | 'attributes'
+    | 'deleted'
+    /** It was elsewhere before (`other`), or is elsewhere since. */
+    | 'came'
+    | 'went'
+    | 'put-back'
+    | 'kept'
+    /** A run broke that was to do this (`planned`); whether it did, another machine knows. */
+    | 'begun'
+  readonly time: string
+  readonly runId: string
+  /** 0 where the line tells none. */
+  readonly epoch: number
+  /** The directory above that it happened to, and to this path with it; undefined where it is the path's own. */
+  readonly above: string | undefined
+  readonly other: string | undefined
+  readonly reason: string | undefined
+  readonly planned: string | undefined
+}
+
+export type TrailLine = { readonly time: string; readonly action: string; readonly [field: string]: unknown }
+
+const kinds: Readonly<Record<string, Deed['kind']>> = {
+  created: 'created',
+  'created-directory': 'created',
+  linked: 'created',
+  replaced: 'replaced',
+  'file-received': 'received',
+  'file-sent': 'sent',
+  'copied-locally': 'copied',
+  'attributes-set': 'attributes',
+  deleted: 'deleted',
+  begun: 'begun',
+}
+
+/** The deed, or undefined where the line is about something else. */
+export function deedOf(line: TrailLine, path: string): Deed | undefined {
+  const { action } = line
+  if (typeof line.runId !== 'string') return undefined
+  if (action === 'recovered' || action === 'put-back') {
+    if (line.path !== path) return undefined
+    const isKept = action === 'recovered' && line.outcome !== 'put-back'
+    return deed(line, isKept ? 'kept' : 'put-back', { reason: textOf(line.code) })
+  }
+  if (action === 'renamed') return moveOf(line, path)
+  const kind = kinds[action]
+  if (kind === undefined) return undefined
+  const planned = action === 'begun' ? textOf(line.what) : undefined
+  const isReplaced = line.replaced === true && (kind === 'received' || kind === 'created')
+  for (const subject of subjectsOf(line)) {
+    if (subject === path) return deed(line, isReplaced ? 'replaced' : kind, { planned })
+    const goes = kind === 'deleted' || planned === 'deleted'
+    if (goes && subject !== '' && isWithin(path, subject)) return deed(line, kind, { planned, above: subject })
+  }
+  return undefined
+}
+
+function moveOf(line: TrailLine, path: string): Deed | undefined {
+  const from = textOf(line.from)
+  const [to] = line.to === undefined ? subjectsOf(line) : [textOf(line.to)]
+  if (from === undefined || from === '' || to === undefined) return undefined
+  const reason = textOf(line.reason)
+  if (isWithin(path, to))
+    return deed(line, 'came', { other: from + path.slice(to.length), reason, above: above(path, to) })
+  if (isWithin(path, from))
+    return deed(line, 'went', { other: to + path.slice(from.length), reason, above: above(path, from) })
+  return undefined
+}
+
+function above(path: string, directory: string): string | undefined {
+  return path === directory ? undefined : directory
+}
+
+/** The paths that a line names. One without names is about the directory itself. */
+function subjectsOf(line: TrailLine): string[] {
+  const directory = textOf(line.directory)
+  if (directory === undefined) return []
+  const names = textOf(line.names) ?? ''
+  if (names === '') return [directory]
+  return names.split('/').map((name) => (directory === '' ? name : `${directory}/${name}`))
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function deed(line: TrailLine, kind: Deed['kind'], more: Partial<Deed>): Deed {
+  const { above: directory, other, reason, planned } = more
+  const epoch = typeof line.epoch === 'number' ? line.epoch : 0
+  return { kind, time: line.time, runId: String(line.runId), epoch, above: directory, other, reason, planned }
+}

@@ -1,0 +1,324 @@
+// Why one path is as it is: says, of everything that was gathered about it, what answers the question, the decisive thing
+// first. Pure. Says only what the facts prove; where a fact is missing (the other machine's rules, logs that were
+// deleted), it says that, so that silence is never an answer.
+
+import type { IgnoreRule } from './ignore.ts'
+import { endedWell, outcomeText, type RunFacts, type RunOutcome, tellingRuns } from './outcome.ts'
+import { isReservedName, isWithin } from './path.ts'
+import { isProblemCode, problemCodes } from './problem.ts'
+import { adviceOn, haltRemedy, remedyOf } from './remedy.ts'
+import type { Deed } from './trail.ts'
+
+/** What stands at the path on one end, now. */
+export type Look = {
+  readonly kind: 'file' | 'directory' | 'symlink' | 'special' | 'missing' | 'unreadable' | 'no-root'
+  /** Against what the last run that remembered this end saw of it. */
+  readonly since: 'same' | 'changed' | 'unseen' | 'unknown'
+}
+
+export type Ignored =
+  | { readonly verdict: 'ignored' | 'kept'; readonly rule: IgnoreRule | undefined; readonly partly: boolean }
+  /** The rules can't be known here, or an ignore file can't be read. */
+  | { readonly verdict: 'unknown'; readonly because: string }
+
+export type JobRun = RunFacts & { readonly state: RunOutcome }
+
+export type WhyFacts = {
+  /** Below the job's roots. */
+  readonly path: string
+  /** Which end was asked about. */
+  readonly role: 'source' | 'target'
+  readonly driver: string | undefined
+  /** Undefined where an end is on another machine. */
+  readonly source: Look | undefined
+  readonly target: Look | undefined
+  readonly ignored: Ignored
+  readonly hold: { readonly reason: string; readonly atMs: number; readonly sample: readonly string[] } | undefined
+  /** All of the job that are kept, dry runs left out, the latest first; at least one. */
+  readonly runs: readonly JobRun[]
+  /** The latest first. */
+  readonly deeds: readonly Deed[]
+  /** How far back the log was read; undefined where there is none. */
+  readonly logReached: string | undefined
+}
+
+export type Statement = {
+  readonly kind:
+    | 'own'
+    | 'ignored'
+    | 'kept-by-rule'
+    | 'rules-unknown'
+    | 'never-copied'
+    | 'held'
+    | 'failed'
+    | 'running'
+    | 'problem'
+    | 'problems-below'
+    | 'deed'
+    | 'equal'
+    | 'changed-since'
+    | 'new-since'
+    | 'missing'
+    | 'no-root'
+    | 'nothing-known'
+  readonly text: string
+  readonly remedy?: string
+  readonly runId?: string
+}
+
+export type Telling = {
+  /** A moment for a person, with how long ago it was. */
+  readonly when: (atMs: number) => string
+  readonly whenLogged: (time: string) => string
+  /** What this machine is called. */
+  readonly self: string
+}
+
+/** What there is to say, the decisive thing first; never nothing. */
+export function explain(facts: WhyFacts, telling: Telling): Statement[] {
+  if (facts.path.split('/').some(isReservedName)) {
+    return [
+      { kind: 'own', text: "It is Nightferry's own, or looks like it to some system: never copied, never deleted." },
+    ]
+  }
+  const statements = [
+    ...ruleStatements(facts),
+    ...kindStatements(facts),
+    ...holdStatements(facts, telling),
+    ...runStatements(facts, telling),
+    ...problemStatements(facts, telling),
+    ...facts.deeds.map((deed) => deedStatement(facts, deed, telling)),
+    ...stateStatements(facts, telling),
+  ]
+  // That the rules are not known here answers nothing by itself.
+  statements.sort((a, b) => Number(a.kind === 'rules-unknown') - Number(b.kind === 'rules-unknown'))
+  return statements.length > 0 ? statements : [{ kind: 'nothing-known', text: nothingText(facts) }]
+}
+
+function nothingText({ logReached }: WhyFacts): string {
+  const reach = logReached === undefined ? 'there is no log here' : `the log here was read back to ${logReached}`
+  return `Nothing is known of it: no run told of it, and ${reach}.`
+}
+
+function ruleText({ label, directory, line, pattern }: IgnoreRule): string {
+  if (label === 'command line') return `${JSON.stringify(pattern)}, number ${line} of --exclude and --include`
+  if (label === '--no-dotfiles') return 'the option --no-dotfiles'
+  return `${JSON.stringify(pattern)}, line ${line} of ${directory === '' ? label : `${directory}/${label}`}`
+}
+
+function ruleStatements({ ignored }: WhyFacts): Statement[] {
+  if (ignored.verdict === 'unknown') return [{ kind: 'rules-unknown', text: ignored.because }]
+  const statements: Statement[] = []
+  if (ignored.verdict === 'ignored' && ignored.rule !== undefined) {
+    statements.push({
+      kind: 'ignored',
+      text: `It is ignored, by ${ruleText(ignored.rule)}.`,
+      remedy: 'take the rule away, or add one that takes the path back in (! before it, or --include)',
+    })
+  } else if (ignored.rule !== undefined) {
+    statements.push({ kind: 'kept-by-rule', text: `It is not ignored: ${ruleText(ignored.rule)} takes it back in.` })
+  }
+  if (ignored.partly && ignored.verdict === 'kept') {
+    statements.push({ kind: 'rules-unknown', text: 'Rules that the driver of the run gives are not known here.' })
+  }
+  return statements
+}
+
+function kindStatements({ source, target, runs }: WhyFacts): Statement[] {
+  const statements: Statement[] = []
+  for (const [look, end] of [
+    [source, 'source'],
+    [target, 'target'],
+  ] as const) {
+    // A job that never came to anything says so by its failure.
+    if (look?.kind === 'no-root' && runs.some(({ state }) => endedWell(state))) {
+      statements.push({
+        kind: 'no-root',
+        text: `The ${end} folder of the job is not there now.`,
+        remedy: 'is its disk mounted?',
+      })
+    }
+    if (look?.kind !== 'special' && look?.kind !== 'unreadable') continue
+    const text = `On the ${end} it ${problemCodes[look.kind]}.`
+    statements.push({ kind: 'never-copied', text, remedy: remedyOf(look.kind) })
+  }
+  return statements
+}
+
+function holdStatements({ hold, path }: WhyFacts, { when }: Telling): Statement[] {
+  if (hold === undefined) return []
+  const isShown = hold.sample.some((shown) => isWithin(shown, path) || isWithin(path, shown))
+  const among = isShown ? ' This path is among what it would delete or replace.' : ''
+  const text = `The job is held by a guard since ${when(hold.atMs)}: ${hold.reason}. Nothing of it is done until a person lets it.${among}`
+  return [{ kind: 'held', text, remedy: haltRemedy }]
+}
+
+/** The last run, where it did not end well: then nothing newer reached the target. */
+function runStatements({ runs }: WhyFacts, { when }: Telling): Statement[] {
+  const [last] = tellingRuns(runs)
+  if (last === undefined) return []
+  const { runId } = last
+  if (last.state === 'running')
+    return [{ kind: 'running', text: `A run is at work since ${when(last.startedMs)}.`, runId }]
+  if (last.state !== 'failed' && last.state !== 'cut-off' && last.state !== 'open') return []
+  const { told, remedy } =
+    last.failure === undefined ? { told: '', remedy: 'run again: it goes on from what landed' } : adviceOn(last.failure)
+  const what = last.state === 'failed' ? 'failed' : `was ${outcomeText(last.state)}`
+  const because = last.failure === undefined ? '' : `: ${told} (${last.failure.code})`
+  const text = `The last run, ${when(last.endedMs ?? last.startedMs)}, ${what}${because}.`
+  return [{ kind: 'failed', text, remedy, runId }]
+}
+
+function problemStatements({ runs, path }: WhyFacts, { when }: Telling): Statement[] {
+  // Failed runs and those that were held know nothing newer of a problem.
+  const run = runs.find(({ state }) => endedWell(state))
+  if (run === undefined || run.problemCount === 0) return []
+  const { runId } = run
+  const at = when(run.endedMs ?? run.startedMs)
+  const own = run.problems.find((problem) => isWithin(path, problem.path))
+  if (own !== undefined) {
+    const subject = own.path === path ? 'it' : own.path === '' ? 'the top folder' : own.path
+    const detail = own.detail === '' ? '' : ` (${own.detail})`
+    const what = isProblemCode(own.code) ? problemCodes[own.code] : own.code
+    return [
+      {
+        kind: 'problem',
+        text: `In the last run, ${at}, ${subject} ${what}${detail}.`,
+        remedy: remedyOf(own.code),
+        runId,
+      },
+    ]
+  }
+  const below = run.problems.filter((problem) => isWithin(problem.path, path))
+  if (below.length > 0) {
+    const text = `In the last run, ${at}, ${below.length} of the paths below it had problems, first ${below[0]?.path}.`
+    return [{ kind: 'problems-below', text, runId }]
+  }
+  if (run.problems.length === run.problemCount) return []
+  const text = `The last run had ${run.problemCount} problems, of which only the first ${run.problems.length} are kept: whether this path had one is not known.`
+  return [{ kind: 'nothing-known', text, runId }]
+}
+
+const deedTexts: Readonly<Record<Deed['kind'], string>> = {
+  created: 'was made on the target',
+  replaced: 'got new content on the target',
+  received: 'came to the target',
+  sent: 'was read and sent to the target',
+  copied: 'was made on the target, from equal content that lay there',
+  attributes: 'got another mode or time on the target',
+  deleted: 'was deleted on the target',
+  came: 'was renamed on the target',
+  went: 'was renamed on the target',
+  'put-back': 'was put back on the target',
+  kept: 'is kept in .nightferry/kept on the target',
+  begun: 'was to be changed on the target',
+}
+
+const reasonTexts: Readonly<Record<string, string>> = {
+  'same-directory': 'the source moved that very folder, and nothing in it differed',
+  'same-content': 'the content was equal, by its digest',
+  'not-empty': problemCodes['not-empty'],
+}
+
+function deedStatement(facts: WhyFacts, deed: Deed, telling: Telling): Statement {
+  const run = facts.runs.find(({ runId }) => runId === deed.runId)
+  const text = `${deedText(deed)}${causeText(facts, deed)}, ${telling.whenLogged(deed.time)}, by run ${deed.runId}${byText(run, deed, telling)}.`
+  return { kind: 'deed', text: text.charAt(0).toUpperCase() + text.slice(1), runId: deed.runId }
+}
+
+function deedText(deed: Deed): string {
+  const subject = deed.above === undefined ? 'it' : `with ${deed.above} it`
+  switch (deed.kind) {
+    case 'came':
+      return `${subject} ${deedTexts.came}, from ${deed.other}`
+    case 'went':
+      return `${subject} ${deedTexts.went}, to ${deed.other}`
+    case 'begun':
+      return `${subject} was to be ${plannedText(deed.planned)} on the target when the run broke: whether that happened, only that machine's log knows`
+    default:
+      return `${subject} ${deedTexts[deed.kind]}`
+  }
+}
+
+function plannedText(planned: string | undefined): string {
+  return planned === 'attributes-set'
+    ? 'given another mode or time'
+    : (planned ?? 'changed').replace('created-directory', 'created')
+}
+
+/** Why it was done: a mirror has one reason for each thing. */
+function causeText(facts: WhyFacts, deed: Deed): string {
+  const reason = deed.reason === undefined ? undefined : reasonTexts[deed.reason]
+  if (reason !== undefined) return ` (${reason})`
+  if (deed.kind === 'deleted') return ' because the source had it no more'
+  if (deed.kind === 'put-back') return ' (a run that was cut off had displaced it)'
+  if (deed.kind === 'kept') return ' (a run that was cut off had displaced it, and its name was taken)'
+  if (deed.kind === 'replaced' || deed.kind === 'attributes') {
+    const mode = facts.runs.find(({ runId }) => runId === deed.runId)?.mode
+    return mode === 'update' ? " because the source's was newer" : ' because the source had it otherwise'
+  }
+  return ''
+}
+
+function byText(run: JobRun | undefined, deed: Deed, { self }: Telling): string {
+  if (run === undefined) return ''
+  const epoch = deed.epoch === 0 ? run.epoch : deed.epoch
+  return ` of ${run.driver ?? self}${epoch === 0 ? '' : ` (epoch ${epoch})`}`
+}
+
+/** What stands there now, against what the last run saw that remembered this end. */
+function stateStatements(facts: WhyFacts, { when }: Telling): Statement[] {
+  if (facts.ignored.verdict === 'ignored') return []
+  const own = facts.role === 'source' ? facts.source : facts.target
+  const look = own ?? facts.source ?? facts.target
+  if (look === undefined || look.kind === 'no-root' || look.kind === 'special' || look.kind === 'unreadable') return []
+  // Of a peer's run that found nothing to do here too, what it saw is kept.
+  const seen = facts.runs.find(({ state }) => endedWell(state) || state === 'looked')
+  if (seen === undefined) {
+    const text = 'No run of this job that came to an end is known here, so nothing of it is in sync for sure.'
+    return [{ kind: 'nothing-known', text }]
+  }
+  const end = look === facts.source ? 'source' : 'target'
+  const at = `run ${seen.runId}, ${when(seen.endedMs ?? seen.startedMs)},`
+  const { runId } = seen
+  if (look.kind === 'missing') return [{ kind: 'missing', text: missingText(facts, end, look, at), runId }]
+  if (look.since === 'unseen') {
+    return [{ kind: 'new-since', text: `It came to the ${end} after ${at} looked; the next run looks at it.`, runId }]
+  }
+  if (look.since === 'changed') {
+    const isOverwritten = end === 'target' && seen.mode === 'mirror'
+    const next = isOverwritten ? 'the next run makes it equal to the source again' : 'the next run looks at it'
+    return [{ kind: 'changed-since', text: `It was changed on the ${end} after ${at} looked; ${next}.`, runId }]
+  }
+  if (look.since !== 'same' || hasProblem(seen, facts.path)) return []
+  if (facts.driver === undefined) return [{ kind: 'equal', text: equalText(facts, end, seen, at), runId }]
+  // What the source could not read, its own machine knows.
+  const text = `It is on the ${end} as ${at} left it; whether the other end has it equal, ${facts.driver} knows.`
+  return [{ kind: 'nothing-known', text, runId }]
+}
+
+/** Whether the path, or anything above or below it, may have had a problem. */
+function hasProblem({ problems, problemCount }: RunFacts, path: string): boolean {
+  return problems.length < problemCount || problems.some((one) => isWithin(path, one.path) || isWithin(one.path, path))
+}
+
+function equalText({ deeds }: WhyFacts, end: string, good: RunFacts, at: string): string {
+  const isEqual = good.mode === 'mirror'
+  const agreed = isEqual ? `Both ends had it equal at the end of ${at}` : `Both ends were compared by ${at}`
+  const still = `and it has not changed on the ${end} since.`
+  return deeds.length === 0
+    ? `Nothing was to be done: ${agreed.charAt(0).toLowerCase()}${agreed.slice(1)} ${still}`
+    : `${agreed} ${still}`
+}
+
+function missingText(facts: WhyFacts, end: string, look: Look, at: string): string {
+  const isOnSource = ['file', 'directory', 'symlink'].includes(facts.source?.kind ?? '')
+  const next = isOnSource ? 'it is on the source, and the next run puts it there' : 'the next run looks at that'
+  if (look.since === 'changed') {
+    return `It went from the ${end} after ${at} looked; ${end === 'target' ? next : 'the next run takes it away on the target'}.`
+  }
+  if (end === 'target' && isOnSource) return `It is not on the target yet: ${next}.`
+  if (look.since === 'unknown') return `It is not on the ${end} now.`
+  const never = facts.deeds.length === 0 ? ` ${nothingText(facts)}` : ''
+  return `It is not on the ${end} now, and was not when ${at} looked.${never}`
+}

@@ -1,0 +1,156 @@
+// What a run of this machine leaves behind for people who look back: its row in the history, with what it was told, what a
+// guard said and how it failed, and its lines in the log. Where the target is on another machine, which logs what landed
+// there, the driver logs the changes of the plan too, once the target said that they landed; so `nightferry why` answers
+// on either machine. Costs O(changes), and nothing is decided by it.
+
+import { showName } from '../core/entry.ts'
+import { guardLimitText } from '../core/guard.ts'
+import type { IgnoreText } from '../core/ignore.ts'
+import type { PackedSection } from '../core/plan.ts'
+import type { Problem } from '../core/problem.ts'
+import type { RunHalt, RunOptions } from '../state/history.ts'
+import { commitRun, failRun, newRunId, type RunStart, startRun } from '../state/runs.ts'
+import { processMark } from '../std/alive.ts'
+import { Failure } from '../std/failure.ts'
+import { type Log, logWith } from '../std/log.ts'
+import type { Plan } from './compare.ts'
+import type { RunEnd } from './cycle.ts'
+import type { RunEvent, RunListener, TargetEnd } from './endpoint.ts'
+import type { TakenTree, Workshop } from './local.ts'
+import { type PlannedChanges, planLines } from './plan-lines.ts'
+import type { RunRequest } from './run.ts'
+
+export class Chronicle {
+  readonly runId: string
+  readonly #workshop: Workshop
+  readonly #start: RunStart
+  readonly #startedMs: number
+  readonly #log: Log
+  readonly #targetIsRemote: boolean
+  #halt: RunHalt | undefined
+  #plan: PlannedChanges | undefined
+  readonly #found: PackedSection[] = []
+  #target: TargetEnd | undefined
+
+  constructor(
+    workshop: Workshop,
+    run: { job: string; source: string; target: string; targetIsRemote: boolean },
+    request: RunRequest,
+  ) {
+    const { job, source, target } = run
+    this.#workshop = workshop
+    this.#targetIsRemote = run.targetIsRemote
+    this.#startedMs = workshop.clock.nowMs()
+    this.runId = newRunId(workshop.clock)
+    this.#start = { runId: this.runId, job, source, target, mode: request.mode, options: optionsOf(request) }
+    this.#log = logWith(workshop.log, { runId: this.runId })
+  }
+
+  /** Both ends are open, and locked. A target on another machine tells its epoch later, when it lets a plan in. */
+  begin(target: TargetEnd): void {
+    this.#target = target
+    const { epoch } = target.facts
+    const { interrupted } = startRun(this.#workshop.state, { ...this.#start, process: processMark(), epoch })
+    for (const runId of interrupted) this.#log.note('found-cut-off', { other: runId })
+    const { source, mode, options } = this.#start
+    this.#log.note('run-start', { source, target: this.#start.target, mode, dryRun: options?.dryRun })
+  }
+
+  /** Hears what the run tells, and passes it on. */
+  listener(listen: RunListener): RunListener {
+    return (event) => {
+      if (event.type === 'halt') this.#held(event)
+      listen(event)
+    }
+  }
+
+  #held({ type: _, ...halt }: RunEvent & { type: 'halt' }): void {
+    this.#halt = halt
+    const { sample, ...facts } = halt
+    const action = this.#start.options?.dryRun === true ? 'would-halt' : 'halted'
+    this.#log.note(action, { ...facts, sample: sample.map(showName).join('\n') })
+  }
+
+  /** The plan was let through, and what it says is about to be done. */
+  readonly planned = (plan: Plan, released: boolean): void => {
+    this.#plan = plan
+    if (released) this.#log.note('released', { deletes: plan.deletes, replaces: plan.replaces })
+  }
+
+  /** A part of a run into an empty target is about to travel. Of new directories only their names are kept. */
+  readonly found = (section: PackedSection): void => {
+    if (!this.#targetIsRemote || this.#start.options?.dryRun === true) return
+    this.#found.push(section.state === 'present' ? section : { ...section, stepBytes: new Uint8Array(0), stepCount: 0 })
+    this.#plan = { made: [], moves: [], sections: this.#found, deletions: [] }
+  }
+
+  /** The end of the run, what it found, and the trees of both roots land in one transaction. */
+  ended(end: RunEnd, exitCode: number, trees: readonly TakenTree[]): void {
+    const { outcome, counts, problems, supplied, contentBytes, sentBytes, summary, scanMs, found } = end
+    const { files, directories, sizeBytes } = summary
+    this.#tellChanges(problems, 'landed')
+    const totals = { files, directories, sizeBytes, requested: supplied, contentBytes, scanMs }
+    const { halt, epoch } = this.#told()
+    commitRun(this.#workshop.state, {
+      runId: this.runId,
+      end: { outcome, exitCode, counts, problems, totals, halt, epoch, hold: found.hold },
+      pair: found.pair,
+      trees,
+      clearHold: found.clearsHold,
+    })
+    for (const { path, code, detail } of problems.slice(0, 1000))
+      this.#log.note('problem', { path: showName(path), code, detail })
+    const facts = { requested: supplied, contentBytes, sentBytes, problems: problems.length }
+    const verified =
+      end.verified === undefined ? {} : { verified: end.verified.files, verifiedBytes: end.verified.bytes }
+    this.#log.note('run-end', { outcome, exitCode, ...counts, ...facts, ...verified })
+  }
+
+  /** The run broke, or came to nothing. Never throws: the failure is what counts. */
+  failed(failure: Failure): void {
+    const { code, message, hint, exitCode } = failure
+    const { source, target } = this.#start
+    this.#tellChanges([], 'unknown')
+    this.#log.note('run-failed', { source, target, code, message })
+    try {
+      failRun(
+        this.#workshop.state,
+        { ...this.#start, startedMs: this.#startedMs },
+        { outcome: 'failed', exitCode, counts: {}, problems: [], failure: { code, message, hint }, ...this.#told() },
+      )
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      this.#log.note('not-recorded', { code: error.code })
+    }
+  }
+
+  #told(): { halt: RunHalt | undefined; epoch: number } {
+    return { halt: this.#halt, epoch: this.#target?.facts.epoch ?? 0 }
+  }
+
+  /** What a remote target was told to do. `unknown`: the run broke, and the target alone knows how far it came. */
+  #tellChanges(problems: readonly Problem[], known: 'landed' | 'unknown'): void {
+    const plan = this.#plan
+    this.#plan = undefined
+    if (plan === undefined || !this.#targetIsRemote) return
+    const { epoch } = this.#told()
+    for (const { action, names, ...line } of planLines(plan, problems)) {
+      const fields = { epoch, ...line, names: names.join('/'), count: names.length }
+      if (known === 'landed') this.#log.note(action, fields)
+      else this.#log.note('begun', { what: action, ...fields })
+    }
+  }
+}
+
+/** Rules above this are not kept with each run. */
+const rulesCharsMax = 64 * 1024
+
+function optionsOf(request: RunRequest): RunOptions {
+  const { dryRun, checksum, release, newTarget, limit, ignoreFiles, overrides } = request
+  return { dryRun, checksum, release, newTarget, limit: guardLimitText(limit), ignoreFiles, rules: rulesOf(overrides) }
+}
+
+function rulesOf(overrides: readonly IgnoreText[]): RunOptions['rules'] {
+  if (overrides.reduce((sum, { text }) => sum + text.length, 0) > rulesCharsMax) return undefined
+  return overrides.map(({ label, text }) => ({ label, text }))
+}

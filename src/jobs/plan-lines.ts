@@ -1,0 +1,86 @@
+// A plan as lines of the log, in the words in which a target logs what landed there: one line a directory and action.
+// What comes with a new directory is not told name by name: the directory's line stands for it.
+
+import { type PackedSection, type Step, stepsOf } from '../core/plan.ts'
+import type { Problem } from '../core/problem.ts'
+import type { Plan } from './compare.ts'
+
+export type PlanLine = {
+  readonly action: string
+  readonly directory: string
+  readonly names: readonly string[]
+  readonly from?: string
+  readonly reason?: string
+}
+
+/** What of a plan is told. */
+export type PlannedChanges = Pick<Plan, 'made' | 'moves' | 'sections' | 'deletions'>
+
+/** Lines for all of the plan but what had a problem, or lies below such. */
+export function* planLines(plan: PlannedChanges, problems: readonly Problem[]): Generator<PlanLine> {
+  const failed = new Set(problems.map(({ path }) => path))
+  const isFailed = (path: string): boolean => failed.size > 0 && isAtOrBelow(path, failed)
+  for (const path of plan.made) if (!isFailed(path)) yield { action: 'created-directory', directory: path, names: [] }
+  for (const { from, to } of plan.moves) {
+    if (isFailed(from)) continue
+    yield {
+      action: 'renamed',
+      directory: parent(to),
+      names: [to.slice(to.lastIndexOf('/') + 1)],
+      from,
+      reason: 'same-directory',
+    }
+  }
+  const movedFrom = new Set<string>()
+  for (const section of plan.sections) yield* sectionLines(section, isFailed, movedFrom)
+  for (const section of plan.deletions) yield* sectionLines(section, isFailed, movedFrom)
+}
+
+function isAtOrBelow(path: string, failed: ReadonlySet<string>): boolean {
+  for (let at = path; ; at = parent(at)) {
+    if (failed.has(at)) return true
+    if (at === '') return false
+  }
+}
+
+function parent(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')))
+}
+
+function* sectionLines(
+  section: PackedSection,
+  isFailed: (path: string) => boolean,
+  movedFrom: Set<string>,
+): Generator<PlanLine> {
+  const directory = section.path
+  if (section.state !== 'present') {
+    if (!isFailed(directory)) yield { action: 'created-directory', directory, names: [] }
+    return
+  }
+  const grouped = new Map<string, string[]>()
+  for (const step of stepsOf(section)) {
+    const { name } = step.entry
+    const path = directory === '' ? name : `${directory}/${name}`
+    if (step.from !== undefined) movedFrom.add(step.from)
+    // A file that moved is one change, not one and a deletion.
+    if (isFailed(path) || (step.action === 'delete' && movedFrom.has(path))) continue
+    const action = actionOf(step)
+    if (step.from !== undefined) yield { action, directory, names: [name], from: step.from, reason: 'same-content' }
+    else grouped.getOrInsert(action, []).push(name)
+  }
+  for (const [action, names] of grouped) yield { action, directory, names }
+}
+
+function actionOf(step: Step): string {
+  if (step.from !== undefined) return 'renamed'
+  switch (step.action) {
+    case 'create':
+      return step.entry.kind === 'directory' ? 'created-directory' : 'created'
+    case 'attributes':
+      return 'attributes-set'
+    case 'delete':
+      return 'deleted'
+    default:
+      return 'replaced'
+  }
+}

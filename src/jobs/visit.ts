@@ -1,0 +1,77 @@
+// A peer's run at a folder of this machine, as this machine's history tells it. The peer decides what its run does; what
+// is noted here is only what happened here. Where nothing was changed, the peer does not say whether its run found nothing
+// to do or was held: that is `looked`; and `left` where it kept nothing of what it saw. Never ends or changes a run that is not this peer's.
+
+import { endServedRun, type Outcome, startRun } from '../state/runs.ts'
+import { processMark } from '../std/alive.ts'
+import { Failure } from '../std/failure.ts'
+import type { ApplyResult, EndFacts } from './endpoint.ts'
+import type { Workshop } from './local.ts'
+
+export class Visit {
+  readonly role: 'source' | 'target'
+  readonly path: string
+  readonly runId: string
+  readonly #workshop: Workshop
+  readonly #driver: string
+  #isMoving = false
+  #isSaved = false
+  #result: ApplyResult | undefined
+
+  constructor(
+    workshop: Workshop,
+    driver: string,
+    request: { role: string; job: string; runId: string },
+    facts: EndFacts,
+  ) {
+    this.role = request.role === 'source' ? 'source' : 'target'
+    this.path = facts.path
+    this.runId = request.runId
+    this.#workshop = workshop
+    this.#driver = driver
+    const ends = this.role === 'source' ? { source: facts.path, target: '' } : { source: '', target: facts.path }
+    const { job, runId } = request
+    const { epoch } = facts
+    startRun(workshop.state, { runId, job, ...ends, mode: '', driver, process: processMark(), epoch })
+  }
+
+  /** From here on something is sent or changed. */
+  moved(): void {
+    this.#isMoving = true
+  }
+
+  finished(result: ApplyResult): void {
+    this.#result = result
+  }
+
+  /** The peer closed its end in good order. */
+  saved(): void {
+    this.#isSaved = true
+  }
+
+  /** The session is over. */
+  end(failure: Failure | undefined): void {
+    const { problems = [], counts, summary } = this.#result ?? {}
+    const broken =
+      failure ?? new Failure('connection-lost', `the run of ${this.#driver} ended before it had finished here`)
+    const outcome = this.#outcome()
+    endServedRun(
+      this.#workshop.state,
+      { runId: this.runId, driver: this.#driver },
+      {
+        outcome,
+        exitCode: outcome === 'failed' ? broken.exitCode : problems.length > 0 ? 3 : 0,
+        counts: { ...counts },
+        problems,
+        totals: summary === undefined ? {} : { files: summary.files, sizeBytes: summary.sizeBytes },
+        failure: outcome === 'failed' ? { code: broken.code, message: broken.message, hint: broken.hint } : undefined,
+      },
+    )
+  }
+
+  #outcome(): Outcome {
+    if (!this.#isMoving) return this.#isSaved ? 'looked' : 'left'
+    if (!this.#isSaved) return 'failed'
+    return (this.#result?.problems.length ?? 0) > 0 ? 'partial' : 'done'
+  }
+}

@@ -1,0 +1,33 @@
+// Marks of processes: this one lives, one that ended does not, and a number that was given out again is another process.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { isAlive, processMark } from './alive.ts'
+
+const mark = processMark()
+
+test('this process is alive, by its own mark', { skip: mark === '' && 'this system tells no process' }, () => {
+  assert.equal(isAlive(mark), true)
+  assert.equal(isAlive(''), undefined)
+  const [boot, pid, start] = mark.split('/')
+  assert.equal(isAlive(`${boot}/${pid}/${Number(start) + 1}`), false, 'another process has the number now')
+  assert.equal(isAlive(`another-boot/${pid}/${start}`), false)
+  assert.equal(isAlive('not a mark'), false)
+})
+
+test('a process that was killed is not', { skip: mark === '' && 'this system tells no process' }, async () => {
+  const program = `import { processMark } from ${JSON.stringify(new URL('./alive.ts', import.meta.url).href)}
+    process.stdout.write(processMark())
+    setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [bytes] = await once(child.stdout, 'data')
+  const told = String(bytes)
+  assert.equal(isAlive(told), true)
+  child.kill('SIGKILL')
+  await once(child, 'close')
+  assert.equal(isAlive(told), false)
+})
