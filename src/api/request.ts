@@ -8,9 +8,10 @@ import type { RunRequest } from '../jobs/run.ts'
 import { fromUtf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { readOwnFile } from '../std/files.ts'
+import { flowOf, type NarrowOptions, selectionOf } from './narrow.ts'
 
 /** What a run is to do. Only the two ends must be given; everything else is as `nightferry sync` without options. */
-export type SyncOptions = {
+export type SyncOptions = NarrowOptions & {
   /** A folder here, or `machine:share[/folder]` of a paired machine. It is only read. */
   readonly source: string
   /** The other end, written the same way. At most one of the two is on another machine. */
@@ -31,6 +32,8 @@ export type SyncOptions = {
   readonly dotfiles?: boolean
   /** The most entries that may be deleted or replaced before the run halts: a number, or `'P%'`. Default: over 50 % and at least 10, or over 10,000. */
   readonly maxDelete?: number | string
+  /** Reads the target's content again afterwards, and holds it against what is known of it. Not with `dryRun`. */
+  readonly verify?: boolean
   /** Lets a run go on that was halted, with exactly the changes that were shown. */
   readonly release?: boolean
   /** The target was replaced on purpose: forgets what the last run knew of it. */
@@ -42,7 +45,7 @@ export type SyncOptions = {
 /** The request for these options. Throws `bad-usage`. */
 export function requestOf(options: SyncOptions): RunRequest {
   const { source, target, mode = 'mirror', checksum = false, dryRun = false, release = false } = options
-  const { newTarget = false, listsChanges = true, gitignore = false } = options
+  const { newTarget = false, listsChanges = true, gitignore = false, verify = false } = options
   if (mode !== 'mirror' && mode !== 'update') {
     throw new Failure('bad-usage', `${JSON.stringify(mode)} is no mode: it is mirror or update`)
   }
@@ -51,8 +54,10 @@ export function requestOf(options: SyncOptions): RunRequest {
   }
   const ignoreFiles = gitignore ? ['.gitignore', '.nightferryignore'] : ['.nightferryignore']
   const limit: GuardLimit = options.maxDelete === undefined ? { kind: 'default' } : limitOf(options.maxDelete)
-  const overrides = overridesOf(options)
-  return { source, target, mode, checksum, dryRun, overrides, ignoreFiles, limit, release, newTarget, listsChanges }
+  if (verify && dryRun) throw new Failure('bad-usage', '--verify reads what a run left, and a dry run leaves nothing')
+  const rules = { overrides: overridesOf(options), ignoreFiles, selection: selectionOf(options, mode, checksum) }
+  const flow = flowOf(options)
+  return { source, target, mode, checksum, dryRun, ...rules, flow, verify, limit, release, newTarget, listsChanges }
 }
 
 /** `N` or `'P%'` as a limit. Throws `bad-usage`. */

@@ -9,6 +9,7 @@ import type { Shell } from './completion.ts'
 import { addLooking } from './looking.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
+import { addNarrowOptions, addPaceOptions } from './sync-options.ts'
 
 const exitCodesText = `
 Exit codes: 0 done or nothing to do · 1 failed · 2 wrong usage or settings · 3 done, but some paths had problems
@@ -50,7 +51,7 @@ function verb(program: Command, text: string): Command {
 function addSync(program: Command, run: Run): void {
   const rules: string[] = []
   const collect = (text: string, all: readonly string[]): readonly string[] => [...all, text]
-  verb(program, 'sync <source> <target>')
+  const command = verb(program, 'sync <source> <target>')
     .description('Make the target a verified copy of the source. An end is a folder here, or machine:share[/folder].')
     .addOption(
       new Option('--mode <mode>', 'mirror: the target becomes the source; update: only missing and newer files go over')
@@ -68,17 +69,20 @@ function addSync(program: Command, run: Run): void {
     .option('--gitignore', 'obey .gitignore files too (.nightferryignore files always count)')
     .option('--no-dotfiles', 'leave out files and folders whose name begins with a dot')
     .option('--checksum', 'compare content wherever sizes are equal, whatever the times say')
+  addNarrowOptions(command)
     .option(
       '--max-delete <n>',
       'hold a run that deletes or replaces more than N entries, or P% (default: 50%, or 10000)',
     )
     .option('--release', 'let the run go on that was held, with exactly the changes that were shown')
     .option('--new-target', 'the target was replaced on purpose: forget what the last run knew of it')
+    .option('--verify', "afterwards read the target's content again and hold it against its digests")
+  addPaceOptions(command)
     .option('--json', 'one JSON event per line')
     .option('-q, --quiet', 'say nothing but problems and failures')
     .option('-v, --verbose', 'list every change and every problem')
     .addHelpText('after', exitCodesText)
-    .action((source: string, target: string, _own: unknown, command: Command) =>
+    .action((source: string, target: string) =>
       run(async () => {
         const { sync } = await import('./sync.ts')
         return await sync(source, target, { ...command.optsWithGlobals<SyncOptions>(), exclude: rules })

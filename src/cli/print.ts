@@ -122,7 +122,9 @@ export class RunPrinter {
     const left = rate > 0 ? (event.contentTotal - event.contentBytes) / rate : 0
     const percent = event.contentTotal === 0 ? 100 : Math.floor((event.contentBytes / event.contentTotal) * 100)
     const files = `${grouped(event.files)}/${grouped(event.filesTotal)} files`
-    const facts = `${this.#phase} ${percent} %  ${files}  ${showBytes(event.contentBytes)}  ${showBytes(rate)}/s`
+    const small = event.sentBytes > 0 && event.sentBytes < 0.95 * event.contentBytes
+    const bytes = showBytes(event.contentBytes) + (small ? ` as ${showBytes(event.sentBytes)}` : '')
+    const facts = `${this.#phase} ${percent} %  ${files}  ${bytes}  ${showBytes(rate)}/s`
     return `${facts}  ${showDuration(left * 1000)} left  ${safeText(event.path)}`
   }
 
@@ -165,7 +167,7 @@ export class RunPrinter {
     const elapsedMs = Math.round(systemClock.monotonicMs() - this.#startMs)
     if (this.#style.json) {
       for (const problem of run.problems) this.#json({ type: 'problem', ...problem, path: showName(problem.path) })
-      const { outcome, counts, problems, summary, contentBytes, wireBytesOut, wireBytesIn } = run
+      const { outcome, counts, problems, summary, contentBytes, sentBytes, wireBytesOut, wireBytesIn } = run
       const { files, sizeBytes } = summary
       this.#json({
         type: 'run-end',
@@ -175,10 +177,12 @@ export class RunPrinter {
         files,
         sizeBytes,
         contentBytes,
+        sentBytes,
         wireBytesOut,
         wireBytesIn,
         elapsedMs,
         scanMs: run.scanMs,
+        ...(run.verified && { verified: run.verified }),
       })
       return
     }
@@ -189,6 +193,11 @@ export class RunPrinter {
     if (run.problems.length > 20 && !this.#style.verbose)
       process.stderr.write(`... and ${run.problems.length - 20} more; -v shows all\n`)
     if (!this.#style.quiet) process.stdout.write(`${summarySentence(run, elapsedMs)}\n`)
+  }
+
+  /** Ends without a word: it was said before. */
+  hush(): void {
+    this.#clear()
   }
 
   failed(failure: Failure): void {
@@ -214,10 +223,13 @@ function summarySentence(run: FinishedRun, elapsedMs: number): string {
     .filter(([count]) => count !== 0)
     .map(([count, what]) => `${grouped(count)} ${what}`)
     .join(', ')
-  const problems = run.problems.length === 0 ? '' : `; ${showCount(run.problems.length, 'problem')}`
+  const problems =
+    carriedText(run) +
+    verifiedText(run) +
+    (run.problems.length === 0 ? '' : `; ${showCount(run.problems.length, 'problem')}`)
   switch (run.outcome) {
     case 'unchanged':
-      return `in sync: nothing changed (${tree}) in ${took}`
+      return `in sync: nothing changed (${tree}) in ${took}${problems}`
     case 'planned':
       return `dry run: nothing was changed (${tree}) in ${took}${problems}`
     case 'halted':
@@ -225,6 +237,18 @@ function summarySentence(run: FinishedRun, elapsedMs: number): string {
     default:
       return `${run.problems.length === 0 ? 'in sync' : 'done as far as possible'}: ${done === '' ? 'nothing to do' : done} (${tree}) in ${took}${problems}`
   }
+}
+
+/** What went over the line; nothing where there was none, or nothing to say. */
+function carriedText({ contentBytes, sentBytes, wireBytesOut, wireBytesIn }: FinishedRun): string {
+  if (sentBytes === 0 || wireBytesOut + wireBytesIn === 0) return ''
+  return `; ${showBytes(contentBytes)} of content, ${showBytes(wireBytesOut + wireBytesIn)} on the wire`
+}
+
+function verifiedText({ verified }: FinishedRun): string {
+  if (verified === undefined) return ''
+  const rest = verified.unproven === 0 ? '' : `, ${grouped(verified.unproven)} seen for the first time`
+  return `; verified ${showCount(verified.files, 'file')}, ${showBytes(verified.bytes)}${rest}`
 }
 
 /** A failure as a person needs it: what happened, what to do. */

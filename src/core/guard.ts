@@ -77,7 +77,7 @@ export function haltText(reason: HaltReason): string {
     case 'no-base':
       return 'these two folders were never brought together before, and the target holds something else'
     case 'rules-changed':
-      return 'the mode or the ignore rules are not those of the last run, and what they hid or kept would go'
+      return 'the mode, the ignore rules or other options are not those of the last run, and what they hid or kept would go'
     case 'too-many':
       return 'more would be deleted or replaced than the limit allows'
   }

@@ -12,7 +12,7 @@ export const problemCodes = {
   vanished: 'disappeared before it was read',
   'target-changed': 'was changed on the target since it was looked at, and was left alone',
   'target-occupied': 'is taken on the target by something that is not ours to replace',
-  'type-clash': 'is of another kind on the target, and update replaces nothing by another kind',
+  'type-clash': 'is of another kind on the target, and this run replaces nothing by another kind',
   'same-time': 'has other content on the target with the same time, so neither is newer',
   'other-device': 'lies on another file system that is mounted inside the target',
   'damaged-in-transit': 'arrived with content that does not match its digest',
@@ -21,6 +21,7 @@ export const problemCodes = {
   'no-space': 'did not fit on the target',
   'not-empty': 'holds content that was not part of the plan, and was kept',
   'write-failed': 'could not be written on the target',
+  'differs-from-source': 'has other content than on the source, though size and time are equal',
 } as const
 
 /** What can be the matter with one path. */

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { narrowedRows, type Row, type Side } from '../../test/world/narrowed-rows.ts'
 import {
   bring,
   check,
@@ -30,6 +31,7 @@ import { damagedDigest } from './digests.ts'
 import { compareTimes, isCopied } from './entry.ts'
 import { entryNameBytes } from './listing.ts'
 import { type Decision, type Mode, type Rules, reconcile, settleDigests } from './reconcile.ts'
+import { selectionText } from './selection.ts'
 import type { View } from './view.ts'
 
 const mirror: Rules = { mode: 'mirror', timeGrainNs: 1, checksum: false }
@@ -37,9 +39,6 @@ const update: Rules = { ...mirror, mode: 'update' }
 const [checkedMirror, checkedUpdate] = [mirror, update].map((rules) => ({ ...rules, checksum: true })) as [Rules, Rules]
 
 // ---- the table -----------------------------------------------------------------------------------------------------
-
-type Side = Item | 'bad name' | undefined
-type Row = [name: string, rules: Rules, left: Side, right: Side, decision: string]
 
 const old = { seconds: 500 }
 const dir = directory({ a: file('x') })
@@ -110,6 +109,7 @@ const rows: Row[] = [
   ['update-same', update, file('x'), file('x', { mode: 0o600 }), ''],
   ['update-same', checkedUpdate, file(''), file(''), ''],
 
+  ...narrowedRows,
   ['symlink-text', mirror, symlink('x'), symlink('y'), 'replace'],
   ['symlink-text', mirror, symlink('x', old), symlink('y'), 'replace'],
   ['symlink-time', mirror, symlink('x'), symlink('x', old), 'attributes'],
@@ -152,7 +152,18 @@ function sideOf(side: Side): DirectoryItem {
 }
 
 function said(decisions: readonly (Decision | undefined)[]): string {
-  return decisions.map((one) => (one?.kind === 'problem' ? one.code : (one?.kind ?? ''))).join(' ')
+  return decisions
+    .map((one) => {
+      if (one?.kind === 'problem') return one.code
+      if (
+        one?.kind === 'attributes' &&
+        one.left.mtimeSeconds === one.right.mtimeSeconds &&
+        one.left.mtimeSeconds === old.seconds
+      )
+        return 'attributes keeping time'
+      return one?.kind ?? ''
+    })
+    .join(' ')
 }
 
 function showSide(side: Side): string {
@@ -169,7 +180,7 @@ function digestOf(item: FileItem, known: Known): Uint8Array | undefined {
 
 describe('reconcile, the table', () => {
   for (const [name, rules, left, right, decision] of rows) {
-    const title = `${name}: ${rules.mode}${rules.checksum ? ' by checksum' : ''}, ${showSide(left)} | ${showSide(right)}`
+    const title = `${name}: ${rules.mode}${rules.checksum ? ' by checksum' : ''}${selectionText(rules)}, ${showSide(left)} | ${showSide(right)}`
     it(`${title} => ${decision || 'nothing'}`, () => {
       const decisions = [...reconcile(entriesOf(sideOf(left)), entriesOf(sideOf(right)), rules)]
       assert.equal(said(decisions), decision)

@@ -8,11 +8,12 @@ import { isDamaged } from './digests.ts'
 import { compareTimes, type Entry, isCopied } from './entry.ts'
 import { entryNameBytes } from './listing.ts'
 import type { ProblemCode } from './problem.ts'
+import { isOutside, type Selection } from './selection.ts'
 
 /** What a run does with what differs: docs/reconcile.md has the table. */
 export type Mode = 'mirror' | 'update'
 
-export type Rules = {
+export type Rules = Selection & {
   readonly mode: Mode
   /** The coarser grain of both ends: times that differ by less are equal. */
   readonly timeGrainNs: number
@@ -80,9 +81,13 @@ function decide(left: Entry | undefined, right: Entry | undefined, rules: Rules,
     into.push({ kind: 'problem', name: left.name, code: uncopiedCode(left) })
     return
   }
-  // row: left-only
+  // A size outside the limits hides the name: whatever is there on the right stays.
+  // row: left-outside
+  if (left.kind === 'file' && isOutside(left.sizeBytes, rules.sizes)) return
   if (right === undefined) {
-    into.push({ kind: 'create', left })
+    // row: existing-left-only
+    // row: left-only
+    if (rules.only !== 'existing') into.push({ kind: 'create', left })
     return
   }
   // From here both exist. What the right is may be nothing that we may replace.
@@ -91,11 +96,10 @@ function decide(left: Entry | undefined, right: Entry | undefined, rules: Rules,
     into.push({ kind: 'problem', name: right.name, code: 'target-occupied' })
     return
   }
+  // row: lacking-there
+  if (rules.only === 'lacking' && left.kind !== 'directory') return
   if (left.kind !== right.kind) {
-    // row: kinds-differ
-    if (rules.mode === 'mirror') into.push({ kind: 'retype', left, right })
-    // row: update-kinds-differ
-    else into.push({ kind: 'problem', name: left.name, code: 'type-clash' })
+    decideKinds(left, right, rules, into)
     return
   }
   if (left.kind === 'directory') decideDirectories(left, right, rules, into)
@@ -103,10 +107,24 @@ function decide(left: Entry | undefined, right: Entry | undefined, rules: Rules,
   else decideSymlinks(left, right, rules, into)
 }
 
+function decideKinds(left: Entry, right: Entry, rules: Rules, into: Decision[]): void {
+  // row: update-kinds-differ
+  // row: only-kinds-differ
+  if (rules.mode === 'update' || rules.only !== undefined)
+    into.push({ kind: 'problem', name: left.name, code: 'type-clash' })
+  // row: right-outside
+  else if (right.kind === 'file' && isOutside(right.sizeBytes, rules.sizes))
+    into.push({ kind: 'problem', name: left.name, code: 'target-occupied' })
+  // row: kinds-differ
+  else into.push({ kind: 'retype', left, right })
+}
+
 /** A mirror has nothing that the left has not; what we never copy is never deleted either. */
 function decideOnlyRight(right: Entry, rules: Rules, into: Decision[]): void {
   // row: update-right-only
   if (rules.mode === 'update') return
+  // row: right-only-outside
+  if (right.kind === 'file' && isOutside(right.sizeBytes, rules.sizes)) return
   // row: right-only
   if (isCopied(right.kind)) into.push({ kind: 'delete', right })
   // row: right-only-uncopied
@@ -119,10 +137,12 @@ function uncopiedCode(entry: Entry): ProblemCode {
 }
 
 function decideDirectories(left: Entry, right: Entry, rules: Rules, into: Decision[]): void {
-  // An update leaves the modes of directories that are there as they are.
+  // An update leaves the modes of directories that are there as they are; so does who brings only what is lacking.
   // row: directory-mode
   // row: update-directory-mode
-  if (rules.mode === 'mirror' && left.mode !== right.mode) into.push({ kind: 'attributes', left, right })
+  // row: lacking-directory-mode
+  if (rules.mode === 'mirror' && rules.only !== 'lacking' && left.mode !== right.mode)
+    into.push({ kind: 'attributes', left, right })
   const same =
     left.summary !== undefined &&
     right.summary !== undefined &&
@@ -134,7 +154,7 @@ function decideDirectories(left: Entry, right: Entry, rules: Rules, into: Decisi
 }
 
 function decideFiles(left: Entry, right: Entry, rules: Rules, into: Decision[]): void {
-  const order = compareTimes(left, right, rules.timeGrainNs)
+  const order = timeOrder(left, right, rules)
   if (rules.mode === 'update') {
     decideUpdate(left, right, order, rules, into)
     return
@@ -144,8 +164,24 @@ function decideFiles(left: Entry, right: Entry, rules: Rules, into: Decision[]):
   // row: file-doubt
   else if (needsDigests(left, right, order, rules)) into.push({ kind: 'digests', left, right })
   // row: file-attributes
-  else if (order !== 0 || left.mode !== right.mode) into.push({ kind: 'attributes', left, right })
+  else if (order !== 0 || left.mode !== right.mode) into.push(attributes(left, right, order))
   // row: file-same
+}
+
+/** -1, 0 or 1: which is older, as far as the rules look at times. */
+function timeOrder(left: Entry, right: Entry, rules: Rules): number {
+  if (rules.sizeOnly === true && rules.mode === 'mirror') return 0
+  return compareTimes(left, right, Math.max(rules.timeGrainNs, (rules.windowNs ?? 0) + 1))
+}
+
+/**
+ * Times that count as equal are left as they are: content that nobody compared would pass for compared from then on,
+ * once the times agree.
+ */
+function attributes(left: Entry, right: Entry, order: number): Decision {
+  const { mtimeSeconds, mtimeNs } = right
+  const isTimeKept = order === 0 && (left.mtimeSeconds !== mtimeSeconds || left.mtimeNs !== mtimeNs)
+  return { kind: 'attributes', left: isTimeKept ? { ...left, mtimeSeconds, mtimeNs } : left, right }
 }
 
 /** Equal size: the times answer, unless they differ, an edit under equal times was proven, or a person wants to know. */
@@ -163,6 +199,8 @@ function decideUpdate(left: Entry, right: Entry, order: number, rules: Rules, in
     if (left.sizeBytes !== right.sizeBytes) into.push({ kind: 'replace', left, right })
     // row: update-newer-empty
     else if (left.sizeBytes === 0) into.push({ kind: 'attributes', left, right })
+    // row: update-size-only
+    else if (rules.sizeOnly === true) return
     // row: update-newer-doubt
     else into.push({ kind: 'digests', left, right })
     return
@@ -176,7 +214,7 @@ function decideUpdate(left: Entry, right: Entry, order: number, rules: Rules, in
 }
 
 function decideSymlinks(left: Entry, right: Entry, rules: Rules, into: Decision[]): void {
-  const order = compareTimes(left, right, rules.timeGrainNs)
+  const order = timeOrder(left, right, rules)
   const same = left.link !== undefined && right.link !== undefined && equalBytes(left.link, right.link)
   if (rules.mode === 'mirror') {
     // row: symlink-text
@@ -212,12 +250,12 @@ export function settleDigests(
   // Damage is told and never brought to the other side; a damaged right is mended from the left.
   // row: digest-damaged
   if (isDamaged(digests.left)) return { kind: 'problem', name: left.name, code: 'damaged-on-disk' }
-  const order = compareTimes(left, right, rules.timeGrainNs)
+  const order = timeOrder(left, right, rules)
   if (equalBytes(digests.left, digests.right)) {
     const modes = rules.mode === 'mirror' && left.mode !== right.mode
     // row: digest-equal-attributes
     // row: digest-equal
-    return order !== 0 || modes ? { kind: 'attributes', left, right } : undefined
+    return order !== 0 || modes ? attributes(left, right, order) : undefined
   }
   // row: update-digest-same-time
   if (rules.mode === 'update' && order === 0) return { kind: 'problem', name: left.name, code: 'same-time' }

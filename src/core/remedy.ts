@@ -19,11 +19,13 @@ export const problemRemedies: Readonly<Record<ProblemCode, string>> = {
   'same-time': 'touch the right one',
   'other-device': 'make it a target of its own',
   'damaged-in-transit': 'look at the memory and the line of both machines: one of them is bad',
-  'damaged-on-disk': 'look at the disk, and put the file back from another copy',
+  'damaged-on-disk':
+    'look at the disk. On the target the next run brings it anew; on the source put the file back from another copy',
   'permission-denied': 'run as a user who may; a folder without write permission refuses what goes into it',
   'no-space': 'free some space on the target, then run again',
   'not-empty': 'look at it; delete it by hand, or leave it',
   'write-failed': "look up the system's word for it, which stands behind",
+  'differs-from-source': 'nothing: a mirror brings it with the next run; an update says same-time then',
 }
 
 export const failureRemedies: Readonly<Record<FailureCode, string>> = {

@@ -6,6 +6,7 @@ import type { Summary } from './entry.ts'
 import { type IgnoreScope, type IgnoreText, ignoreScope } from './ignore.ts'
 import { isWithin, joinPath, parentOf, type RelPath, rootPath } from './path.ts'
 import type { DirectoryRecord } from './record.ts'
+import type { SizeLimits } from './selection.ts'
 import { type View, viewListing } from './view.ts'
 
 /** A directory as it is stored between runs. */
@@ -133,6 +134,11 @@ export class Tree {
   /** Whether the view in force hides nothing anywhere. */
   get hasNoRules(): boolean {
     return this.#rootScope.idle && this.#textsAt.size === 0
+  }
+
+  /** The sizes that the view in force looks at. */
+  get sizes(): SizeLimits | undefined {
+    return this.#view?.sizes
   }
 
   /** The rules in force within a directory. */

@@ -8,6 +8,7 @@ import type { IgnoreScope, IgnoreText } from './ignore.ts'
 import { putEntry, startListing } from './listing.ts'
 import { nameMaxBytes, pathMaxBytes } from './path.ts'
 import { type DirectoryRecord, editShift, flagBadName, flagUnreadable } from './record.ts'
+import { isOutside, type SizeLimits } from './selection.ts'
 import {
   mtimeSecondsOf,
   sizeOf,
@@ -28,11 +29,15 @@ export type View = {
   readonly overrides: readonly IgnoreText[]
   /** Ignore files found in the tree that decides the rules, in the order of their directories. */
   readonly texts: readonly IgnoreText[]
+  /** Files of other sizes are listed, but nothing is ever done to them. */
+  readonly sizes?: SizeLimits
 }
 
 /** Text that is equal exactly when two views are; its digest is the view's id. */
 export function viewText(view: View): string {
-  return JSON.stringify(['view 1', view.modeMask, view.timeGrainNs, view.overrides, view.texts])
+  const { modeMask, timeGrainNs, overrides, texts, sizes } = view
+  const limits = sizes === undefined ? [] : [sizes.minBytes, sizes.maxBytes]
+  return JSON.stringify(['view 1', modeMask, timeGrainNs, overrides, texts, ...limits])
 }
 
 /** The kind of a row. What no listing could carry (a name, a size, a link) is one of the kinds that are never copied. */
@@ -84,6 +89,12 @@ export function viewEntry(
     link: kind === 'symlink' ? record.link(row) : undefined,
     summary: kind === 'directory' ? summary(name) : undefined,
   }
+}
+
+/** Whether this row is a file whose size is outside the limits: it is never taken away, whoever asks. */
+export function isOutsideRow(record: DirectoryRecord, row: number, limits: SizeLimits | undefined): boolean {
+  if (limits === undefined || record.type(row) !== typeFile) return false
+  return isOutside(sizeOf(record.stats, record.at(row)), limits)
 }
 
 /** Whether the rules hide this row. Bad names can't be matched as text and are never hidden. */

@@ -12,7 +12,7 @@ import type { DirectoryRecord } from '../core/record.ts'
 import { type Place, SizeIndex } from '../core/sizes.ts'
 import { forgetCtime, sizeOf, statWidth, typeDirectory, typeFile } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
-import { isHidden, kindOf } from '../core/view.ts'
+import { isHidden, isOutsideRow, kindOf } from '../core/view.ts'
 import { equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { digestFile } from './content.ts'
@@ -154,6 +154,7 @@ export class Stager {
     const movedTo = this.#movedFrom.get(joinPath(section.path, step.entry.name))
     if (movedTo !== undefined) forgetCtime(expected, 0)
     const goes = step.action === 'delete' || step.action === 'retype'
+    if (goes && isOutsideRow(record, row, this.#tree.sizes)) return false
     const isDirectory = record.type(row) === typeDirectory
     const below = goes && isDirectory ? this.#seenBelow(joinPath(section.path, step.entry.name)) : undefined
     this.#note(pending, number, { expected, ...(below && { below }), ...(movedTo !== undefined && { movedTo }) })
@@ -180,8 +181,8 @@ export class Stager {
   }
 
   /**
-   * What the scan saw at and below a directory, parents first; without what the rules hide, what is never copied, and
-   * directories that could not be read: none of these is ever taken away.
+   * What the scan saw at and below a directory, parents first; without what the rules hide, files of sizes that do not
+   * count, what is never copied, and directories that could not be read: none of these is ever taken away.
    */
   #seenBelow(path: RelPath): SeenDirectory[] {
     const seen: SeenDirectory[] = []
@@ -195,6 +196,7 @@ export class Stager {
       for (let row = 0; row < record.count; row++) {
         const name = record.name(row)
         if (name === undefined || isHidden(record, row, scope) || !isCopied(kindOf(record, row))) continue
+        if (isOutsideRow(record, row, this.#tree.sizes)) continue
         const isDirectory = record.type(row) === typeDirectory
         if (isDirectory && this.#tree.record(joinPath(at, name)) === undefined) continue
         names.push(record.nameBytes(row).slice())

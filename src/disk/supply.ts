@@ -71,7 +71,7 @@ export class Supply {
     if (this.#open !== undefined) at = this.#continue(slab, view, at)
     while (this.#open === undefined && this.#next < this.#files.length) {
       const room = slab.length - at - recordHeadBytes
-      if (room < pieceMin) break
+      if (room < Math.min(pieceMin, slab.length >> 1)) break
       const took = this.#start(slab, view, at, room)
       if (took < 0) break
       at = took

@@ -3,6 +3,7 @@
 // bounded piece of work and returns; buffers go both ways without being copied.
 
 import { domainDigest } from '../chunk/digest.ts'
+import { expand, squeeze } from '../chunk/squeeze.ts'
 import { damagedDigest, joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
@@ -27,11 +28,20 @@ import { Landing, type LandingOrder, type TargetHandles } from './landing.ts'
 import { applyLearned } from './learned.ts'
 import { type LogLine, logLines } from './log-lines.ts'
 import { type Moved, moveDirectories } from './moves.ts'
+import { slabBytes } from './pack.ts'
 import { racyMs } from './racy.ts'
 import { isGone, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, Stager } from './stage.ts'
 import { Supply } from './supply.ts'
 import { systemSys } from './system.ts'
+import {
+  distrustFiles,
+  shownDirectories,
+  type VerifyPoint,
+  type VerifyReport,
+  verifyChunk,
+  verifyChunks,
+} from './verify.ts'
 import { decodeWants, encodeWants } from './wants.ts'
 
 const sys = systemSys()
@@ -42,6 +52,8 @@ type OpenTree = {
   stager: Stager | undefined
   /** Of a target: shelves of directories that landed whole, and what is known of other files that landed. */
   readonly landed: { readonly built: Uint8Array[]; readonly learned: Uint8Array[] }
+  /** While its files are read again: the directories that the view shows. */
+  shown?: readonly RelPath[]
 }
 const trees = new Map<number, OpenTree>()
 const supplies = new Map<number, Supply>()
@@ -237,6 +249,24 @@ export const tasks = {
     return { summary: tree.summary('' as RelPath), problems }
   },
 
+  /** Files of the tree to be read again, a chunk a seat and time; and where to go on. */
+  verifyList(input: { tree: number; from: VerifyPoint }): { chunks: Uint8Array[]; next: VerifyPoint | undefined } {
+    const open = treeOf(input.tree)
+    if (open.shown === undefined || (input.from.directory === 0 && input.from.row === 0))
+      open.shown = shownDirectories(open.tree)
+    return verifyChunks(open.tree, open.shown, input.from)
+  },
+
+  /** Reads a chunk of files, whose tree lives elsewhere. */
+  verifyChunk(input: { root: number; chunk: Uint8Array }): VerifyReport {
+    return verifyChunk(sys, input.root, input.chunk)
+  },
+
+  /** What these files hold is not what it should be: the next run compares and brings them. */
+  distrust(input: { tree: number; files: Uint8Array }): void {
+    distrustFiles(treeOf(input.tree).tree, decodeWants(input.files))
+  },
+
   /** Adds what reading taught a source's tree. */
   learn(input: { tree: number; learned: Uint8Array }): void {
     applyLearned(treeOf(input.tree).tree, input.learned, false)
@@ -275,17 +305,30 @@ export const tasks = {
     slabs.set(input.slab, new Uint8Array(input.memory))
   },
 
-  /** Fills a buffer from `start`; with the last one comes what was learned. */
-  fill(input: { supply: number; slab: number; start: number }): {
+  /**
+   * Fills a buffer with at most `bytes` from `start`, and squeezes it at `level`, if that is not zero: `word` tells how.
+   * With the last one comes what was learned.
+   */
+  fill(input: { supply: number; slab: number; start: number; bytes: number; level: number }): {
     length: number
+    word: number
+    rawLength: number
+    /** What trying to squeeze it took. */
+    squeezeMs: number | undefined
     done: boolean
     learned: Uint8Array | undefined
     contentBytes: number
   } {
     const supply = present(supplies.get(input.supply), 'a supply is open in its seat')
-    const { length, done } = supply.fill(slabOf(input.slab).subarray(input.start))
+    const slab = slabOf(input.slab).subarray(input.start, input.start + input.bytes)
+    const { length: rawLength, done } = supply.fill(slab)
     if (done) supplies.delete(input.supply)
-    return { length, done, learned: done ? supply.learned.take() : undefined, contentBytes: supply.contentBytes }
+    const learned = done ? supply.learned.take() : undefined
+    const filled = { done, learned, contentBytes: supply.contentBytes, rawLength }
+    if (input.level === 0) return { ...filled, length: rawLength, word: 0, squeezeMs: undefined }
+    const startMs = systemClock.monotonicMs()
+    const squeezed = squeeze(slab.subarray(0, rawLength), input.level)
+    return { ...filled, ...squeezed, squeezeMs: systemClock.monotonicMs() - startMs }
   },
 
   closeSupply(input: { supply: number }): void {
@@ -299,10 +342,12 @@ export const tasks = {
     landing.begin()
   },
 
-  /** Writes a pack: the one given, or what lies in a buffer from `start` to `end`. */
-  receive(input: { landing: number } & ({ pack: Uint8Array } | { slab: number; start: number; end: number })): void {
+  /** Writes a pack: the one given, or what lies in a buffer from `start` to `end`; `word` tells how it was squeezed. */
+  receive(
+    input: { landing: number; word: number } & ({ pack: Uint8Array } | { slab: number; start: number; end: number }),
+  ): void {
     const pack = 'pack' in input ? input.pack : slabOf(input.slab).subarray(input.start, input.end)
-    landingOf(input.landing).landing.receive(pack)
+    landingOf(input.landing).landing.receive(expand(pack, input.word, slabBytes))
   },
 
   /** Ends a round of writing. `again` are wants worth another round, numbered anew; with `last` there is no further one. */

@@ -86,7 +86,7 @@ export class Chronicle {
 
   /** The end of the run, what it found, and the trees of both roots land in one transaction. */
   ended(end: RunEnd, exitCode: number, trees: readonly TakenTree[]): void {
-    const { outcome, counts, problems, supplied, contentBytes, summary, scanMs, found } = end
+    const { outcome, counts, problems, supplied, contentBytes, sentBytes, summary, scanMs, found } = end
     const { files, directories, sizeBytes } = summary
     this.#tellChanges(problems, 'landed')
     const totals = { files, directories, sizeBytes, requested: supplied, contentBytes, scanMs }
@@ -100,8 +100,10 @@ export class Chronicle {
     })
     for (const { path, code, detail } of problems.slice(0, 1000))
       this.#log.note('problem', { path: showName(path), code, detail })
-    const facts = { requested: supplied, contentBytes, problems: problems.length }
-    this.#log.note('run-end', { outcome, exitCode, ...counts, ...facts })
+    const facts = { requested: supplied, contentBytes, sentBytes, problems: problems.length }
+    const verified =
+      end.verified === undefined ? {} : { verified: end.verified.files, verifiedBytes: end.verified.bytes }
+    this.#log.note('run-end', { outcome, exitCode, ...counts, ...facts, ...verified })
   }
 
   /** The run broke, or came to nothing. Never throws: the failure is what counts. */

@@ -13,6 +13,7 @@ const job: Job = {
   id: 'job',
   mode: 'update',
   checksum: false,
+  selection: {},
   dryRun: false,
   overrides: [],
   ignoreFiles: [],

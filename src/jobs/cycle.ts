@@ -8,6 +8,7 @@ import type { IgnoreText } from '../core/ignore.ts'
 import type { PackedSection } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Mode, Rules } from '../core/reconcile.ts'
+import { type Selection, selectionText } from '../core/selection.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
@@ -20,12 +21,14 @@ import { planChanges, sectionChanges } from './changes.ts'
 import { compare, type Plan } from './compare.ts'
 import type { ApplyCounts, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
+import type { VerifyTotals } from './verify.ts'
 
 export type Job = {
   /** Names the pair of ends in the state database. */
   readonly id: string
   readonly mode: Mode
   readonly checksum: boolean
+  readonly selection: Selection
   readonly dryRun: boolean
   readonly overrides: readonly IgnoreText[]
   readonly ignoreFiles: readonly string[]
@@ -47,7 +50,11 @@ export type RunEnd = {
   readonly supplied: number
   /** Bytes of content that the source handed over. */
   readonly contentBytes: number
+  /** What carried it: less where packs were squeezed. */
+  readonly sentBytes: number
   readonly scanMs: number
+  /** What a verification of the target came to, where one was asked for. */
+  readonly verified?: VerifyTotals
   readonly found: Found
 }
 
@@ -173,6 +180,7 @@ async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Cloc
     timeGrainNs: Math.max(left.facts.traits.timeGrainNs, right.facts.traits.timeGrainNs),
     overrides: job.overrides,
     texts: scan.texts,
+    ...(job.selection.sizes && { sizes: job.selection.sizes }),
   }
   const viewId = textId('view 1', viewText(view))
   const [leftSummary, rightSummary] = await Promise.all([left.view(view, viewId), right.view(view, viewId)])
@@ -183,7 +191,12 @@ async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Cloc
 }
 
 function rulesOf(job: Job, view: View): Rules {
-  return { mode: job.mode, timeGrainNs: view.timeGrainNs, checksum: job.checksum }
+  return { ...job.selection, mode: job.mode, timeGrainNs: view.timeGrainNs, checksum: job.checksum }
+}
+
+/** Names all that decides what a run does: what other rules left alone was never agreed on. */
+function rulesId(job: Job, seen: Seen): string {
+  return `${job.mode}${selectionText(job.selection)} ${seen.viewId}`
 }
 
 function checkClocks(job: Job, left: SourceEnd, right: TargetEnd, clock: Clock): void {
@@ -235,15 +248,14 @@ function baseOf(
   seen: Seen,
 ): { hasBase: boolean; rulesChanged: boolean } {
   const isSame = isSamePair(pair, left, right)
-  const sameRules = isSame && pair.viewId === `${job.mode} ${seen.viewId}`
+  const sameRules = isSame && pair.viewId === rulesId(job, seen)
   return { hasBase: sameRules, rulesChanged: isSame && !sameRules }
 }
 
 /** Whether both roots are still the pair that the last run left behind, problems aside. */
 function isUnchanged(job: Job, pair: Pair | undefined, left: SourceEnd, right: TargetEnd, seen: Seen): boolean {
   if (job.checksum || !isSamePair(pair, left, right)) return false
-  if (pair.viewId !== `${job.mode} ${seen.viewId}` || pair.problems.length > 0 || seen.scan.problems.length > 0)
-    return false
+  if (pair.viewId !== rulesId(job, seen) || pair.problems.length > 0 || seen.scan.problems.length > 0) return false
   return (
     seen.right !== undefined &&
     pair.sourceFingerprint !== undefined &&
@@ -309,7 +321,7 @@ function pairOf(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context
     job: job.id,
     sourceId: left.facts.rootId,
     targetId: right.facts.rootId,
-    viewId: `${job.mode} ${seen.viewId}`,
+    viewId: rulesId(job, seen),
     sourceFingerprint: seen.left.fingerprint,
     targetFingerprint: seen.right?.fingerprint,
     problems: [],
@@ -345,11 +357,21 @@ function endRun(
   counts: ApplyCounts = noCounts(),
   sent: TransferTotals = nothingSent,
 ): RunEnd {
-  const { supplied, contentBytes } = sent
-  return { outcome, counts, problems, summary: seen.left, supplied, contentBytes, scanMs: seen.scanMs, found }
+  const { supplied, contentBytes, sentBytes } = sent
+  return {
+    outcome,
+    counts,
+    problems,
+    summary: seen.left,
+    supplied,
+    contentBytes,
+    sentBytes,
+    scanMs: seen.scanMs,
+    found,
+  }
 }
 
-const nothingSent: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0 }
+const nothingSent: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0 }
 
 function noCounts(): ApplyCounts {
   return { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }

@@ -12,6 +12,7 @@ import type { View } from '../core/view.ts'
 import type { Traits } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
+import type { VerifyPoint } from '../disk/verify.ts'
 import type { WantedDirectory } from '../disk/wants.ts'
 
 export type EndFacts = {
@@ -70,6 +71,19 @@ export type ApplyResult = {
   readonly problems: readonly Problem[]
 }
 
+/** A portion of a target's content, read again. */
+export type Verified = {
+  /** Files that hold what was known of them. */
+  readonly files: number
+  readonly bytes: number
+  readonly problems: readonly Problem[]
+  /** Files of which no digest was known, as wants, and the digests of what they hold, side by side. */
+  readonly asks: Uint8Array
+  readonly digests: Uint8Array
+  /** Where to go on; undefined when all was read. */
+  readonly next: VerifyPoint | undefined
+}
+
 export interface End {
   readonly facts: EndFacts
   scan(rules: ScanRules): Promise<ScanReport>
@@ -108,17 +122,25 @@ export interface TargetEnd extends End {
   written(batch: number, last: boolean): Promise<{ readonly again: Uint8Array; readonly count: number }>
   /** Lands what is left, makes it durable, removes what goes, and reads back. */
   finish(): Promise<ApplyResult>
+  /** Reads files again, from the first or from where an earlier answer says. What is damaged is distrusted already. */
+  verify(from: VerifyPoint): Promise<Verified>
+  /** What is known of these files' contents does not count any more: the next run compares and brings them. */
+  distrust(files: readonly WantedDirectory[]): Promise<void>
 }
 
 /**
  * Bytes that a source leaves free before each payload, in the payload's own memory: whoever frames it may write there.
  */
 export const payloadHeadroomBytes = 16
-/** Bytes before the pack in a payload: batch number u32, zero u32. */
+/** Bytes before the pack in a payload: batch number u32, a u32 that tells how the pack was squeezed (zero: not). */
 export const payloadHeadBytes = 8
 
 export function batchOf(payload: Uint8Array): number {
   return new DataView(payload.buffer, payload.byteOffset).getUint32(0, true)
+}
+
+export function wordOf(payload: Uint8Array): number {
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(4, true)
 }
 
 /**
@@ -134,7 +156,7 @@ export type RunEvent =
       readonly target: string
       readonly mode: string
     }
-  | { readonly type: 'phase'; readonly phase: 'scan' | 'compare' | 'transfer' | 'apply' }
+  | { readonly type: 'phase'; readonly phase: 'scan' | 'compare' | 'transfer' | 'apply' | 'verify' }
   | {
       readonly type: 'change'
       readonly action: string
@@ -156,6 +178,8 @@ export type RunEvent =
       readonly filesTotal: number
       readonly contentBytes: number
       readonly contentTotal: number
+      /** What carried the content so far: less than it where packs are squeezed. */
+      readonly sentBytes: number
       readonly path: string
     }
   | { readonly type: 'notice'; readonly text: string }

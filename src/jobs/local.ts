@@ -5,6 +5,7 @@
 import { textId } from '../chunk/identifier.ts'
 import { splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import type { Flow } from '../core/flow.ts'
 import type { RelPath } from '../core/path.ts'
 import { decodeShelf } from '../core/shelf.ts'
 import type { View } from '../core/view.ts'
@@ -19,6 +20,7 @@ import type { Crew, Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import { type Log, logWith } from '../std/log.ts'
 import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, type SourceEnd } from './endpoint.ts'
+import { freeFlow, Outflow } from './outflow.ts'
 import { SlabPool, type SlabStore } from './slabs.ts'
 
 /** What ends of this machine share; owned by the process. */
@@ -209,6 +211,21 @@ const slabsPerSource = 12
 
 export class LocalSource extends LocalEnd implements SourceEnd {
   readonly #pool: SlabPool = new SlabPool(this.workshop.slabs, slabsPerSource)
+  readonly #flow: Outflow
+
+  constructor(
+    workshop: Workshop,
+    root: Root,
+    options: LocalOptions & { readonly flow?: Flow; readonly writingMs?: () => number },
+  ) {
+    super(workshop, root, options)
+    this.#flow = new Outflow(options.flow ?? freeFlow, workshop.clock, options.writingMs)
+  }
+
+  /** Nothing that waits for its turn to leave waits any longer: the run is over. */
+  stop(): void {
+    this.#flow.stop()
+  }
 
   async supply(batch: number, wants: Uint8Array, sink: PackSink): Promise<void> {
     const seat = this.seat(batch)
@@ -223,16 +240,26 @@ export class LocalSource extends LocalEnd implements SourceEnd {
           supply,
           slab: this.workshop.slabs.idOf(slab) ?? 0,
           start: payloadHeadroomBytes + payloadHeadBytes,
+          bytes: this.#flow.packBytes,
+          level: this.#flow.nextLevel(),
         })
+        if (filled.squeezeMs !== undefined) this.#flow.squeezed(filled.rawLength, filled.length, filled.squeezeMs)
         done = filled.done
         if (filled.learned !== undefined) this.#learn(filled.learned)
-        new DataView(slab.buffer).setUint32(payloadHeadroomBytes, batch, true)
+        const head = new DataView(slab.buffer, payloadHeadroomBytes)
+        head.setUint32(0, batch, true)
+        head.setUint32(4, filled.word, true)
         const payload = slab.subarray(payloadHeadroomBytes, payloadHeadroomBytes + payloadHeadBytes + filled.length)
+        const paced = this.#flow.pace(payload.length)
+        if (paced !== undefined) await paced
         const sent = sink(payload)
           .catch((error: unknown) => {
             failed ??= error
           })
-          .finally(() => this.#pool.put(slab))
+          .finally(() => {
+            this.#flow.left(payload.length)
+            this.#pool.put(slab)
+          })
         underWay.push(sent)
       }
     } finally {
@@ -252,5 +279,10 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     for (const { path, names } of decodeWants(wants)) {
       this.log.note('file-sent', { directory: path, names: names.join('/'), count: names.length })
     }
+  }
+
+  override async close(save: boolean): Promise<void> {
+    this.stop()
+    await super.close(save)
   }
 }

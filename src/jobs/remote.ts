@@ -11,6 +11,7 @@ import type { DirectoryMove } from '../core/renames.ts'
 import type { View } from '../core/view.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
+import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { packRunId } from '../state/runs.ts'
 import { asFailure, Failure } from '../std/failure.ts'
@@ -29,6 +30,7 @@ import {
   payloadHeadroomBytes,
   type SourceEnd,
   type TargetEnd,
+  type Verified,
 } from './endpoint.ts'
 import { PackInbox, type SlabStore } from './slabs.ts'
 
@@ -188,6 +190,15 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
   async finish(): Promise<ApplyResult> {
     const { summary, problems, ...counts } = await call(this.session, 'finish', {})
     return { summary, problems: checkedProblems(problems), counts }
+  }
+
+  async verify(from: VerifyPoint): Promise<Verified> {
+    const { problems, next, ...rest } = await call(this.session, 'verify', { from })
+    return { ...rest, problems: checkedProblems(problems), next }
+  }
+
+  async distrust(files: readonly WantedDirectory[]): Promise<void> {
+    if (files.length > 0) await call(this.session, 'distrust', { files: encodeWants(files) })
   }
 }
 

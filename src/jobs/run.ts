@@ -3,9 +3,11 @@
 // come through here.
 
 import { textId } from '../chunk/identifier.ts'
+import type { Flow } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
+import type { Selection } from '../core/selection.ts'
 import { isOneFolder } from '../disk/marker.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
@@ -18,20 +20,28 @@ import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, type EndName, endText, parseEnd } from './ends.ts'
 import { LocalEnd, LocalSource, type TakenTree, treeKeyOf, type Workshop } from './local.ts'
+import { freeFlow } from './outflow.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
 import { LocalTarget } from './target.ts'
+import { verifyRun } from './verify.ts'
 
 export type RunRequest = {
   readonly source: string
   readonly target: string
   readonly mode: Mode
   readonly checksum: boolean
+  /** Everything, as the mode alone says, where there is none. */
+  readonly selection?: Selection
   readonly dryRun: boolean
   readonly overrides: readonly IgnoreText[]
   readonly ignoreFiles: readonly string[]
   readonly limit: GuardLimit
   readonly release: boolean
   readonly listsChanges: boolean
+  /** How fast content goes over, and whether it is squeezed; freely where there is none. */
+  readonly flow?: Flow
+  /** The target's content is read again afterwards. */
+  readonly verify?: boolean
   /** The target was replaced on purpose: what the last run knew of it does not count. */
   readonly newTarget: boolean
 }
@@ -101,9 +111,12 @@ async function runEnds(
   const { job, source, target } = opened
   const remote = source.kind === 'remote' ? source : target.kind === 'remote' ? target : undefined
   const session = remote === undefined ? undefined : await reach.connect(remote.machine, signal)
-  const abort = (): void => session?.close()
-  signal.addEventListener('abort', abort, { once: true })
   let left: SourceEnd | undefined
+  const abort = (): void => {
+    session?.close()
+    if (left instanceof LocalSource) left.stop()
+  }
+  signal.addEventListener('abort', abort, { once: true })
   let right: TargetEnd | undefined
   let save = false
   try {
@@ -139,7 +152,9 @@ async function runRecorded(
   if (wentTheOtherWay(state, { runId, source: from, target: to }))
     heard({ type: 'notice', text: `the last run between these two went the other way, to ${from}` })
   const told = { listen: heard, planned, found, listsChanges }
-  const end = await runCycle(job, left, right, { state, clock, runId, ...told, signal })
+  const context = { state, clock, runId, ...told, signal }
+  const cycle = await runCycle(job, left, right, context)
+  const end = request.verify === true ? await verifyRun(job.id, cycle, left, right, context) : cycle
   chronicle.ended(end, exitCodeOf(end), remembers(job, end) ? await takeTrees(left, right) : [])
   const { found: _, ...rest } = end
   return { ...rest, runId }
@@ -171,15 +186,26 @@ async function closeBoth(left: SourceEnd | undefined, right: TargetEnd | undefin
 }
 
 async function openLeft(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<SourceEnd> {
-  const { source, job } = opened
+  const { source, job, request } = opened
   const { runId } = opened.chronicle
+  // Between two folders here nothing is sent, and nothing squeezed.
+  const flow =
+    session === undefined ? { ...(request.flow ?? freeFlow), compress: 'off' as const } : (request.flow ?? freeFlow)
   if (source.kind === 'local') {
     const root = openSource(systemSys(), source.path)
     const treeKey = treeKeyOf('source', source.path, job.id)
-    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, runId })
+    const writingMs = (): number => session?.writingMs ?? 0
+    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, runId, flow, writingMs })
   }
   const { share, sub, machine } = source
-  return await openRemoteSource(session as Session, machine, { share, sub, job: job.id, runId }, workshop.slabs)
+  // The machine that reads keeps the limit: what it sends is what the line carries.
+  const wanted = { compress: `${flow.compress}`, ...(flow.rateBytes !== undefined && { rateBytes: flow.rateBytes }) }
+  return await openRemoteSource(
+    session as Session,
+    machine,
+    { share, sub, job: job.id, runId, ...wanted },
+    workshop.slabs,
+  )
 }
 
 async function openRight(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<TargetEnd> {
@@ -202,8 +228,8 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
 }
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
-  const { mode, checksum, dryRun, overrides, ignoreFiles, limit, release } = request
+  const { mode, checksum, selection = {}, dryRun, overrides, ignoreFiles, limit, release } = request
   const ends = `${endText(source, realPath)}\0${endText(target, realPath)}`
   const id = textId('job 1', ends)
-  return { id, mode, checksum, dryRun, overrides, ignoreFiles, limit, release }
+  return { id, mode, checksum, selection, dryRun, overrides, ignoreFiles, limit, release }
 }

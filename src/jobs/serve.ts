@@ -4,6 +4,7 @@
 
 import { join } from 'node:path'
 import { joinDigests, splitDigests } from '../core/digests.ts'
+import { type Flow, parseCompress } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
@@ -65,6 +66,7 @@ export class Served {
     this.#session = session
     const failure = await session.closed
     this.#inbox.close()
+    this.#source?.stop()
     await this.#opening.catch(() => {})
     await this.#close(false)
     this.#visit?.end(failure)
@@ -152,6 +154,8 @@ export class Served {
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: treeKeyOf('source', path, request.job),
       isApart: true,
+      flow: flowOf(request),
+      writingMs: () => this.#session?.writingMs ?? 0,
       runId: request.runId,
       label,
     })
@@ -234,6 +238,14 @@ export class Served {
         this.#visit?.finished({ summary, problems, counts })
         return { summary, problems, ...counts }
       },
+      verify: async ({ from }) => {
+        const { next, ...found } = await this.#mustTarget().verify(from)
+        return next === undefined ? found : { ...found, next }
+      },
+      distrust: async ({ files }) => {
+        await this.#mustTarget().distrust(decodeWants(files))
+        return {}
+      },
       close: async ({ save }) => {
         await this.#close(save)
         return {}
@@ -258,6 +270,12 @@ export class Served {
       ),
     }
   }
+}
+
+function flowOf({ rateBytes, compress = 'off' }: Pick<OpenRequest, 'rateBytes' | 'compress'>): Flow {
+  const parsed = parseCompress(compress)
+  if (parsed === undefined || rateBytes === 0) throw new Failure('protocol-broken', 'packs are wanted in no known way')
+  return { rateBytes, compress: parsed }
 }
 
 /** A request to open an end, with its names as text. */

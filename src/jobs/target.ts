@@ -18,6 +18,8 @@ import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { Staged } from '../disk/stage.ts'
 import { errno } from '../disk/sys.ts'
 import type { LandReport, Written } from '../disk/tasks.ts'
+import type { VerifyPoint } from '../disk/verify.ts'
+import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { currentEpoch, takeLease } from '../state/runs.ts'
 import { present } from '../std/assert.ts'
 import { Failure } from '../std/failure.ts'
@@ -29,8 +31,11 @@ import {
   type PlanTotals,
   payloadHeadBytes,
   type TargetEnd,
+  type Verified,
+  wordOf,
 } from './endpoint.ts'
 import { LocalEnd, type LocalOptions, nextSeatId, type Workshop } from './local.ts'
+import { eachSeat, joinReports } from './verify.ts'
 
 /** Up to this many steps each file is synced by itself; above, whole groups are. */
 const syncEachMax = 16
@@ -229,7 +234,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       slab === undefined
         ? { pack: payload.slice(payloadHeadBytes) }
         : { slab, start, end: payload.byteOffset + payload.length }
-    await this.seat(seat).run('receive', { landing, ...where })
+    await this.seat(seat).run('receive', { landing, word: wordOf(payload), ...where })
   }
 
   async written(batch: number, last: boolean): Promise<{ again: Uint8Array; count: number }> {
@@ -352,6 +357,23 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       counts: this.#counts,
       problems: [...this.#problems, ...settled.problems],
     }
+  }
+
+  async verify(from: VerifyPoint): Promise<Verified> {
+    const { chunks, next } = await this.treeSeat.run('verifyList', { tree: this.tree, from })
+    const root = this.#handles.root
+    const reports = await eachSeat(this.workshop.crew.seats.length, chunks, (number, chunk) =>
+      this.seat(number).run('verifyChunk', { root, chunk }),
+    )
+    for (const { learned } of reports) {
+      if (learned.length > 0) await this.treeSeat.run('learn', { tree: this.tree, learned })
+    }
+    await this.distrust(reports.flatMap((report) => report.bad))
+    return joinReports(reports, next)
+  }
+
+  async distrust(files: readonly WantedDirectory[]): Promise<void> {
+    if (files.length > 0) await this.treeSeat.run('distrust', { tree: this.tree, files: encodeWants(files) })
   }
 
   async #syncLanded(): Promise<void> {

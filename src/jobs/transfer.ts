@@ -1,17 +1,24 @@
 // Carries a plan out between a source and a target: several batches at once, each staged, supplied and written in order.
 // What arrives damaged or changed while it was read is asked for again, twice at most. Sends only what the target wants.
 
+import { contentLength } from '../chunk/squeeze.ts'
 import { BatchCutter, cutBatches, encodeBatch, type PackedSection } from '../core/plan.ts'
 import { recordHeadBytes } from '../disk/pack.ts'
 import { decodeWants } from '../disk/wants.ts'
 import type { Plan } from './compare.ts'
-import { type Needs, payloadHeadBytes, type RunListener, type SourceEnd, type TargetEnd } from './endpoint.ts'
+import { type Needs, payloadHeadBytes, type RunListener, type SourceEnd, type TargetEnd, wordOf } from './endpoint.ts'
 
 /** Batches under way at once: enough to keep both ends busy across a round trip. */
 const batchesAtOnce = 8
 const roundsMax = 3
 
-export type TransferTotals = { wanted: number; supplied: number; contentBytes: number }
+export type TransferTotals = {
+  wanted: number
+  supplied: number
+  contentBytes: number
+  /** Of packs as they travelled. */
+  sentBytes: number
+}
 
 /** What is to be brought in all, as far as it is known when the transfer begins. */
 export type Work = { readonly files: number; readonly contentBytes: number }
@@ -26,7 +33,7 @@ export async function transfer(
   signal: AbortSignal,
 ): Promise<TransferTotals> {
   const progress = new Progress(work, listen)
-  const totals: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0 }
+  const totals: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0 }
   let number = 0
   let failed: unknown
   const underWay = new Set<Promise<void>>()
@@ -95,9 +102,11 @@ async function runBatch(
     if (count > 0) {
       totals.supplied += count
       await source.supply(batch, wants, async (payload) => {
-        const bytes = payload.length - payloadHeadBytes
+        const sentBytes = payload.length - payloadHeadBytes
+        const bytes = contentLength(wordOf(payload), sentBytes)
         totals.contentBytes += bytes
-        progress.add(bytes)
+        totals.sentBytes += sentBytes
+        progress.add(bytes, sentBytes)
         await target.receive(payload)
       })
     }
@@ -120,6 +129,7 @@ class Progress {
   readonly #contentTotal: number
   #files = 0
   #contentBytes = 0
+  #sentBytes = 0
   #path = ''
 
   constructor(work: Work, listen: RunListener) {
@@ -128,8 +138,9 @@ class Progress {
     this.#contentTotal = work.contentBytes
   }
 
-  add(bytes: number): void {
+  add(bytes: number, sentBytes: number): void {
     this.#contentBytes += bytes
+    this.#sentBytes += sentBytes
     this.#tell()
   }
 
@@ -146,6 +157,7 @@ class Progress {
       filesTotal: this.#filesTotal,
       contentBytes: Math.min(this.#contentBytes, this.#contentTotal),
       contentTotal: this.#contentTotal,
+      sentBytes: this.#sentBytes,
       path: this.#path,
     })
   }

@@ -38,6 +38,10 @@ const openRequest = record({
   expectedId: optional(text(128)),
   /** A person says that the target is one of its own, though it is a copy of another or lies inside one. */
   isNew: optional(flag),
+  /** For a source: bytes a second of packs at most. */
+  rateBytes: optional(uint(countMax)),
+  /** For a source: whether packs are squeezed; `off`, `auto` or a level. */
+  compress: optional(text(4)),
 })
 export type OpenRequest = Of<typeof openRequest>
 
@@ -66,6 +70,8 @@ const viewRequest = record({
   overrides: list(ignoreText, 64),
   texts: list(ignoreText, 100_000),
   viewId: text(64),
+  /** Files of other sizes are never taken away. */
+  sizes: optional(record({ minBytes: uint(countMax), maxBytes: uint(countMax) })),
 })
 const summary = record({
   fingerprint: bytes(digestBytes),
@@ -127,6 +133,18 @@ const applyAnswer = record({
   problems: list(problem, 1_000_000),
 })
 
+const verifyPoint = record({ directory: uint(countMax), row: uint(countMax) })
+const verifyRequest = record({ from: verifyPoint })
+const verifyAnswer = record({
+  files: uint(countMax),
+  bytes: uint(countMax),
+  problems: list(problem, 1_000_000),
+  asks: bytes(callBytesMax),
+  digests: bytes(callBytesMax),
+  next: optional(verifyPoint),
+})
+const distrustRequest = record({ files: bytes(callBytesMax) })
+
 const closeRequest = record({ save: flag })
 const empty = record({})
 
@@ -144,6 +162,8 @@ export const calls = {
   supply: [supplyRequest, supplyAnswer],
   written: [writtenRequest, writtenAnswer],
   finish: [empty, applyAnswer],
+  verify: [verifyRequest, verifyAnswer],
+  distrust: [distrustRequest, empty],
   close: [closeRequest, empty],
 } as const
 

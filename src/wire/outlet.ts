@@ -51,6 +51,10 @@ export class Outlet {
   #sessionCredit = 0
   #lastSentMs: number
   #writesTaken = 0
+  /** Bulk frames that were written and not taken yet, and the time during which there was any. */
+  #writing = 0
+  #writingSinceMs = 0
+  #writingMs = 0
   #isClosed = false
   readonly #countTaken = (): void => {
     this.#writesTaken += 1
@@ -73,6 +77,11 @@ export class Outlet {
   /** Grows whenever the socket takes what was written: standing still with bytes waiting, the other side reads nothing. */
   get writesTaken(): number {
     return this.#writesTaken
+  }
+
+  /** Time during which the socket had content of ours that it did not take yet: all of it where the line is slow. */
+  get writingMs(): number {
+    return this.#writingMs + (this.#writing > 0 ? this.#clock.monotonicMs() - this.#writingSinceMs : 0)
   }
 
   /** Sends a control frame now. After the end of the session it does nothing. */
@@ -131,9 +140,11 @@ export class Outlet {
     sender.isQueued = sender.parcels.length > 0
     if (sender.isQueued) this.#queue.push(sender)
     this.#lastSentMs = this.#clock.monotonicMs()
+    if (this.#writing++ === 0) this.#writingSinceMs = this.#lastSentMs
     const header = frameHeader(sender.id, frameKind.data, 0, payload.length)
     this.#link.write(parcel.hasHeadroom ? [joined(header, payload)] : [header, payload], (error) => {
       this.#writesTaken += 1
+      if (--this.#writing === 0) this.#writingMs += this.#clock.monotonicMs() - this.#writingSinceMs
       if (error) parcel.lost(lostConnection(this.#link.machine, error))
       else parcel.taken()
       this.pump()

@@ -67,7 +67,7 @@ describe('hello', () => {
   })
 
   test('versions that overlap speak the highest that both know', async () => {
-    const hello = { machine: 'x', productVersion: '1', versions: { wireVersion: 5, minWireVersion: 1 } }
+    const hello = { machine: 'x', productVersion: '1', versions: { wireVersion: 90, minWireVersion: 1 } }
     const { a, b } = await openBoth(memoryLinks(), { hello })
     assert.deepEqual([a.wireVersion, b.wireVersion], [WIRE_VERSION, WIRE_VERSION])
     a.close()

@@ -90,6 +90,8 @@ export interface Session {
   close(): void
   /** Ends the session for a reason that the other side is told. */
   fail(failure: Failure): void
+  /** Time during which the socket had content of ours that it did not take yet, in ms. */
+  readonly writingMs: number
   /** Nothing is under way in either direction. */
   readonly isIdle: boolean
   /** Resolves when the session is over: with the failure that ended it, or undefined after a goodbye. Never rejects. */
@@ -305,6 +307,7 @@ class SessionCore {
 
   #face(calls: Calls, streams: Streams, peer: Session['peer'], wireVersion: number): Session {
     const known = new Set(this.#options.hello.features ?? [])
+    const outlet = this.#outlet
     return {
       peer,
       wireVersion,
@@ -321,6 +324,9 @@ class SessionCore {
       },
       close: () => this.#leave(undefined),
       fail: (failure) => this.fail(failure),
+      get writingMs() {
+        return outlet.writingMs
+      },
       get isIdle() {
         return calls.isIdle && streams.isIdle
       },

@@ -12,7 +12,8 @@ export const wireHistory: readonly WireVersionNote[] = [
     version: 2,
     since: '0.2.0',
     change:
-      'the notice addresses; open tells the run, the job in fewer bytes, and isNew; begin answers with the epoch of the lease; moves makes missing parents of new names',
+      'the notice addresses; open tells the run, the job in fewer bytes, isNew, a rate, squeezed packs; begin answers with the ' +
+      'epoch of the lease; moves makes missing parents of new names; view: sizes that count; calls verify and distrust',
   },
 ]
 

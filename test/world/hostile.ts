@@ -230,5 +230,7 @@ function honestHandlers(send: EvilSource['send']): CallHandlers {
     answer: refuse,
     written: refuse,
     finish: refuse,
+    verify: refuse,
+    distrust: refuse,
   }
 }

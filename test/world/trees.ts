@@ -9,6 +9,7 @@ import { readListing } from '../../src/core/listing.ts'
 import { joinPath, nameOf, type RelPath, rootPath } from '../../src/core/path.ts'
 import { type Decision, type Rules, reconcile, settleDigests } from '../../src/core/reconcile.ts'
 import { buildRecord, type DirectoryRecord, editShift, flagBadName, type RecordRow } from '../../src/core/record.ts'
+import { isOutside } from '../../src/core/selection.ts'
 import {
   statCtimeSeconds,
   statDevice,
@@ -250,9 +251,10 @@ function dressed(item: Item, entry: Entry, view: View): Item {
   return item.kind === 'symlink' ? { ...item, ...time } : item
 }
 
-/** What stays of something that shall go: what is never copied and what the rules hide, with the directories above it. */
+/** What stays of something that shall go: what is never copied, what the rules hide and what the sizes leave out, with the directories above it. */
 function leftover(path: RelPath, item: Item, tree: Tree): Item | undefined {
   if (item.kind === 'special' || item.kind === 'unreadable' || isBadName(nameOf(path))) return item
+  if (item.kind === 'file' && isOutside(utf8(item.text).length, tree.sizes)) return item
   if (item.kind !== 'directory') return undefined
   const scope = tree.scopeAt(path)
   const items = new Map<string, Item>()

@@ -1,0 +1,95 @@
+// The parts of a request that narrow what a run looks at and say how content goes over: what their values mean. A wrong
+// value is refused by value, with what would be right; numbers are bytes, seconds or a level.
+
+import { type Flow, parseCompress } from '../core/flow.ts'
+import { parseBytes, parseSeconds } from '../core/quantity.ts'
+import type { Mode } from '../core/reconcile.ts'
+import { type Selection, type SizeLimits, selectionProblem } from '../core/selection.ts'
+import { Failure } from '../std/failure.ts'
+
+/** What narrows a run, and how content goes over. */
+export type NarrowOptions = {
+  /** Brings nothing new: only updates what the target has. */
+  readonly existing?: boolean
+  /** Only brings what the target lacks; what is there stays as it is. */
+  readonly ignoreExisting?: boolean
+  /** Files of equal size are equal, whatever their times say. */
+  readonly sizeOnly?: boolean
+  /** Times that differ by no more seconds are equal; at most a day. */
+  readonly modifyWindow?: number | string
+  /** Leaves out smaller files: bytes, or a text such as `'10K'` or `'1.5MB'`. What is left out is never deleted. */
+  readonly minSize?: number | string
+  /** Leaves out larger files. */
+  readonly maxSize?: number | string
+  /** Content goes over no faster than so many bytes a second; 0 is no limit. */
+  readonly bwlimit?: number | string
+  /** Squeezes content on its way: `'auto'` (default; where the line is slow), `'off'`, or a level from 1 to 19. */
+  readonly compress?: 'auto' | 'off' | number | string
+}
+
+/** A slower rate than this is a mistake: a pack of the smallest size would take seconds. */
+const rateMin = 1000
+
+/** How packs leave. */
+export function flowOf({ bwlimit, compress = 'auto' }: NarrowOptions): Flow {
+  const parsed = parseCompress(String(compress))
+  if (parsed === undefined)
+    throw new Failure(
+      'bad-usage',
+      `--compress takes auto, off or a level from 1 to 19, not ${JSON.stringify(compress)}`,
+    )
+  return { rateBytes: bwlimit === undefined ? undefined : rateOf(String(bwlimit)), compress: parsed }
+}
+
+function rateOf(text: string): number | undefined {
+  const rate = parseBytes(text)
+  if (rate === 0) return undefined
+  if (rate === undefined || rate < rateMin) {
+    throw new Failure('bad-usage', `--bwlimit takes at least 1000 bytes a second, not ${JSON.stringify(text)}`, {
+      hint: 'write bytes a second, or a number with K, M, G (by 1024) or KB, MB, GB (by 1000); 0 is no limit',
+    })
+  }
+  return rate
+}
+
+const windowMaxSeconds = 86_400
+
+/** The selection that the options make. Throws `bad-usage` for a wrong value and for options that do not go together. */
+export function selectionOf(options: NarrowOptions, mode: Mode, checksum: boolean): Selection {
+  const { existing = false, ignoreExisting = false, sizeOnly } = options
+  const only = existing ? ('existing' as const) : ignoreExisting ? ('lacking' as const) : undefined
+  const selection: Selection = { only, sizeOnly, windowNs: windowOf(options.modifyWindow), sizes: sizesOf(options) }
+  const problem = selectionProblem({ ...selection, existing, ignoreExisting }, mode, checksum)
+  if (problem !== undefined) throw new Failure('bad-usage', problem)
+  return selection
+}
+
+function windowOf(given: number | string | undefined): number | undefined {
+  if (given === undefined) return undefined
+  const text = String(given)
+  const ns = parseSeconds(text, windowMaxSeconds)
+  if (ns === undefined) {
+    throw new Failure('bad-usage', `--modify-window takes seconds from 0 to a day, not ${JSON.stringify(text)}`, {
+      hint: 'write 2 or 0.5',
+    })
+  }
+  return ns
+}
+
+function sizesOf({ minSize, maxSize }: NarrowOptions): SizeLimits | undefined {
+  if (minSize === undefined && maxSize === undefined) return undefined
+  return {
+    minBytes: minSize === undefined ? 0 : sizeOf('--min-size', String(minSize)),
+    maxBytes: maxSize === undefined ? Number.MAX_SAFE_INTEGER : sizeOf('--max-size', String(maxSize)),
+  }
+}
+
+function sizeOf(option: string, text: string): number {
+  const bytes = parseBytes(text)
+  if (bytes === undefined) {
+    throw new Failure('bad-usage', `${option} takes a size, not ${JSON.stringify(text)}`, {
+      hint: 'write bytes, or a number with K, M, G (by 1024; KiB is the same) or KB, MB, GB (by 1000)',
+    })
+  }
+  return bytes
+}

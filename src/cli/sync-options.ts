@@ -1,0 +1,54 @@
+// The options of `sync` that narrow what a run looks at and say how it goes about it: their help, and the wait between
+// runs. What the other values mean is the library's to say.
+
+import { type Command, Option } from 'commander'
+import { parseSeconds } from '../core/quantity.ts'
+import { Failure } from '../std/failure.ts'
+
+/** Adds the options that narrow a run. */
+export function addNarrowOptions(command: Command): Command {
+  return command
+    .option('--existing', 'bring nothing new: only update what the target has')
+    .option('--ignore-existing', 'only bring what the target lacks; what is there stays as it is')
+    .option('--size-only', 'files of equal size are equal, whatever their times say')
+    .option('--modify-window <seconds>', 'times that differ by no more are equal (fractions allowed)')
+    .option('--min-size <size>', 'leave out smaller files (500, 10K, 1.5MiB, 2GB)')
+    .option('--max-size <size>', 'leave out larger files')
+}
+
+/** Adds the options that say how often and how fast. */
+export function addPaceOptions(command: Command): Command {
+  return command
+    .option('--bwlimit <rate>', 'send content no faster than so many bytes a second (300K, 2M, 1.5MB)')
+    .addOption(
+      new Option(
+        '--compress <level>',
+        'squeeze content on its way: auto (where the line is slow), off, or a zstd level',
+      )
+        .choices(['auto', 'off', ...Array.from({ length: 19 }, (_, i) => `${i + 1}`)])
+        // For completion and help; the library says what is wrong with any other value.
+        .argParser((text: string) => text)
+        .default('auto'),
+    )
+    .option('--repeat <seconds>', 'after each run wait so long and run again, until ctrl-C')
+}
+
+const repeatMaxSeconds = 7 * 86_400
+const repeatMinMs = 100
+
+/** The wait between runs in ms; undefined where there is only one. */
+export function repeatOf({
+  repeat,
+  dryRun,
+}: {
+  readonly repeat?: string
+  readonly dryRun?: boolean
+}): number | undefined {
+  if (repeat === undefined) return undefined
+  const ms = (parseSeconds(repeat, repeatMaxSeconds) ?? 0) / 1e6
+  if (ms < repeatMinMs) {
+    throw new Failure('bad-usage', `--repeat takes seconds from 0.1 to a week, not ${JSON.stringify(repeat)}`)
+  }
+  if (dryRun === true) throw new Failure('bad-usage', '--repeat would repeat a dry run, which changes nothing')
+  return ms
+}

@@ -1,0 +1,62 @@
+// When squeezing pays, as a table of links, contents and machines; how large packs are under a limit; what is a level.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Measured, packBytesFor, parseCompress, squeezingPays } from './flow.ts'
+
+const mega = 1_000_000
+/** Megabytes a second that the link takes and that squeezing gets through, and what is left of a byte. */
+function measured(link: number, squeeze: number, left: number): Measured {
+  return {
+    linkBytes: 10 * mega,
+    linkMs: 10_000 / link,
+    rawBytes: 10 * mega,
+    squeezedBytes: left * 10 * mega,
+    squeezeMs: 10_000 / squeeze,
+  }
+}
+
+const cases: readonly [title: string, measured: Measured, isOn: boolean, pays: boolean][] = [
+  ['loopback, text', measured(1000, 300, 0.3), true, false],
+  ['loopback, text, off', measured(1000, 300, 0.3), false, false],
+  ['ten gigabit, text', measured(1100, 300, 0.3), true, false],
+  ['gigabit, text', measured(115, 300, 0.3), false, true],
+  ['gigabit, text, a slow machine', measured(115, 60, 0.3), true, false],
+  ['gigabit, photos', measured(115, 300, 1), true, false],
+  ['wireless, text', measured(20, 300, 0.4), false, true],
+  ['a line of 1 MB/s, photos', measured(1, 300, 0.99), true, false],
+  ['a line of 1 MB/s, mixed', measured(1, 300, 0.7), false, true],
+  ['a gain of a tenth does not begin it', measured(20, 300, 0.9), false, false],
+  ['a gain of a tenth does not end it', measured(20, 300, 0.9), true, true],
+  ['nothing is known of the link', { ...measured(1, 1, 1), linkBytes: 0, linkMs: 0 }, true, true],
+  ['nothing is known of the content', { ...measured(1, 1, 1), rawBytes: 0 }, false, false],
+  ['a link that took it all at once', { ...measured(1, 300, 0.1), linkMs: 0 }, true, false],
+]
+
+for (const [title, seen, isOn, pays] of cases) {
+  test(`${title}${isOn ? '' : ', off'}: ${pays ? 'squeezed' : 'plain'}`, () => {
+    assert.equal(squeezingPays(seen, isOn), pays)
+  })
+}
+
+test('it settles: what it decides, it decides again', () => {
+  for (const link of [0.1, 1, 10, 100, 1000, 10_000])
+    for (const squeeze of [5, 50, 500])
+      for (const left of [0.1, 0.5, 0.79, 0.8, 0.9, 0.95, 1, 1.01])
+        for (const isOn of [true, false]) {
+          const first = squeezingPays(measured(link, squeeze, left), isOn)
+          assert.equal(squeezingPays(measured(link, squeeze, left), first), first, `${link} ${squeeze} ${left}`)
+        }
+})
+
+test('packs are small enough for the rate, and never tiny', () => {
+  assert.equal(packBytesFor(undefined, 500_000), 500_000)
+  assert.equal(packBytesFor(100 * mega, 500_000), 500_000)
+  assert.equal(packBytesFor(mega, 500_000), 50_000)
+  assert.equal(packBytesFor(1000, 500_000), 4096)
+})
+
+test('a level is auto, off, or 1 to 19', () => {
+  const read = ['auto', 'off', '1', '19', '0', '20', '', 'on', '3.5', '-1', 'AUTO', '007'].map(parseCompress)
+  assert.deepEqual(read, ['auto', 'off', 1, 19, ...new Array(8).fill(undefined)])
+})

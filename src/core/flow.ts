@@ -1,0 +1,58 @@
+// How the packs of a source leave: how fast at most, how large, and whether squeezing them pays. Pure: whoever sends
+// measures, and asks.
+
+/** Zstd levels that a person may name. */
+const levelMax = 19
+
+export type Compress = 'auto' | 'off' | number
+
+export type Flow = {
+  /** Bytes a second, of packs as they travel; undefined without a limit. */
+  readonly rateBytes: number | undefined
+  readonly compress: Compress
+}
+
+/** `auto`, `off` or a level, or undefined where the text is none of them. */
+export function parseCompress(text: string): Compress | undefined {
+  if (text === 'auto' || text === 'off') return text
+  const level = /^\d{1,2}$/.test(text) ? Number(text) : 0
+  return level >= 1 && level <= levelMax ? level : undefined
+}
+
+const packsPerSecond = 20
+const packBytesMin = 4096
+
+/** How large a pack may be: under a limit so small that many leave in a second, for else the rate would come in jolts. */
+export function packBytesFor(rateBytes: number | undefined, mostBytes: number): number {
+  if (rateBytes === undefined) return mostBytes
+  return Math.min(mostBytes, Math.max(packBytesMin, Math.floor(rateBytes / packsPerSecond)))
+}
+
+/** The level of `auto`: most of what zstd can do, at a tenth of the time that more would take. */
+export const autoLevel = 3
+
+/** What was measured lately. */
+export type Measured = {
+  /** Bytes that the link took, and the time during which it had something to take. */
+  readonly linkBytes: number
+  readonly linkMs: number
+  /** Content that was tried, what came out, and the time that this took. */
+  readonly rawBytes: number
+  readonly squeezedBytes: number
+  readonly squeezeMs: number
+}
+
+const startsBelow = 0.8
+const staysBelow = 0.95
+
+/**
+ * Whether squeezing pays: whether a byte of content is over the link sooner when it is squeezed first, by a fifth to
+ * begin with and by a twentieth to go on. Squeezing and sending go on side by side, so the slower of the two counts.
+ */
+export function squeezingPays(measured: Measured, isOn: boolean): boolean {
+  const { linkBytes, linkMs, rawBytes, squeezedBytes, squeezeMs } = measured
+  if (linkBytes === 0 || rawBytes === 0) return isOn
+  const plainMs = linkMs / linkBytes
+  const squeezedMs = Math.max(squeezeMs / rawBytes, (plainMs * squeezedBytes) / rawBytes)
+  return squeezedMs < plainMs * (isOn ? staysBelow : startsBelow)
+}

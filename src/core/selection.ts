@@ -1,0 +1,52 @@
+// What narrows a mode: which names count, which sizes, and by what two files are told apart. Plain data that a person
+// chose; `reconcile` obeys it, and a base that was made under another selection does not count.
+
+import type { Mode } from './reconcile.ts'
+
+/** Files below `minBytes` or above `maxBytes` are outside: not looked at on the left, never taken away on the right. */
+export type SizeLimits = { readonly minBytes: number; readonly maxBytes: number }
+
+export type Selection = {
+  /** `existing`: nothing new comes. `lacking`: what is there stays as it is. */
+  readonly only?: 'existing' | 'lacking' | undefined
+  /** Files of equal size are equal, unless their content was seen to change. */
+  readonly sizeOnly?: boolean | undefined
+  /** Times that differ by no more are equal. */
+  readonly windowNs?: number | undefined
+  readonly sizes?: SizeLimits | undefined
+}
+
+export function isOutside(sizeBytes: number, limits: SizeLimits | undefined): boolean {
+  return limits !== undefined && (sizeBytes < limits.minBytes || sizeBytes > limits.maxBytes)
+}
+
+/** Text that is equal exactly when two selections are; '' where nothing is narrowed. */
+export function selectionText({ only, sizeOnly, windowNs, sizes }: Selection): string {
+  const parts = [
+    only === undefined ? '' : ` ${only}`,
+    sizeOnly === true ? ' size-only' : '',
+    windowNs === undefined || windowNs === 0 ? '' : ` window ${windowNs}`,
+    sizes === undefined ? '' : ` sizes ${sizes.minBytes} ${sizes.maxBytes}`,
+  ]
+  return parts.join('')
+}
+
+/** Why options that a person gave do not go together, or undefined where they do. */
+export function selectionProblem(
+  given: Selection & { existing: boolean; ignoreExisting: boolean },
+  mode: Mode,
+  checksum: boolean,
+): string | undefined {
+  if (given.existing && given.ignoreExisting)
+    return '--existing brings nothing new and --ignore-existing nothing else: together nothing is left to bring'
+  if (given.sizeOnly === true && checksum)
+    return '--size-only compares no content and --checksum compares all of it: choose one'
+  if (given.sizeOnly === true && given.windowNs !== undefined && mode === 'mirror')
+    return '--modify-window says when times are equal, and a mirror with --size-only looks at none: choose one'
+  if (given.ignoreExisting && (checksum || given.sizeOnly === true || given.windowNs !== undefined))
+    return '--ignore-existing compares no file with another: --checksum, --size-only and --modify-window mean nothing with it'
+  const { sizes } = given
+  if (sizes !== undefined && sizes.minBytes > sizes.maxBytes)
+    return `--min-size (${sizes.minBytes} bytes) is above --max-size (${sizes.maxBytes} bytes): no file is of such a size`
+  return undefined
+}
