@@ -43,6 +43,7 @@ export type RunHalt = {
   readonly digest: string
 }
 
+/** A run of this machine's, or one of a peer that works on a folder here, as the history has it. */
 export type Run = {
   readonly runId: string
   readonly job: string

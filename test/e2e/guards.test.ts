@@ -162,7 +162,7 @@ describe('guards', () => {
     for (const [what, edit, options, sample] of changes) {
       edit()
       const { halt } = await mustHalt(...options)
-      assert.match(String(halt?.reason), /ignore rules are not those of the last run/, what)
+      assert.match(String(halt?.reason), /ignore rules or other options are not those of the last run/, what)
       assert.ok(JSON.stringify(halt?.sample).includes(`"${sample}"`), `${what}: ${JSON.stringify(halt)}`)
     }
     // A run under rules that hide it again goes on, and is the base from then on.
