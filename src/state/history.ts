@@ -43,6 +43,7 @@ export type RunHalt = {
   readonly digest: string
 }
 
+/** One run as the history has it. */
 export type Run = {
   readonly runId: string
   readonly job: string
