@@ -4,8 +4,10 @@
 // what concerns one path is a problem in the result. A broken belief of our own is thrown as it is, and is a bug.
 
 import type { Problem, ProblemCode } from '../core/problem.ts'
+import { keepText } from '../core/retention.ts'
 import { openSource } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
+import { checkStoreDirectory } from '../disk/versions.ts'
 import type { RunEvent, RunListener } from '../jobs/endpoint.ts'
 import { exitCodeOf, type FinishedRun, runOnce } from '../jobs/run.ts'
 import { addShare, loadShares, removeShare, type Share } from '../jobs/shares.ts'
@@ -16,7 +18,7 @@ import { openLog } from '../std/log.ts'
 import { openIdentity } from '../wire/identity.ts'
 import { openPeers, type Machine as PairedMachine } from '../wire/peers.ts'
 import { openEngine } from './engine.ts'
-import { limitOf, requestOf, type SyncOptions } from './request.ts'
+import { keepOf, limitOf, requestOf, type SyncOptions } from './request.ts'
 
 export type { FailureCode, FinishedRun, PairedMachine, Problem, ProblemCode, Run, RunEvent, Share, SyncOptions }
 export { Failure }
@@ -51,6 +53,10 @@ export type ShareOptions = {
   readonly for?: readonly string[]
   /** The most that one run may delete and replace in it, whatever its driver releases: a number, or `'P%'`. */
   readonly maxDelete?: number | string
+  /** How long old versions are kept at least: a number of days (30), `'forever'` or `'none'`. A machine may ask for more. */
+  readonly keepVersions?: number | string
+  /** Keeps them in this folder, on the same disk; without it in the shared folder's own `.nightferry`. */
+  readonly versions?: string
 }
 
 /** A daemon in this process. */
@@ -131,11 +137,14 @@ export function openMachine(options: MachineOptions = {}): Machine {
     },
     unpair: (name) => peers.remove(name),
     shares: () => loadShares(places.config),
-    share({ name, path, readOnly = false, for: machines, maxDelete }) {
+    share({ name, path, readOnly = false, for: machines, maxDelete, ...kept }) {
       const root = openSource(systemSys(), path)
       root.close()
       const limit = maxDelete === undefined ? undefined : limitOf(maxDelete)
-      addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete: limit })
+      const keep = kept.keepVersions === undefined ? undefined : keepText(keepOf(kept.keepVersions))
+      const versions = kept.versions === undefined ? undefined : checkStoreDirectory(kept.versions, root.path)
+      const wish = { ...(keep && { keepVersions: keep }), ...(versions && { versions }) }
+      addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete: limit, ...wish })
     },
     unshare: (name) => removeShare(places.config, name),
     log: ({ limit = loggedRuns } = {}) => listRuns(workshop.state, { limit }),

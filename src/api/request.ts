@@ -4,6 +4,7 @@
 import { type GuardLimit, parseGuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
+import { type Keep, parseKeep } from '../core/retention.ts'
 import type { RunRequest } from '../jobs/run.ts'
 import { fromUtf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
@@ -38,6 +39,10 @@ export type SyncOptions = NarrowOptions & {
   readonly release?: boolean
   /** The target was replaced on purpose: forgets what the last run knew of it. */
   readonly newTarget?: boolean
+  /** How long the target keeps what the run replaces and deletes: a number of days, `'forever'` or `'none'`. Default: as before, else 30. */
+  readonly keepVersions?: number | string
+  /** Keeps it in this folder, on the same disk; only for a target here. Default: where it was kept before, else in the target. */
+  readonly versions?: string
   /** false tells no `change` events, which saves time where a plan is large. */
   readonly listsChanges?: boolean
 }
@@ -57,7 +62,10 @@ export function requestOf(options: SyncOptions): RunRequest {
   if (verify && dryRun) throw new Failure('bad-usage', '--verify reads what a run left, and a dry run leaves nothing')
   const rules = { overrides: overridesOf(options), ignoreFiles, selection: selectionOf(options, mode, checksum) }
   const flow = flowOf(options)
-  return { source, target, mode, checksum, dryRun, ...rules, flow, verify, limit, release, newTarget, listsChanges }
+  const keep = options.keepVersions === undefined ? undefined : keepOf(options.keepVersions)
+  const kept = { keep, versions: options.versions }
+  const ends = { source, target, mode, checksum, dryRun }
+  return { ...ends, ...rules, ...kept, flow, verify, limit, release, newTarget, listsChanges }
 }
 
 /** `N` or `'P%'` as a limit. Throws `bad-usage`. */
@@ -66,6 +74,18 @@ export function limitOf(given: number | string): GuardLimit {
   if (limit === undefined)
     throw new Failure('bad-usage', `--max-delete takes a number or a percentage, not ${JSON.stringify(given)}`)
   return limit
+}
+
+/** A number of days, `forever` or `none`. Throws `bad-usage`. */
+export function keepOf(given: number | string): Keep {
+  const keep = parseKeep(String(given))
+  if (keep === undefined) {
+    throw new Failure(
+      'bad-usage',
+      `--keep-versions takes a number of days, forever or none, not ${JSON.stringify(given)}`,
+    )
+  }
+  return keep
 }
 
 /** Rules in the order in which they win: ignore files that were named, then dot files, then patterns. */

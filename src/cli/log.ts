@@ -92,7 +92,7 @@ function rowOf(run: Run): string[] {
   const took = run.endedMs === undefined ? '' : showDuration(run.endedMs - run.startedMs)
   const code = run.failure === undefined ? String(run.exitCode ?? '') : `${run.exitCode} ${run.failure.code}`
   const dry = run.options?.dryRun === true && state !== 'planned' ? `${state}, dry run` : state
-  const by = run.driver === undefined ? '' : ` (by ${run.driver})`
+  const by = run.mode === 'undo' ? ' (an undo)' : run.driver === undefined ? '' : ` (by ${run.driver})`
   return [
     run.runId,
     showMoment(run.startedMs),
@@ -167,6 +167,7 @@ function factLines(run: Run): string[] {
     `target    ${safeText(target)}`,
     `began     ${showWhen(run.startedMs)}`,
   ]
+  if (run.mode === 'undo') lines.push('what      an undo of an earlier run')
   if (run.endedMs !== undefined) lines.push(`took      ${showDuration(run.endedMs - run.startedMs)}`)
   lines.push(`outcome   ${outcomeText(state)}${run.exitCode === undefined ? '' : ` (code ${run.exitCode})`}`)
   if (run.epoch !== 0) lines.push(`epoch     ${run.epoch}`)

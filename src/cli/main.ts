@@ -29,6 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(nightferry help shows all verbs)')
     .addHelpText('after', exitCodesText)
   addSync(program, run)
+  addPast(program, run)
   addMachines(program, run)
   addShells(program, run)
   addLooking(program, verb, run)
@@ -77,6 +78,14 @@ function addSync(program: Command, run: Run): void {
     .option('--release', 'let the run go on that was held, with exactly the changes that were shown')
     .option('--new-target', 'the target was replaced on purpose: forget what the last run knew of it')
     .option('--verify', "afterwards read the target's content again and hold it against its digests")
+    .option(
+      '--keep-versions <days>',
+      'keep what is replaced and deleted for so many days, forever or none (default: 30)',
+    )
+    .option(
+      '--versions <dir>',
+      'keep it in this folder, on the same disk (default: .nightferry/versions in the target)',
+    )
   addPaceOptions(command)
     .option('--json', 'one JSON event per line')
     .option('-q, --quiet', 'say nothing but problems and failures')
@@ -87,6 +96,34 @@ function addSync(program: Command, run: Run): void {
         const { sync } = await import('./sync.ts')
         return await sync(source, target, { ...command.optsWithGlobals<SyncOptions>(), exclude: rules })
       }),
+    )
+}
+
+/** What was replaced and deleted, and how it comes back. */
+function addPast(program: Command, run: Run): void {
+  verb(program, 'versions <path>')
+    .description(
+      'List the old versions of a file, or of all below a folder, in a target here or in machine:share/path.',
+    )
+    .option('--run <run>', 'only those that this run left (the first part of its id is enough)')
+    .option('--json', 'as one JSON object')
+    .action((path: string, _own: unknown, command: Command) =>
+      run(async () => (await import('./versions.ts')).versions(path, command.optsWithGlobals())),
+    )
+  verb(program, 'undelete <path>')
+    .description('Bring the newest old version back, of a file or of all below a folder. Never overwrites anything.')
+    .option('--run <run>', 'the versions that this run left')
+    .option('--to <dir>', 'bring them into this folder instead (of a share: a folder inside of it)')
+    .option('--json', 'as one JSON object')
+    .action((path: string, _own: unknown, command: Command) =>
+      run(async () => (await import('./undelete.ts')).undelete(path, command.optsWithGlobals())),
+    )
+  verb(program, 'undo <run>')
+    .description('Reverse a whole run: all of it, or nothing where a path was changed since.')
+    .option('-n, --dry-run', 'say whether it can be undone, and do nothing')
+    .option('--json', 'as one JSON object')
+    .action((id: string, _own: unknown, command: Command) =>
+      run(async () => (await import('./undo.ts')).undo(id, command.optsWithGlobals())),
     )
 }
 
@@ -136,6 +173,11 @@ function addShare(program: Command, run: Run): void {
     .option('--read-only', 'machines may read it, not write it')
     .option('--for <machine>', 'only this machine (may be repeated; default: every paired machine)', collect)
     .option('--max-delete <n>', 'a run may delete and replace N entries, or P%, at most, whatever its person releases')
+    .option('--keep-versions <days>', 'keep what others replace and delete at least so long (default: 30)')
+    .option(
+      '--versions <dir>',
+      'keep it in this folder, on the same disk (default: .nightferry/versions in the folder)',
+    )
     .action((name: string, path: string, _own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareAdd(name, path, command.optsWithGlobals())),
     )

@@ -1,9 +1,12 @@
 // `nightferry share`: the folders that paired machines may use.
 
+import { keepOf } from '../api/request.ts'
 import { type GuardLimit, guardLimitText, parseGuardLimit } from '../core/guard.ts'
+import { keepText } from '../core/retention.ts'
 import { openPlaces } from '../daemon/config.ts'
 import { openSource } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
+import { checkStoreDirectory } from '../disk/versions.ts'
 import { addShare, limitShare, loadShares, notShared, removeShare, type Share } from '../jobs/shares.ts'
 import { Failure } from '../std/failure.ts'
 import type { GlobalOptions } from './machine.ts'
@@ -13,6 +16,8 @@ export type ShareOptions = GlobalOptions & {
   readonly readOnly?: true
   readonly for?: readonly string[]
   readonly maxDelete?: string
+  readonly keepVersions?: string
+  readonly versions?: string
   readonly json?: true
 }
 
@@ -22,7 +27,10 @@ export function shareAdd(name: string, path: string, options: ShareOptions): num
   const root = openSource(systemSys(), path)
   root.close()
   const { readOnly = false, for: machines } = options
-  addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete })
+  const keep = options.keepVersions === undefined ? undefined : keepOf(options.keepVersions)
+  const versions = options.versions === undefined ? undefined : checkStoreDirectory(options.versions, root.path)
+  const kept = { ...(keep && { keepVersions: keepText(keep) }), ...(versions && { versions }) }
+  addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete, ...kept })
   const whom = machines === undefined ? 'every paired machine' : machines.join(', ')
   const how = readOnly ? ', to be read only' : maxDelete === undefined ? '' : `; ${limitText(maxDelete)}`
   process.stdout.write(`${safeText(root.path)} is shared as ${name} with ${whom}${how}\n`)
@@ -55,11 +63,15 @@ export function shareList(options: ShareOptions): number {
     return 0
   }
   if (shares.length === 0) process.stdout.write('nothing is shared; nightferry share add NAME FOLDER shares a folder\n')
-  for (const { name, path, readOnly, for: machines, maxDelete } of shares) {
-    const how = readOnly ? 'read only' : 'read and write'
+  for (const { name, path, readOnly, for: machines, maxDelete, keepVersions, versions } of shares) {
+    const access = readOnly ? 'read only' : 'read and write'
     const whom = machines?.join(', ') ?? 'every paired machine'
-    const limit = maxDelete === undefined ? '' : `\t${limitText(maxDelete)}`
-    process.stdout.write(`${name}\t${safeText(path)}\t${how}\t${whom}${limit}\n`)
+    const more = [
+      ...(maxDelete === undefined ? [] : [limitText(maxDelete)]),
+      ...(keepVersions === undefined ? [] : [`keeps versions: ${keepVersions}`]),
+      ...(versions === undefined ? [] : [`versions in ${safeText(versions)}`]),
+    ]
+    process.stdout.write(`${[name, safeText(path), access, whom, ...more].join('\t')}\n`)
   }
   return 0
 }

@@ -20,9 +20,11 @@ export type GuardFacts = {
   readonly hasBase: boolean
   /** They were, but under other rules: what those hid may be about to go. */
   readonly rulesChanged?: boolean
+  /** The last run was undone: this one is about to do the same again. */
+  readonly undone?: boolean
 }
 
-export type HaltReason = 'emptied-root' | 'no-base' | 'rules-changed' | 'too-many'
+export type HaltReason = 'emptied-root' | 'no-base' | 'rules-changed' | 'undone' | 'too-many'
 
 type Halt = { readonly reason: HaltReason; readonly deletes: number; readonly replaces: number }
 
@@ -36,6 +38,7 @@ export function inspect(facts: GuardFacts, limit: GuardLimit): Halt | undefined 
   if (guarded === 0) return undefined
   const halt = (reason: HaltReason): Halt => ({ reason, deletes: facts.deletes, replaces: facts.replaces })
   if (facts.leftEntries === 0 && facts.deletes > 0) return halt('emptied-root')
+  if (facts.undone === true) return halt('undone')
   if (!facts.hasBase) return halt(facts.rulesChanged === true ? 'rules-changed' : 'no-base')
   return exceedsLimit(guarded, facts.rightEntries, limit) ? halt('too-many') : undefined
 }
@@ -78,6 +81,8 @@ export function haltText(reason: HaltReason): string {
       return 'these two folders were never brought together before, and the target holds something else'
     case 'rules-changed':
       return 'the mode, the ignore rules or other options are not those of the last run, and what they hid or kept would go'
+    case 'undone':
+      return 'the last run of these two folders was undone, and this one would do the same again'
     case 'too-many':
       return 'more would be deleted or replaced than the limit allows'
   }

@@ -48,6 +48,7 @@ export const failureRemedies: Readonly<Record<FailureCode, string>> = {
   'root-locked': 'wait, or end the other one',
   'format-too-new': 'update this machine',
   'state-broken': 'run again: it is set aside and begun anew; it holds nothing that cannot be found again',
+  'no-versions': 'see what nightferry versions shows of a folder above',
   'clock-skew': 'set the clocks, or mirror',
   'unknown-machine': 'see nightferry machines; a folder a:b is written ./a:b',
   'unknown-share': 'see nightferry share list over there',

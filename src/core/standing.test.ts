@@ -36,6 +36,30 @@ const full = { code: 'target-full', message: 'no space', hint: 'free some' }
 const special = { path: 'f', code: 'special', detail: '' }
 
 const cases: readonly (readonly [string, StandingFacts, JobStanding['state'], RegExp, RegExp, boolean])[] = [
+  [
+    'undone',
+    { runs: [run('done', { mode: 'undo' }), run('done')], hold: undefined },
+    'held',
+    /was undone/,
+    /mend the source/,
+    true,
+  ],
+  [
+    'undone for a peer',
+    { runs: [run('done', { mode: 'undo', source: '' })], hold: undefined },
+    'served',
+    /undone here/,
+    /^$/,
+    false,
+  ],
+  [
+    'done after an undo',
+    { runs: [run('done'), run('done', { mode: 'undo' })], hold: undefined },
+    'in-sync',
+    /in sync/,
+    /^$/,
+    false,
+  ],
   ['unchanged', { runs: [run('unchanged')], hold: undefined }, 'in-sync', /^in sync$/, /^$/, false],
   ['done', { runs: [run('done'), run('failed')], hold: undefined }, 'in-sync', /in sync/, /^$/, false],
   ['running', { runs: [run('running'), run('failed')], hold }, 'running', /running/, /^$/, false],

@@ -22,6 +22,8 @@ export type JobStanding = {
   readonly needsPerson: boolean
 }
 
+const undoneRemedy = 'mend the source, then run it again; it halts where it would delete or replace'
+
 export function standingOf({ runs: all, hold }: StandingFacts): JobStanding {
   const runs = tellingRuns(all)
   const [last] = runs
@@ -42,6 +44,11 @@ export function standingOf({ runs: all, hold }: StandingFacts): JobStanding {
   }
   if (last.state === 'cut-off' || last.state === 'open') {
     return answer('cut-off', `the last run was ${outcomeText('cut-off')}`, 'run it again: it goes on from what landed')
+  }
+  if (last.mode === 'undo' && endedWell(last.state)) {
+    // Of a run that a peer drove, only the peer knows how it stands now.
+    if (last.source === '') return answer('served', 'a run was undone here', '')
+    return answer('held', 'its last run was undone', undoneRemedy)
   }
   if (good === undefined) return answer('never', outcomeText(last.state), 'run it again')
   if (good.problemCount > 0) return answer('problems', problemText(good), problemRemedy(good))

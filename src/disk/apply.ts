@@ -356,9 +356,9 @@ export class Apply {
   }
 
   #setAside(staged: StagedStep, slot: string): void {
-    const { expected = new Uint32Array(statWidth), below } = staged.note ?? {}
+    const { expected = new Uint32Array(statWidth), below, movedTo } = staged.note ?? {}
     const isDeleted = staged.step.action === 'delete'
-    this.#landed.displaced.push({ slot, path: this.#pathOf(staged), expected, below, isDeleted })
+    this.#landed.displaced.push({ slot, path: this.#pathOf(staged), expected, below, movedTo, isDeleted })
   }
 
   /** Moves `name` aside after looking at it, looks at what was moved, and puts back what is not what the scan saw. */

@@ -2,7 +2,7 @@
 // it get back, or where is it kept. Nothing here removes anything that the scan did not see; what can't go back to its
 // name gets a name that the clearing of the staging directory passes over, and ends in `.nightferry/kept`.
 
-import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import { joinPath, nameOf, parentOf, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { isAsSeen, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
 import { concatBytes, hex, utf8 } from '../std/bytes.ts'
@@ -10,6 +10,7 @@ import { randomName } from '../std/random.ts'
 import { unlockDirectory } from './directories.ts'
 import type { SeenDirectory, TargetHandles } from './landing.ts'
 import { EntryTable, errno, type Sys } from './sys.ts'
+import { openPlaceFor } from './versions.ts'
 
 /** Something that lies in the staging directory, by what the scan saw of it. */
 export type Aside = {
@@ -20,6 +21,8 @@ export type Aside = {
   readonly below: readonly SeenDirectory[] | undefined
   /** Nothing takes its place. */
   readonly isDeleted: boolean
+  /** A file that only moved: its new name. */
+  readonly movedTo?: RelPath | undefined
 }
 
 const keptMark = 0x6b
@@ -127,14 +130,23 @@ function placeOf(slot: string, path: RelPath, directory: SeenDirectory): string 
 
 const table = new EntryTable()
 
-/** Removes, in a displaced directory, what is as it was seen, and directories that are empty then. True when it is gone. */
-function removeSeen(
+/**
+ * Takes what is as it was seen out of a displaced directory: into `files` under its own path, or away where nothing is
+ * kept. True when the directory is gone then.
+ */
+function takeSeen(
   sys: Sys,
-  { root, staging }: TargetHandles,
-  slot: string,
-  path: RelPath,
+  handles: TargetHandles,
+  aside: Aside,
   below: readonly SeenDirectory[],
+  kept: Kept,
 ): boolean {
+  const { slot, path } = aside
+  const { staging } = handles
+  const isMovedGone = dropMoved(sys, handles, aside, below)
+  if (kept.files >= 0 && isMovedGone && !holdsUnseen(sys, staging, slot, path, below)) {
+    return kept.take(sys, staging, utf8(slot), path) === 0
+  }
   const row = new Uint32Array(statWidth)
   for (const directory of [...below].reverse()) {
     const handle = sys.openDirectory(staging, utf8(placeOf(slot, path, directory)))
@@ -143,8 +155,8 @@ function removeSeen(
     directory.names.forEach((name, i) => {
       if (sys.stat(handle, name, row, 0) < 0) return
       if (isDirectory(row, 0)) sys.removeDirectory(handle, name)
-      else if (isAsSeen(row, 0, directory.rows, i * statWidth) && hasLanded(sys, root, directory.movedTo?.[i], row)) {
-        sys.unlink(handle, name)
+      else if (directory.movedTo?.[i] === undefined && isAsSeen(row, 0, directory.rows, i * statWidth)) {
+        takeFile(sys, handle, name, directory.path, kept)
       }
     })
     lock?.()
@@ -152,6 +164,32 @@ function removeSeen(
   }
   const removed = sys.removeDirectory(staging, utf8(slot))
   return removed === 0 || removed === -errno.ENOENT
+}
+
+function takeFile(sys: Sys, directory: number, name: Uint8Array, path: RelPath, kept: Kept): void {
+  if (kept.files < 0) sys.unlink(directory, name)
+  else kept.take(sys, directory, name, joinPath(path, new TextDecoder().decode(name)))
+}
+
+/** Files that only moved lose their old name, if their new one has landed. False where one stays. */
+function dropMoved(sys: Sys, handles: TargetHandles, { slot, path }: Aside, below: readonly SeenDirectory[]): boolean {
+  const row = new Uint32Array(statWidth)
+  let areGone = true
+  for (const directory of below) {
+    if (directory.movedTo?.some((to) => to !== undefined) !== true) continue
+    const handle = sys.openDirectory(handles.staging, utf8(placeOf(slot, path, directory)))
+    if (handle < 0) continue
+    const lock = unlockDirectory(sys, handle)
+    directory.names.forEach((name, i) => {
+      const to = directory.movedTo?.[i]
+      if (to === undefined || sys.stat(handle, name, row, 0) < 0) return
+      const isSeen = isAsSeen(row, 0, directory.rows, i * statWidth)
+      if (!isSeen || !hasLanded(sys, handles.root, to, row) || sys.unlink(handle, name) < 0) areGone = false
+    })
+    lock?.()
+    sys.close(handle)
+  }
+  return areGone
 }
 
 /**
@@ -210,25 +248,71 @@ export function isStuck(problem: Problem): boolean {
   return problem.detail === stuck
 }
 
+/** Up to this many directories are synced one by one; above, the whole file system is. */
+const syncEachMax = 32
+
+/** Where old versions go: below `files`, or nowhere (a negative handle). */
+export class Kept {
+  readonly files: number
+  /** Directories of the store that got a name. */
+  readonly #touched = new Set<RelPath>()
+
+  constructor(files: number) {
+    this.files = files
+  }
+
+  /** Gives something the name that it had below the root, below `files`. Zero or a negative errno. */
+  take(sys: Sys, from: number, name: Uint8Array, path: RelPath): number {
+    const parent = openPlaceFor(sys, this.files, parentOf(path))
+    if (parent < 0) return parent
+    const code = sys.renameNoReplace(from, name, parent, utf8(nameOf(path)))
+    sys.close(parent)
+    for (let at = parentOf(path); ; at = parentOf(at)) {
+      this.#touched.add(at)
+      if (at === rootPath) return code
+    }
+  }
+
+  /**
+   * Makes it durable: a version whose name is not on disk yet would be lost with its journal. Zero or a negative errno.
+   */
+  sync(sys: Sys): number {
+    if (this.#touched.size === 0) return 0
+    if (this.#touched.size > syncEachMax) return sys.syncFileSystem(this.files)
+    let worst = 0
+    for (const path of this.#touched) {
+      const handle = sys.openDirectory(this.files, utf8(path))
+      worst = Math.min(worst, handle < 0 ? handle : sys.syncHandle(handle))
+      if (handle >= 0) sys.close(handle)
+    }
+    return worst
+  }
+}
+
 /**
- * Removes what was displaced, now that what replaced it is on disk. Only what the scan saw is removed; everything else
- * (written meanwhile, ignored by the rules, never shown) goes back to where it was, or is kept.
+ * Takes away what was displaced, now that what replaced it is on disk: into the versions of the run, or for good where
+ * none are kept. Only what the scan saw goes; everything else (written meanwhile, ignored by the rules, never shown) goes
+ * back to where it was, or is kept.
  */
-export function dropDisplaced(sys: Sys, handles: TargetHandles, displaced: readonly Aside[]): Problem[] {
+export function dropDisplaced(sys: Sys, handles: TargetHandles, displaced: readonly Aside[], kept: Kept): Problem[] {
   const problems: Problem[] = []
   const row = new Uint32Array(statWidth)
-  for (const { slot, path, expected, below } of displaced) {
+  for (const aside of displaced) {
+    const { slot, path, expected, below, movedTo } = aside
     const name = utf8(slot)
     if (below !== undefined) {
-      if (removeSeen(sys, handles, slot, path, below)) continue
+      if (takeSeen(sys, handles, aside, below, kept)) continue
       const isSafe = putBack(sys, handles, slot, path) || keepAside(sys, handles.staging, name, path)
       problems.push({ path, code: 'not-empty', detail: isSafe ? '' : stuck })
     } else {
       const looked = sys.stat(handles.staging, name, row, 0)
       if (looked === -errno.ENOENT) continue
       // Whoever had it open may have written to it since; what can't be looked at may be anything.
-      if (looked === 0 && sameFile(row, 0, expected, 0)) sys.unlink(handles.staging, name)
-      else {
+      const isSeen = looked === 0 && sameFile(row, 0, expected, 0)
+      // What only moved has its new name: no version is lost.
+      const isMoved = movedTo !== undefined && hasLanded(sys, handles.root, movedTo, row)
+      if (isSeen && (kept.files < 0 || isMoved)) sys.unlink(handles.staging, name)
+      else if (!isSeen || kept.take(sys, handles.staging, name, path) < 0) {
         const isSafe = keepAside(sys, handles.staging, name, path)
         problems.push({ path, code: 'target-changed', detail: isSafe ? 'kept' : stuck })
       }

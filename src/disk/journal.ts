@@ -6,8 +6,8 @@ import { nameOf, parentOf, parseRelPath, type RelPath } from '../core/path.ts'
 import { sameFile, statWidth } from '../core/stat.ts'
 import { concatBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { isKept, keepAside } from './aside.ts'
-import { unlockDirectory } from './directories.ts'
+import { isKept, Kept, keepAside } from './aside.ts'
+import { sameDirectory, unlockDirectory } from './directories.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 export type Displacement = {
@@ -18,17 +18,25 @@ export type Displacement = {
   readonly expected: readonly number[]
   /** The row of what was staged under `slot` to take its place, for an exchange. */
   readonly staged: readonly number[] | undefined
+  /** The run whose versions it belongs to, where any are kept. */
+  readonly run?: string | undefined
 }
+
+/** Where a run's versions lie, by its id: a handle that the caller closes, or a negative one where there is none. */
+export type FilesOfRun = (run: string) => number
 
 const journalName = utf8('journal')
 const journalMaxBytes = 256 * 1024 * 1024
 
-/** Adds lines to the journal and syncs it. `own` is the handle of `.nightferry`. Zero or a negative errno. */
-export function writeJournal(sys: Sys, own: number, displacements: readonly Displacement[]): number {
+/**
+ * Adds lines to the journal and syncs it. `own` is the handle of `.nightferry`; `run`: whose versions what is displaced
+ * will be. Zero or a negative errno.
+ */
+export function writeJournal(sys: Sys, own: number, displacements: readonly Displacement[], run?: string): number {
   if (displacements.length === 0) return 0
   const kept = readJournalBytes(sys, own)
   if (typeof kept === 'number') return kept
-  const lines = utf8(displacements.map((line) => `${JSON.stringify(line)}\n`).join(''))
+  const lines = utf8(displacements.map((line) => `${JSON.stringify({ ...line, run })}\n`).join(''))
   if (kept.length + lines.length > journalMaxBytes) return -errno.EFBIG
   const temporary = utf8('journal.new')
   sys.unlink(own, temporary)
@@ -74,14 +82,18 @@ export type Recovered = { readonly path: RelPath; readonly outcome: 'put-back' |
  * work and what `keepAside` marked. Throws `target-not-writable` where something can't be settled: nothing in the staging
  * directory may be cleared away then.
  */
-export function recoverJournal(sys: Sys, handles: { root: number; own: number; staging: number }): Recovered[] {
+export function recoverJournal(
+  sys: Sys,
+  handles: { root: number; own: number; staging: number },
+  filesOf: FilesOfRun,
+): Recovered[] {
   const bytes = readJournalBytes(sys, handles.own)
   if (typeof bytes === 'number') throw unsettled(errnoName(bytes))
   const recovered: Recovered[] = []
   const lines = (fromUtf8(bytes) ?? 'damaged').split('\n').filter((line) => line !== '')
   for (const line of lines) {
     const displacement = parseLine(line)
-    const outcome = displacement === undefined ? undefined : settle(sys, handles, displacement)
+    const outcome = displacement === undefined ? undefined : settle(sys, handles, displacement, filesOf)
     if (displacement !== undefined && outcome !== undefined) recovered.push({ path: displacement.path, outcome })
   }
   // Without its line nothing says whose something is that lies there: then it stays.
@@ -109,12 +121,13 @@ function parseLine(line: string): Displacement | undefined {
   try {
     const value: unknown = JSON.parse(line)
     if (typeof value !== 'object' || value === null) return undefined
-    const { slot, path, expected, staged } = value as Record<string, unknown>
+    const { slot, path, expected, staged, run } = value as Record<string, unknown>
     const parsed = typeof path === 'string' ? parseRelPath(path) : undefined
     if (typeof slot !== 'string' || !/^[a-z0-9]{1,40}$/.test(slot) || parsed === undefined || parsed === '')
       return undefined
     if (!isRow(expected) || (staged !== undefined && !isRow(staged))) return undefined
-    return { slot, path: parsed, expected, staged }
+    if (run !== undefined && typeof run !== 'string') return undefined
+    return { slot, path: parsed, expected, staged, run }
   } catch {
     return undefined
   }
@@ -128,6 +141,7 @@ function settle(
   sys: Sys,
   handles: { root: number; own: number; staging: number },
   displacement: Displacement,
+  filesOf: FilesOfRun,
 ): Recovered['outcome'] | undefined {
   const slot = utf8(displacement.slot)
   const row = new Uint32Array(statWidth)
@@ -143,8 +157,26 @@ function settle(
   sys.close(parent)
   if (back === 0) return 'put-back'
   // The new version is in place. What was displaced is either what the scan saw, and done with, or a person's.
-  const isSeen = back === -errno.EEXIST && sameFile(row, 0, Uint32Array.from(displacement.expected), 0)
-  return isSeen ? undefined : keep(sys, handles.staging, slot, path)
+  const isSeen = back === -errno.EEXIST && isDisplaced(row, displacement)
+  if (!isSeen) return keep(sys, handles.staging, slot, path)
+  return keepVersion(sys, handles.staging, displacement, filesOf) ? undefined : keep(sys, handles.staging, slot, path)
+}
+
+/** Whether a row is of what the scan saw. A directory was looked through before its name was given away. */
+function isDisplaced(row: Uint32Array, { expected, run }: Displacement): boolean {
+  const seen = Uint32Array.from(expected)
+  return sameFile(row, 0, seen, 0) || (run !== undefined && sameDirectory(row, seen))
+}
+
+/** What was replaced goes where the run would have brought it. True where it may go from the staging directory now. */
+function keepVersion(sys: Sys, staging: number, displacement: Displacement, filesOf: FilesOfRun): boolean {
+  const { run, slot, path } = displacement
+  if (run === undefined) return true
+  const files = filesOf(run)
+  if (files < 0) return false
+  const code = new Kept(files).take(sys, staging, utf8(slot), path)
+  sys.close(files)
+  return code === 0
 }
 
 function keep(sys: Sys, staging: number, slot: Uint8Array, path: RelPath): 'kept-aside' {

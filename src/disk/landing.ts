@@ -28,6 +28,8 @@ export type Donor = {
   readonly moves: boolean
   /** The content's digest, by the source's word. */
   readonly digest: Uint8Array | undefined
+  /** The handle that `directory` is below, where that is not the root: an old version. Its content is taken as it is. */
+  readonly store?: number
 }
 
 /** What the tree knows about a step that touches something that is there, or takes content that is there. */
@@ -214,7 +216,7 @@ export class Landing {
   /** Takes content that the target has: by a second name where the file only moved, else by a verified copy. */
   #copyDonor(staged: StagedStep, donor: Donor): void {
     const sys = this.#sys
-    const from = sys.openDirectory(this.#handles.root, utf8(donor.directory))
+    const from = sys.openDirectory(donor.store ?? this.#handles.root, utf8(donor.directory))
     if (from < 0) return
     try {
       if (donor.moves && this.#linkDonor(staged, from, donor)) return
@@ -262,7 +264,8 @@ export class Landing {
     }
     const copied = copyContent(sys, source, target, entry.sizeBytes)
     sys.close(source)
-    if (copied === undefined || digest === undefined || !equalBytes(copied, digest)) {
+    const isMeant = digest === undefined ? donor.store !== undefined : copied && equalBytes(copied, digest)
+    if (copied === undefined || isMeant !== true) {
       sys.close(target)
       sys.unlink(directory, name)
       return
@@ -270,7 +273,7 @@ export class Landing {
     this.#seal(staged, target, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
     if (staged.staged === undefined) return
     this.copied++
-    staged.digest = digest
+    staged.digest = copied
   }
 
   /** Writes what a pack holds. The pack is the caller's again afterwards. */
@@ -381,9 +384,10 @@ export class Landing {
 
   /**
    * Ends writing. Returns the numbers of the wants that are worth asking for again: what arrived damaged, what changed
-   * while it was read, and local content that turned out not to be what was known of it.
+   * while it was read, and local content that turned out not to be what was known of it; with `hasRoom` also what did not
+   * fit before.
    */
-  finishWriting(): number[] {
+  finishWriting(hasRoom = false): number[] {
     this.#drop()
     if (this.#buildHandle >= 0) this.#sys.close(this.#buildHandle)
     this.#buildHandle = -1
@@ -393,7 +397,8 @@ export class Landing {
       const staged = this.steps[number] as StagedStep
       if (!carriesContent(staged.step) || staged.staged !== undefined) continue
       const code = staged.problem?.code
-      if (code === undefined || code === 'changing' || code === 'damaged-in-transit') again.push(number)
+      const isFull = hasRoom && code === 'no-space'
+      if (isFull || code === undefined || code === 'changing' || code === 'damaged-in-transit') again.push(number)
     }
     return again
   }

@@ -2,13 +2,14 @@
 // before, takes no name that is in use, and shows nothing that the rules hide. What can't be moved stays, and is a problem.
 
 import { isDirectoryHidden, wouldExpose } from '../core/exposed.ts'
-import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import { isWithin, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { statWidth } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
 import { makeParents, renameDirectory } from './directories.ts'
+import type { Change, MoveChange } from './manifest.ts'
 import type { Sys } from './sys.ts'
 
 export type Moved = {
@@ -47,4 +48,47 @@ function moveOne(
   const code = renameDirectory(sys, root, from, to, parent.stats.slice(parent.at(row), parent.at(row) + statWidth))
   if (code === undefined) tree.move(from, to)
   return code
+}
+
+/**
+ * What `moveDirectories` is about to do, for the run's manifest. A later move may start below what an earlier one brought
+ * there; the tree still has it where it was.
+ */
+export function moveIntents(tree: Tree, moves: readonly DirectoryMove[]): MoveChange[] {
+  const intents: MoveChange[] = []
+  const made = new Set<RelPath>()
+  for (const [i, { from, to }] of moves.entries()) {
+    const origin = moves.slice(0, i).reduceRight((path, move) => originOf(path, move), from)
+    const parent = tree.record(parentOf(origin))
+    const row = parent?.find(utf8(nameOf(origin))) ?? -1
+    if (parent === undefined || row < 0) continue
+    const parents: RelPath[] = []
+    for (let at = parentOf(to); at !== '' && !made.has(at); at = parentOf(at)) {
+      const known = moves.slice(0, i).reduceRight((path, move) => originOf(path, move), at)
+      if (tree.record(known) !== undefined) break
+      parents.unshift(at)
+    }
+    for (const path of parents) made.add(path)
+    const before = [...parent.stats.subarray(parent.at(row), parent.at(row) + statWidth)]
+    intents.push({ a: 'moved-directory', path: from, movedTo: to, before, parents })
+  }
+  return intents
+}
+
+function originOf(path: RelPath, { from, to }: DirectoryMove): RelPath {
+  return isWithin(path, to) ? (`${from}${path.slice(to.length)}` as RelPath) : path
+}
+
+/** What became of what was told: renames that did not happen, and parents that were there after all. */
+export function moveCorrections(
+  intents: readonly MoveChange[],
+  moved: readonly DirectoryMove[],
+  made: readonly RelPath[],
+): Change[] {
+  return intents.flatMap((intent): Change[] => {
+    const { path, movedTo, parents } = intent
+    if (!moved.some(({ from, to }) => from === path && to === movedTo)) return [{ a: 'refused', path, movedTo }]
+    const really = parents.filter((parent) => made.includes(parent))
+    return really.length === parents.length ? [] : [{ ...intent, parents: really }]
+  })
 }

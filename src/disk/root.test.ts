@@ -95,7 +95,8 @@ async function holder(path: string, role: 'openTarget' | 'openSource'): Promise<
   const script = `
     import { ${role} } from ${here('./root.ts')}
     import { systemSys } from ${here('./system.ts')}
-    ${role}(systemSys(), ${JSON.stringify(path)}${options})
+    // Held on to: a lock goes with what is collected.
+    globalThis.held = ${role}(systemSys(), ${JSON.stringify(path)}${options})
     process.stdout.write('held')
     process.stdin.resume()`
   const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script]

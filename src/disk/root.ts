@@ -15,6 +15,7 @@ import { clearStaging, sweepKept } from './aside.ts'
 import { clearJournal, type Recovered, recoverJournal } from './journal.ts'
 import { bindMarker, type Rebound, readMarker, refuseNested } from './marker.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
+import { closeRunPlace, openRunPlace, openStore, readStoreSettings, type StoreSettings } from './versions.ts'
 
 /** What a root can hold. */
 export type Traits = {
@@ -35,7 +36,7 @@ export type Root = {
   /** What of its marker no longer was so, and is from now on. Targets only. */
   readonly rebound: readonly Rebound[]
   /** Targets only. */
-  readonly own: { readonly handle: number; readonly staging: number } | undefined
+  readonly own: { readonly handle: number; readonly staging: number; readonly place: string } | undefined
   close(): void
 }
 
@@ -151,6 +152,7 @@ export function openTarget(sys: Sys, path: string, options: TargetOptions): Root
   const there = lookAt(path, 'target-not-writable')
   const marked = there?.isDirectory() === true && hasOwn(path)
   const found = marked ? readMarker(join(path, ownDirectory), path)?.id : undefined
+  if (marked) readStoreSettings(join(path, ownDirectory))
   if (options.expectedId !== undefined && found !== options.expectedId) throw replaced(path, found)
   if (!marked && options.isNew !== true) refuseNested(path, realPath(path))
   if (there === undefined && !options.create) return missingTarget(path)
@@ -189,7 +191,7 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
     if (create) makeTag(place, path)
     lock = takeLock(place, path)
     const { id, rebound } = bindMarker(path, { place, machine, write: create, isNew })
-    const recovered = create ? recoverStaging(sys, handle, own) : []
+    const recovered = create ? recoverStaging(sys, path, handle, { ...own, place }) : []
     return {
       path: realpathSync(path),
       handle,
@@ -198,7 +200,7 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
       empty,
       recovered,
       rebound,
-      own,
+      own: { ...own, place },
       close() {
         release()
         sys.close(handle)
@@ -303,7 +305,7 @@ function notWritable(path: string, error: unknown): Failure {
 }
 
 /** A path to an open directory that no rename redirects; where there is none, the path it was opened by. */
-function placeOf(handle: number, path: string): string {
+export function placeOf(handle: number, path: string): string {
   return process.platform === 'linux' ? `/proc/self/fd/${handle}` : path
 }
 
@@ -325,6 +327,11 @@ function takeLock(place: string, path: string): DatabaseSync {
   }
 }
 
+/** The id in a target's marker, without locking it; '' where it has none. Throws as `openTarget` does for what is damaged. */
+export function targetId(path: string): string {
+  return readMarker(join(path, ownDirectory), path)?.id ?? ''
+}
+
 const stagingName = utf8('staging')
 
 function openOwn(sys: Sys, root: number): { handle: number; staging: number } {
@@ -343,12 +350,36 @@ function openOwn(sys: Sys, root: number): { handle: number; staging: number } {
  * Settles the journal of a run that died, then empties the staging directory: what is left there is our own unfinished
  * work, except what was marked to be kept.
  */
-function recoverStaging(sys: Sys, root: number, own: { handle: number; staging: number }): Recovered[] {
-  const recovered = recoverJournal(sys, { root, own: own.handle, staging: own.staging })
+function recoverStaging(
+  sys: Sys,
+  path: string,
+  root: number,
+  own: { handle: number; staging: number; place: string },
+): Recovered[] {
+  const settings = readStoreSettings(own.place)
+  const handles = { root, own: own.handle, staging: own.staging }
+  const recovered = recoverJournal(sys, handles, (run) => filesOfRun(sys, path, own, settings, run))
   sweepKept(sys, own.handle, own.staging)
   clearStaging(sys, own.staging)
   clearJournal(sys, own.handle)
   return recovered
+}
+
+function filesOfRun(
+  sys: Sys,
+  path: string,
+  own: { handle: number; place: string },
+  settings: StoreSettings,
+  run: string,
+): number {
+  const id = readMarker(own.place, path)?.id ?? ''
+  const ownPath = join(path, ownDirectory)
+  const store = openStore(sys, { own: own.handle, id, ownPath }, settings, false)
+  const place = store === undefined ? undefined : openRunPlace(sys, store, run)
+  const files = place === undefined ? -errno.ENOENT : sys.openDirectory(place.files, utf8(''))
+  if (place !== undefined) closeRunPlace(sys, place)
+  if (store !== undefined) sys.close(store.handle)
+  return files
 }
 
 /** Finds out what this file system keeps of modes and times, in the staging directory. */

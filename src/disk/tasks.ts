@@ -20,14 +20,14 @@ import { equalBytes, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Handover } from '../std/crew.ts'
 import { Apply, type Displaced, type LandCounts } from './apply.ts'
-import { dropDisplaced, isStuck } from './aside.ts'
 import { digestFile } from './content.ts'
 import { finishDirectory } from './directories.ts'
-import { clearJournal, type Displacement, writeJournal } from './journal.ts'
+import { intentsOf } from './intents.ts'
 import { Landing, type LandingOrder, type TargetHandles } from './landing.ts'
 import { applyLearned } from './learned.ts'
 import { type LogLine, logLines } from './log-lines.ts'
-import { type Moved, moveDirectories } from './moves.ts'
+import type { MoveChange } from './manifest.ts'
+import { type Moved, moveDirectories, moveIntents } from './moves.ts'
 import { slabBytes } from './pack.ts'
 import { racyMs } from './racy.ts'
 import { isGone, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
@@ -42,7 +42,9 @@ import {
   verifyChunk,
   verifyChunks,
 } from './verify.ts'
+import { versionTasks } from './version-tasks.ts'
 import { decodeWants, encodeWants } from './wants.ts'
+import { starvedBy, unwritten, type Written } from './written.ts'
 
 const sys = systemSys()
 const nowMs = systemClock.nowMs
@@ -83,15 +85,6 @@ export type DirectoryListing = {
   /** The directory's own time: a courtesy, not part of the listing. */
   readonly mtimeSeconds: number
   readonly mtimeNs: number
-}
-
-/** The end of a round of writing: wants worth another round, or what has to be in the journal before landing. */
-export type Written = {
-  readonly again: Uint8Array
-  readonly count: number
-  readonly displacements: readonly Displacement[]
-  readonly steps: number
-  readonly contentBytes: number
 }
 
 export type LandReport = {
@@ -209,6 +202,11 @@ export const tasks = {
 
   answer(input: { tree: number; batch: number; digests: Uint8Array }): Staged {
     return present(treeOf(input.tree).stager, 'staging was begun').answer(input.batch, splitDigests(input.digests))
+  },
+
+  /** What `moveDirectories` is about to do, for the run's manifest. */
+  moveIntents(input: { tree: number; moves: readonly DirectoryMove[] }): MoveChange[] {
+    return moveIntents(treeOf(input.tree).tree, input.moves)
   },
 
   /** Renames directories on disk and in the tree, in the order given, making missing parents of their new names. */
@@ -350,29 +348,28 @@ export const tasks = {
     landingOf(input.landing).landing.receive(expand(pack, input.word, slabBytes))
   },
 
-  /** Ends a round of writing. `again` are wants worth another round, numbered anew; with `last` there is no further one. */
-  finishWriting(input: { landing: number; last: boolean }): Written {
+  /**
+   * Ends a round of writing. `again` are wants worth another round, numbered anew; with `last` there is no further one.
+   * `full`: what to do about content that found no space: say so, ask for it again, or leave it.
+   */
+  finishWriting(input: { landing: number; last: boolean; tells: boolean; full: 'say' | 'again' | 'leave' }): Written {
     const open = landingOf(input.landing)
-    const numbers = open.landing.finishWriting()
+    const { landing } = open
+    const numbers = landing.finishWriting(input.full === 'again')
+    const starvedBytes = input.full === 'say' ? starvedBy(landing) : 0
+    if (starvedBytes > 0) return { ...unwritten, starvedBytes }
     if (numbers.length > 0 && !input.last) {
-      open.landing.wantAgain(numbers)
-      return {
-        again: encodeWants(open.landing.namesOf(numbers)),
-        count: numbers.length,
-        displacements: [],
-        steps: 0,
-        contentBytes: 0,
-      }
+      landing.wantAgain(numbers)
+      return { ...unwritten, again: encodeWants(landing.namesOf(numbers)), count: numbers.length }
     }
-    open.landing.writtenMs = nowMs()
-    open.apply = new Apply(sys, open.handles, open.landing, nowMs)
-    const { steps, contentBytes } = open.landing
+    landing.writtenMs = nowMs()
+    open.apply = new Apply(sys, open.handles, landing, nowMs)
     return {
-      again: new Uint8Array(0),
-      count: 0,
+      ...unwritten,
       displacements: open.apply.displacements,
-      steps: steps.length,
-      contentBytes,
+      intents: input.tells ? intentsOf(landing) : [],
+      steps: landing.steps.length,
+      contentBytes: landing.contentBytes,
     }
   },
 
@@ -423,21 +420,13 @@ export const tasks = {
     return worst === 0 && isRefused ? sys.syncFileSystem(input.root) : worst
   },
 
-  writeJournal(input: { own: number; displacements: readonly Displacement[] }): number {
-    return writeJournal(sys, input.own, input.displacements)
-  },
-
-  dropDisplaced(input: { handles: TargetHandles; own: number; displaced: readonly Displaced[] }): Problem[] {
-    const problems = dropDisplaced(sys, input.handles, input.displaced)
-    if (!problems.some(isStuck)) clearJournal(sys, input.own)
-    return problems
-  },
-
   /** Sets modes and times of directories, deepest first. */
   finishDirectories(input: { root: number; heads: readonly SectionHead[] }): void {
     const heads = [...input.heads].sort((a, b) => b.path.length - a.path.length)
     for (const head of heads) finishDirectory(sys, input.root, head)
   },
+
+  ...versionTasks,
 }
 
 export type DiskTasks = typeof tasks

@@ -19,6 +19,7 @@ const job: Job = {
   ignoreFiles: [],
   limit: { kind: 'default' },
   release: false,
+  keep: undefined,
 }
 
 /** What becomes of a run whose ends' clocks are off by so much: the failure's code, or that it went on to scan. */

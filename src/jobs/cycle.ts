@@ -8,18 +8,19 @@ import type { IgnoreText } from '../core/ignore.ts'
 import type { PackedSection } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Mode, Rules } from '../core/reconcile.ts'
+import { type Keep, keepNotices } from '../core/retention.ts'
 import { type Selection, selectionText } from '../core/selection.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
-import { clearHold, type Hold, loadHold, loadPair, type Pair, savePair } from '../state/pairs.ts'
+import { clearHold, type Hold, loadHold, loadPair, type Pair, savePair, undoneView } from '../state/pairs.ts'
 import { equalBytes, hex } from '../std/bytes.ts'
 import type { Clock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
 import { bringAll } from './bring.ts'
 import { planChanges, sectionChanges } from './changes.ts'
 import { compare, type Plan } from './compare.ts'
-import type { ApplyCounts, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import type { ApplyCounts, ApplyResult, Begun, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
 import type { VerifyTotals } from './verify.ts'
 
@@ -34,6 +35,8 @@ export type Job = {
   readonly ignoreFiles: readonly string[]
   readonly limit: GuardLimit
   readonly release: boolean
+  /** For how long versions are asked to be kept; undefined: as before. */
+  readonly keep: Keep | undefined
 }
 
 /** `unchanged`: nothing to do. `partial`: some paths had problems. `halted`: a guard said stop, nothing was changed. `planned`: a dry run. */
@@ -110,13 +113,14 @@ export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, cont
   context.planned(plan, verdict === 'released')
   listen({ type: 'phase', phase: 'transfer' })
   const steps = [...plan.sections, ...plan.deletions].reduce((sum, section) => sum + section.stepCount + 1, 0)
-  await right.begin({ ...facts, steps, limit: job.limit, released: verdict === 'released' })
+  const begun = await announce(job, right, { ...facts, steps, released: verdict === 'released' })
   // Begun, not before the target let it in: a plan that it refused has left no base.
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   problems.push(...(await right.moveDirectories(plan.moves)))
   const sent = await transfer(left, right, planBatches(plan), workOf(plan.sections), listen, signal)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
+  tellKept(job, begun, applied, listen)
   problems.push(...applied.problems)
   return remember(job, left, right, context, seen, applied, problems, sent)
 }
@@ -151,12 +155,27 @@ async function bringToEmpty(
   }
   if (leftEntries === 0) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
   listen({ type: 'phase', phase: 'transfer' })
-  await right.begin({ ...facts, steps: leftEntries, limit: job.limit, released: false })
+  const begun = await announce(job, right, { ...facts, steps: leftEntries, released: false })
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   const sent = await transfer(left, right, batchesAsFound(sections, found), work, listen, signal)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
+  tellKept(job, begun, applied, listen)
   return remember(job, left, right, context, seen, applied, [...problems, ...applied.problems], sent)
+}
+
+/** Tells the target what is to come, and for how long versions are to be kept. */
+async function announce(
+  job: Job,
+  right: TargetEnd,
+  plan: GuardFacts & { readonly steps: number; readonly released: boolean },
+): Promise<Begun> {
+  return await right.begin({ ...plan, limit: job.limit, keep: job.keep })
+}
+
+function tellKept(job: Job, begun: Begun, applied: ApplyResult, listen: RunListener): void {
+  const early = begun.early + applied.early
+  for (const text of keepNotices(job.keep, begun.keep, early)) listen({ type: 'notice', text })
 }
 
 type Seen = {
@@ -246,10 +265,10 @@ function baseOf(
   left: SourceEnd,
   right: TargetEnd,
   seen: Seen,
-): { hasBase: boolean; rulesChanged: boolean } {
+): { hasBase: boolean; rulesChanged: boolean; undone: boolean } {
   const isSame = isSamePair(pair, left, right)
   const sameRules = isSame && pair.viewId === rulesId(job, seen)
-  return { hasBase: sameRules, rulesChanged: isSame && !sameRules }
+  return { hasBase: sameRules, rulesChanged: isSame && !sameRules, undone: isSame && pair.viewId === undoneView }
 }
 
 /** Whether both roots are still the pair that the last run left behind, problems aside. */
@@ -265,7 +284,11 @@ function isUnchanged(job: Job, pair: Pair | undefined, left: SourceEnd, right: T
   )
 }
 
-function guardFacts(plan: Plan, seen: Seen, base: { hasBase: boolean; rulesChanged: boolean }): GuardFacts {
+function guardFacts(
+  plan: Plan,
+  seen: Seen,
+  base: { hasBase: boolean; rulesChanged: boolean; undone: boolean },
+): GuardFacts {
   return {
     leftEntries: entriesOf(seen.left),
     rightEntries: seen.right === undefined ? 0 : entriesOf(seen.right),

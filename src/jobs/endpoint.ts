@@ -8,6 +8,7 @@ import type { GuardLimit } from '../core/guard.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
+import type { Keep } from '../core/retention.ts'
 import type { View } from '../core/view.ts'
 import type { Traits } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
@@ -42,6 +43,17 @@ export type PlanTotals = {
   readonly limit: GuardLimit
   /** A person has seen this very set and let it go on. */
   readonly released: boolean
+  /** For how long, as far as the target lets the driver say; undefined: as before. */
+  readonly keep: Keep | undefined
+}
+
+/** What the target made of the announcement. */
+export type Begun = {
+  /** For how long it keeps what this run replaces and deletes. */
+  readonly keep: Keep
+  /** Earlier runs whose versions it removed just now: old ones, and ones that had to go too soon for want of space. */
+  readonly expired: number
+  readonly early: number
 }
 
 export type Needs = {
@@ -69,6 +81,8 @@ export type ApplyResult = {
   readonly summary: Summary
   readonly counts: ApplyCounts
   readonly problems: readonly Problem[]
+  /** Earlier runs whose versions went too soon for want of space, since the run began. */
+  readonly early: number
 }
 
 /** A portion of a target's content, read again. */
@@ -110,7 +124,7 @@ export interface SourceEnd extends End {
 
 export interface TargetEnd extends End {
   /** Announces the plan. Throws `root-held` when the target's own guard refuses it. */
-  begin(totals: PlanTotals): Promise<void>
+  begin(totals: PlanTotals): Promise<Begun>
   /** Renames directories, in this order, making missing parents of new names; those that did not move are problems. */
   moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]>
   /** Takes a batch of the plan; batches are numbered from 0 without gaps and land in that order. */

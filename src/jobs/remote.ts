@@ -8,6 +8,7 @@ import type { RelPath } from '../core/path.ts'
 import { parseRelPath } from '../core/path.ts'
 import { isProblemCode, type Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
+import { defaultKeep, keepText, parseKeep } from '../core/retention.ts'
 import type { View } from '../core/view.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
@@ -21,6 +22,7 @@ import type { WireStream } from '../wire/stream.ts'
 import { call } from './bulk.ts'
 import {
   type ApplyResult,
+  type Begun,
   batchOf,
   type EndFacts,
   type Needs,
@@ -158,13 +160,18 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
     this.#packs = session.openStream(packStream, new Uint8Array(0))
   }
 
-  async begin(totals: PlanTotals): Promise<void> {
-    const { limit, ...rest } = totals
+  async begin(totals: PlanTotals): Promise<Begun> {
+    const { limit, keep, ...rest } = totals
     const limitValue = limit.kind === 'count' ? limit.entries : limit.kind === 'percent' ? limit.percent : 0
     const { deletes, replaces, steps, hasBase, leftEntries, released } = rest
     const input = { deletes, replaces, steps, hasBase, leftEntries, released, limitKind: limit.kind, limitValue }
-    const { epoch } = await call(this.session, 'begin', input)
+    const { epoch, ...answer } = await call(
+      this.session,
+      'begin',
+      keep === undefined ? input : { ...input, keep: keepText(keep) },
+    )
     this.facts = { ...this.facts, epoch }
+    return { ...answer, keep: parseKeep(answer.keep) ?? defaultKeep }
   }
 
   async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
@@ -188,8 +195,8 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
   }
 
   async finish(): Promise<ApplyResult> {
-    const { summary, problems, ...counts } = await call(this.session, 'finish', {})
-    return { summary, problems: checkedProblems(problems), counts }
+    const { summary, problems, early, ...counts } = await call(this.session, 'finish', {})
+    return { summary, problems: checkedProblems(problems), counts, early }
   }
 
   async verify(from: VerifyPoint): Promise<Verified> {
@@ -224,7 +231,8 @@ export async function openRemoteTarget(session: Session, machine: string, reques
   return new RemoteTarget(session, machine, await call(session, 'open', { ...packed(request), role: 'target' }))
 }
 
-function checkedProblems(problems: readonly { path: string; code: string; detail: string }[]): Problem[] {
+/** Problems as another machine tells them. */
+export function checkedProblems(problems: readonly { path: string; code: string; detail: string }[]): Problem[] {
   return problems.map(({ path, code, detail }) => {
     return { path, code: isProblemCode(code) ? code : 'write-failed', detail }
   })

@@ -7,6 +7,7 @@ import type { Flow } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
+import type { Keep } from '../core/retention.ts'
 import type { Selection } from '../core/selection.ts'
 import { isOneFolder } from '../disk/marker.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
@@ -44,6 +45,10 @@ export type RunRequest = {
   readonly verify?: boolean
   /** The target was replaced on purpose: what the last run knew of it does not count. */
   readonly newTarget: boolean
+  /** How long the target keeps what the run replaces and deletes; undefined: as before. */
+  readonly keep: Keep | undefined
+  /** Where it keeps it; only for a target here. */
+  readonly versions: string | undefined
 }
 
 /** How a run reaches other machines; from the machine's settings. */
@@ -72,6 +77,7 @@ export async function runOnce(
   const source = parseEnd(request.source, reach.isMachine)
   const target = parseEnd(request.target, reach.isMachine)
   checkEnds(source, target, realPath, isOneFolder)
+  checkVersions(request, target)
   const job = jobOf(request, source, target)
   const names = { source: endText(source, realPath), target: endText(target, realPath) }
   const targetIsRemote = target.kind === 'remote'
@@ -84,6 +90,14 @@ export async function runOnce(
     chronicle.failed(failure)
     throw failure
   }
+}
+
+/** Where versions lie on another machine is for its owner to say. */
+function checkVersions({ versions }: RunRequest, target: EndName): void {
+  if (versions === undefined || target.kind === 'local') return
+  throw new Failure('bad-usage', '--versions names a folder for a target on this machine', {
+    hint: `on ${target.machine}: nightferry share add ${target.share} FOLDER --versions DIR`,
+  })
 }
 
 function cancelled(): Failure {
@@ -217,7 +231,8 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
     const options = { create, machine: workshop.machine, expectedId, isNew: request.newTarget }
     const root = openTarget(systemSys(), target.path, options)
     const treeKey = treeKeyOf('target', target.path, job.id)
-    return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id, runId })
+    const versions = { asked: undefined, floor: undefined, directory: request.versions }
+    return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id, runId, versions })
   }
   const { share, sub, machine } = target
   const expected = expectedId === undefined ? {} : { expectedId }
@@ -228,8 +243,8 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
 }
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
-  const { mode, checksum, selection = {}, dryRun, overrides, ignoreFiles, limit, release } = request
+  const { mode, checksum, selection = {}, dryRun, overrides, ignoreFiles, limit, release, keep } = request
   const ends = `${endText(source, realPath)}\0${endText(target, realPath)}`
   const id = textId('job 1', ends)
-  return { id, mode, checksum, selection, dryRun, overrides, ignoreFiles, limit, release }
+  return { id, mode, checksum, selection, dryRun, overrides, ignoreFiles, limit, release, keep }
 }

@@ -8,6 +8,7 @@ import { type Flow, parseCompress } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
+import { type Keep, keepText, parseKeep } from '../core/retention.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { decodeWants } from '../disk/wants.ts'
@@ -22,7 +23,8 @@ import { answerCall, type CallHandlers, type CallInput } from './bulk.ts'
 import { payloadHeadroomBytes } from './endpoint.ts'
 import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
 import { packStream } from './remote.ts'
-import { loadShares, type Share, shareFor } from './shares.ts'
+import { pastHandlers } from './serve-past.ts'
+import { keepWishOf, loadShares, ownerLimitOf, type Share, shareFor } from './shares.ts'
 import { PackInbox } from './slabs.ts'
 import { LocalTarget } from './target.ts'
 import { Visit } from './visit.ts'
@@ -177,7 +179,8 @@ export class Served {
       label,
       job: request.job,
       runId: request.runId,
-      ownerLimit: share.maxDelete === undefined ? undefined : { share: share.name, limit: share.maxDelete },
+      ownerLimit: ownerLimitOf(share),
+      versions: keepWishOf(share),
     })
     return this.#target
   }
@@ -223,10 +226,12 @@ export class Served {
       digests: async ({ files, fresh }) => ({
         digests: joinDigests(await this.#mustEnd().digests(decodeWants(files), fresh)),
       }),
-      begin: async ({ limitKind, limitValue, ...rest }) => {
-        await this.#mustTarget().begin({ ...rest, limit: limitOf(limitKind, limitValue) })
+      begin: async ({ limitKind, limitValue, keep, ...rest }) => {
+        const limit = limitOf(limitKind, limitValue)
+        const wanted = keep === undefined ? keep : mustKeep(keep)
+        const begun = await this.#mustTarget().begin({ ...rest, limit, keep: wanted })
         this.#visit?.moved()
-        return { epoch: this.#mustTarget().facts.epoch }
+        return { ...begun, keep: keepText(begun.keep), epoch: this.#mustTarget().facts.epoch }
       },
       moves: async ({ moves }) => ({ problems: await this.#mustTarget().moveDirectories(checkMoves(moves)) }),
       stage: async ({ batch, bytes }) => await this.#mustTarget().stage(batch, bytes),
@@ -234,9 +239,9 @@ export class Served {
       supply: async (input) => await this.#supply(input),
       written: async ({ batch, last }) => await this.#mustTarget().written(batch, last),
       finish: async () => {
-        const { summary, problems, counts } = await this.#mustTarget().finish()
-        this.#visit?.finished({ summary, problems, counts })
-        return { summary, problems, ...counts }
+        const { summary, problems, counts, early } = await this.#mustTarget().finish()
+        this.#visit?.finished({ summary, problems, counts, early })
+        return { summary, problems, ...counts, early }
       },
       verify: async ({ from }) => {
         const { next, ...found } = await this.#mustTarget().verify(from)
@@ -250,6 +255,7 @@ export class Served {
         await this.#close(save)
         return {}
       },
+      ...pastHandlers(this.#options),
     }
   }
 
@@ -295,6 +301,12 @@ function mustPath(text: string): RelPath {
 
 function checkMoves(moves: readonly { from: string; to: string }[]): DirectoryMove[] {
   return moves.map(({ from, to }) => ({ from: mustPath(from), to: mustPath(to) }))
+}
+
+function mustKeep(text: string): Keep {
+  const keep = parseKeep(text)
+  if (keep === undefined) throw new Failure('protocol-broken', 'how long versions are kept is not said')
+  return keep
 }
 
 function limitOf(kind: string, value: number): GuardLimit {

@@ -5,10 +5,12 @@
 
 import { isAbsolute, join, normalize } from 'node:path'
 import { type GuardLimit, guardLimitText, parseGuardLimit } from '../core/guard.ts'
+import { defaultKeep, parseKeep } from '../core/retention.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { ensureOwnDirectory, ownFileMode, readOwnFile, writeOwnFile } from '../std/files.ts'
 import { isMachineName } from '../wire/peers.ts'
+import type { KeepWish } from './keeping.ts'
 
 /** A folder that other machines may use. */
 export type Share = {
@@ -20,6 +22,21 @@ export type Share = {
   readonly for: readonly string[] | undefined
   /** What one run may delete and replace in it at most, whatever its driver plans or releases: the owner's word. */
   readonly maxDelete: GuardLimit | undefined
+  /** How long old versions are kept at least, as `parseKeep` reads it; undefined: the default. A peer may ask for more. */
+  readonly keepVersions?: string | undefined
+  /** Where they lie, absolute; undefined: in the target itself. */
+  readonly versions?: string | undefined
+}
+
+/** The owner's limit of a share, for whatever takes something away from it. */
+export function ownerLimitOf({ name, maxDelete }: Share): { share: string; limit: GuardLimit } | undefined {
+  return maxDelete === undefined ? undefined : { share: name, limit: maxDelete }
+}
+
+/** How a peer's run has to keep versions in a share: it may ask for longer, never for less. */
+export function keepWishOf(share: Share): KeepWish {
+  const keep = share.keepVersions === undefined ? undefined : parseKeep(share.keepVersions)
+  return { asked: keep, floor: keep ?? defaultKeep, directory: share.versions }
 }
 
 const sharesFile = 'shares.json'
@@ -120,7 +137,13 @@ function writeShares(directory: string, shares: readonly Share[]): void {
 }
 
 /** What keeps this from being a share, in words. */
-function faultIn({ name, path, for: machines }: Share): { message: string; hint: string } | undefined {
+function faultIn({
+  name,
+  path,
+  for: machines,
+  keepVersions,
+  versions,
+}: Share): { message: string; hint: string } | undefined {
   if (!namePattern.test(name)) {
     return {
       message: `${JSON.stringify(name)} cannot name a share`,
@@ -132,6 +155,15 @@ function faultIn({ name, path, for: machines }: Share): { message: string; hint:
       message: `${JSON.stringify(path)} is not an absolute path`,
       hint: 'Write it from the root, with no . or .. in it.',
     }
+  }
+  if (keepVersions !== undefined && parseKeep(keepVersions) === undefined) {
+    return {
+      message: `${JSON.stringify(keepVersions)} does not say how long versions are kept`,
+      hint: 'It is a number of days, forever or none.',
+    }
+  }
+  if (versions !== undefined && !isResolved(versions)) {
+    return { message: `${JSON.stringify(versions)} is not an absolute path`, hint: 'Name a folder for old versions.' }
   }
   if (machines?.length === 0)
     return { message: 'the share is given to nobody', hint: 'Name a machine, or give it to all.' }
@@ -173,13 +205,26 @@ function readShares(content: unknown, path: string): readonly Share[] {
 }
 
 function readShare(item: unknown, where: string, path: string): Share {
-  const fields = fieldsOf(item, ['name', 'path', 'readOnly'], ['for', 'maxDelete'], where, path)
+  const fields = fieldsOf(
+    item,
+    ['name', 'path', 'readOnly'],
+    ['for', 'maxDelete', 'keepVersions', 'versions'],
+    where,
+    path,
+  )
   const [name, shared, readOnly] = [fields.get('name'), fields.get('path'), fields.get('readOnly')]
   if (typeof name !== 'string') throw damaged(path, `${where}.name is not a name`)
   if (typeof shared !== 'string') throw damaged(path, `${where}.path is not a path`)
   if (typeof readOnly !== 'boolean') throw damaged(path, `${where}.readOnly is neither true nor false`)
+  const [keepVersions, versions] = ['keepVersions', 'versions'].map((key) => {
+    const value = fields.get(key)
+    if (value !== undefined && typeof value !== 'string') throw damaged(path, `${where}.${key} is no text`)
+    return value
+  })
+  const kept = { ...(keepVersions && { keepVersions }), ...(versions && { versions }) }
   const machines = readMachines(fields, where, path)
-  const share = { name, path: shared, readOnly, for: machines, maxDelete: readLimit(fields, where, path) }
+  const maxDelete = readLimit(fields, where, path)
+  const share = { name, path: shared, readOnly, for: machines, maxDelete, ...kept }
   const fault = faultIn(share)
   if (fault !== undefined) throw damaged(path, `${where}: ${fault.message}`)
   return share

@@ -12,7 +12,7 @@ import { openTarget } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { type DiskTasks, tasks } from '../disk/tasks.ts'
 import { openState, type State } from '../state/open.ts'
-import { takeLease } from '../state/runs.ts'
+import { newRunId, takeLease } from '../state/runs.ts'
 import { systemClock } from '../std/clock.ts'
 import { type Crew, Handover, type Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
@@ -47,8 +47,9 @@ async function held(ownerLimit?: OwnerLimit): Promise<Held> {
   const target = new LocalTarget(workshop, root, {
     treeKey: `target ${path}`,
     isApart: true,
-    runId: 'run',
+    runId: newRunId(systemClock),
     job: 'job',
+    versions: { asked: undefined, floor: undefined, directory: undefined },
     ownerLimit,
   })
   await target.scan({ overrides: [], ignoreFiles: [] })
@@ -66,7 +67,17 @@ async function held(ownerLimit?: OwnerLimit): Promise<Held> {
 
 function totals(change: Partial<PlanTotals> = {}): PlanTotals {
   const limit = { kind: 'default' } as const
-  return { deletes: 0, replaces: 0, steps: 20, hasBase: true, leftEntries: 10, limit, released: false, ...change }
+  return {
+    deletes: 0,
+    replaces: 0,
+    steps: 20,
+    hasBase: true,
+    leftEntries: 10,
+    limit,
+    released: false,
+    keep: undefined,
+    ...change,
+  }
 }
 
 function deletion(...names: readonly string[]): Uint8Array {

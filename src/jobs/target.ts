@@ -13,19 +13,22 @@ import { isOpenToOwner } from '../disk/directories.ts'
 import type { Displacement } from '../disk/journal.ts'
 import type { TargetHandles } from '../disk/landing.ts'
 
+import { moveCorrections } from '../disk/moves.ts'
 import type { Root } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { Staged } from '../disk/stage.ts'
 import { errno } from '../disk/sys.ts'
-import type { LandReport, Written } from '../disk/tasks.ts'
+import type { LandReport } from '../disk/tasks.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
+import type { Written } from '../disk/written.ts'
 import { currentEpoch, takeLease } from '../state/runs.ts'
 import { present } from '../std/assert.ts'
 import { Failure } from '../std/failure.ts'
 import {
   type ApplyCounts,
   type ApplyResult,
+  type Begun,
   batchOf,
   type Needs,
   type PlanTotals,
@@ -34,6 +37,7 @@ import {
   type Verified,
   wordOf,
 } from './endpoint.ts'
+import { Keeping, type KeepWish } from './keeping.ts'
 import { LocalEnd, type LocalOptions, nextSeatId, type Workshop } from './local.ts'
 import { eachSeat, joinReports } from './verify.ts'
 
@@ -73,16 +77,21 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #modeMask: number
   readonly #job: string
   readonly #ownerLimit: OwnerLimit | undefined
+  readonly #keepWish: KeepWish
+  readonly #runId: string
+  #keeping: Keeping | undefined
 
   constructor(
     workshop: Workshop,
     root: Root,
-    options: LocalOptions & { job: string; ownerLimit?: OwnerLimit | undefined },
+    options: LocalOptions & { job: string; versions: KeepWish; ownerLimit?: OwnerLimit | undefined },
   ) {
     const epoch = root.own === undefined ? 0 : takeLease(workshop.state, root.id, options.job)
     super(workshop, root, { ...options, epoch })
     this.#job = options.job
     this.#ownerLimit = options.ownerLimit
+    this.#keepWish = options.versions
+    this.#runId = options.runId
     this.#handles = { root: root.handle, staging: root.own?.staging ?? -1 }
     this.#own = root.own?.handle ?? -1
     this.#modeMask = root.traits.modeMask
@@ -102,7 +111,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     return present(this.#totals, 'a plan was announced').steps <= syncEachMax
   }
 
-  async begin(totals: PlanTotals): Promise<void> {
+  async begin(totals: PlanTotals): Promise<Begun> {
     if (this.#own < 0 || this.#totals !== undefined)
       throw new Failure('protocol-broken', 'this target can begin nothing now')
     this.#checkLease()
@@ -116,7 +125,15 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       )
     }
     this.#totals = totals
+    const wish = { ...this.#keepWish, asked: totals.keep ?? this.#keepWish.asked }
+    const opened = await Keeping.open(this.root, wish, this.#runId, this.rawTreeSeat, this.workshop)
+    this.#keeping = opened.keeping
     await this.treeSeat.run('beginStaging', { tree: this.tree, modeMask: this.#modeMask, syncEach: this.#syncEach })
+    return { keep: opened.keeping.keep, ...opened.pruned }
+  }
+
+  #keepingOf(): Keeping {
+    return present(this.#keeping, 'a plan was announced')
   }
 
   /** A release is the word of the driver's person; the owner of a share may have said less, and that holds. */
@@ -151,7 +168,10 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
     this.#mustBegin()
+    const intents = await this.treeSeat.run('moveIntents', { tree: this.tree, moves })
+    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().tell(intents)))
     const { moved, made, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves })
+    await this.#keepingOf().tell(moveCorrections(intents, moved, made))
     this.#counts.created += made.length
     for (const path of made) {
       this.#touched.add(path).add(parentOf(path))
@@ -239,7 +259,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   async written(batch: number, last: boolean): Promise<{ again: Uint8Array; count: number }> {
     const known = this.#receiving(batch)
-    const written = await this.seat(known.seat).run('finishWriting', { landing: known.landing, last })
+    const written = await this.#finishWriting(known, last)
     if (written.count === 0) {
       known.written = written
       this.#landGroup(false)
@@ -248,6 +268,18 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     }
     if (this.#landFailure !== undefined) throw this.#landFailure
     return { again: written.again, count: written.count }
+  }
+
+  /** Where the disk is full, old versions make room, and what found none is asked for again. */
+  async #finishWriting({ landing, seat }: Batch, last: boolean): Promise<Written> {
+    const tells = this.#keepingOf().place !== undefined
+    const finish = (full: 'say' | 'again' | 'leave'): Promise<Written> =>
+      this.seat(seat).run('finishWriting', { landing, last, tells, full })
+    const written = await finish(last ? 'leave' : 'say')
+    if (written.starvedBytes === 0) return written
+    const { expired, early } = await this.#keepingOf().prune(written.starvedBytes * 2)
+    this.workshop.log.note('disk-full', { starvedBytes: written.starvedBytes, expired, early })
+    return await finish(expired + early > 0 ? 'again' : 'leave')
   }
 
   /** Queues the batches that are written without a gap, once they make a group (or `all` is wanted). */
@@ -277,13 +309,19 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (this.#landFailure !== undefined) return
     this.#checkLease()
     const displacements: Displacement[] = group.flatMap((batch) => [...(batch.written?.displacements ?? [])])
+    const { run } = this.#keepingOf()
     if (displacements.length > 0) {
-      this.#mustSync(await this.treeSeat.run('writeJournal', { own: this.#own, displacements }))
+      this.#mustSync(
+        await this.#keepingOf().store(() => this.treeSeat.run('writeJournal', { own: this.#own, displacements, run })),
+      )
     }
+    const intents = group.flatMap((batch) => [...(batch.written?.intents ?? [])])
+    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().tell(intents)))
     if (!this.#syncEach) this.#mustSync(await this.spareSeat.run('sync', { handle: this.#handles.staging }))
     for (const batch of group) {
       const report = await this.seat(batch.seat).run('land', { landing: batch.landing })
       await this.#keep(report)
+      await this.#keepingOf().takeBack(report.problems.map(({ path }) => path))
       this.#take(report)
     }
   }
@@ -335,11 +373,14 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (this.#landFailure !== undefined) throw this.#landFailure
     await this.treeSeat.run('finishDirectories', { root: this.#handles.root, heads: this.#unfinishedHeads() })
     await this.#syncLanded()
-    const dropped = await this.treeSeat.run('dropDisplaced', {
+    const { problems: dropped, code } = await this.treeSeat.run('dropDisplaced', {
       handles: this.#handles,
       own: this.#own,
       displaced: this.#displaced,
+      place: this.#keepingOf().place,
     })
+    this.#mustSync(code)
+    await this.#keepingOf().takeBack(dropped.flatMap(({ path, detail }) => (detail === 'kept' ? [path] : [])))
     this.#problems.push(...dropped)
     // What went back was not deleted. What was kept aside has lost its name all the same.
     const deleted = new Set(this.#displaced.filter(({ isDeleted }) => isDeleted).map(({ path }) => path))
@@ -356,6 +397,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       summary: present(settled.summary, 'a target has a root'),
       counts: this.#counts,
       problems: [...this.#problems, ...settled.problems],
+      early: this.#keepingOf().early,
     }
   }
 
@@ -400,6 +442,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     await this.#landing
     await this.settleSeats()
     for (const { landing, seat } of this.#batches.values()) await this.rawSeat(seat).run('closeLanding', { landing })
+    this.#keeping?.close()
     await super.close(save)
   }
 }

@@ -27,6 +27,7 @@ export const failureCodes = {
   'root-locked': { exit: 11, retry: 'soon' },
   'format-too-new': { exit: 1, retry: 'after-user' },
   'state-broken': { exit: 1, retry: 'after-user' },
+  'no-versions': { exit: 1, retry: 'never' },
   'clock-skew': { exit: 1, retry: 'after-user' },
   'unknown-machine': { exit: 2, retry: 'after-user' },
   'unknown-share': { exit: 12, retry: 'after-user' },

@@ -98,10 +98,16 @@ const beginRequest = record({
   limitKind: text(16),
   limitValue: uint(countMax),
   released: flag,
+  /** For how long versions are kept: a number of days, `forever` or `none`. */
+  keep: optional(text(16)),
 })
-
-/** The lease's, for the driver's history. */
-const beginAnswer = record({ epoch: uint(countMax) })
+const beginAnswer = record({
+  /** The lease's, for the driver's history. */
+  epoch: uint(countMax),
+  keep: text(16),
+  expired: uint(countMax),
+  early: uint(countMax),
+})
 
 const movesRequest = record({ moves: list(record({ from: text(pathBytes), to: text(pathBytes) }), 1_000_000) })
 const problemsAnswer = record({ problems: list(problem, 1_000_000) })
@@ -130,6 +136,8 @@ const applyAnswer = record({
   renamed: uint(countMax),
   deleted: uint(countMax),
   copied: uint(countMax),
+  /** Runs whose versions went too soon for want of space. */
+  early: uint(countMax),
   problems: list(problem, 1_000_000),
 })
 
@@ -144,6 +152,49 @@ const verifyAnswer = record({
   next: optional(verifyPoint),
 })
 const distrustRequest = record({ files: bytes(callBytesMax) })
+/** What is asked about old versions needs no open end: it names the share and the path itself. */
+const placeFields = { share: text(63), sub: text(pathBytes) }
+const versionsRequest = record({ ...placeFields, run: optional(text(64)) })
+const versionsAnswer = record({
+  versions: list(
+    record({
+      run: text(64),
+      atMs: uint(countMax),
+      path: text(pathBytes),
+      why: text(16),
+      kind: text(16),
+      sizeBytes: uint(countMax),
+      mtimeSeconds: int64,
+    }),
+    10_000,
+  ),
+  more: flag,
+})
+const undeleteRequest = record({ ...placeFields, run: optional(text(64)), as: optional(text(pathBytes)) })
+const undeleteAnswer = record({
+  restored: uint(countMax),
+  sizeBytes: uint(countMax),
+  existing: list(text(pathBytes), 1000),
+  existingCount: uint(countMax),
+  problems: list(problem, 1000),
+  problemCount: uint(countMax),
+})
+/** Without `as`, the id of the undo's own run, nothing is changed. */
+const undoRequest = record({ ...placeFields, run: text(64), as: optional(text(64)), job: text(128) })
+const undoAnswer = record({
+  conflicts: list(record({ path: text(pathBytes), why: text(16) }), 1000),
+  conflictCount: uint(countMax),
+  already: uint(countMax),
+  isEmpty: flag,
+  done: flag,
+  created: uint(countMax),
+  replaced: uint(countMax),
+  attributes: uint(countMax),
+  renamed: uint(countMax),
+  deleted: uint(countMax),
+  problems: list(problem, 1000),
+  problemCount: uint(countMax),
+})
 
 const closeRequest = record({ save: flag })
 const empty = record({})
@@ -165,6 +216,9 @@ export const calls = {
   verify: [verifyRequest, verifyAnswer],
   distrust: [distrustRequest, empty],
   close: [closeRequest, empty],
+  versions: [versionsRequest, versionsAnswer],
+  undelete: [undeleteRequest, undeleteAnswer],
+  undo: [undoRequest, undoAnswer],
 } as const
 
 export type CallName = keyof typeof calls

@@ -57,7 +57,7 @@ describe('hello', () => {
       openSession(links.b, sessionOptions('listener', { hello: young })),
     ]
     for (const one of opening) {
-      await rejectsWith(one, 'version-mismatch', /wire version 1 .*0\.1\.0.*|wire version 3 to 7 .*9\.0\.0/)
+      await rejectsWith(one, 'version-mismatch', /wire version 2 .*0\.1\.0.*|wire version 3 to 7 .*9\.0\.0/)
       await one.catch((error) => {
         assert.match(error.message, /0\.1\.0/)
         assert.match(error.message, /9\.0\.0/)

@@ -48,7 +48,17 @@ describe('what is on disk, in what order', () => {
     await one.run()
     assert.deepEqual(
       one.trail.filter((task, i) => task !== one.trail[i - 1]),
-      ['writeJournal', 'sync', 'land', 'finishDirectories', 'sync', 'dropDisplaced', 'settleTree', 'takeChanges'],
+      [
+        'writeJournal',
+        'writePart',
+        'sync',
+        'land',
+        'finishDirectories',
+        'sync',
+        'dropDisplaced',
+        'settleTree',
+        'takeChanges',
+      ],
     )
     assert.equal((await run()).outcome, 'done')
     assert.equal((await run()).outcome, 'unchanged')
@@ -59,12 +69,21 @@ describe('what is on disk, in what order', () => {
     await one.run()
     assert.deepEqual(
       one.trail.filter((task, i) => task !== one.trail[i - 1]),
-      ['writeJournal', 'land', 'finishDirectories', 'syncDirectories', 'dropDisplaced', 'settleTree', 'takeChanges'],
+      [
+        'writeJournal',
+        'writePart',
+        'land',
+        'finishDirectories',
+        'syncDirectories',
+        'dropDisplaced',
+        'settleTree',
+        'takeChanges',
+      ],
     )
   })
 
   it('a journal or a sync that fails before the names: nothing of the group gets one, and the next run completes', async () => {
-    for (const task of ['writeJournal', 'sync'] as const) {
+    for (const task of ['writeJournal', 'writePart', 'sync'] as const) {
       const one = await prepared('large')
       await failsToSync(one.run([{ task, nth: 1 }]))
       assert.deepEqual(contents(one.target), one.before, task)

@@ -79,6 +79,7 @@ const harmless: PlanTotals = {
   leftEntries: 1000,
   limit: { kind: 'default' },
   released: false,
+  keep: undefined,
 }
 
 /** A job's id, as it travels. */
@@ -232,5 +233,8 @@ function honestHandlers(send: EvilSource['send']): CallHandlers {
     finish: refuse,
     verify: refuse,
     distrust: refuse,
+    versions: refuse,
+    undelete: refuse,
+    undo: refuse,
   }
 }

@@ -9,21 +9,35 @@ import { sizeOf } from '../../src/core/stat.ts'
 import { Tree } from '../../src/core/tree.ts'
 import type { View } from '../../src/core/view.ts'
 import { Apply, type Displaced, type LandCounts } from '../../src/disk/apply.ts'
-import { dropDisplaced, isStuck } from '../../src/disk/aside.ts'
+import { dropDisplaced, isStuck, Kept } from '../../src/disk/aside.ts'
 import { digestFile } from '../../src/disk/content.ts'
 import { finishDirectory } from '../../src/disk/directories.ts'
+import { intentsOf, refusedOf } from '../../src/disk/intents.ts'
 import { clearJournal, type Displacement, writeJournal } from '../../src/disk/journal.ts'
 import { Landing } from '../../src/disk/landing.ts'
 import { applyLearned } from '../../src/disk/learned.ts'
-import { moveDirectories } from '../../src/disk/moves.ts'
+import { readManifest, writePart } from '../../src/disk/manifest.ts'
+import { moveCorrections, moveDirectories, moveIntents } from '../../src/disk/moves.ts'
 import { openSource, openTarget, type Root } from '../../src/disk/root.ts'
 import { rescanDirectories, type ScanReport, scanRoot } from '../../src/disk/scan.ts'
 import { Stager } from '../../src/disk/stage.ts'
 import { Supply } from '../../src/disk/supply.ts'
 import type { Sys } from '../../src/disk/sys.ts'
+import { carryOutUndo, type Undone } from '../../src/disk/undo.ts'
+import { planUndo } from '../../src/disk/undo-plan.ts'
+import type { UndoPlan } from '../../src/disk/undo-steps.ts'
+import {
+  closeRunPlace,
+  makeRunPlace,
+  openRunPlace,
+  openStore,
+  type RunPlace,
+  readStoreSettings,
+} from '../../src/disk/versions.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../../src/disk/wants.ts'
 import { compare } from '../../src/jobs/compare.ts'
 import type { End } from '../../src/jobs/endpoint.ts'
+import { present } from '../../src/std/assert.ts'
 import { utf8 } from '../../src/std/bytes.ts'
 
 export type MirrorOptions = {
@@ -37,6 +51,8 @@ export type MirrorOptions = {
   readonly ignoreFiles?: readonly string[]
   readonly syncEach?: boolean
   readonly modeMask?: number
+  /** What is replaced and deleted is kept as versions of this run. */
+  readonly run?: string
   /** Years from now unless given: nothing is young enough to be looked at again. */
   readonly nowMs?: () => number
   /** Both roots were scanned. */
@@ -114,7 +130,11 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
     problems: [...scan.problems, ...plan.problems],
     recovered: target.recovered,
   }
-  const { moved, problems } = moveDirectories(sys, target.handle, targetTree, plan.moves)
+  const place = options.run === undefined ? undefined : openPlace(sys, target, options.run)
+  const intents = moveIntents(targetTree, plan.moves)
+  if (place !== undefined) must(writePart(sys, place.handle, 0, intents))
+  const { moved, made, problems } = moveDirectories(sys, target.handle, targetTree, plan.moves)
+  if (place !== undefined) must(writePart(sys, place.handle, 3, moveCorrections(intents, moved, made)))
   mirrored.renamed += moved.length
   mirrored.problems.push(...problems)
   const batches = [...cutBatches(plan.sections), ...cutBatches(plan.deletions)]
@@ -134,7 +154,8 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
     for (const part of carry(landing, sourceSys, source, staged.wants, nowMs)) applyLearned(sourceTree, part, false)
   }
   options.written?.()
-  land(options, target, landings, heads, mirrored)
+  land(options, target, landings, heads, mirrored, place)
+  if (place !== undefined) closeRunPlace(sys, place)
   return mirrored
 }
 
@@ -161,12 +182,20 @@ function carry(landing: Landing, sys: Sys, source: Root, wants: Uint8Array, nowM
   }
 }
 
-function land(options: MirrorOptions, target: Root, landings: Landing[], heads: SectionHead[], into: Mirrored): void {
+function land(
+  options: MirrorOptions,
+  target: Root,
+  landings: Landing[],
+  heads: SectionHead[],
+  into: Mirrored,
+  place: RunPlace | undefined,
+): void {
   const { sys, nowMs = later } = options
   const handles = handlesOf(target)
   const applies = landings.map((landing) => new Apply(sys, handles, landing, nowMs))
   const displacements: Displacement[] = applies.flatMap((apply) => apply.displacements)
-  must(writeJournal(sys, handles.own, displacements))
+  must(writeJournal(sys, handles.own, displacements, options.run))
+  if (place !== undefined) must(writePart(sys, place.handle, 1, landings.flatMap(intentsOf)))
   must(sys.syncFileSystem(handles.staging))
   const touched = new Set<RelPath>()
   const displaced: Displaced[] = []
@@ -179,17 +208,59 @@ function land(options: MirrorOptions, target: Root, landings: Landing[], heads: 
     displaced.push(...landed.displaced)
     for (const path of landed.removed) into.targetTree.removeWithin(path)
   }
+  const refused = refusedOf(into.problems.map(({ path }) => path))
+  if (place !== undefined && refused.length > 0) must(writePart(sys, place.handle, 2, refused))
   for (const landing of landings) into.copiedLocally += landing.copied + landing.moved
   for (const head of [...heads].sort((a, b) => b.path.length - a.path.length)) {
     finishDirectory(sys, handles.root, head)
   }
   options.landed?.()
   must(sys.syncFileSystem(handles.root))
-  const dropped = dropDisplaced(sys, handles, displaced)
+  const kept = new Kept(place?.files ?? -1)
+  const dropped = dropDisplaced(sys, handles, displaced, kept)
+  must(kept.sync(sys))
   into.problems.push(...dropped)
   for (const { path } of dropped) touched.add(parentOf(path as RelPath))
   if (!dropped.some(isStuck)) clearJournal(sys, handles.own)
   into.problems.push(...rescanDirectories(sys, handles.root, into.targetTree, touched, nowMs))
+}
+
+/** The place of a run in the target's own store, made where it is missing; the caller closes it. */
+export function openPlace(sys: Sys, target: Root, run: string): RunPlace {
+  const ownPath = `${target.path}/.nightferry`
+  const root = { own: target.own?.handle ?? -1, id: target.id, ownPath }
+  const store = present(openStore(sys, root, readStoreSettings(ownPath), true), 'a store is made')
+  try {
+    return openRunPlace(sys, store, run) ?? makeRunPlace(sys, store, run, { atMs: 0 })
+  } finally {
+    sys.close(store.handle)
+  }
+}
+
+/** Undoes a run as a run of its own. What the plan refused, or what was done. */
+export function undo(
+  sys: Sys,
+  path: string,
+  run: string,
+  as: string,
+): { conflicts: UndoPlan['conflicts']; undone?: Undone } {
+  const target = openTarget(sys, path, { create: true, machine: 'test', expectedId: undefined })
+  try {
+    const handles = handlesOf(target)
+    const undone = openPlace(sys, target, run)
+    const manifest = readManifest(sys, undone.handle)
+    if (typeof manifest === 'number') throw new Error('no manifest')
+    const plan = planUndo(sys, handles.root, undone.files, manifest, target.traits)
+    if (plan.conflicts.length > 0) return { conflicts: plan.conflicts }
+    const place = openPlace(sys, target, as)
+    const options = { undone, place, modeMask: target.traits.modeMask, umask: process.umask(), nowMs: later }
+    const done = carryOutUndo(sys, handles, plan, options)
+    closeRunPlace(sys, undone)
+    closeRunPlace(sys, place)
+    return { conflicts: [], undone: done }
+  } finally {
+    target.close()
+  }
 }
 
 function must(code: number): void {

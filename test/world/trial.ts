@@ -34,6 +34,7 @@ export type Trial = {
 
 const watched: readonly string[] = [
   'writeJournal',
+  'writePart',
   'sync',
   'syncDirectories',
   'land',
@@ -79,6 +80,8 @@ export function trialIn(directory: string): Trial {
     release: false,
     listsChanges: false,
     newTarget: false,
+    keep: undefined,
+    versions: undefined,
   }
   return {
     directory,

@@ -1,0 +1,95 @@
+// `nightferry undelete PATH`: brings old versions back, and overwrites nothing.
+
+import { resolve } from 'node:path'
+import type { Engine } from '../api/engine.ts'
+import { joinPath, nameOf, parseRelPath, type RelPath } from '../core/path.ts'
+import { isProblemCode, problemCodes } from '../core/problem.ts'
+import { call } from '../jobs/bulk.ts'
+import { undeleteAt, undeleteInto } from '../jobs/past.ts'
+import { Failure } from '../std/failure.ts'
+import { type GlobalOptions, openMachine } from './machine.ts'
+import { safeText, showBytes, showCount } from './print.ts'
+import { placeOf } from './versions.ts'
+
+export type UndeleteOptions = GlobalOptions & { readonly run?: string; readonly to?: string; readonly json?: true }
+
+type Result = {
+  readonly restored: number
+  readonly sizeBytes: number
+  readonly existing: readonly string[]
+  readonly existingCount: number
+  readonly problems: readonly { readonly path: string; readonly code: string; readonly detail: string }[]
+  readonly problemCount: number
+}
+
+export async function undelete(path: string, options: UndeleteOptions): Promise<number> {
+  const machine = openMachine(options, 'sync')
+  try {
+    const result = await bringBack(machine, path, options)
+    const isNothing = result.restored + result.existingCount + result.problemCount === 0
+    if (isNothing) {
+      const which = options.run === undefined ? '' : ` of the run ${options.run}`
+      throw new Failure('no-versions', `no old version${which} is kept of ${path}`, {
+        hint: 'nightferry versions PATH shows what is kept; a path above it shows more',
+      })
+    }
+    const exitCode = result.problemCount > 0 || result.restored === 0 ? 3 : 0
+    if (options.json) process.stdout.write(`${JSON.stringify({ schema: 1, path, exitCode, ...result })}\n`)
+    else show(result, options.to !== undefined)
+    return exitCode
+  } finally {
+    await machine.close()
+  }
+}
+
+function show(
+  { restored, sizeBytes, existing, existingCount, problems, problemCount }: Result,
+  elsewhere: boolean,
+): void {
+  for (const { path, code, detail } of problems.slice(0, 20)) {
+    const what = isProblemCode(code) ? problemCodes[code] : code
+    process.stderr.write(`problem: ${safeText(path)} ${what}${detail === '' ? '' : ` (${detail})`}\n`)
+  }
+  for (const path of existing.slice(0, 20)) process.stderr.write(`is there, and was left alone: ${safeText(path)}\n`)
+  if (existingCount > 20) process.stderr.write(`... and ${existingCount - 20} more that are there\n`)
+  if (existingCount > 0)
+    process.stderr.write('Nothing is overwritten: move it away first, or bring the version elsewhere with --to DIR.\n')
+  const problemText = problemCount === 0 ? '' : `; ${showCount(problemCount, 'problem')}`
+  process.stdout.write(`brought back ${showCount(restored, 'version')}, ${showBytes(sizeBytes)}${problemText}\n`)
+  if (restored > 0 && !elsewhere)
+    process.stdout.write('The next mirror to that folder deletes it again, unless the source has it too.\n')
+}
+
+async function bringBack(machine: Engine, text: string, options: UndeleteOptions): Promise<Result> {
+  const { run, to } = options
+  const place = placeOf(machine, text)
+  if (place.kind === 'local') {
+    const { workshop } = machine
+    const { placed } = place
+    const as = (placed.path === '' ? '' : nameOf(placed.path)) as RelPath
+    const { existing, problems, ...rest } =
+      to === undefined
+        ? await undeleteAt(workshop, placed, { run, as: undefined })
+        : await undeleteInto(workshop, placed, { run, directory: resolve(to), as })
+    return { ...rest, existing, existingCount: existing.length, problems, problemCount: problems.length }
+  }
+  const { end } = place
+  const session = await machine.reach.connect(end.machine, new AbortController().signal)
+  try {
+    const request = { share: end.share, sub: end.sub, ...(run !== undefined && { run }) }
+    return await call(session, 'undelete', to === undefined ? request : { ...request, as: insideShare(to, end.sub) })
+  } finally {
+    session.close()
+  }
+}
+
+/** `--to` of a share is a folder in the same target: no machine writes to another place of another machine. */
+function insideShare(text: string, sub: RelPath): RelPath {
+  const folder = parseRelPath(text.replace(/^\/+|\/+$/g, ''))
+  if (folder === undefined || text.startsWith('~') || text.startsWith('.')) {
+    throw new Failure('bad-usage', `--to takes a folder inside the share, not ${JSON.stringify(text)}`, {
+      hint: 'write it from the top of the share: --to recovered',
+    })
+  }
+  return sub === '' ? folder : joinPath(folder, nameOf(sub))
+}

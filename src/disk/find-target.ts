@@ -1,0 +1,54 @@
+// Which target a path belongs to: the nearest folder at or above it that holds our marker. The path itself may be gone.
+
+import { lstatSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { ownDirectory, parseRelPath, type RelPath } from '../core/path.ts'
+
+export type Placed = { readonly rootPath: string; readonly path: RelPath }
+
+/**
+ * The target at or below `base` (which has no symlink on its way) that holds `names`, and the path within it. No symlink
+ * is followed. Undefined where no folder on the way is a target.
+ */
+export function findTarget(base: string, names: readonly string[]): Placed | undefined {
+  let found: Placed | undefined
+  let at = base
+  for (let i = 0; ; i++) {
+    if (isTarget(at)) {
+      const path = parseRelPath(names.slice(i).join('/'))
+      found = path === undefined ? undefined : { rootPath: at, path }
+    }
+    const name = names[i]
+    if (name === undefined) return found
+    at = join(at, name)
+    if (lstatSync(at, { throwIfNoEntry: false })?.isDirectory() !== true) return found
+  }
+}
+
+/** The same for a path as a person types it: links on the way to what exists are followed first. */
+export function findTyped(text: string): Placed | undefined {
+  const rest: string[] = []
+  for (let at = resolve(text); ; at = dirname(at)) {
+    const real = realOf(at, rest.length > 0)
+    if (real !== undefined) return findTarget('/', [...real.split('/').filter((name) => name !== ''), ...rest])
+    rest.unshift(basename(at))
+  }
+}
+
+/** The last part of a path may be a link itself: then it is what is meant, not what it leads to. */
+function realOf(path: string, isParent: boolean): string | undefined {
+  try {
+    const isLink = !isParent && lstatSync(path).isSymbolicLink()
+    return isLink ? join(realpathSync(dirname(path)), basename(path)) : realpathSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+function isTarget(path: string): boolean {
+  try {
+    return lstatSync(join(path, ownDirectory, 'root.json'), { throwIfNoEntry: false })?.isFile() === true
+  } catch {
+    return false
+  }
+}

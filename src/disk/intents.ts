@@ -1,0 +1,104 @@
+// What a written batch is about to do, as lines of a run's manifest. Built when everything is staged and nothing has its
+// name: what was seen at each name, and what will stand there.
+
+import { digestOf } from '../chunk/digest.ts'
+import { joinPath, type RelPath } from '../core/path.ts'
+import { sizeOf, statMode, statWidth, typeDirectory, typeFile, typeMask } from '../core/stat.ts'
+import { hex, utf8 } from '../std/bytes.ts'
+import type { Landing, SeenDirectory, StagedSection, StagedStep, StepNote } from './landing.ts'
+import { type Change, type ListedFile, listingDigest, type Row } from './manifest.ts'
+
+/** The lines of a batch, in the order of its steps. */
+export function intentsOf(landing: Landing): Change[] {
+  const changes: Change[] = []
+  for (const section of landing.sections) {
+    const { path, state } = section.head
+    if (state === 'new') changes.push(madeChange(landing, section))
+    for (const staged of stepsIn(landing, section)) {
+      if (state !== 'new' || isMove(staged)) changes.push(...stepChanges(landing, path, staged))
+    }
+  }
+  return changes
+}
+
+/** The lines of what was refused after all. */
+export function refusedOf(paths: readonly string[]): Change[] {
+  return paths.map((path) => ({ a: 'refused', path: path as RelPath }))
+}
+
+function stepsIn(landing: Landing, section: StagedSection): StagedStep[] {
+  return landing.steps.slice(section.firstStep, section.endStep)
+}
+
+/** A file that only gets another name has a line of its own wherever it comes to lie: it may go back alone. */
+function isMove({ note }: StagedStep): boolean {
+  return note?.donor?.moves === true && note.donor.store === undefined
+}
+
+function madeChange(landing: Landing, section: StagedSection): Change {
+  const files: ListedFile[] = []
+  for (const staged of stepsIn(landing, section)) {
+    if (staged.staged === undefined || isMove(staged)) continue
+    files.push({ name: utf8(staged.step.entry.name), stats: landing.rows, at: staged.number * statWidth })
+  }
+  return { a: 'made', path: section.head.path, digest: listingDigest(files) }
+}
+
+function stepChanges(landing: Landing, directory: RelPath, staged: StagedStep): Change[] {
+  const { step, note, problem, digest } = staged
+  if (problem !== undefined) return []
+  const path = joinPath(directory, step.entry.name)
+  const after = staged.staged === undefined ? undefined : rowOf(landing.rows, staged.number)
+  const known = digest ?? (step.entry.link && digestOf(step.entry.link))
+  const written = { ...(after && { after }), ...(known && { digest: hex(known) }) }
+  if (step.action === 'create') return after === undefined ? [] : [{ a: 'created', path, ...written, after }]
+  if (note?.expected === undefined) return []
+  const before = rowOf(note.expected, 0)
+  const moved = note.movedTo === undefined ? {} : { movedTo: note.movedTo }
+  switch (step.action) {
+    case 'replace':
+      return after === undefined ? [] : [{ a: 'replaced', path, before, ...written, ...moved }]
+    case 'retype':
+      return [...movedBelow(note.below), { a: 'retyped', path, before, ...written, ...moved, ...sizeBelow(note) }]
+    case 'attributes': {
+      const { mode, mtimeSeconds, mtimeNs } = step.entry
+      return [{ a: 'attributes', path, before, mode, mtimeSeconds, mtimeNs }]
+    }
+    case 'delete': {
+      const sizeBytes = note.movedTo === undefined ? sizeOfAll(note.expected, note.below) : 0
+      return [...movedBelow(note.below), { a: 'deleted', path, before, sizeBytes, ...moved }]
+    }
+  }
+}
+
+function sizeBelow({ expected, below }: StepNote): { sizeBytes: number } | Record<never, never> {
+  return expected === undefined || below === undefined ? {} : { sizeBytes: sizeOfAll(expected, below) }
+}
+
+function rowOf(rows: Uint32Array, number: number): Row {
+  return [...rows.subarray(number * statWidth, (number + 1) * statWidth)]
+}
+
+/** Files of a directory that goes which only moved elsewhere: their names go, and come back by an undo. */
+function movedBelow(below: readonly SeenDirectory[] = []): Change[] {
+  return below.flatMap(({ path, names, rows, movedTo }) =>
+    names.flatMap((name, i): Change[] => {
+      const to = movedTo?.[i]
+      if (to === undefined) return []
+      const before = rowOf(rows, i)
+      return [{ a: 'deleted', path: joinPath(path, new TextDecoder().decode(name)), before, sizeBytes: 0, movedTo: to }]
+    }),
+  )
+}
+
+function sizeOfAll(row: Uint32Array, below: readonly SeenDirectory[] | undefined): number {
+  if (below === undefined) return ((row[statMode] as number) & typeMask) === typeDirectory ? 0 : sizeOf(row, 0)
+  let sum = 0
+  for (const { names, rows, movedTo } of below) {
+    for (let i = 0; i < names.length; i++) {
+      const isFile = ((rows[i * statWidth + statMode] as number) & typeMask) === typeFile
+      if (isFile && movedTo?.[i] === undefined) sum += sizeOf(rows, i * statWidth)
+    }
+  }
+  return sum
+}

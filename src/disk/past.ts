@@ -1,0 +1,290 @@
+// The old versions of a path: which there are, and how one gets a name again. A version that comes back is copied, so
+// that it stays what it is in the store; the copy is written aside, verified by its size, synced, and named only where
+// the name is free. Nothing is ever overwritten here.
+
+import { isWithin, joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
+import type { Problem } from '../core/problem.ts'
+import {
+  mtimeSecondsOf,
+  sizeOf,
+  statMode,
+  statMtimeNs,
+  statWidth,
+  typeDirectory,
+  typeFile,
+  typeMask,
+  typeSymlink,
+} from '../core/stat.ts'
+import { fromUtf8, utf8 } from '../std/bytes.ts'
+import { Failure } from '../std/failure.ts'
+import { randomName } from '../std/random.ts'
+import { copyContent } from './content.ts'
+import { type Change, readManifest } from './manifest.ts'
+import { refusalCode } from './refusal.ts'
+import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
+import { closeRunPlace, listRuns, openRunPlace, type RunPlace, type Store } from './versions.ts'
+
+export type Version = {
+  readonly run: string
+  /** When that run began. */
+  readonly atMs: number
+  readonly path: RelPath
+  readonly why: 'replaced' | 'deleted'
+  readonly kind: 'file' | 'symlink' | 'directory'
+  readonly sizeBytes: number
+  readonly mtimeSeconds: number
+}
+
+/**
+ * The versions of `path` and of all below it, the newest run first, at most `max` of them. Directories are told only
+ * where they are empty.
+ */
+export function listVersions(
+  sys: Sys,
+  store: Store,
+  path: RelPath,
+  options: { readonly run: string | undefined; readonly max: number },
+): { versions: Version[]; more: boolean } {
+  const versions: Version[] = []
+  for (const { run, atMs } of listRuns(sys, store).reverse()) {
+    if (options.run !== undefined && !run.startsWith(options.run)) continue
+    const place = openRunPlace(sys, store, run)
+    if (place === undefined) continue
+    try {
+      for (const found of versionsIn(sys, place, path)) {
+        if (versions.length === options.max) return { versions, more: true }
+        versions.push({ ...found, run, atMs })
+      }
+    } finally {
+      closeRunPlace(sys, place)
+    }
+  }
+  return { versions, more: false }
+}
+
+type Found = Omit<Version, 'run' | 'atMs'>
+
+function* versionsIn(sys: Sys, place: RunPlace, path: RelPath): Generator<Found> {
+  const manifest = readManifest(sys, place.handle)
+  if (typeof manifest === 'number') {
+    throw new Failure('disk-error', `what the run ${place.run} kept can't be read (${errnoName(manifest)})`)
+  }
+  for (const change of [...manifest.changes.values()].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    const why = whyOf(change)
+    if (why === undefined) continue
+    const from = isWithin(change.path, path) ? change.path : isWithin(path, change.path) ? path : undefined
+    if (from !== undefined) yield* walk(sys, place.files, from, why)
+  }
+}
+
+function whyOf(change: Change): Found['why'] | undefined {
+  if ('movedTo' in change && change.movedTo !== undefined) return undefined
+  if (change.a === 'deleted') return 'deleted'
+  return change.a === 'replaced' || change.a === 'retyped' ? 'replaced' : undefined
+}
+
+function* walk(sys: Sys, files: number, path: RelPath, why: Found['why']): Generator<Found> {
+  const row = lookBelow(sys, files, path)
+  const kind = row === undefined ? undefined : kindOf(row)
+  if (row === undefined || kind === undefined) return
+  const names = kind === 'directory' ? namesBelow(sys, files, path) : []
+  if (names.length === 0) {
+    const sizeBytes = kind === 'file' ? sizeOf(row, 0) : 0
+    yield { path, why, kind, sizeBytes, mtimeSeconds: mtimeSecondsOf(row, 0) }
+  }
+  for (const name of names) yield* walk(sys, files, joinPath(path, name), why)
+}
+
+function namesBelow(sys: Sys, base: number, path: RelPath): string[] {
+  const handle = sys.openDirectory(base, utf8(path))
+  if (handle < 0) return []
+  const table = new EntryTable()
+  sys.list(handle, table)
+  sys.close(handle)
+  const names: string[] = []
+  for (let i = 0; i < table.count; i++) names.push(fromUtf8(table.name(i)) ?? '')
+  return names.filter((name) => name !== '').sort()
+}
+
+function kindOf(row: Uint32Array): Found['kind'] | undefined {
+  switch ((row[statMode] as number) & typeMask) {
+    case typeFile:
+      return 'file'
+    case typeSymlink:
+      return 'symlink'
+    case typeDirectory:
+      return 'directory'
+    default:
+      return undefined
+  }
+}
+
+function lookBelow(sys: Sys, base: number, path: RelPath): Uint32Array | undefined {
+  const parent = sys.openDirectory(base, utf8(parentOf(path)))
+  if (parent < 0) return undefined
+  const row = new Uint32Array(statWidth)
+  const code = sys.stat(parent, utf8(nameOf(path)), row, 0)
+  sys.close(parent)
+  return code < 0 ? undefined : row
+}
+
+export type Restored = {
+  readonly restored: number
+  readonly sizeBytes: number
+  /** Names that are in use, which were left alone. */
+  readonly existing: readonly RelPath[]
+  readonly problems: readonly Problem[]
+}
+
+/**
+ * Brings the newest version of each path (or that of one run) back below `target`, at the same path, or at `as` in place
+ * of `path`. `staging` must lie on the same file system.
+ */
+export function restoreVersions(
+  sys: Sys,
+  store: Store,
+  handles: { readonly target: number; readonly staging: number },
+  options: { readonly path: RelPath; readonly as: RelPath; readonly run: string | undefined },
+): Restored {
+  const { versions } = listVersions(sys, store, options.path, { run: options.run, max: Number.POSITIVE_INFINITY })
+  const newest = new Map<RelPath, Version>()
+  for (const version of versions) if (!newest.has(version.path)) newest.set(version.path, version)
+  const restore = new Restore(sys, store, handles, options)
+  for (const version of newest.values()) restore.bring(version)
+  return restore.end()
+}
+
+class Restore {
+  readonly #sys: Sys
+  readonly #store: Store
+  readonly #handles: { readonly target: number; readonly staging: number }
+  readonly #options: { readonly path: RelPath; readonly as: RelPath }
+  readonly #existing: RelPath[] = []
+  readonly #problems: Problem[] = []
+  /** Directories made on the way, parents first, with the version that they come from. */
+  readonly #made: { readonly path: RelPath; readonly row: Uint32Array | undefined }[] = []
+  #place: RunPlace | undefined
+  #restored = 0
+  #sizeBytes = 0
+
+  constructor(
+    sys: Sys,
+    store: Store,
+    handles: { readonly target: number; readonly staging: number },
+    options: { readonly path: RelPath; readonly as: RelPath },
+  ) {
+    this.#sys = sys
+    this.#store = store
+    this.#handles = handles
+    this.#options = options
+  }
+
+  bring(version: Version): void {
+    const { path, as } = this.#options
+    const rest = version.path.slice(path.length).replace(/^\//, '')
+    const to = (as === '' || rest === '' ? `${as}${rest}` : `${as}/${rest}`) as RelPath
+    if (lookBelow(this.#sys, this.#handles.target, to) !== undefined) {
+      this.#existing.push(to)
+      return
+    }
+    const files = this.#filesOf(version.run)
+    const code = files < 0 ? files : this.#copy(files, version, to)
+    if (code === -errno.EEXIST) this.#existing.push(to)
+    else if (code < 0) this.#problems.push({ path: to, code: refusalCode(code), detail: errnoName(code) })
+    else {
+      this.#restored++
+      this.#sizeBytes += version.sizeBytes
+    }
+  }
+
+  /** Versions of one run come together. */
+  #filesOf(run: string): number {
+    if (this.#place?.run !== run) {
+      if (this.#place !== undefined) closeRunPlace(this.#sys, this.#place)
+      this.#place = openRunPlace(this.#sys, this.#store, run)
+    }
+    return this.#place?.files ?? -errno.ENOENT
+  }
+
+  #copy(files: number, version: Version, to: RelPath): number {
+    const sys = this.#sys
+    const parent = this.#openParent(files, version.path, to)
+    if (parent < 0) return parent
+    const from = sys.openDirectory(files, utf8(parentOf(version.path)))
+    const temporary = utf8(`f${randomName()}`)
+    const name = utf8(nameOf(version.path))
+    let code = from < 0 ? from : this.#stage(from, name, version.kind, temporary)
+    if (from >= 0) sys.close(from)
+    if (code === 0) code = sys.renameNoReplace(this.#handles.staging, temporary, parent, utf8(nameOf(to)))
+    if (code < 0) {
+      sys.unlink(this.#handles.staging, temporary)
+      sys.removeDirectory(this.#handles.staging, temporary)
+    }
+    sys.close(parent)
+    return code
+  }
+
+  #stage(from: number, name: Uint8Array, kind: Version['kind'], temporary: Uint8Array): number {
+    const sys = this.#sys
+    const { staging } = this.#handles
+    const row = new Uint32Array(statWidth)
+    const looked = sys.stat(from, name, row, 0)
+    if (looked < 0) return looked
+    const [seconds, ns] = [mtimeSecondsOf(row, 0), row[statMtimeNs] as number]
+    if (kind === 'directory') return sys.makeDirectory(staging, temporary, ((row[statMode] as number) & 0o777) | 0o700)
+    if (kind === 'symlink') {
+      const link = sys.readLink(from, name)
+      if (typeof link === 'number') return link
+      const made = sys.makeSymlink(staging, temporary, link)
+      return made < 0 ? made : sys.setTimesAt(staging, temporary, seconds, ns)
+    }
+    const source = sys.openFile(from, name)
+    if (source < 0) return source
+    const target = sys.createFile(staging, temporary, 0o600)
+    let code = target
+    if (target >= 0) {
+      code = copyContent(sys, source, target, sizeOf(row, 0)) === undefined ? -errno.EIO : 0
+      if (code === 0) code = sys.setMode(target, (row[statMode] as number) & 0o777)
+      if (code === 0) code = sys.setTimes(target, seconds, ns)
+      if (code === 0) code = sys.syncHandle(target)
+      sys.close(target)
+    }
+    sys.close(source)
+    return code
+  }
+
+  /** The directory that a version comes to lie in, made like the one that it was in where it is missing. */
+  #openParent(files: number, version: RelPath, to: RelPath): number {
+    const sys = this.#sys
+    const directory = parentOf(to)
+    const there = sys.openDirectory(this.#handles.target, utf8(directory))
+    if (there !== -errno.ENOENT || directory === '') return there
+    const above = this.#openParent(files, parentOf(version), directory)
+    if (above < 0) return above
+    const made = sys.makeDirectory(above, utf8(nameOf(directory)), 0o755)
+    if (made === 0) this.#made.push({ path: directory, row: lookBelow(sys, files, parentOf(version)) })
+    const handle = made < 0 && made !== -errno.EEXIST ? made : sys.openDirectory(above, utf8(nameOf(directory)))
+    sys.close(above)
+    return handle
+  }
+
+  end(): Restored {
+    const sys = this.#sys
+    if (this.#place !== undefined) closeRunPlace(sys, this.#place)
+    for (const { path, row } of this.#made.reverse()) {
+      const handle = row === undefined ? -1 : sys.openDirectory(this.#handles.target, utf8(path))
+      if (row === undefined || handle < 0) continue
+      sys.setMode(handle, ((row[statMode] as number) & 0o777) | 0o700)
+      sys.setTimes(handle, mtimeSecondsOf(row, 0), row[statMtimeNs] as number)
+      sys.close(handle)
+    }
+    const code = this.#restored === 0 ? 0 : sys.syncFileSystem(this.#handles.target)
+    if (code < 0) this.#problems.push({ path: this.#options.as, code: 'write-failed', detail: errnoName(code) })
+    return {
+      restored: this.#restored,
+      sizeBytes: this.#sizeBytes,
+      existing: this.#existing,
+      problems: this.#problems,
+    }
+  }
+}

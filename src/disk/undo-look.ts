@@ -1,0 +1,142 @@
+// How an undo looks at a name: what is there now, whether that is what the run put there, or what was there before it.
+// Changes nothing, follows no symlink.
+
+import { digestOf } from '../chunk/digest.ts'
+import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import {
+  sameTypeSizeTime,
+  sizeOf,
+  statInodeHigh,
+  statInodeLow,
+  statMode,
+  statWidth,
+  typeDirectory,
+  typeFile,
+  typeMask,
+  typeSymlink,
+} from '../core/stat.ts'
+import { equalBytes, hex, utf8 } from '../std/bytes.ts'
+import { digestFile } from './content.ts'
+import type { Row } from './manifest.ts'
+import { EntryTable, type Sys } from './sys.ts'
+
+export class Look {
+  readonly root: number
+  /** What the run kept. */
+  readonly files: number
+  readonly #sys: Sys
+  /** Where a path of the plan is now: a directory above it may still have its other name. */
+  readonly place: (path: RelPath) => RelPath
+
+  constructor(sys: Sys, root: number, files: number, place: (path: RelPath) => RelPath) {
+    this.#sys = sys
+    this.root = root
+    this.files = files
+    this.place = place
+  }
+
+  /** What is at a path of the root now. */
+  look(path: RelPath): Uint32Array | undefined {
+    return this.lookIn(this.root, path)
+  }
+
+  /** The same below another handle. */
+  lookIn(base: number, path: RelPath): Uint32Array | undefined {
+    return this.#stat(base, this.#where(base, path))
+  }
+
+  /** What has exactly this name in the root now. */
+  lookAt(path: RelPath): Uint32Array | undefined {
+    return this.#stat(this.root, path)
+  }
+
+  #stat(base: number, path: RelPath): Uint32Array | undefined {
+    const parent = this.#sys.openDirectory(base, utf8(parentOf(path)))
+    if (parent < 0) return undefined
+    const row = new Uint32Array(statWidth)
+    const code = this.#sys.stat(parent, utf8(nameOf(path)), row, 0)
+    this.#sys.close(parent)
+    return code < 0 ? undefined : row
+  }
+
+  #where(base: number, path: RelPath): RelPath {
+    return base === this.root ? this.place(path) : path
+  }
+
+  /** All names of a directory of the root, with their rows. */
+  list(path: RelPath): { names: Uint8Array[]; rows: Uint32Array } | undefined {
+    const handle = this.#sys.openDirectory(this.root, utf8(this.place(path)))
+    const table = new EntryTable()
+    const count = handle < 0 ? handle : this.#sys.list(handle, table)
+    if (handle >= 0) this.#sys.close(handle)
+    if (count < 0) return undefined
+    const names: Uint8Array[] = []
+    for (let i = 0; i < table.count; i++) names.push(table.name(i).slice())
+    return { names, rows: table.stats.slice(0, table.count * statWidth) }
+  }
+
+  /** The text of a symlink. */
+  link(base: number, told: RelPath): Uint8Array | undefined {
+    const path = this.#where(base, told)
+    const parent = this.#sys.openDirectory(base, utf8(parentOf(path)))
+    if (parent < 0) return undefined
+    const link = this.#sys.readLink(parent, utf8(nameOf(path)))
+    this.#sys.close(parent)
+    return typeof link === 'number' ? undefined : link
+  }
+
+  /** Whether what is there is what the run put there: the very file, or one of the same content. */
+  isAfter(now: Uint32Array, path: RelPath, change: { readonly after?: Row; readonly digest?: string }): boolean {
+    if (change.after === undefined) return false
+    const after = Uint32Array.from(change.after)
+    if (!sameTypeSizeTime(now, 0, after, 0)) return false
+    if (now[statInodeLow] === after[statInodeLow] && now[statInodeHigh] === after[statInodeHigh]) return true
+    // Made anew by an undo, or on a file system that gives other numbers after it was mounted again.
+    if (isType(now, typeFile) && sizeOf(now, 0) === 0) return true
+    const link = isType(now, typeSymlink) ? this.link(this.root, path) : undefined
+    const digest = link === undefined ? this.#digest(this.root, path) : hex(digestOf(link))
+    return change.digest !== undefined && digest === change.digest
+  }
+
+  #digest(base: number, told: RelPath): string | undefined {
+    const path = this.#where(base, told)
+    const row = this.#stat(base, path)
+    const parent = this.#sys.openDirectory(base, utf8(parentOf(path)))
+    const digest =
+      row === undefined || parent < 0 ? undefined : digestFile(this.#sys, parent, utf8(nameOf(path)), sizeOf(row, 0))
+    if (parent >= 0) this.#sys.close(parent)
+    return digest === undefined ? undefined : hex(digest)
+  }
+
+  /** Whether what is there is what was there before the run: the very file, or the version of it. */
+  isBefore(now: Uint32Array, told: RelPath, path: RelPath, before: Row): boolean {
+    const seen = Uint32Array.from(before)
+    if (isType(seen, typeDirectory)) return isType(now, typeDirectory)
+    if (!sameTypeSizeTime(now, 0, seen, 0)) return false
+    if (now[statInodeLow] !== seen[statInodeLow] || now[statInodeHigh] !== seen[statInodeHigh]) {
+      // Made anew: a symlink, an empty file, or a copy where there are no links.
+      if (isType(now, typeFile)) return this.#sameContent(told, path)
+      const [live, version] = [this.link(this.root, path), this.link(this.files, told)]
+      return live !== undefined && version !== undefined && equalBytes(live, version)
+    }
+    return true
+  }
+
+  #sameContent(version: RelPath, path: RelPath): boolean {
+    const digest = this.#digest(this.files, version)
+    return digest !== undefined && digest === this.#digest(this.root, path)
+  }
+
+  /** Whether something is of the kind, size and time that a version has. */
+  isVersion(row: Uint32Array, before: Row): boolean {
+    return sameTypeSizeTime(row, 0, Uint32Array.from(before), 0)
+  }
+}
+
+export function isType(row: Uint32Array, type: number): boolean {
+  return ((row[statMode] as number) & typeMask) === type
+}
+
+export function isRowType(row: Row, type: number): boolean {
+  return ((row[statMode] ?? 0) & typeMask) === type
+}

@@ -1,0 +1,442 @@
+// What it takes to reverse a run: reads the run's manifest, looks at every name it tells of as it is now, and says what is
+// to be done, what is as it was already, and what someone changed since. Changes nothing. A name that is neither as the
+// run left it nor as it was before the run is a conflict; with one conflict nothing at all may be undone.
+
+import { isWithin, joinPath, parentOf, parseRelPath, type RelPath } from '../core/path.ts'
+import type { SectionHead, Step } from '../core/plan.ts'
+import {
+  forgetCtime,
+  mtimeSecondsOf,
+  sizeOf,
+  statMode,
+  statMtimeNs,
+  statWidth,
+  typeDirectory,
+  typeSymlink,
+} from '../core/stat.ts'
+import { fromUtf8, utf8 } from '../std/bytes.ts'
+import { sameDirectory } from './directories.ts'
+import type { SeenDirectory, StepNote } from './landing.ts'
+import { type Change, type ListedFile, listingDigest, type Manifest, type Row } from './manifest.ts'
+import { EntryTable, type Sys } from './sys.ts'
+import { isRowType, isType, Look } from './undo-look.ts'
+import {
+  directoryEntry,
+  donorOf,
+  entryOf,
+  presentHead,
+  sectionIn,
+  type UndoConflict,
+  type UndoMove,
+  type UndoPlan,
+} from './undo-steps.ts'
+
+/** Plans the undoing of a run whose old versions lie below the handle `files`. */
+export function planUndo(
+  sys: Sys,
+  root: number,
+  files: number,
+  manifest: Manifest,
+  traits: { readonly timeGrainNs: number; readonly modeMask: number },
+): UndoPlan {
+  return new UndoPlanner(sys, root, files, manifest, traits).plan()
+}
+
+class UndoPlanner {
+  readonly #sys: Sys
+  readonly #at: Look
+  readonly #manifest: Manifest
+  readonly #traits: { readonly timeGrainNs: number; readonly modeMask: number }
+  readonly #sections = new Map<RelPath, { head: SectionHead; steps: Step[] }>()
+  readonly #deletions = new Map<RelPath, { head: SectionHead; steps: Step[] }>()
+  readonly #notes = new Map<RelPath, StepNote>()
+  readonly #moves: UndoMove[] = []
+  readonly #emptied: RelPath[] = []
+  /** The run renamed after all else, so its reversal renames first. */
+  readonly #movesFirst: boolean
+  /** Renamed directories that are back already, by where they were: [as the run left them, as they are]. */
+  readonly #back: (readonly [RelPath, RelPath])[] = []
+  readonly #donated: { version: RelPath; path: RelPath }[] = []
+  readonly #conflicts: UndoConflict[] = []
+  /** Where the file that is at a path now goes back to. */
+  readonly #goesTo = new Map<RelPath, RelPath>()
+  #already = 0
+
+  constructor(
+    sys: Sys,
+    root: number,
+    files: number,
+    manifest: Manifest,
+    traits: { readonly timeGrainNs: number; readonly modeMask: number },
+  ) {
+    this.#sys = sys
+    this.#at = new Look(sys, root, files, (path) => this.#placeNow(path))
+    this.#movesFirst = manifest.moves.some(({ isLast }) => isLast === true)
+    this.#manifest = manifest
+    this.#traits = traits
+  }
+
+  plan(): UndoPlan {
+    this.#planMoves()
+    for (const change of this.#manifest.changes.values()) {
+      if ('movedTo' in change && change.movedTo !== undefined)
+        this.#goesTo.set(this.#here(change.movedTo), this.#here(change.path))
+    }
+    for (const change of this.#manifest.changes.values()) this.#planChange(change)
+    return {
+      sections: this.#sections,
+      deletions: this.#deletions,
+      notes: this.#notes,
+      moves: this.#moves,
+      emptied: this.#emptied,
+      movesFirst: this.#movesFirst,
+      donated: this.#donated,
+      conflicts: this.#conflicts,
+      already: this.#already,
+    }
+  }
+
+  /** The last rename goes back first. */
+  #planMoves(): void {
+    for (const { path, movedTo, before, parents, above = [] } of [...this.#manifest.moves].reverse()) {
+      const seen = Uint32Array.from(before)
+      const there = this.#at.lookAt(movedTo)
+      if (there !== undefined && sameDirectory(there, seen)) {
+        const goes = parents.map((parent) => ({ path: parent, mode: this.#modeOf(parent) }))
+        this.#moves.push({ from: movedTo, to: path, seen, goes, comes: above })
+        // What the run itself put where the directory was goes before it comes back.
+        const isFreed = !this.#movesFirst && this.#isOfRun(path)
+        if (this.#at.lookAt(path) !== undefined && !isFreed) this.#refuse(path, 'occupied')
+      } else if (this.#isThere(path, seen)) {
+        this.#back.push([movedTo, path])
+        this.#emptied.push(...parents.filter((parent) => this.#at.lookAt(parent) !== undefined).reverse())
+      } else this.#refuse(movedTo, there === undefined ? 'gone' : 'changed')
+    }
+  }
+
+  #modeOf(path: RelPath): number {
+    return ((this.#at.lookAt(path)?.[statMode] as number | undefined) ?? 0o755) & 0o777
+  }
+
+  #isThere(path: RelPath, seen: Uint32Array): boolean {
+    const row = this.#at.lookAt(path)
+    return row !== undefined && sameDirectory(row, seen)
+  }
+
+  #isOfRun(path: RelPath): boolean {
+    const change = this.#manifest.changes.get(path)
+    return (
+      change?.a === 'made' ||
+      change?.a === 'created' ||
+      this.#manifest.moves.some(({ movedTo, parents }) => movedTo === path || parents.includes(path))
+    )
+  }
+
+  /** Where a path of the plan is now: what is renamed first still has its other name. */
+  #placeNow(path: RelPath): RelPath {
+    if (!this.#movesFirst) return path
+    return [...this.#moves]
+      .reverse()
+      .reduce((at, { from, to }) => (isWithin(at, to) ? (`${from}${at.slice(to.length)}` as RelPath) : at), path)
+  }
+
+  /** Where a path of the manifest is when the plan gets to it. */
+  #here(path: RelPath): RelPath {
+    if (this.#movesFirst) return path
+    for (const [left, back] of this.#back) {
+      if (isWithin(path, left)) return `${back}${path.slice(left.length)}` as RelPath
+    }
+    return path
+  }
+
+  #planChange(told: Change): void {
+    const change = { ...told, path: this.#here(told.path) }
+    const now = this.#at.look(change.path)
+    switch (change.a) {
+      case 'made':
+        return this.#planMade(change.path, now)
+      case 'created':
+        // What lies in a directory that the run made goes with it.
+        if (this.#goesWithParent(change.path)) return
+        if (now === undefined) return void this.#already++
+        if (!this.#at.isAfter(now, change.path, change)) return this.#refuse(change.path, 'changed')
+        return this.#remove(change.path, now, undefined)
+      case 'replaced':
+        return this.#planReplaced(told.path, change, now)
+      case 'retyped':
+        return this.#planRetyped(told.path, change, now)
+      case 'deleted':
+        return this.#planDeleted(told.path, change, now)
+      case 'attributes':
+        return this.#planAttributes(change, now)
+    }
+  }
+
+  #goesWithParent(path: RelPath): boolean {
+    return this.#isNewDirectory(parentOf(path))
+  }
+
+  /** Whether the run made this directory, so that what it put there is judged with it. */
+  #isNewDirectory(path: RelPath): boolean {
+    const change = path === '' ? undefined : this.#told(path)
+    return change?.a === 'made' || (change?.a === 'retyped' && change.after === undefined)
+  }
+
+  /** The line about a path as it is now. */
+  #told(path: RelPath): Change | undefined {
+    if (this.#movesFirst) return this.#manifest.changes.get(path)
+    for (const [left, back] of this.#back) {
+      if (isWithin(path, back)) return this.#manifest.changes.get(`${left}${path.slice(back.length)}` as RelPath)
+    }
+    return this.#manifest.changes.get(path)
+  }
+
+  #planMade(path: RelPath, now: Uint32Array | undefined): void {
+    if (this.#goesWithParent(path)) return
+    if (now === undefined) return void this.#already++
+    if (!isType(now, typeDirectory)) return this.#refuse(path, 'changed')
+    const below = this.#ownBelow(path)
+    if (below !== undefined) this.#remove(path, now, below)
+  }
+
+  /** What lies in a directory that the run made, where all of it is the run's; else undefined, and a conflict is noted. */
+  #ownBelow(top: RelPath): SeenDirectory[] | undefined {
+    const seen: SeenDirectory[] = []
+    const stack: RelPath[] = [top]
+    let isOwn = true
+    for (let path = stack.pop(); path !== undefined; path = stack.pop()) {
+      const listed = this.#at.list(path)
+      if (listed === undefined) return this.#refuse(path, 'changed')
+      const rest: ListedFile[] = []
+      for (const [i, name] of listed.names.entries()) {
+        const child = joinPath(path, fromUtf8(name) ?? '')
+        const row = listed.rows.subarray(i * statWidth, (i + 1) * statWidth)
+        const told = parseRelPath(child) === undefined ? undefined : this.#told(child)
+        if (isType(row, typeDirectory) && this.#isNewDirectory(child)) stack.push(child)
+        else if (told?.a === 'created' && this.#at.isAfter(row, child, told)) continue
+        else if (told === undefined && !isType(row, typeDirectory))
+          rest.push({ name, stats: listed.rows, at: i * statWidth })
+        else {
+          isOwn = false
+          this.#refuse(child, 'changed')
+        }
+      }
+      const change = this.#told(path)
+      if (change?.a === 'made' ? listingDigest(rest) !== change.digest : rest.length > 0) {
+        isOwn = false
+        this.#refuse(path, 'changed')
+      }
+      seen.push({ path, ...listed, movedTo: this.#forgetGoing(path, listed) })
+    }
+    return isOwn ? seen : undefined
+  }
+
+  /** Files that only go back to where they were: no version is kept of them, and our link moves their ctime. */
+  #forgetGoing(path: RelPath, listed: { names: readonly Uint8Array[]; rows: Uint32Array }): (RelPath | undefined)[] {
+    return listed.names.map((name, i) => {
+      const to = this.#goesTo.get(joinPath(path, fromUtf8(name) ?? ''))
+      if (to !== undefined) forgetCtime(listed.rows, i * statWidth)
+      return to
+    })
+  }
+
+  #planReplaced(told: RelPath, change: Change & { a: 'replaced' | 'retyped' }, now: Uint32Array | undefined): void {
+    const { path } = change
+    if (now === undefined) return this.#refuse(path, 'gone')
+    if (this.#isBefore(now, told, path, change.before)) return void this.#already++
+    if (!this.#at.isAfter(now, path, change)) return this.#refuse(path, 'changed')
+    this.#bring(told, change, 'replace', now, undefined)
+  }
+
+  #planRetyped(told: RelPath, change: Change & { a: 'replaced' | 'retyped' }, now: Uint32Array | undefined): void {
+    const { path } = change
+    if (now === undefined) return this.#refuse(path, 'gone')
+    const wasDirectory = isRowType(change.before, typeDirectory)
+    if (change.after === undefined) {
+      if (!isType(now, typeDirectory)) {
+        if (this.#isBefore(now, told, path, change.before)) return void this.#already++
+        return this.#refuse(path, 'changed')
+      }
+      const below = this.#ownBelow(path)
+      if (below === undefined) return
+      return this.#bring(told, change, 'retype', now, below)
+    }
+    if (wasDirectory && isType(now, typeDirectory))
+      return this.#planDeleted(told, { ...change, a: 'deleted', sizeBytes: change.sizeBytes ?? 0 }, now)
+    if (!wasDirectory && this.#isBefore(now, told, path, change.before)) return void this.#already++
+    if (!this.#at.isAfter(now, path, change)) return this.#refuse(path, 'changed')
+    if (!wasDirectory) return this.#bring(told, change, 'retype', now, undefined)
+    this.#add(parentOf(path), {
+      action: 'retype',
+      entry: directoryEntry(path, change.before),
+      from: undefined,
+      digest: undefined,
+    })
+    this.#note(path, { expected: now })
+    this.#bringTree(told, path, change.before, 'retype', change.sizeBytes ?? 0)
+  }
+
+  #planDeleted(told: RelPath, change: Change & { a: 'deleted' }, now: Uint32Array | undefined): void {
+    const { path, before } = change
+    if (isRowType(before, typeDirectory)) {
+      if (now !== undefined && !isType(now, typeDirectory)) return this.#refuse(path, 'occupied')
+      // The very directory: it never went, or came back in part.
+      const isBack = now !== undefined && sameDirectory(now, Uint32Array.from(before))
+      return this.#bringTree(told, path, before, now === undefined ? 'new' : 'present', isBack ? 0 : change.sizeBytes)
+    }
+    if (now !== undefined && this.#isBefore(now, told, path, before)) return void this.#already++
+    if (now !== undefined) return this.#refuse(path, 'occupied')
+    this.#bring(told, change, 'create', undefined, undefined)
+  }
+
+  #planAttributes(change: Change & { a: 'attributes' }, now: Uint32Array | undefined): void {
+    const { path, before } = change
+    if (now === undefined) return this.#refuse(path, 'gone')
+    const seen = Uint32Array.from(before)
+    const isDirectory = isType(now, typeDirectory)
+    const mask = isType(now, typeSymlink) ? 0 : this.#traits.modeMask
+    const mode = (now[statMode] as number) & mask
+    const isSame = isDirectory
+      ? isType(seen, typeDirectory)
+      : (now[statMode] as number) >>> 12 === (seen[statMode] as number) >>> 12 && sizeOf(now, 0) === sizeOf(seen, 0)
+    const isMode = (wanted: number): boolean => mode === (wanted & mask)
+    const isTime = (seconds: number, ns: number): boolean => isDirectory || this.#isTime(now, seconds, ns)
+    if (isSame && isMode(seen[statMode] as number) && isTime(mtimeSecondsOf(seen, 0), seen[statMtimeNs] as number)) {
+      return void this.#already++
+    }
+    if (!isSame || !isMode(change.mode) || !isTime(change.mtimeSeconds, change.mtimeNs))
+      return this.#refuse(path, 'changed')
+    const link = isType(now, typeSymlink) ? this.#at.link(this.#at.root, path) : undefined
+    const entry = isDirectory ? directoryEntry(path, before) : entryOf(path, seen, link)
+    this.#add(parentOf(path), { action: 'attributes', entry, from: undefined, digest: undefined })
+    this.#note(path, { expected: now })
+  }
+
+  #isTime(now: Uint32Array, seconds: number, ns: number): boolean {
+    const apart = (mtimeSecondsOf(now, 0) - seconds) * 1e9 + ((now[statMtimeNs] as number) - ns)
+    return Math.abs(apart) < Math.max(1, this.#traits.timeGrainNs)
+  }
+
+  /** Plans a file or link to come back to its name, from the store or from where it only moved to. */
+  #bring(
+    told: RelPath,
+    change: Change & { a: 'replaced' | 'retyped' | 'deleted' },
+    action: 'create' | 'replace' | 'retype',
+    now: Uint32Array | undefined,
+    below: readonly SeenDirectory[] | undefined,
+  ): void {
+    const { path } = change
+    const moved = change.movedTo === undefined ? undefined : this.#here(change.movedTo)
+    const base = moved === undefined ? this.#at.files : this.#at.root
+    const place = moved ?? told
+    const row = this.#at.lookIn(base, place)
+    if (row === undefined || !this.#at.isVersion(row, change.before)) return this.#refuse(path, 'no-version')
+    const goesTo = this.#goesTo.get(path)
+    if (now !== undefined && goesTo !== undefined) forgetCtime(now, 0)
+    this.#add(parentOf(path), {
+      action,
+      entry: entryOf(path, row, this.#at.link(base, place)),
+      from: undefined,
+      digest: undefined,
+    })
+    const donor =
+      moved === undefined ? donorOf(place, row, this.#at.files) : donorOf(this.#at.place(place), row, undefined)
+    this.#note(path, {
+      ...(now && { expected: now }),
+      ...(below && { below }),
+      ...(goesTo !== undefined && now && { movedTo: goesTo }),
+      ...(donor && { donor }),
+    })
+    if (moved === undefined) this.#donated.push({ version: told, path })
+  }
+
+  /** Plans a directory to come back with all that the store has of it. */
+  #bringTree(told: RelPath, path: RelPath, before: Row, state: SectionHead['state'], sizeBytes: number): void {
+    const handle = this.#sys.openDirectory(this.#at.files, utf8(told))
+    if (handle < 0) {
+      // A directory that held nothing but what moved, or whose content went back, is made anew.
+      if (sizeBytes > 0) this.#refuse(path, 'no-version')
+      else if (state !== 'present') this.#section(path, Uint32Array.from(before), state)
+      return
+    }
+    const own = new Uint32Array(statWidth)
+    this.#sys.statHandle(handle, own, 0)
+    own[statMode] = before[statMode] as number
+    const table = new EntryTable()
+    const count = this.#sys.list(handle, table)
+    this.#sys.close(handle)
+    if (count < 0) return this.#refuse(path, 'no-version')
+    if (state !== 'present') this.#section(path, own, state)
+    for (let i = 0; i < table.count; i++) {
+      const name = fromUtf8(table.name(i))
+      if (name === undefined) continue
+      const row = table.stats.slice(i * statWidth, (i + 1) * statWidth)
+      this.#bringBelow(joinPath(told, name), joinPath(path, name), row, state)
+    }
+  }
+
+  #bringBelow(version: RelPath, path: RelPath, row: Uint32Array, state: SectionHead['state']): void {
+    const now = state === 'present' ? this.#at.look(path) : undefined
+    if (isType(row, typeDirectory)) {
+      if (now !== undefined && !isType(now, typeDirectory)) return this.#refuse(path, 'occupied')
+      return this.#bringTree(version, path, [...row], now === undefined ? 'new' : 'present', 0)
+    }
+    if (now !== undefined) {
+      if (this.#at.isVersion(now, [...row])) this.#already++
+      else this.#refuse(path, 'occupied')
+      return
+    }
+    this.#add(parentOf(path), {
+      action: 'create',
+      entry: entryOf(path, row, this.#at.link(this.#at.files, version)),
+      from: undefined,
+      digest: undefined,
+    })
+    const donor = donorOf(version, row, this.#at.files)
+    if (donor !== undefined) this.#note(path, { donor })
+    this.#donated.push({ version, path })
+  }
+
+  /** Whether what is there is what was there before the run: the very file, or the version of it. */
+  #isBefore(now: Uint32Array, told: RelPath, path: RelPath, before: Row): boolean {
+    if (!this.#at.isBefore(now, told, path, before)) return false
+    // Cut off between giving it back its name and taking it from the store: the store's name has to go.
+    this.#donated.push({ version: told, path })
+    return true
+  }
+
+  #remove(path: RelPath, now: Uint32Array, below: readonly SeenDirectory[] | undefined): void {
+    const goesTo = this.#goesTo.get(path)
+    if (goesTo !== undefined) forgetCtime(now, 0)
+    const link = isType(now, typeSymlink) ? this.#at.link(this.#at.root, path) : undefined
+    const entry = isType(now, typeDirectory) ? directoryEntry(path, [...now]) : entryOf(path, now, link)
+    const { steps } = sectionIn(this.#deletions, presentHead(parentOf(path)))
+    steps.push({ action: 'delete', entry, from: undefined, digest: undefined })
+    this.#note(path, { expected: now, ...(below && { below }), ...(goesTo !== undefined && { movedTo: goesTo }) })
+  }
+
+  #add(directory: RelPath, step: Step): void {
+    sectionIn(this.#sections, presentHead(directory)).steps.push(step)
+  }
+
+  #section(path: RelPath, row: Uint32Array, state: SectionHead['state']): void {
+    const mode = (row[statMode] as number) & 0o777
+    const known = this.#sections.get(path)
+    const head: SectionHead = {
+      path,
+      state,
+      mode,
+      mtimeSeconds: mtimeSecondsOf(row, 0),
+      mtimeNs: row[statMtimeNs] as number,
+    }
+    this.#sections.set(path, { head, steps: known?.steps ?? [] })
+  }
+
+  #note(path: RelPath, note: StepNote): void {
+    this.#notes.set(path, note)
+  }
+
+  #refuse(path: RelPath, why: UndoConflict['why']): undefined {
+    this.#conflicts.push({ path, why })
+  }
+}

@@ -1,0 +1,85 @@
+// What an undo is going to do: steps by directory, the notes that hold them against what is there, and how an entry, a
+// donor and a section are made from a stat row.
+
+import type { Entry } from '../core/entry.ts'
+import { fingerprintBytes } from '../core/listing.ts'
+import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import type { SectionHead, Step } from '../core/plan.ts'
+import { mtimeSecondsOf, sizeOf, statMode, statMtimeNs, typeDirectory, typeFile, typeSymlink } from '../core/stat.ts'
+import { utf8 } from '../std/bytes.ts'
+import type { Donor, StepNote } from './landing.ts'
+import type { Row } from './manifest.ts'
+import { isType } from './undo-look.ts'
+
+export type UndoConflict = { readonly path: RelPath; readonly why: 'changed' | 'gone' | 'no-version' | 'occupied' }
+
+type Moded = { readonly path: RelPath; readonly mode: number }
+
+export type UndoMove = {
+  readonly from: RelPath
+  readonly to: RelPath
+  readonly seen: Uint32Array
+  /** Directories that were made for it, parents first: they go once they are empty. */
+  readonly goes: readonly Moded[]
+  /** Directories that went with it, which come back first. */
+  readonly comes: readonly Moded[]
+}
+
+export type UndoPlan = {
+  /** Sections by directory; what only goes stands in `deletions`. */
+  readonly sections: ReadonlyMap<RelPath, { head: SectionHead; steps: Step[] }>
+  readonly deletions: ReadonlyMap<RelPath, { head: SectionHead; steps: Step[] }>
+  readonly notes: ReadonlyMap<RelPath, StepNote>
+  /** Directories to be renamed back, in this order. */
+  readonly moves: readonly UndoMove[]
+  /** Directories that were made for renames which are back already: they go if nothing is in them. */
+  readonly emptied: readonly RelPath[]
+  /** Whether they go back before everything else. */
+  readonly movesFirst: boolean
+  /** Versions that get their name back: below the store's files, and where they go. */
+  readonly donated: readonly { readonly version: RelPath; readonly path: RelPath }[]
+  readonly conflicts: readonly UndoConflict[]
+  /** Names that are as they were before the run already. */
+  readonly already: number
+}
+
+export function donorOf(place: RelPath, row: Uint32Array, store: number | undefined): Donor | undefined {
+  if (!isType(row, typeFile)) return undefined
+  const donor = { directory: parentOf(place), name: utf8(nameOf(place)), stats: row, moves: true, digest: undefined }
+  return store === undefined ? donor : { ...donor, store }
+}
+
+export function entryOf(path: RelPath, row: Uint32Array, link: Uint8Array | undefined): Entry {
+  const isLink = isType(row, typeSymlink)
+  return {
+    kind: isLink ? 'symlink' : isType(row, typeDirectory) ? 'directory' : 'file',
+    name: nameOf(path),
+    mode: isLink ? 0 : (row[statMode] as number) & 0o777,
+    mtimeSeconds: mtimeSecondsOf(row, 0),
+    mtimeNs: row[statMtimeNs] as number,
+    sizeBytes: isType(row, typeFile) ? sizeOf(row, 0) : 0,
+    edits: 0,
+    link: isLink ? link : undefined,
+    summary: undefined,
+  }
+}
+
+export function directoryEntry(path: RelPath, row: Row): Entry {
+  const summary = { fingerprint: new Uint8Array(fingerprintBytes), files: 0, directories: 0, sizeBytes: 0 }
+  return { ...entryOf(path, Uint32Array.from(row), undefined), mtimeSeconds: 0, mtimeNs: 0, summary }
+}
+
+export function presentHead(path: RelPath): SectionHead {
+  return { path, state: 'present', mode: 0o755, mtimeSeconds: 0, mtimeNs: 0 }
+}
+
+export function sectionIn(
+  sections: Map<RelPath, { head: SectionHead; steps: Step[] }>,
+  head: SectionHead,
+): { head: SectionHead; steps: Step[] } {
+  const known = sections.get(head.path)
+  if (known !== undefined) return known
+  const made = { head, steps: [] }
+  sections.set(head.path, made)
+  return made
+}

@@ -1,0 +1,35 @@
+// What comes of a round of writing a batch: what is asked for again, or what has to be told before it lands.
+
+import type { Displacement } from './journal.ts'
+import type { Landing } from './landing.ts'
+import type { Change } from './manifest.ts'
+
+/** The end of a round of writing: wants worth another round, or what has to be in the journal before landing. */
+export type Written = {
+  readonly again: Uint8Array
+  readonly count: number
+  readonly displacements: readonly Displacement[]
+  /** What is about to happen, for the run's manifest. */
+  readonly intents: readonly Change[]
+  readonly steps: number
+  readonly contentBytes: number
+  /** Above 0: so many bytes found no space. The round is not ended; ask again, with `hasRoom` or `last`. */
+  readonly starvedBytes: number
+}
+
+/** Bytes of content that found no space. */
+export function starvedBy(landing: Landing): number {
+  const starved = landing.steps.filter(({ problem }) => problem?.code === 'no-space')
+  return starved.reduce((sum, { step }) => sum + step.entry.sizeBytes, 0)
+}
+
+/** Nothing came of it yet. */
+export const unwritten: Written = {
+  again: new Uint8Array(0),
+  count: 0,
+  displacements: [],
+  intents: [],
+  steps: 0,
+  contentBytes: 0,
+  starvedBytes: 0,
+}
