@@ -42,6 +42,15 @@ export type Measured = {
   readonly squeezeMs: number
 }
 
+/** No core squeezes faster than this: over such a link it never pays, and need not be tried. */
+const fastLinkBytesPerMs = 250_000
+
+/** What is known of the link: nothing before something was sent. */
+export function linkOf({ linkBytes, linkMs }: Measured): 'unknown' | 'fast' | 'slow' {
+  if (linkBytes === 0) return 'unknown'
+  return linkBytes > linkMs * fastLinkBytesPerMs ? 'fast' : 'slow'
+}
+
 const startsBelow = 0.8
 const staysBelow = 0.95
 

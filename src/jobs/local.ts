@@ -236,6 +236,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     try {
       for (let done = false; !done && failed === undefined; ) {
         const slab = await this.#pool.take()
+        await this.#flow.ready()
         const filled = await seat.run('fill', {
           supply,
           slab: this.workshop.slabs.idOf(slab) ?? 0,

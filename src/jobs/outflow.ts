@@ -2,14 +2,24 @@
 // to one run at the end that reads; whoever else listens on the link never waits for it, since it holds packs back before
 // they reach the link.
 
-import { autoLevel, type Compress, type Flow, type Measured, packBytesFor, squeezingPays } from '../core/flow.ts'
+import {
+  autoLevel,
+  type Compress,
+  type Flow,
+  linkOf,
+  type Measured,
+  packBytesFor,
+  squeezingPays,
+} from '../core/flow.ts'
 import { slabBytes } from '../disk/pack.ts'
 import type { Clock } from '../std/clock.ts'
 import { TokenBucket } from '../std/limit.ts'
 
 export const freeFlow: Flow = { rateBytes: undefined, compress: 'off' }
 
-/** So many packs are squeezed before anything is decided, for something has to be known of link and content. */
+/** So many packs leave as they are before the link is known; the next ones wait until one of them is out. */
+const packsUnknown = 2
+/** Over a slow link so many are squeezed before anything is decided, for something has to be known of the content. */
 const packsToLearn = 8
 /** Where squeezing does not pay, one pack in so many is squeezed all the same: content and links change. */
 const packsPerProbe = 32
@@ -25,6 +35,8 @@ export class Outflow {
   readonly #compress: Compress
   #isOn = true
   #packs = 0
+  #squeezed = 0
+  readonly #firstLeft = Promise.withResolvers<void>()
   readonly #writingMs: () => number
   #lastWritingMs: number
   readonly #msPerByte: number
@@ -42,15 +54,27 @@ export class Outflow {
     if (rateBytes !== undefined) this.#bucket = new TokenBucket(rateBytes, this.packBytes, clock.monotonicMs())
   }
 
+  /** Resolves when enough is known to say how the next pack leaves; undefined where that is now. */
+  ready(): Promise<void> | undefined {
+    const isEarly = this.#compress === 'auto' && this.#link === 'unknown' && this.#packs >= packsUnknown
+    return isEarly ? this.#firstLeft.promise : undefined
+  }
+
+  get #link(): ReturnType<typeof linkOf> {
+    // A limit is as good as a slow line, known from the start.
+    return this.#msPerByte > 0 ? 'slow' : linkOf(this.#measured)
+  }
+
   /** At which level the next pack is to be squeezed; zero for not at all. */
   nextLevel(): number {
     if (this.#compress !== 'auto') return this.#compress === 'off' ? 0 : this.#compress
     const isProbe = this.#packs++ % packsPerProbe === 0
-    return this.#isOn || isProbe ? autoLevel : 0
+    return this.#link === 'slow' && (this.#isOn || isProbe) ? autoLevel : 0
   }
 
   /** A pack was squeezed, or found to be as small as it gets. */
   squeezed(rawBytes: number, length: number, tookMs: number): void {
+    this.#squeezed++
     const half = this.#measured.rawBytes > rememberedBytes ? 0.5 : 1
     this.#measured = {
       ...this.#measured,
@@ -69,7 +93,8 @@ export class Outflow {
     const half = this.#measured.linkBytes > rememberedBytes ? 0.5 : 1
     const { linkBytes, linkMs } = this.#measured
     this.#measured = { ...this.#measured, linkBytes: linkBytes * half + bytes, linkMs: linkMs * half + tookMs }
-    if (this.#packs >= packsToLearn) this.#isOn = squeezingPays(this.#measured, this.#isOn)
+    if (this.#squeezed >= packsToLearn) this.#isOn = squeezingPays(this.#measured, this.#isOn)
+    this.#firstLeft.resolve()
   }
 
   /** Resolves when so many bytes may leave. Undefined where they may at once: without a limit, and after `stop`. */
@@ -82,5 +107,6 @@ export class Outflow {
   /** The run is over: nobody waits any more. */
   stop(): void {
     this.#stop.abort()
+    this.#firstLeft.resolve()
   }
 }
