@@ -4,15 +4,22 @@
 root=$(cd -P -- "${0%/*}/.." && pwd) || exit 1
 exec 9>"$root/.build.lock" || exit 1
 flock 9
-entry=$root/dist/main.js
+entry=$root/dist/main.cjs
 [ -e "$entry" ] && [ -z "$(find "$root/src" "$root/package.json" -newer "$entry" -print -quit)" ] && exit 0
 rm -rf "$root/dist.new"
-"$root"/node_modules/@esbuild/linux-*/bin/esbuild --bundle --splitting --format=esm --platform=node --target=node26 \
-  --log-level=warning --outdir="$root/dist.new" --entry-names='[name]' --chunk-names='[name]-[hash]' \
-  --packages=bundle --external:@napi-rs/blake-hash --external:hash-wasm \
-  --banner:js='import { createRequire as __require } from "node:module"; const require = __require(import.meta.url);' \
-  "$root/src/cli/main.ts" "$root/src/std/crew-worker.ts" "$root/src/disk/tasks.ts" >&2 || exit 1
-# A running daemon keeps the chunks it was started with; main.js comes last, so that a start sees a whole bundle.
-mkdir -p "$root/dist" && find "$root/dist" -maxdepth 1 -name '*.js' -mtime +30 -delete
-mv "$root/dist.new/main.js" "$root/dist/.main.js" && mv "$root"/dist.new/*.js "$root/dist/" &&
-  mv "$root/dist/.main.js" "$entry" && rm -rf "$root/dist.new"
+# One file a thread, as CommonJS: each further file, and Node's loader of modules, would cost a start some milliseconds.
+# What is imported lazily is run lazily, and so is what Node itself brings.
+bundle() { # entry, file, options ...
+  from=$1 to=$root/dist.new/$2
+  shift 2
+  "$root"/node_modules/@esbuild/linux-*/bin/esbuild "$from" "--outfile=$to" "$@" --bundle --format=cjs --platform=node \
+    --target=node26 --log-level=warning --packages=bundle '--external:@napi-rs/*' --external:hash-wasm \
+    --define:import.meta.url=bundleUrl --banner:js='const bundleUrl = require("node:url").pathToFileURL(__filename).href;' >&2
+}
+bundle "$root/src/disk/seat.ts" seat.cjs || exit 1
+seat=seat-$(cksum <"$root/dist.new/seat.cjs" | tr ' ' -).cjs
+mv "$root/dist.new/seat.cjs" "$root/dist.new/$seat"
+bundle "$root/src/cli/main.ts" main.cjs "--define:bundledSeat=\"./$seat\"" || exit 1
+# A running daemon keeps the seat it was started with; main.js comes last, so that a start sees a whole bundle.
+mkdir -p "$root/dist" && find "$root/dist" -maxdepth 1 -name 'seat-*' -mtime +30 -delete
+mv "$root/dist.new/$seat" "$root/dist/" && mv "$root/dist.new/main.cjs" "$entry" && rm -rf "$root/dist.new"

@@ -9,9 +9,9 @@ flock 9
 rm -rf "$root/dist/lib.new"
 "$root"/node_modules/@esbuild/linux-*/bin/esbuild --bundle --splitting --format=esm --platform=node --target=node26 \
   --log-level=warning --outdir="$root/dist/lib.new" --entry-names='[name]' --chunk-names='[name]-[hash]' \
-  --packages=external \
+  --packages=external '--define:bundledSeat="./seat.js"' \
   "main=$root/src/api/main.ts" "cli=$root/src/cli/main.ts" \
-  "crew-worker=$root/src/std/crew-worker.ts" "tasks=$root/src/disk/tasks.ts" >&2
+  "seat=$root/src/disk/seat.ts" >&2
 cd "$root"
 sh scripts/node.sh node_modules/typescript/bin/tsc -p tsconfig.lib.json >&2
 rm -rf dist/lib

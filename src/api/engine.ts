@@ -13,7 +13,10 @@ import { systemClock } from '../std/clock.ts'
 import { crewSize, isBundled, openCrew } from '../std/crew.ts'
 import { openLog } from '../std/log.ts'
 
-const tasksModule = isBundled ? new URL('./tasks.js', import.meta.url) : new URL('../disk/tasks.ts', import.meta.url)
+/** The seat's file in the bundle that this is part of: set when it is made, so that a newer one never serves an older process. */
+declare const bundledSeat: string
+
+const seatFile = isBundled ? new URL(bundledSeat, import.meta.url) : new URL('../disk/seat.ts', import.meta.url)
 
 export type Engine = {
   readonly places: Places
@@ -27,7 +30,7 @@ export type Engine = {
 /** Opens what a run or a daemon needs, with settings and state below `stateDirectory` or where XDG puts them. `role` names the log. */
 export function openEngine(stateDirectory: string | undefined, role: 'sync' | 'serve'): Engine {
   // Threads start while everything else is opened.
-  const crew = openCrew<DiskTasks>(tasksModule, crewSize())
+  const crew = openCrew<DiskTasks>(seatFile, crewSize())
   const places = openPlaces(stateDirectory, process.env)
   const clock = systemClock
   const state = openState({ directory: places.state, clock })

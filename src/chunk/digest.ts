@@ -4,6 +4,7 @@
 
 import { createRequire } from 'node:module'
 import type { IHasher } from 'hash-wasm'
+import { present } from '../std/assert.ts'
 import { concatBytes, utf8 } from '../std/bytes.ts'
 
 /** Content that comes in pieces. `finish` ends it. */
@@ -17,9 +18,22 @@ export type DigestForm = { digestOf(bytes: Uint8Array): Uint8Array; openDigester
 type NativeHasher = { update(data: Uint8Array): NativeHasher; digestBuffer(): Uint8Array }
 type Native = { blake3UrlSafeBase64(data: Uint8Array): string; Blake3Hasher: new () => NativeHasher }
 
+/**
+ * The binary. Its package asks for a whole report of the process to find out which C library this is, which takes 30 ms
+ * in every thread; so where the usual one is installed it is loaded by its own name.
+ */
+function loadNative(): Native {
+  const load = createRequire(import.meta.url)
+  try {
+    return load(`@napi-rs/blake-hash-${process.platform}-${process.arch}-gnu`) as Native
+  } catch {
+    return load('@napi-rs/blake-hash') as Native
+  }
+}
+
 /** Throws where this platform has no prebuilt binary. */
 export function nativeDigests(): DigestForm {
-  const native = createRequire(import.meta.url)('@napi-rs/blake-hash') as Native
+  const native = loadNative()
   return {
     // As text: a buffer that the binary makes needs a finaliser, which costs more than hashing a small file.
     digestOf: (bytes) => fromBase64(native.blake3UrlSafeBase64(bytes)),
@@ -76,14 +90,24 @@ export async function wasmDigests(): Promise<DigestForm> {
 
 /** Why the native binary is not used; '' where it is. */
 let wasmBecause = ''
+let form: DigestForm | undefined = native()
 
-async function chooseForm(): Promise<DigestForm> {
+function native(): DigestForm | undefined {
   try {
     return nativeDigests()
   } catch (error) {
     wasmBecause = error instanceof Error ? error.message : String(error)
-    return await wasmDigests()
+    return undefined
   }
+}
+
+/** Resolves when digests can be taken: at once where the binary loads. A thread takes none before. */
+export async function readyDigests(): Promise<void> {
+  form ??= await wasmDigests()
+}
+
+function chosen(): DigestForm {
+  return present(form, 'a thread waits for its digests')
 }
 
 /** Which form hashes here, and why it is the slower one; '' where it is not. */
@@ -91,19 +115,17 @@ export function digestForm(): { readonly form: 'native' | 'wasm'; readonly becau
   return { form: wasmBecause === '' ? 'native' : 'wasm', because: wasmBecause }
 }
 
-const form: DigestForm = await chooseForm()
-
 /** The digest of a whole content. */
 export function digestOf(bytes: Uint8Array): Uint8Array {
-  return form.digestOf(bytes)
+  return chosen().digestOf(bytes)
 }
 
 export function openDigester(): Digester {
-  return form.openDigester()
+  return chosen().openDigester()
 }
 
 /** The digest of `bytes` as a `domain`: equal bytes in two domains have different digests. */
 export function domainDigest(domain: string, bytes: Uint8Array): Uint8Array {
   const label = utf8(domain)
-  return form.digestOf(concatBytes([new Uint8Array([label.length]), label, bytes]))
+  return chosen().digestOf(concatBytes([new Uint8Array([label.length]), label, bytes]))
 }

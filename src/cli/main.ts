@@ -246,4 +246,8 @@ for (const stream of [process.stdout, process.stderr]) {
     if (error.code !== 'EPIPE') throw error
   })
 }
-process.exitCode = await main(process.argv.slice(2))
+// Until it has ended, ending is a failure.
+process.exitCode = 1
+void main(process.argv.slice(2)).then((exitCode) => {
+  process.exitCode = exitCode
+})

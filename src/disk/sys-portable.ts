@@ -3,7 +3,6 @@
 // window that remains there is named in docs/threats.md. Times have a grain of one microsecond, and are set as grain plus
 // half a grain, so that the float that node:fs takes reads back to the same grain (until the year 2242).
 
-import { spawnSync } from 'node:child_process'
 import {
   type BigIntStats,
   closeSync,
@@ -215,6 +214,8 @@ export function openPortableSys(): Sys {
     syncHandle: (handle) => perform(() => fsyncSync(handle)),
     syncFileSystem(handle) {
       if (!onLinux) return perform(() => fsyncSync(handle))
+      // Loaded here: every start of the program would pay for it.
+      const { spawnSync } = process.getBuiltinModule('node:child_process')
       const ended = spawnSync('sync', ['-f', `/proc/${process.pid}/fd/${handle}`], { stdio: 'ignore' })
       return ended.status === 0 ? 0 : -errno.EIO
     },

@@ -8,7 +8,7 @@ import { Bug } from './assert.ts'
 import { type Crew, crewSize, openCrew, type Seat } from './crew.ts'
 import { Failure } from './failure.ts'
 
-const module = new URL('../../test/world/crew-tasks.ts', import.meta.url)
+const module = new URL('../../test/world/crew-seat.ts', import.meta.url)
 const crews: Crew<TestTasks>[] = []
 after(() => Promise.all(crews.map((crew) => crew.close())))
 

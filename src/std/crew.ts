@@ -52,7 +52,7 @@ export type CrewAnswer =
   | { readonly id: number; readonly bug: string }
 
 /** In the bundle (scripts/build.sh) all files lie in one folder, as JavaScript. */
-export const isBundled: boolean = import.meta.url.endsWith('.js')
+export const isBundled: boolean = /\.c?js$/.test(import.meta.url)
 
 /** Whether this thread is one of a crew's, and not the process's own. */
 export const isSeat: boolean = !isMainThread
@@ -64,10 +64,10 @@ export function crewSize(): number {
   return Math.max(1, Math.min(4, availableParallelism()))
 }
 
-/** Opens a crew whose threads load `module`, which exports `tasks`. A thread starts with its first task and never keeps the process alive alone. */
-export function openCrew<Tasks extends TaskTable>(module: URL, size: number): Crew<Tasks> {
+/** Opens a crew whose threads start with `seatFile`, which takes the seat (crew-worker.ts) with these tasks. A thread starts with its first task and never keeps the process alive alone. */
+export function openCrew<Tasks extends TaskTable>(seatFile: URL, size: number): Crew<Tasks> {
   const seats: (Seat<Tasks> & { end(): Promise<unknown> })[] = []
-  for (let i = 0; i < size; i++) seats.push(openSeat<Tasks>(module))
+  for (let i = 0; i < size; i++) seats.push(openSeat<Tasks>(seatFile))
   const holders = seats.map(() => 0)
   const change = (seat: number, by: number): number => {
     holders[seat] = (holders[seat] ?? 0) + by
@@ -84,7 +84,7 @@ export function openCrew<Tasks extends TaskTable>(module: URL, size: number): Cr
 }
 
 /** A seat whose thread starts with its first task: what a run does not need costs it nothing. */
-function openSeat<Tasks extends TaskTable>(module: URL): Seat<Tasks> & { end(): Promise<unknown> } {
+function openSeat<Tasks extends TaskTable>(seatFile: URL): Seat<Tasks> & { end(): Promise<unknown> } {
   const waiting = new Map<number, Waiting>()
   let lastId = 0
   let gone: Error | undefined
@@ -103,10 +103,7 @@ function openSeat<Tasks extends TaskTable>(module: URL): Seat<Tasks> & { end(): 
     rest()
   }
   const start = (): Worker => {
-    const entry = isBundled
-      ? new URL('./crew-worker.js', import.meta.url)
-      : new URL('./crew-worker.ts', import.meta.url)
-    const started = new Worker(entry, { workerData: { module: module.href } })
+    const started = new Worker(seatFile)
     started.on('message', (answer: CrewAnswer) => {
       const waiter = waiting.get(answer.id)
       waiting.delete(answer.id)
