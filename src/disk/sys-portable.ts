@@ -26,6 +26,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import {
   statCtimeNs,
   statCtimeSeconds,
@@ -215,7 +216,7 @@ export function openPortableSys(): Sys {
     syncFileSystem(handle) {
       if (!onLinux) return perform(() => fsyncSync(handle))
       // Loaded here: every start of the program would pay for it.
-      const { spawnSync } = process.getBuiltinModule('node:child_process')
+      const { spawnSync } = createRequire(import.meta.url)('node:child_process') as typeof import('node:child_process')
       const ended = spawnSync('sync', ['-f', `/proc/${process.pid}/fd/${handle}`], { stdio: 'ignore' })
       return ended.status === 0 ? 0 : -errno.EIO
     },
