@@ -124,6 +124,19 @@ describe('documents', () => {
     assert.deepEqual(missingInMap(page('ARCHITECTURE.md'), named), [])
   })
 
+  it('tell every verb and option in README.md', () => {
+    const text = page('README.md')
+    const defined = ['main', 'looking', 'sync-options'].map((name) => page(`src/cli/${name}.ts`)).join('\n')
+    const options = [...defined.matchAll(/'(?:-\w, )?(--[a-z-]+)[ ']/g)].map(([, option = '']) => option)
+    const verbs = [...defined.matchAll(/(?:verb\(\w+, |\.command\()'([a-z]+)/g)].map(([, verb = '']) => verb)
+    assert.ok(options.length > 40 && verbs.length > 18, `${options.length} options, ${verbs.length} verbs`)
+    const told = [...options, ...verbs.filter((verb) => verb !== 'complete')]
+    assert.deepEqual(
+      told.filter((word) => !new RegExp(`\`[^\`\n]*(?<![\\w-])${word}(?![\\w-])[^\`\n]*\``).test(text)),
+      [],
+    )
+  })
+
   it('number decisions once, each under its own number', () => {
     const found = decisions.map((path) => /\/(\d{4})-/.exec(path)?.[1] ?? path)
     assert.equal(new Set(found).size, found.length)
