@@ -26,3 +26,25 @@ export function joinDigests(digests: readonly (Uint8Array | undefined)[]): Uint8
   })
   return joined
 }
+
+/** Digests by number, some of them not known: an object for each would weigh several times its 32 bytes. */
+export class DigestTable {
+  readonly #bytes: Uint8Array
+  readonly #known: Uint8Array
+
+  constructor(count: number) {
+    this.#bytes = new Uint8Array(count * digestBytes)
+    this.#known = new Uint8Array(count)
+  }
+
+  set(number: number, digest: Uint8Array): void {
+    this.#bytes.set(digest, number * digestBytes)
+    this.#known[number] = 1
+  }
+
+  /** A view, or undefined where it is not known. */
+  get(number: number): Uint8Array | undefined {
+    const start = number * digestBytes
+    return this.#known[number] === 1 ? this.#bytes.subarray(start, start + digestBytes) : undefined
+  }
+}

@@ -203,8 +203,9 @@ export class Apply {
     if (staged.problem !== undefined) return
     const name = utf8(staged.step.entry.name)
     this.#act(number, staged, directory, name, from)
+    const digest = this.#landing.digests.get(number)
     if (staged.problem !== undefined) this.#discard(staged, from)
-    else if (staged.digest !== undefined) this.#learn(staged, name, staged.digest)
+    else if (digest !== undefined) this.#learn(staged, name, digest)
   }
 
   /** Removes what was staged for a step that was refused, if it is still ours. */

@@ -19,7 +19,14 @@ export function builtDirectory(landing: Landing, section: StagedSection, own: Ow
     const at = number * statWidth
     const flags = isRacy(landing.rows, at, nowMs) ? flagRacy : 0
     const { link } = staged.step.entry
-    rows.push({ name: utf8(staged.step.entry.name), stats: landing.rows, at, flags, link, digest: staged.digest })
+    rows.push({
+      name: utf8(staged.step.entry.name),
+      stats: landing.rows,
+      at,
+      flags,
+      link,
+      digest: landing.digests.get(number),
+    })
   }
   return stored(section.head, buildRecord(rows, own))
 }

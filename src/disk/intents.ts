@@ -45,11 +45,11 @@ function madeChange(landing: Landing, section: StagedSection): Change {
 }
 
 function stepChanges(landing: Landing, directory: RelPath, staged: StagedStep): Change[] {
-  const { step, note, problem, digest } = staged
+  const { step, note, problem } = staged
   if (problem !== undefined) return []
   const path = joinPath(directory, step.entry.name)
   const after = staged.staged === undefined ? undefined : rowOf(landing.rows, staged.number)
-  const known = digest ?? (step.entry.link && digestOf(step.entry.link))
+  const known = landing.digests.get(staged.number) ?? (step.entry.link && digestOf(step.entry.link))
   const written = { ...(after && { after }), ...(known && { digest: hex(known) }) }
   if (step.action === 'create') return after === undefined ? [] : [{ a: 'created', path, ...written, after }]
   if (note?.expected === undefined) return []

@@ -4,6 +4,7 @@
 // numbers, sizes and digests of every record are checked against what was asked for.
 
 import { type Digester, digestOf, openDigester } from '../chunk/digest.ts'
+import { DigestTable } from '../core/digests.ts'
 import { isCopied } from '../core/entry.ts'
 import { joinPath, type RelPath } from '../core/path.ts'
 import { carriesContent, decodeBatch, type Section, type Step } from '../core/plan.ts'
@@ -76,8 +77,6 @@ export type StagedStep = {
   staged: Uint8Array | undefined
   /** Its number through all sections, and that of its row in `Landing.rows`. */
   readonly number: number
-  /** Of the content that was written; undefined for what has none, and for what is not written. */
-  digest: Uint8Array | undefined
   problem: { readonly code: ProblemCode; readonly detail: string } | undefined
 }
 
@@ -103,6 +102,8 @@ export class Landing {
   readonly steps: StagedStep[] = []
   /** The stat row of each step's inode as it was written. */
   readonly rows: Uint32Array
+  /** Of the content that was written, by step; none for what has none. */
+  readonly digests: DigestTable
   /** Contents that were on the target: copied there, and files that only moved. */
   copied = 0
   moved = 0
@@ -127,6 +128,7 @@ export class Landing {
     this.#umask = umask
     for (const section of decodeBatch(order.bytes)) this.#addSection(masked(section, order.modeMask))
     this.rows = new Uint32Array(this.steps.length * statWidth)
+    this.digests = new DigestTable(this.steps.length)
     for (let number = 0; number < this.steps.length; number++) {
       if (order.wanted[number] === 1) this.#wants.push(number)
     }
@@ -144,7 +146,6 @@ export class Landing {
         note,
         number: this.steps.length,
         staged: undefined,
-        digest: undefined,
         problem: undefined,
       })
     }
@@ -245,7 +246,7 @@ export class Landing {
     this.#seal(staged, handle, name, staged.step.entry.mode, mtimeSecondsOf(stats, 0), stats[statMtimeNs] as number)
     if (staged.staged !== undefined) {
       this.moved++
-      if (digest !== undefined) staged.digest = digest
+      if (digest !== undefined) this.digests.set(staged.number, digest)
     }
     return true
   }
@@ -273,7 +274,7 @@ export class Landing {
     this.#seal(staged, target, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
     if (staged.staged === undefined) return
     this.copied++
-    staged.digest = copied
+    this.digests.set(staged.number, copied)
   }
 
   /** Writes what a pack holds. The pack is the caller's again afterwards. */
@@ -343,7 +344,7 @@ export class Landing {
     this.#incoming = undefined
     const mode = record.mode & this.#order.modeMask
     this.#seal(staged, incoming.handle, incoming.name, mode, record.mtimeSeconds, record.mtimeNs)
-    if (staged.staged !== undefined) staged.digest = digest
+    if (staged.staged !== undefined) this.digests.set(staged.number, digest)
   }
 
   #spoil(staged: StagedStep): void {

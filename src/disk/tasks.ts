@@ -128,7 +128,7 @@ function contentDigest(
 }
 
 /** Records that are copied at a time on their way out of a tree. */
-const drainedBytes = 4 * 1024 * 1024
+const drainedBytes = 64 * 1024
 
 export const tasks = {
   /** Opens a tree with what is stored of it, and scans its root. */
