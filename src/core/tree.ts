@@ -183,6 +183,13 @@ export class Tree {
     return record === undefined ? undefined : this.#list(path, record, this.scopeAt(path)).bytes
   }
 
+  /** About how much there is of it, in bytes of records. */
+  get sizeBytes(): number {
+    let bytes = 0
+    for (const { record } of this.#nodes.values()) bytes += record.bytes.length
+    return bytes
+  }
+
   /**
    * What differs from what is stored, and forgets that it does. `gives` says how many bytes of records are enough for
    * now: these directories are forgotten, so that what is saved is never held twice; nothing in `put`: that was all.

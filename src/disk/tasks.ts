@@ -270,19 +270,33 @@ export const tasks = {
     applyLearned(treeOf(input.tree).tree, input.learned, false)
   },
 
-  /** What differs from what is stored, on shelves. It is given away: the tree is empty afterwards. */
-  takeChanges(input: { tree: number }): Handover<{ put: Uint8Array[]; removed: RelPath[] }> {
+  /**
+   * What differs from what is stored, on shelves: all of it, or about `maxBytes` with more to come. It is given away: the
+   * tree is empty afterwards. `sizeBytes` is what the tree had before.
+   */
+  takeChanges(input: { tree: number; maxBytes?: number }): Handover<{
+    put: Uint8Array[]
+    removed: RelPath[]
+    more: boolean
+    sizeBytes: number
+  }> {
     const { tree } = treeOf(input.tree)
+    const { maxBytes = Number.POSITIVE_INFINITY } = input
+    const { sizeBytes } = tree
+    let taken = 0
     const removed: RelPath[] = []
     const shelves: Uint8Array[] = []
     for (;;) {
       const changes = tree.takeChanges(drainedBytes)
       removed.push(...changes.removed)
       if (changes.put.length === 0) break
-      shelves.push(encodeShelf(changes.put))
+      const shelf = encodeShelf(changes.put)
+      shelves.push(shelf)
+      taken += shelf.length
+      if (taken >= maxBytes) break
     }
     return new Handover(
-      { put: shelves, removed },
+      { put: shelves, removed, more: taken >= maxBytes, sizeBytes },
       shelves.map((shelf) => shelf.buffer as ArrayBuffer),
     )
   },

@@ -14,7 +14,7 @@ import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing, DiskTasks } from '../disk/tasks.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { State } from '../state/open.ts'
-import { forgetTree, loadTreeShelves, saveTree, type TreeChanges } from '../state/trees.ts'
+import { forgetTree, loadTreeShelves, saveTreePart, type TreeChanges } from '../state/trees.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Crew, Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
@@ -46,6 +46,8 @@ export type LocalOptions = {
   /** What the end is called in what is told; its path unless given. */
   readonly label?: string
 }
+
+const savedPartBytes = 8 * 1024 * 1024
 
 let lastId = 0
 
@@ -183,12 +185,23 @@ export class LocalEnd {
     return { treeKey: this.#treeKey, viewId: this.#viewId, changes }
   }
 
+  /** Saves what was not taken, a part at a time: no two copies of a large tree are ever held. */
+  async #saveTree(): Promise<void> {
+    for (let parts = 1; ; parts++) {
+      const part = await this.rawTreeSeat.run('takeChanges', { tree: this.tree, maxBytes: savedPartBytes })
+      const { removed, more, sizeBytes } = part
+      if (parts === 1 && !more && part.put.length === 0 && removed.length === 0) return
+      const put = part.put.flatMap((shelf) => decodeShelf(shelf, this.#viewId))
+      saveTreePart(this.workshop.state, this.#treeKey, this.#viewId, { put, removed, more, sizeBytes })
+      if (!more) return
+    }
+  }
+
   async close(save: boolean): Promise<void> {
     this.closing = true
     try {
       await this.settleSeats()
-      const taken = save ? await this.takeTree() : undefined
-      if (taken !== undefined) saveTree(this.workshop.state, taken.treeKey, taken.viewId, taken.changes)
+      if (save && this.root.handle >= 0) await this.#saveTree()
     } finally {
       await this.rawTreeSeat.run('closeTree', { tree: this.tree })
       this.workshop.crew.release(this.#held)

@@ -16,7 +16,7 @@ import { utf8 } from '../std/bytes.ts'
 import { systemClock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
 import { openState, type State } from './open.ts'
-import { distrustTree, forgetTree, loadTree, saveTree } from './trees.ts'
+import { distrustTree, forgetTree, loadTree, saveTree, saveTreePart } from './trees.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-trees-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -156,6 +156,27 @@ test('a tree that grows gets more shelves, and loses nothing', () => {
   assert.ok((counts.at(-1) ?? 0) >= 4 * (counts[0] ?? 0), String(counts))
   saveTree(state, 'tree', 'v', { put: [], removed: [...model.keys()].slice(1) as RelPath[] })
   assert.deepEqual(sorted(loadTree(state, 'tree').directories), sorted([...model.values()].slice(0, 1)))
+})
+
+test('a tree saved in parts is the tree saved at once, and has no summaries until the last of them', () => {
+  const directories = ['', ...Array.from({ length: 300 }, (_, i) => `d${i}`)].map((path, i) =>
+    directoryOf(path, i % 40),
+  )
+  const sizeBytes = directories.reduce((sum, { record }) => sum + record.bytes.length, 0)
+  for (const again of [false, true]) {
+    const directory = freshDirectory()
+    using state = open(directory)
+    if (again) saveTree(state, 'tree', 'v', { put: directories, removed: [] })
+    for (let at = 0; at < directories.length; at += 50) {
+      const put = directories.slice(at, at + 50)
+      saveTreePart(state, 'tree', 'v', { put, removed: [], more: true, sizeBytes })
+      assert.notEqual(loadTree(open(directory), 'tree').viewId, 'v', 'a process that is killed here')
+    }
+    saveTreePart(state, 'tree', 'v', { put: [], removed: [], more: false, sizeBytes })
+    const loaded = loadTree(open(directory), 'tree')
+    assert.equal(loaded.viewId, 'v')
+    assert.deepEqual(sorted(loaded.directories), sorted(directories))
+  }
 })
 
 test('what two holders saw is never mixed', () => {

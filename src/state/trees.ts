@@ -92,6 +92,37 @@ export function saveTree(state: State, treeKey: string, viewId: string, changes:
   }
 }
 
+/** Some of what differs; with `more`, further parts follow. `sizeBytes` is what the whole tree has. */
+export type TreePart = TreeChanges & { readonly more: boolean; readonly sizeBytes: number }
+
+/** The view of a tree whose parts are not all saved: its summaries are those of no view. */
+const unfinishedView = ''
+
+/**
+ * The same as `saveTree`, a part at a time, each in a transaction of its own. Until the last one is saved no summary of
+ * the tree counts, so what is cut off in between costs the next run some hashing, and no more.
+ */
+export function saveTreePart(state: State, treeKey: string, viewId: string, part: TreePart): void {
+  const { more, sizeBytes } = part
+  const save = (): void => {
+    const found = findTree(state, treeKey)
+    const known = state.generations.get(treeKey)
+    const generation = Math.max(found?.generation ?? 0, known ?? 0) + 1
+    const goesOn = found !== undefined && found.generation === known && [viewId, unfinishedView].includes(found.viewId)
+    const shelfCount = found?.shelfCount ?? 1
+    const tree = putTree(state, treeKey, { viewId: more ? unfinishedView : viewId, generation, shelfCount })
+    if (goesOn && changeStored(state, tree, true, part)) return
+    // The first of many says how many shelves all of them need.
+    putAll(state, tree, part.put, more ? sizeBytes : undefined)
+  }
+  try {
+    state.write(save)
+  } catch (error) {
+    distrustTree(state, treeKey)
+    throw error
+  }
+}
+
 /** After changes were lost: what is stored is no longer what they build on, and the next save starts from nothing. */
 export function distrustTree(state: State, treeKey: string): void {
   state.generations.delete(treeKey)
@@ -193,9 +224,10 @@ function changed(
 }
 
 /** Replaces all that is stored of a tree, on as many shelves as it needs now. */
-function putAll(state: State, tree: Tree, directories: readonly StoredDirectory[]): void {
+function putAll(state: State, tree: Tree, directories: readonly StoredDirectory[], expectedBytes = 0): void {
   let sizeBytes = 0
   for (const { record } of directories) sizeBytes += record.bytes.length
+  sizeBytes = Math.max(sizeBytes, expectedBytes)
   const shelfCount = 2 ** Math.ceil(Math.log2(Math.max(1, sizeBytes / shelfBytes)))
   deleteShelves(state, tree.id)
   state.prepare('UPDATE trees SET shelf_count = ? WHERE id = ?').run(shelfCount, tree.id)
