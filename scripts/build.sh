@@ -20,6 +20,6 @@ bundle "$root/src/disk/seat.ts" seat.cjs || exit 1
 seat=seat-$(cksum <"$root/dist.new/seat.cjs" | tr ' ' -).cjs
 mv "$root/dist.new/seat.cjs" "$root/dist.new/$seat"
 bundle "$root/src/cli/main.ts" main.cjs "--define:bundledSeat=\"./$seat\"" || exit 1
-# A running daemon keeps the seat it was started with; main.js comes last, so that a start sees a whole bundle.
+# A running daemon keeps the seat it was started with; main.cjs comes last, so that a start sees a whole bundle.
 mkdir -p "$root/dist" && find "$root/dist" -maxdepth 1 -name 'seat-*' -mtime +30 -delete
 mv "$root/dist.new/$seat" "$root/dist/" && mv "$root/dist.new/main.cjs" "$entry" && rm -rf "$root/dist.new"

@@ -33,7 +33,8 @@ export async function undelete(path: string, options: UndeleteOptions): Promise<
         hint: 'nightferry versions PATH shows what is kept; a path above it shows more',
       })
     }
-    const exitCode = result.problemCount > 0 || result.restored === 0 ? 3 : 0
+    const isWhole = result.problemCount + result.existingCount === 0
+    const exitCode = isWhole && result.restored > 0 ? 0 : 3
     if (options.json) process.stdout.write(`${JSON.stringify({ schema: 1, path, exitCode, ...result })}\n`)
     else show(result, options.to !== undefined)
     return exitCode

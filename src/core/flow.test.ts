@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Measured, packBytesFor, parseCompress, squeezingPays } from './flow.ts'
+import { linkOf, type Measured, packBytesFor, parseCompress, squeezingPays } from './flow.ts'
 
 const mega = 1_000_000
 /** Megabytes a second that the link takes and that squeezing gets through, and what is left of a byte. */
@@ -59,4 +59,11 @@ test('packs are small enough for the rate, and never tiny', () => {
 test('a level is auto, off, or 1 to 19', () => {
   const read = ['auto', 'off', '1', '19', '0', '20', '', 'on', '3.5', '-1', 'AUTO', '007'].map(parseCompress)
   assert.deepEqual(read, ['auto', 'off', 1, 19, ...new Array(8).fill(undefined)])
+})
+
+test('what is known of a link: nothing before anything was sent; a gigabit is fast', () => {
+  assert.equal(linkOf({ ...measured(1, 300, 1), linkBytes: 0, linkMs: 0 }), 'unknown')
+  assert.equal(linkOf(measured(110, 300, 1)), 'fast')
+  assert.equal(linkOf(measured(90, 300, 1)), 'slow')
+  assert.equal(linkOf({ ...measured(1, 300, 1), linkMs: 0 }), 'fast')
 })

@@ -42,8 +42,8 @@ export type Measured = {
   readonly squeezeMs: number
 }
 
-/** No core squeezes faster than this: over such a link it never pays, and need not be tried. */
-const fastLinkBytesPerMs = 250_000
+/** A gigabit, about: over such a link it is processors that files wait for, and squeezing takes more of them. */
+const fastLinkBytesPerMs = 100_000
 
 /** What is known of the link: nothing before something was sent. */
 export function linkOf({ linkBytes, linkMs }: Measured): 'unknown' | 'fast' | 'slow' {
