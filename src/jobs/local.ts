@@ -16,7 +16,7 @@ import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts
 import type { State } from '../state/open.ts'
 import { forgetTree, loadTreeShelves, saveTreePart, type TreeChanges } from '../state/trees.ts'
 import type { Clock } from '../std/clock.ts'
-import type { Crew, Seat } from '../std/crew.ts'
+import type { Crew, Seat, TaskResult } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import { type Log, logWith } from '../std/log.ts'
 import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, type SourceEnd } from './endpoint.ts'
@@ -235,7 +235,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     this.#flow = new Outflow(options.flow ?? freeFlow, workshop.clock, options.writingMs)
   }
 
-  /** Nothing that waits for its turn to leave waits any longer: the run is over. */
+  /** The run is over: what waits for its turn to leave waits no longer, and does not leave. */
   stop(): void {
     this.#flow.stop()
   }
@@ -249,14 +249,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     try {
       for (let done = false; !done && failed === undefined; ) {
         const slab = await this.#pool.take()
-        await this.#flow.ready()
-        const filled = await seat.run('fill', {
-          supply,
-          slab: this.workshop.slabs.idOf(slab) ?? 0,
-          start: payloadHeadroomBytes + payloadHeadBytes,
-          bytes: this.#flow.packBytes,
-          level: this.#flow.nextLevel(),
-        })
+        const filled = await this.#fill(seat, supply, slab)
         if (filled.squeezeMs !== undefined) this.#flow.squeezed(filled.rawLength, filled.length, filled.squeezeMs)
         done = filled.done
         if (filled.learned !== undefined) this.#learn(filled.learned)
@@ -266,7 +259,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
         const payload = slab.subarray(payloadHeadroomBytes, payloadHeadroomBytes + payloadHeadBytes + filled.length)
         const paced = this.#flow.pace(payload.length)
         if (paced !== undefined) await paced
-        const sent = sink(payload)
+        const sent = (this.#flow.isStopped ? Promise.reject(this.#stopped()) : sink(payload))
           .catch((error: unknown) => {
             failed ??= error
           })
@@ -275,13 +268,38 @@ export class LocalSource extends LocalEnd implements SourceEnd {
             this.#pool.put(slab)
           })
         underWay.push(sent)
+        // Between two folders here no connection breaks that would tell.
+        if (this.#flow.isStopped) await sent
       }
-    } finally {
-      await Promise.all(underWay)
-      if (failed !== undefined) await seat.run('closeSupply', { supply }).catch(() => {})
+    } catch (error) {
+      failed ??= error
     }
-    if (failed !== undefined) throw failed
-    this.#logSent(wants)
+    await Promise.all(underWay)
+    if (failed === undefined) return this.#logSent(wants)
+    await seat.run('closeSupply', { supply }).catch(() => {})
+    throw failed
+  }
+
+  #stopped(): Failure {
+    return new Failure('cancelled', `the end ${this.label} is wanted no more`)
+  }
+
+  /** Fills a slab with the next pack. Where that fails, the slab goes back, and nobody waits for a pack that never leaves. */
+  async #fill(seat: Seat<DiskTasks>, supply: number, slab: Uint8Array): Promise<TaskResult<DiskTasks['fill']>> {
+    try {
+      await this.#flow.ready()
+      return await seat.run('fill', {
+        supply,
+        slab: this.workshop.slabs.idOf(slab) ?? 0,
+        start: payloadHeadroomBytes + payloadHeadBytes,
+        bytes: this.#flow.packBytes,
+        level: this.#flow.nextLevel(),
+      })
+    } catch (error) {
+      this.#pool.put(slab)
+      this.#flow.lost()
+      throw error
+    }
   }
 
   /** Digests that reading taught, on to the tree. Nobody waits for them: they only spare later work. */
