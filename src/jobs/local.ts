@@ -203,9 +203,13 @@ export class LocalEnd {
       await this.settleSeats()
       if (save && this.root.handle >= 0) await this.#saveTree()
     } finally {
-      await this.rawTreeSeat.run('closeTree', { tree: this.tree })
       this.workshop.crew.release(this.#held)
-      this.root.close()
+      try {
+        await this.rawTreeSeat.run('closeTree', { tree: this.tree })
+      } finally {
+        // Whatever else fails: who keeps the root open keeps its lock, and a daemon would for as long as it runs.
+        this.root.close()
+      }
     }
   }
 

@@ -86,7 +86,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     root: Root,
     options: LocalOptions & { job: string; versions: KeepWish; ownerLimit?: OwnerLimit | undefined },
   ) {
-    const epoch = root.own === undefined ? 0 : takeLease(workshop.state, root.id, options.job)
+    const epoch = leaseOf(workshop, root, options.job)
     super(workshop, root, { ...options, epoch })
     this.#job = options.job
     this.#ownerLimit = options.ownerLimit
@@ -439,10 +439,26 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   override async close(save: boolean): Promise<void> {
     this.closing = true
-    await this.#landing
-    await this.settleSeats()
-    for (const { landing, seat } of this.#batches.values()) await this.rawSeat(seat).run('closeLanding', { landing })
-    this.#keeping?.close()
-    await super.close(save)
+    try {
+      await this.#landing
+      await this.settleSeats()
+      for (const { landing, seat } of this.#batches.values()) await this.rawSeat(seat).run('closeLanding', { landing })
+    } finally {
+      try {
+        this.#keeping?.close()
+      } finally {
+        await super.close(save)
+      }
+    }
+  }
+}
+
+/** The epoch of a run on a target. A root that no end comes to own is closed, or its lock would stay. */
+function leaseOf({ state }: Workshop, root: Root, job: string): number {
+  try {
+    return root.own === undefined ? 0 : takeLease(state, root.id, job)
+  } catch (error) {
+    root.close()
+    throw error
   }
 }
