@@ -162,8 +162,7 @@ export class Landing {
     for (const section of this.sections) {
       if (section.build === undefined) continue
       const made = this.#sys.makeDirectory(this.#handles.staging, section.build, section.head.mode | 0o700)
-      if (made < 0)
-        throw new Failure('target-not-writable', `the target's staging directory refuses (${errnoName(made)})`)
+      if (made < 0) throw refusedStaging(made)
     }
     for (let number = 0; number < this.steps.length; number++) {
       const staged = this.steps[number] as StagedStep
@@ -438,6 +437,17 @@ export class Landing {
     }
     return problems
   }
+}
+
+function refusedStaging(code: number): Failure {
+  if (refusalCode(code) === 'no-space') {
+    return new Failure('target-full', 'there is no space left on the target for more folders', {
+      hint: 'what was complete is in place; free some space, then run again',
+    })
+  }
+  return new Failure('target-not-writable', `the target's staging directory can't be written to (${errnoName(code)})`, {
+    hint: 'what was complete is in place; look at the disk and at .nightferry/staging there, then run again',
+  })
 }
 
 /** Modes as far as the job carries them: no peer sets a bit that this root was not asked to hold. */
