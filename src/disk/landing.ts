@@ -16,7 +16,7 @@ import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { copyContent } from './content.ts'
 import { emptyRecord, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
-import { refusalCode } from './refusal.ts'
+import { refusalCode, refusedStaging } from './refusal.ts'
 import { errnoName, type Sys } from './sys.ts'
 import type { WantedDirectory } from './wants.ts'
 
@@ -437,17 +437,6 @@ export class Landing {
     }
     return problems
   }
-}
-
-function refusedStaging(code: number): Failure {
-  if (refusalCode(code) === 'no-space') {
-    return new Failure('target-full', 'there is no space left on the target for more folders', {
-      hint: 'what was complete is in place; free some space, then run again',
-    })
-  }
-  return new Failure('target-not-writable', `the target's staging directory can't be written to (${errnoName(code)})`, {
-    hint: 'what was complete is in place; look at the disk and at .nightferry/staging there, then run again',
-  })
 }
 
 /** Modes as far as the job carries them: no peer sets a bit that this root was not asked to hold. */

@@ -14,6 +14,7 @@ import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing, DiskTasks } from '../disk/tasks.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { State } from '../state/open.ts'
+import { takeLease } from '../state/runs.ts'
 import { forgetTree, loadTreeShelves, saveTreePart, type TreeChanges } from '../state/trees.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Crew, Seat, TaskResult } from '../std/crew.ts'
@@ -59,6 +60,16 @@ export function nextSeatId(): number {
 /** Where a root's tree is kept in the state database: jobs with other rules see other trees. */
 export function treeKeyOf(role: 'source' | 'target', path: string, job: string): string {
   return `${role} ${textId('tree key', `${realPath(path)}\0${job}`)}`
+}
+
+/** The epoch of a run on a target. A root that no end comes to own is closed, or its lock would stay. */
+export function leaseOf({ state }: Workshop, root: Root, job: string): number {
+  try {
+    return root.own === undefined ? 0 : takeLease(state, root.id, job)
+  } catch (error) {
+    root.close()
+    throw error
+  }
 }
 
 /** What both kinds of local end do. */
@@ -200,7 +211,7 @@ export class LocalEnd {
   async close(save: boolean): Promise<void> {
     this.closing = true
     try {
-      await this.settleSeats()
+      await this.closeOwn()
       if (save && this.root.handle >= 0) await this.#saveTree()
     } finally {
       this.workshop.crew.release(this.#held)
@@ -214,10 +225,10 @@ export class LocalEnd {
   }
 
   /**
-   * Waits until every task that was given before has ended. A handle that is closed while a seat works with it would
-   * soon be the handle of another root.
+   * Closes what an end has open besides its tree; waits until every task that was given before has ended. A handle that
+   * is closed while a seat works with it would soon be the handle of another root.
    */
-  protected async settleSeats(): Promise<void> {
+  protected async closeOwn(): Promise<void> {
     const started = this.workshop.crew.seats.filter((seat) => seat.isStarted)
     await Promise.allSettled(started.map((seat) => seat.run('pause', {})))
   }

@@ -22,7 +22,7 @@ import type { LandReport } from '../disk/tasks.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { Written } from '../disk/written.ts'
-import { currentEpoch, takeLease } from '../state/runs.ts'
+import { currentEpoch } from '../state/runs.ts'
 import { present } from '../std/assert.ts'
 import { Failure } from '../std/failure.ts'
 import {
@@ -38,7 +38,7 @@ import {
   wordOf,
 } from './endpoint.ts'
 import { Keeping, type KeepWish } from './keeping.ts'
-import { LocalEnd, type LocalOptions, nextSeatId, type Workshop } from './local.ts'
+import { LocalEnd, type LocalOptions, leaseOf, nextSeatId, type Workshop } from './local.ts'
 import { eachSeat, joinReports } from './verify.ts'
 
 /** Up to this many steps each file is synced by itself; above, whole groups are. */
@@ -437,28 +437,13 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     return [...unique.values()]
   }
 
-  override async close(save: boolean): Promise<void> {
-    this.closing = true
+  protected override async closeOwn(): Promise<void> {
+    await this.#landing
+    await super.closeOwn()
     try {
-      await this.#landing
-      await this.settleSeats()
       for (const { landing, seat } of this.#batches.values()) await this.rawSeat(seat).run('closeLanding', { landing })
     } finally {
-      try {
-        this.#keeping?.close()
-      } finally {
-        await super.close(save)
-      }
+      this.#keeping?.close()
     }
-  }
-}
-
-/** The epoch of a run on a target. A root that no end comes to own is closed, or its lock would stay. */
-function leaseOf({ state }: Workshop, root: Root, job: string): number {
-  try {
-    return root.own === undefined ? 0 : takeLease(state, root.id, job)
-  } catch (error) {
-    root.close()
-    throw error
   }
 }
