@@ -39,6 +39,16 @@ describe('narrowed runs', () => {
       assert.deepEqual(changed(whole), ['create-directory new', 'create-file c', 'create-file new/b'])
     })
 
+    it(`only a whole mirror says that two folders are in sync, ${direction}`, async () => {
+      const { source, ends, laptop } = await newEnds(pair, direction)
+      put(source, 'a', 'one')
+      for (const options of [['--existing'], ['--min-size', '1M'], ['--ignore-existing'], ['--mode', 'update']]) {
+        const told = await laptop.must('sync', ...ends, ...options)
+        assert.match(told, /^done: /, `${options[0]}: ${told}`)
+      }
+      assert.match(await laptop.must('sync', ...ends), /^in sync: nothing changed/)
+    })
+
     it(`--ignore-existing leaves alone what is there, ${direction}`, async () => {
       const { source, target, sync } = await newEnds(pair, direction)
       put(source, 'd/a', 'one')
