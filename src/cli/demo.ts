@@ -5,6 +5,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { openSource } from '../disk/root.ts'
+import { systemSys } from '../disk/system.ts'
 import { utf8 } from '../std/bytes.ts'
 import { systemClock } from '../std/clock.ts'
 import { isBundled } from '../std/crew.ts'
@@ -28,6 +30,8 @@ type RunEndLine = {
 export async function demo(folder: string | undefined): Promise<number> {
   const clone = fileURLToPath(new URL(isBundled ? '..' : '../..', import.meta.url))
   const source = resolve(folder ?? clone)
+  // Before anything is shown: a mistyped folder is no failure of a run.
+  openSource(systemSys(), source).close()
   // The clone's own compile cache changes while the demo runs.
   const rules = folder === undefined ? ['--exclude', '/node_modules/.cache/'] : []
   const place = join(tmpdir(), `nightferry-demo-${randomName(8)}`)
@@ -180,7 +184,7 @@ class Stage {
       '--quiet',
     ])
     const line = output.split('\n').find((text) => text.includes('"run-end"'))
-    if (line === undefined) throw new Failure('peer-failed', `the run failed: ${safeText(output)}`)
+    if (line === undefined) throw failureIn(output)
     const end = JSON.parse(line) as RunEndLine
     const { created = 0, replaced = 0, renamed = 0, deleted = 0 } = end.counts
     const counts = `${created} created, ${replaced} replaced, ${renamed} renamed, ${deleted} deleted`
@@ -224,4 +228,10 @@ class Stage {
     await Promise.all(ended)
     removeOwnTree(this.place)
   }
+}
+
+/** What a run that broke told of it, in JSON. */
+function failureIn(output: string): Failure {
+  const told = /"type":"failure".*?"message":("(?:[^"\\]|\\.)*")/.exec(output)?.[1]
+  return new Failure('peer-failed', `the run failed: ${told === undefined ? safeText(output) : JSON.parse(told)}`)
 }

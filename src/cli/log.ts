@@ -187,6 +187,7 @@ function optionsText({ options, mode }: Run): string {
   const parts = [`mode ${mode}`, `limit ${options.limit}`, `ignore files ${options.ignoreFiles.join(', ') || 'none'}`]
   for (const name of ['dryRun', 'checksum', 'release', 'newTarget'] as const)
     if (options[name]) parts.push(optionNames[name])
+  parts.push(...options.narrowed)
   if (options.rules === undefined) parts.push('rules of the command line, too long to be kept')
   return parts.join('; ')
 }

@@ -22,7 +22,7 @@ async function main(args: readonly string[]): Promise<number> {
       exitCode = code
     })
   const program = new Command('nightferry')
-    .description('Keeps the folders of a small network mirrored, in sync and backed up.')
+    .description('Makes a folder on one machine a verified copy of a folder on another.')
     .version(productVersion)
     .option('--state <dir>', 'keep settings and state below this directory (for tests and demos)')
     .exitOverride()

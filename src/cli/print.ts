@@ -18,6 +18,9 @@ export type Style = {
   readonly list: boolean
 }
 
+/** Only a whole mirror leaves two folders in sync; an update, or a run that leaves things out by size or place, is done. */
+export type Claim = 'in sync' | 'done'
+
 /** Text from elsewhere, made safe for a terminal: C0, C1 and bidi controls become visible. */
 export function safeText(text: string): string {
   return escapeControls(showName(text)).replace(
@@ -68,6 +71,7 @@ function changeLine(event: RunEvent & { type: 'change' }): string {
 /** Shows a run's events in one style. `write` and `warn` are the two outputs. */
 export class RunPrinter {
   readonly #style: Style
+  readonly #claim: Claim
   readonly #terminal: boolean
   #runId = ''
   #drawn = false
@@ -75,8 +79,10 @@ export class RunPrinter {
   #phase = ''
   #startMs: number = systemClock.monotonicMs()
 
-  constructor(style: Style) {
+  /** `claim`: what a run that did all it was asked for may say of the two folders. */
+  constructor(style: Style, claim: Claim = 'in sync') {
     this.#style = style
+    this.#claim = claim
     this.#terminal = process.stderr.isTTY === true && !style.json && !style.quiet
   }
 
@@ -192,7 +198,7 @@ export class RunPrinter {
     }
     if (run.problems.length > 20 && !this.#style.verbose)
       process.stderr.write(`... and ${run.problems.length - 20} more; -v shows all\n`)
-    if (!this.#style.quiet) process.stdout.write(`${summarySentence(run, elapsedMs)}\n`)
+    if (!this.#style.quiet) process.stdout.write(`${summarySentence(run, elapsedMs, this.#claim)}\n`)
   }
 
   /** Ends without a word: it was said before. */
@@ -207,7 +213,7 @@ export class RunPrinter {
 }
 
 /** What a run came to, in one sentence. */
-function summarySentence(run: FinishedRun, elapsedMs: number): string {
+function summarySentence(run: FinishedRun, elapsedMs: number, claim: Claim): string {
   const tree = `${showCount(run.summary.files, 'file')}, ${showBytes(run.summary.sizeBytes)}`
   const took = showDuration(elapsedMs)
   const { created, replaced, attributes, renamed, deleted, copied } = run.counts
@@ -229,13 +235,13 @@ function summarySentence(run: FinishedRun, elapsedMs: number): string {
     (run.problems.length === 0 ? '' : `; ${showCount(run.problems.length, 'problem')}`)
   switch (run.outcome) {
     case 'unchanged':
-      return `in sync: nothing changed (${tree}) in ${took}${problems}`
+      return `${claim}: nothing changed (${tree}) in ${took}${problems}`
     case 'planned':
       return `dry run: nothing was changed (${tree}) in ${took}${problems}`
     case 'halted':
       return `halted before anything was changed, after ${took}`
     default:
-      return `${run.problems.length === 0 ? 'in sync' : 'done as far as possible'}: ${done === '' ? 'nothing to do' : done} (${tree}) in ${took}${problems}`
+      return `${run.problems.length === 0 ? claim : 'done as far as possible'}: ${done === '' ? 'nothing to do' : done} (${tree}) in ${took}${problems}`
   }
 }
 

@@ -33,7 +33,8 @@ export function shareAdd(name: string, path: string, options: ShareOptions): num
   addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete, ...kept })
   const whom = machines === undefined ? 'every paired machine' : machines.join(', ')
   const how = readOnly ? ', to be read only' : maxDelete === undefined ? '' : `; ${limitText(maxDelete)}`
-  process.stdout.write(`${safeText(root.path)} is shared as ${name} with ${whom}${how}\n`)
+  const time = keep === undefined ? '' : `; ${keptText(keepText(keep))}`
+  process.stdout.write(`${safeText(root.path)} is shared as ${name} with ${whom}${how}${time}\n`)
   return 0
 }
 
@@ -46,6 +47,10 @@ function limitOf(text: string): GuardLimit {
 function limitText(limit: Share['maxDelete']): string {
   if (limit === undefined) return 'no limit of its own'
   return `a run may delete and replace ${guardLimitText(limit)} at most`
+}
+
+function keptText(keep: string): string {
+  return `keeps versions: ${/^\d/.test(keep) ? `${keep} days` : keep}`
 }
 
 /** `share limit NAME LIMIT`: the only way past a share's limit is its owner's. */
@@ -68,7 +73,7 @@ export function shareList(options: ShareOptions): number {
     const whom = machines?.join(', ') ?? 'every paired machine'
     const more = [
       ...(maxDelete === undefined ? [] : [limitText(maxDelete)]),
-      ...(keepVersions === undefined ? [] : [`keeps versions: ${keepVersions}`]),
+      ...(keepVersions === undefined ? [] : [keptText(keepVersions)]),
       ...(versions === undefined ? [] : [`versions in ${safeText(versions)}`]),
     ]
     process.stdout.write(`${[name, safeText(path), access, whom, ...more].join('\t')}\n`)

@@ -5,7 +5,7 @@ import type { SyncOptions as Wanted } from '../api/request.ts'
 import { systemClock } from '../std/clock.ts'
 import { asFailure } from '../std/failure.ts'
 import type { GlobalOptions } from './machine.ts'
-import { RunPrinter, type Style, showFailure } from './print.ts'
+import { type Claim, RunPrinter, type Style, showFailure } from './print.ts'
 import { type Ended, repeatRuns, sameNews } from './repeat.ts'
 import { repeatOf } from './sync-options.ts'
 
@@ -46,6 +46,11 @@ export async function sync(source: string, target: string, options: SyncOptions)
   }
 }
 
+function claimOf({ mode, existing, ignoreExisting, minSize, maxSize }: Wanted): Claim {
+  const isWhole = mode !== 'update' && existing !== true && ignoreExisting !== true
+  return isWhole && minSize === undefined && maxSize === undefined ? 'in sync' : 'done'
+}
+
 /** Runs and shows; what it showed of the run before is not shown again where only a person reads it. */
 class Shown {
   readonly #machine: Machine
@@ -60,7 +65,7 @@ class Shown {
   }
 
   async once(wanted: Wanted): Promise<Ended> {
-    const printer = new RunPrinter(this.#style)
+    const printer = new RunPrinter(this.#style, claimOf(wanted))
     let halt: string | undefined
     let ended: Ended
     try {

@@ -20,6 +20,8 @@ type Result = {
   readonly existingCount: number
   readonly problems: readonly { readonly path: string; readonly code: string; readonly detail: string }[]
   readonly problemCount: number
+  /** The folder that `--to` came to mean. */
+  readonly to?: string
 }
 
 export async function undelete(path: string, options: UndeleteOptions): Promise<number> {
@@ -36,17 +38,15 @@ export async function undelete(path: string, options: UndeleteOptions): Promise<
     const isWhole = result.problemCount + result.existingCount === 0
     const exitCode = isWhole && result.restored > 0 ? 0 : 3
     if (options.json) process.stdout.write(`${JSON.stringify({ schema: 1, path, exitCode, ...result })}\n`)
-    else show(result, options.to !== undefined)
+    else show(result)
     return exitCode
   } finally {
     await machine.close()
   }
 }
 
-function show(
-  { restored, sizeBytes, existing, existingCount, problems, problemCount }: Result,
-  elsewhere: boolean,
-): void {
+function show(result: Result): void {
+  const { restored, sizeBytes, existing, existingCount, problems, problemCount, to } = result
   for (const { path, code, detail } of problems.slice(0, 20)) {
     const what = isProblemCode(code) ? problemCodes[code] : code
     process.stderr.write(`problem: ${safeText(path)} ${what}${detail === '' ? '' : ` (${detail})`}\n`)
@@ -56,8 +56,11 @@ function show(
   if (existingCount > 0)
     process.stderr.write('Nothing is overwritten: move it away first, or bring the version elsewhere with --to DIR.\n')
   const problemText = problemCount === 0 ? '' : `; ${showCount(problemCount, 'problem')}`
-  process.stdout.write(`brought back ${showCount(restored, 'version')}, ${showBytes(sizeBytes)}${problemText}\n`)
-  if (restored > 0 && !elsewhere)
+  const where = to === undefined || restored === 0 ? '' : `, to ${safeText(to)}`
+  process.stdout.write(
+    `brought back ${showCount(restored, 'version')}, ${showBytes(sizeBytes)}${where}${problemText}\n`,
+  )
+  if (restored > 0 && to === undefined)
     process.stdout.write('The next mirror to that folder deletes it again, unless the source has it too.\n')
 }
 
@@ -72,21 +75,29 @@ async function bringBack(machine: Engine, text: string, options: UndeleteOptions
       to === undefined
         ? await undeleteAt(workshop, placed, { run, as: undefined })
         : await undeleteInto(workshop, placed, { run, directory: resolve(to), as })
-    return { ...rest, existing, existingCount: existing.length, problems, problemCount: problems.length }
+    const counts = { existingCount: existing.length, problemCount: problems.length }
+    return { ...rest, existing, problems, ...counts, ...(to !== undefined && { to: resolve(to) }) }
   }
   const { end } = place
   const session = await machine.reach.connect(end.machine, new AbortController().signal)
   try {
     const request = { share: end.share, sub: end.sub, ...(run !== undefined && { run }) }
-    return await call(session, 'undelete', to === undefined ? request : { ...request, as: insideShare(to, end.sub) })
+    if (to === undefined) return await call(session, 'undelete', request)
+    const as = insideShare(to, end.sub)
+    const folder = `${end.machine}:${end.share}/${folderOf(to)}`
+    return { ...(await call(session, 'undelete', { ...request, as })), to: folder }
   } finally {
     session.close()
   }
 }
 
+function folderOf(text: string): string {
+  return text.replace(/^\/+|\/+$/g, '')
+}
+
 /** `--to` of a share is a folder in the same target: no machine writes to another place of another machine. */
 function insideShare(text: string, sub: RelPath): RelPath {
-  const folder = parseRelPath(text.replace(/^\/+|\/+$/g, ''))
+  const folder = parseRelPath(folderOf(text))
   if (folder === undefined || text.startsWith('~') || text.startsWith('.')) {
     throw new Failure('bad-usage', `--to takes a folder inside the share, not ${JSON.stringify(text)}`, {
       hint: 'write it from the top of the share: --to recovered',

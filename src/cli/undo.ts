@@ -59,8 +59,11 @@ function show(result: UndoResult): void {
   process.stdout.write(`${sentence(result)}\n`)
   if (outcome === 'done' || outcome === 'partial') {
     process.stdout.write(`It is a run itself: nightferry undo ${result.runId} brings back what was there before it.\n`)
+    // What a peer's run does next is decided where it is driven, and nobody there was told.
     process.stdout.write(
-      'The next mirror of these two folders would do the same again; it halts first where it deletes or replaces.\n',
+      run.driver === undefined
+        ? 'The next mirror of these two folders would do the same again; it halts first where it deletes or replaces.\n'
+        : `The next run of ${safeText(run.driver)} does the same again, and does not halt for it: have the source mended there, or undo it there.\n`,
     )
   }
 }

@@ -31,6 +31,17 @@ export function selectionText({ only, sizeOnly, windowNs, sizes }: Selection): s
   return parts.join('')
 }
 
+/** The same as a person would write it, an option each; none where nothing is narrowed. */
+export function selectionOptions({ only, sizeOnly, windowNs, sizes }: Selection): string[] {
+  const options: string[] = []
+  if (only !== undefined) options.push(only === 'existing' ? '--existing' : '--ignore-existing')
+  if (sizeOnly === true) options.push('--size-only')
+  if (windowNs !== undefined && windowNs > 0) options.push(`--modify-window ${windowNs / 1e9}`)
+  if (sizes !== undefined && sizes.minBytes > 0) options.push(`--min-size ${sizes.minBytes}`)
+  if (sizes !== undefined && sizes.maxBytes < Number.MAX_SAFE_INTEGER) options.push(`--max-size ${sizes.maxBytes}`)
+  return options
+}
+
 /** Why options that a person gave do not go together, or undefined where they do. */
 export function selectionProblem(
   given: Selection & { existing: boolean; ignoreExisting: boolean },

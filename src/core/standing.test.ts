@@ -62,6 +62,22 @@ const cases: readonly (readonly [string, StandingFacts, JobStanding['state'], Re
   ],
   ['unchanged', { runs: [run('unchanged')], hold: undefined }, 'in-sync', /^in sync$/, /^$/, false],
   ['done', { runs: [run('done'), run('failed')], hold: undefined }, 'in-sync', /in sync/, /^$/, false],
+  [
+    'an update leaves no two folders in sync for sure',
+    { runs: [run('done', { mode: 'update' })], hold: undefined },
+    'in-sync',
+    /^done, an update$/,
+    /^$/,
+    false,
+  ],
+  [
+    'nor does a narrowed run',
+    { runs: [run('unchanged', { options: { dryRun: false, narrowed: ['--max-size 10'] } })], hold: undefined },
+    'in-sync',
+    /^done, with --max-size 10$/,
+    /^$/,
+    false,
+  ],
   ['running', { runs: [run('running'), run('failed')], hold }, 'running', /running/, /^$/, false],
   ['held', { runs: [run('halted'), run('done')], hold }, 'held', /the source is empty/, /--release/, true],
   [

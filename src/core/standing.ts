@@ -52,7 +52,14 @@ export function standingOf({ runs: all, hold }: StandingFacts): JobStanding {
   }
   if (good === undefined) return answer('never', outcomeText(last.state), 'run it again')
   if (good.problemCount > 0) return answer('problems', problemText(good), problemRemedy(good))
-  return answer('in-sync', 'in sync', '')
+  return answer('in-sync', goodText(good), '')
+}
+
+/** Only a whole mirror leaves two folders in sync; what an update or a narrowed run left as it was may differ. */
+function goodText({ mode, options }: RunFacts): string {
+  const narrowed = (options?.narrowed ?? []).join(' ')
+  if (narrowed !== '') return `done, with ${narrowed}`
+  return mode === 'update' ? 'done, an update' : 'in sync'
 }
 
 function problemText({ problemCount }: RunFacts): string {

@@ -69,6 +69,31 @@ const cases: readonly (readonly [string, Partial<WhyFacts>, readonly string[], R
     ['equal'],
     /both ends were compared/,
   ],
+  [
+    'a narrowed run proves none either',
+    { runs: [run('R1', 'done', { options: { dryRun: false, narrowed: ['--existing', '--max-size 10'] } })] },
+    ['nothing-known'],
+    /went with --existing --max-size 10, which may have left it out .* whether the other end has it equal is not known/,
+  ],
+  [
+    'what a narrowed run brought is equal',
+    {
+      runs: [run('R1', 'done', { options: { dryRun: false, narrowed: ['--existing'] } })],
+      deeds: [deed('replaced')],
+    },
+    ['deed', 'equal'],
+    /Both ends had it equal/,
+  ],
+  [
+    'what a narrowed run left out is promised by none',
+    {
+      role: 'target',
+      target: { kind: 'missing', since: 'unknown' },
+      runs: [run('R1', 'done', { options: { dryRun: false, narrowed: ['--max-size 10'] } })],
+    },
+    ['missing'],
+    /not on the target yet: it is on the source, and the last run went with --max-size 10, which may leave it out/,
+  ],
   ['our own', { path: 'd/.Nightferry/x' }, ['own'], /Nightferry's own/],
   [
     'ignored, with file and line',

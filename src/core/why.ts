@@ -281,7 +281,7 @@ function stateStatements(facts: WhyFacts, { when }: Telling): Statement[] {
   const end = look === facts.source ? 'source' : 'target'
   const at = `run ${seen.runId}, ${when(seen.endedMs ?? seen.startedMs)},`
   const { runId } = seen
-  if (look.kind === 'missing') return [{ kind: 'missing', text: missingText(facts, end, look, at), runId }]
+  if (look.kind === 'missing') return [{ kind: 'missing', text: missingText(facts, end, look, seen, at), runId }]
   if (look.since === 'unseen') {
     return [{ kind: 'new-since', text: `It came to the ${end} after ${at} looked; the next run looks at it.`, runId }]
   }
@@ -291,6 +291,12 @@ function stateStatements(facts: WhyFacts, { when }: Telling): Statement[] {
     return [{ kind: 'changed-since', text: `It was changed on the ${end} after ${at} looked; ${next}.`, runId }]
   }
   if (look.since !== 'same' || hasProblem(seen, facts.path)) return []
+  const narrowed = narrowedText(seen)
+  // What it changed itself it did not leave out.
+  if (facts.driver === undefined && narrowed !== '' && facts.deeds[0]?.runId !== runId) {
+    const text = `It has not changed on the ${end} since ${at} looked; but that run went with ${narrowed}, which may have left it out or taken it for equal: whether the other end has it equal is not known.`
+    return [{ kind: 'nothing-known', text, runId }]
+  }
   if (facts.driver === undefined) return [{ kind: 'equal', text: equalText(facts, end, seen, at), runId }]
   // What the source could not read, its own machine knows.
   const text = `It is on the ${end} as ${at} left it; whether the other end has it equal, ${facts.driver} knows.`
@@ -311,9 +317,17 @@ function equalText({ deeds }: WhyFacts, end: string, good: RunFacts, at: string)
     : `${agreed} ${still}`
 }
 
-function missingText(facts: WhyFacts, end: string, look: Look, at: string): string {
+/** What a run went with that makes less of it than a whole one; '' where that is nothing. */
+function narrowedText({ options }: RunFacts): string {
+  return (options?.narrowed ?? []).join(' ')
+}
+
+function missingText(facts: WhyFacts, end: string, look: Look, seen: RunFacts, at: string): string {
   const isOnSource = ['file', 'directory', 'symlink'].includes(facts.source?.kind ?? '')
-  const next = isOnSource ? 'it is on the source, and the next run puts it there' : 'the next run looks at that'
+  const narrowed = narrowedText(seen)
+  const comes =
+    narrowed === '' ? 'the next run puts it there' : `the last run went with ${narrowed}, which may leave it out`
+  const next = isOnSource ? `it is on the source, and ${comes}` : 'the next run looks at that'
   if (look.since === 'changed') {
     return `It went from the ${end} after ${at} looked; ${end === 'target' ? next : 'the next run takes it away on the target'}.`
   }

@@ -16,7 +16,7 @@ import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { copyContent } from './content.ts'
 import { emptyRecord, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
-import { refusalCode } from './refusal.ts'
+import { refusalCode, refusedStaging } from './refusal.ts'
 import { errnoName, type Sys } from './sys.ts'
 import type { WantedDirectory } from './wants.ts'
 
@@ -162,8 +162,7 @@ export class Landing {
     for (const section of this.sections) {
       if (section.build === undefined) continue
       const made = this.#sys.makeDirectory(this.#handles.staging, section.build, section.head.mode | 0o700)
-      if (made < 0)
-        throw new Failure('target-not-writable', `the target's staging directory refuses (${errnoName(made)})`)
+      if (made < 0) throw refusedStaging(made)
     }
     for (let number = 0; number < this.steps.length; number++) {
       const staged = this.steps[number] as StagedStep

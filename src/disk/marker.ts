@@ -133,7 +133,7 @@ export function refuseNested(path: string, place: string): void {
     if (existsSync(join(at, ownDirectory, markerFile))) {
       throw new Failure(
         'nested-ends',
-        `the target ${path} lies inside another target (${relative(place, at)} from there)`,
+        `the target ${path} lies inside another target, ${aboveText(relative(place, at).split('/').length)}`,
         {
           hint: `run that one instead; if its run leaves this folder out (--exclude), run this once with --new-target; if it is a target no more, remove its ${ownDirectory}`,
         },
@@ -141,6 +141,11 @@ export function refuseNested(path: string, place: string): void {
     }
     if (at === dirname(at)) return
   }
+}
+
+/** How far above: a peer learns no more of where a share lies. */
+function aboveText(levels: number): string {
+  return levels === 1 ? 'the folder above it' : `the folder ${levels} levels above it`
 }
 
 /** Whether a directory below a root has a marker of ours: then it is the target of some run. */

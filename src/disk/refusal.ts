@@ -1,7 +1,8 @@
 // What an errno of the target means for the path that it met: a code that a person can act on.
 
 import type { ProblemCode } from '../core/problem.ts'
-import { errno } from './sys.ts'
+import { Failure } from '../std/failure.ts'
+import { errno, errnoName } from './sys.ts'
 
 /** `code` is negative, as Sys answers it. */
 export function refusalCode(code: number): ProblemCode {
@@ -27,4 +28,16 @@ export function refusalCode(code: number): ProblemCode {
     default:
       return 'write-failed'
   }
+}
+
+/** Why nothing can be written aside. */
+export function refusedStaging(code: number): Failure {
+  if (refusalCode(code) === 'no-space') {
+    return new Failure('target-full', 'there is no space left on the target for more folders', {
+      hint: 'what was complete is in place; free some space, then run again',
+    })
+  }
+  return new Failure('target-not-writable', `the target's staging directory can't be written to (${errnoName(code)})`, {
+    hint: 'what was complete is in place; look at the disk and at .nightferry/staging there, then run again',
+  })
 }

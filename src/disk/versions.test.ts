@@ -10,11 +10,12 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { Death, FaultySys } from '../../test/world/faulty-sys.ts'
 import { mirror, openPlace, problemsOf } from '../../test/world/one-mirror.ts'
@@ -277,6 +278,19 @@ describe('the store of versions', () => {
     assert.equal(checkStoreDirectory(join(folders.target, '.nightferry/versions'), folders.target), undefined)
     const apart = join(folders.target, '../apart')
     assert.equal(checkStoreDirectory(apart, folders.target), join(home, `case-${made}`, 'apart'))
+  })
+
+  it('leave no folder behind where they may not lie on another file system', (t) => {
+    const folders = twoFolders()
+    const other = join(mkdtempSync(join(tmpdir(), 'nf-versions-')), 'mistyped')
+    after(() => rmSync(dirname(other), { recursive: true, force: true }))
+    if (statSync(dirname(other)).dev === statSync(home).dev) return t.skip('there is one file system only')
+    plant(folders.target, { f: 'f' })
+    assert.throws(() => checkStoreDirectory(other, folders.target), /another file system/)
+    assert.equal(existsSync(other), false)
+    mkdirSync(other)
+    assert.throws(() => checkStoreDirectory(other, folders.target), /another file system/)
+    assert.ok(existsSync(other), 'a folder that was there stays')
   })
 
   it('believes no line that leads out, and no half line', async () => {

@@ -3,7 +3,7 @@
 // replaced or deleted under its own path. What lies there got there by one rename and was what the scan saw. Runs go
 // whole: renamed first, so that half a run is never taken for one. Never reaches above the store, follows no symlink.
 
-import { mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs'
+import { mkdirSync, realpathSync, rmdirSync, statfsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { ownDirectory, type RelPath } from '../core/path.ts'
 import { isExpired, type Keep, type KeptRun, keepText, parseKeep, toPrune } from '../core/retention.ts'
@@ -91,25 +91,36 @@ export function checkStoreDirectory(text: string, rootPath: string): string | un
   if (path === join(ownPath, 'versions')) return undefined
   const isWithin = (inner: string): boolean => inner === rootPath || inner.startsWith(`${rootPath}/`)
   if (isWithin(path)) throw insideTarget(path)
+  const isNew = makeFolder(path)
   try {
-    mkdirSync(path, { mode: 0o700 })
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'EEXIST') {
-      throw new Failure('bad-usage', `${path} can't be made (${(error as { code?: string }).code})`, {
-        hint: 'name a folder whose parent is there, on the file system of the target',
+    const real = realpathSync(path)
+    if (isWithin(real)) throw insideTarget(path)
+    const facts = statSync(real)
+    if (!facts.isDirectory()) throw new Failure('bad-usage', `${path} is not a folder`)
+    if (facts.dev !== statSync(rootPath).dev) {
+      throw new Failure('bad-usage', `${path} lies on another file system than the target ${rootPath}`, {
+        hint: 'what is replaced is renamed into versions, never copied: name a folder on the same disk',
       })
     }
+    return real
+  } catch (error) {
+    // A mistyped path leaves no folder behind.
+    if (isNew) rmdirSync(path)
+    throw error
   }
-  const real = realpathSync(path)
-  if (isWithin(real)) throw insideTarget(path)
-  const facts = statSync(real)
-  if (!facts.isDirectory()) throw new Failure('bad-usage', `${path} is not a folder`)
-  if (facts.dev !== statSync(rootPath).dev) {
-    throw new Failure('bad-usage', `${path} lies on another file system than the target ${rootPath}`, {
-      hint: 'what is replaced is renamed into versions, never copied: name a folder on the same disk',
+}
+
+/** Whether it was missing. */
+function makeFolder(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+    return true
+  } catch (error) {
+    if ((error as { code?: string }).code === 'EEXIST') return false
+    throw new Failure('bad-usage', `${path} can't be made (${(error as { code?: string }).code})`, {
+      hint: 'name a folder whose parent is there, on the file system of the target',
     })
   }
-  return real
 }
 
 function insideTarget(path: string): Failure {

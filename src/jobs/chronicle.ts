@@ -8,6 +8,7 @@ import { guardLimitText } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { PackedSection } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
+import { selectionOptions } from '../core/selection.ts'
 import type { RunHalt, RunOptions } from '../state/history.ts'
 import { commitRun, failRun, newRunId, type RunStart, startRun } from '../state/runs.ts'
 import { processMark } from '../std/alive.ts'
@@ -147,7 +148,9 @@ const rulesCharsMax = 64 * 1024
 
 function optionsOf(request: RunRequest): RunOptions {
   const { dryRun, checksum, release, newTarget, limit, ignoreFiles, overrides } = request
-  return { dryRun, checksum, release, newTarget, limit: guardLimitText(limit), ignoreFiles, rules: rulesOf(overrides) }
+  const narrowed = selectionOptions(request.selection ?? {})
+  const asked = { dryRun, checksum, release, newTarget, limit: guardLimitText(limit), narrowed }
+  return { ...asked, ignoreFiles, rules: rulesOf(overrides) }
 }
 
 function rulesOf(overrides: readonly IgnoreText[]): RunOptions['rules'] {

@@ -14,9 +14,10 @@ import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing, DiskTasks } from '../disk/tasks.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { State } from '../state/open.ts'
+import { takeLease } from '../state/runs.ts'
 import { forgetTree, loadTreeShelves, saveTreePart, type TreeChanges } from '../state/trees.ts'
 import type { Clock } from '../std/clock.ts'
-import type { Crew, Seat } from '../std/crew.ts'
+import type { Crew, Seat, TaskResult } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import { type Log, logWith } from '../std/log.ts'
 import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, type SourceEnd } from './endpoint.ts'
@@ -59,6 +60,16 @@ export function nextSeatId(): number {
 /** Where a root's tree is kept in the state database: jobs with other rules see other trees. */
 export function treeKeyOf(role: 'source' | 'target', path: string, job: string): string {
   return `${role} ${textId('tree key', `${realPath(path)}\0${job}`)}`
+}
+
+/** The epoch of a run on a target. A root that no end comes to own is closed, or its lock would stay. */
+export function leaseOf({ state }: Workshop, root: Root, job: string): number {
+  try {
+    return root.own === undefined ? 0 : takeLease(state, root.id, job)
+  } catch (error) {
+    root.close()
+    throw error
+  }
 }
 
 /** What both kinds of local end do. */
@@ -200,20 +211,24 @@ export class LocalEnd {
   async close(save: boolean): Promise<void> {
     this.closing = true
     try {
-      await this.settleSeats()
+      await this.closeOwn()
       if (save && this.root.handle >= 0) await this.#saveTree()
     } finally {
-      await this.rawTreeSeat.run('closeTree', { tree: this.tree })
       this.workshop.crew.release(this.#held)
-      this.root.close()
+      try {
+        await this.rawTreeSeat.run('closeTree', { tree: this.tree })
+      } finally {
+        // Whatever else fails: who keeps the root open keeps its lock, and a daemon would for as long as it runs.
+        this.root.close()
+      }
     }
   }
 
   /**
-   * Waits until every task that was given before has ended. A handle that is closed while a seat works with it would
-   * soon be the handle of another root.
+   * Closes what an end has open besides its tree; waits until every task that was given before has ended. A handle that
+   * is closed while a seat works with it would soon be the handle of another root.
    */
-  protected async settleSeats(): Promise<void> {
+  protected async closeOwn(): Promise<void> {
     const started = this.workshop.crew.seats.filter((seat) => seat.isStarted)
     await Promise.allSettled(started.map((seat) => seat.run('pause', {})))
   }
@@ -235,7 +250,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     this.#flow = new Outflow(options.flow ?? freeFlow, workshop.clock, options.writingMs)
   }
 
-  /** Nothing that waits for its turn to leave waits any longer: the run is over. */
+  /** The run is over: what waits for its turn to leave waits no longer, and does not leave. */
   stop(): void {
     this.#flow.stop()
   }
@@ -249,14 +264,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     try {
       for (let done = false; !done && failed === undefined; ) {
         const slab = await this.#pool.take()
-        await this.#flow.ready()
-        const filled = await seat.run('fill', {
-          supply,
-          slab: this.workshop.slabs.idOf(slab) ?? 0,
-          start: payloadHeadroomBytes + payloadHeadBytes,
-          bytes: this.#flow.packBytes,
-          level: this.#flow.nextLevel(),
-        })
+        const filled = await this.#fill(seat, supply, slab)
         if (filled.squeezeMs !== undefined) this.#flow.squeezed(filled.rawLength, filled.length, filled.squeezeMs)
         done = filled.done
         if (filled.learned !== undefined) this.#learn(filled.learned)
@@ -266,7 +274,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
         const payload = slab.subarray(payloadHeadroomBytes, payloadHeadroomBytes + payloadHeadBytes + filled.length)
         const paced = this.#flow.pace(payload.length)
         if (paced !== undefined) await paced
-        const sent = sink(payload)
+        const sent = (this.#flow.isStopped ? Promise.reject(this.#stopped()) : sink(payload))
           .catch((error: unknown) => {
             failed ??= error
           })
@@ -275,13 +283,38 @@ export class LocalSource extends LocalEnd implements SourceEnd {
             this.#pool.put(slab)
           })
         underWay.push(sent)
+        // Between two folders here no connection breaks that would tell.
+        if (this.#flow.isStopped) await sent
       }
-    } finally {
-      await Promise.all(underWay)
-      if (failed !== undefined) await seat.run('closeSupply', { supply }).catch(() => {})
+    } catch (error) {
+      failed ??= error
     }
-    if (failed !== undefined) throw failed
-    this.#logSent(wants)
+    await Promise.all(underWay)
+    if (failed === undefined) return this.#logSent(wants)
+    await seat.run('closeSupply', { supply }).catch(() => {})
+    throw failed
+  }
+
+  #stopped(): Failure {
+    return new Failure('cancelled', `the end ${this.label} is wanted no more`)
+  }
+
+  /** Fills a slab with the next pack. Where that fails, the slab goes back, and nobody waits for a pack that never leaves. */
+  async #fill(seat: Seat<DiskTasks>, supply: number, slab: Uint8Array): Promise<TaskResult<DiskTasks['fill']>> {
+    try {
+      await this.#flow.ready()
+      return await seat.run('fill', {
+        supply,
+        slab: this.workshop.slabs.idOf(slab) ?? 0,
+        start: payloadHeadroomBytes + payloadHeadBytes,
+        bytes: this.#flow.packBytes,
+        level: this.#flow.nextLevel(),
+      })
+    } catch (error) {
+      this.#pool.put(slab)
+      this.#flow.lost()
+      throw error
+    }
   }
 
   /** Digests that reading taught, on to the tree. Nobody waits for them: they only spare later work. */

@@ -104,6 +104,16 @@ export class Outflow {
     return waitMs > 0 ? this.#clock.sleep(waitMs, this.#stop.signal) : undefined
   }
 
+  /** A pack that was counted never leaves: nobody learns anything from it, so nobody waits for it. */
+  lost(): void {
+    this.#firstLeft.resolve()
+  }
+
+  /** Whether the run is over: whoever did not have to wait any more has nothing to send either. */
+  get isStopped(): boolean {
+    return this.#stop.signal.aborted
+  }
+
   /** The run is over: nobody waits any more. */
   stop(): void {
     this.#stop.abort()

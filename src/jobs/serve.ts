@@ -13,6 +13,7 @@ import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { decodeWants } from '../disk/wants.ts'
 import { unpackRunId } from '../state/runs.ts'
+import { Bug } from '../std/assert.ts'
 import { hex } from '../std/bytes.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { OpenAnswer, OpenRequest } from '../wire/messages.ts'
@@ -70,9 +71,19 @@ export class Served {
     this.#inbox.close()
     this.#source?.stop()
     await this.#opening.catch(() => {})
-    await this.#close(false)
-    this.#visit?.end(failure)
+    await this.#tries(() => this.#close(false))
+    await this.#tries(() => this.#visit?.end(failure))
     this.#note('session-close', { reason: failure?.code ?? 'done' })
+  }
+
+  /** What fails after the session (the disk of the state database is full, say) is nobody's to hear: the others go on. */
+  async #tries(work: () => unknown): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (error instanceof Bug) throw error
+      this.#note('session-close-failed', { reason: asFailure(error, 'peer-failed').message })
+    }
   }
 
   #note(action: string, fields: Record<string, string | number | boolean>): void {

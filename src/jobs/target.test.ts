@@ -32,12 +32,14 @@ const seat: Seat<DiskTasks> = {
     return (result instanceof Handover ? result.value : result) as never
   },
 }
-const crew: Crew<DiskTasks> = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
+function oneSeat(only: Seat<DiskTasks>, release = (): void => {}): Crew<DiskTasks> {
+  return { seats: [only], hold: () => 0, release, close: async () => {} }
+}
 
 type Held = { readonly path: string; readonly target: LocalTarget; readonly state: State; close(): Promise<void> }
 
 /** A scanned target of ten files that is ready for a plan. */
-async function held(ownerLimit?: OwnerLimit): Promise<Held> {
+async function held(ownerLimit?: OwnerLimit, crew: Crew<DiskTasks> = oneSeat(seat)): Promise<Held> {
   const path = join(home, `case-${++made}`)
   plant(path, Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`f${i}`, `${i}`])))
   const state = openState({ directory: `${path}-state`, clock: systemClock })
@@ -177,5 +179,45 @@ describe('a target, whatever its driver says', () => {
       await target.written(0, true)
       await refuses('epoch-stale', target.finish())
     })
+  })
+})
+
+describe('a target that ends badly', () => {
+  const again = (path: string): void =>
+    openTarget(systemSys(), path, { create: true, machine: 'here', expectedId: undefined }).close()
+
+  it('keeps neither its lock nor its seat when something fails while it is closed', async () => {
+    for (const fails of ['closeLanding', 'closeTree'] as const) {
+      let released = 0
+      const failing: Seat<DiskTasks> = {
+        ...seat,
+        run: (name, input, transfer) =>
+          name === fails ? Promise.reject(new Error(`${name} failed`)) : seat.run(name, input, transfer),
+      }
+      const { path, target, state } = await held(
+        undefined,
+        oneSeat(failing, () => released++),
+      )
+      await target.begin(totals())
+      await target.stage(0, batchBytes([[head(''), []]]))
+      await assert.rejects(target.close(false), /failed/)
+      again(path)
+      assert.equal(released, 1)
+      state[Symbol.dispose]()
+    }
+  })
+
+  it('keeps no lock where it could not be opened for want of a lease', async () => {
+    const { path, target, state } = await held()
+    await target.close(false)
+    const root = openTarget(systemSys(), path, { create: true, machine: 'here', expectedId: undefined })
+    state[Symbol.dispose]()
+    const log = { note: () => {}, flush: () => {} }
+    const crew = oneSeat(seat)
+    const workshop = { crew, slabs: new SlabStore(crew), state, clock: systemClock, log, machine: 'here' }
+    const versions = { asked: undefined, floor: undefined, directory: undefined }
+    const options = { treeKey: 'target', isApart: true, runId: newRunId(systemClock), job: 'job', versions }
+    assert.throws(() => new LocalTarget(workshop, root, options))
+    again(path)
   })
 })

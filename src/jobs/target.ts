@@ -22,7 +22,7 @@ import type { LandReport } from '../disk/tasks.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { Written } from '../disk/written.ts'
-import { currentEpoch, takeLease } from '../state/runs.ts'
+import { currentEpoch } from '../state/runs.ts'
 import { present } from '../std/assert.ts'
 import { Failure } from '../std/failure.ts'
 import {
@@ -38,7 +38,7 @@ import {
   wordOf,
 } from './endpoint.ts'
 import { Keeping, type KeepWish } from './keeping.ts'
-import { LocalEnd, type LocalOptions, nextSeatId, type Workshop } from './local.ts'
+import { LocalEnd, type LocalOptions, leaseOf, nextSeatId, type Workshop } from './local.ts'
 import { eachSeat, joinReports } from './verify.ts'
 
 /** Up to this many steps each file is synced by itself; above, whole groups are. */
@@ -86,7 +86,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     root: Root,
     options: LocalOptions & { job: string; versions: KeepWish; ownerLimit?: OwnerLimit | undefined },
   ) {
-    const epoch = root.own === undefined ? 0 : takeLease(workshop.state, root.id, options.job)
+    const epoch = leaseOf(workshop, root, options.job)
     super(workshop, root, { ...options, epoch })
     this.#job = options.job
     this.#ownerLimit = options.ownerLimit
@@ -437,12 +437,13 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     return [...unique.values()]
   }
 
-  override async close(save: boolean): Promise<void> {
-    this.closing = true
+  protected override async closeOwn(): Promise<void> {
     await this.#landing
-    await this.settleSeats()
-    for (const { landing, seat } of this.#batches.values()) await this.rawSeat(seat).run('closeLanding', { landing })
-    this.#keeping?.close()
-    await super.close(save)
+    await super.closeOwn()
+    try {
+      for (const { landing, seat } of this.#batches.values()) await this.rawSeat(seat).run('closeLanding', { landing })
+    } finally {
+      this.#keeping?.close()
+    }
   }
 }

@@ -56,6 +56,7 @@ test('what a run was told, how it was held and how it failed are read back', () 
     newTarget: false,
     limit: '5%',
     ignoreFiles: ['.nightferryignore'],
+    narrowed: [],
     rules: [{ label: 'command line', text: '*.tmp\n' }],
   }
   const halt = { reason: 'r', deletes: 2, replaces: 1, sample: ['a', 'b'], digest: 'ff' }
@@ -118,7 +119,15 @@ test('a run is found by the beginning of its name, and by what stands behind the
 
 test('runs are read back to the last that brought both ends together, dry runs left out', () => {
   using state = open()
-  const options = { checksum: false, release: false, newTarget: false, limit: 'default', ignoreFiles: [], rules: [] }
+  const options = {
+    checksum: false,
+    release: false,
+    newTarget: false,
+    limit: 'default',
+    ignoreFiles: [],
+    narrowed: [],
+    rules: [],
+  }
   const add = (outcome: RunEnd['outcome'] | undefined, dryRun = false): string => {
     const { runId } = startRun(state, { ...start, options: { ...options, dryRun } })
     if (outcome !== undefined) endRun(state, runId, { ...done, outcome })

@@ -27,6 +27,8 @@ export type RunOptions = {
   readonly limit: string
   /** Names of ignore files that counted. */
   readonly ignoreFiles: readonly string[]
+  /** What narrowed the run, as options. */
+  readonly narrowed: readonly string[]
   /** Rules of the command line; undefined where they were too long to be kept. */
   readonly rules: readonly RunRules[] | undefined
 }
@@ -182,7 +184,7 @@ function optionsIn(row: Row): RunOptions | undefined {
   const fields = fieldsIn(row, 'options')
   if (fields.limit === undefined) return undefined
   const flag = (name: string): boolean => fields[name] === true
-  const { limit, ignoreFiles, rules } = fields
+  const { limit, ignoreFiles, narrowed, rules } = fields
   if (typeof limit !== 'string') throw broken('options')
   return {
     dryRun: flag('dryRun'),
@@ -191,6 +193,8 @@ function optionsIn(row: Row): RunOptions | undefined {
     newTarget: flag('newTarget'),
     limit,
     ignoreFiles: stringsIn({ ignoreFiles: JSON.stringify(ignoreFiles) }, 'ignoreFiles'),
+    // Runs of versions before kept none.
+    narrowed: narrowed === undefined ? [] : stringsIn({ narrowed: JSON.stringify(narrowed) }, 'narrowed'),
     rules: rules === undefined ? undefined : rulesIn(rules),
   }
 }

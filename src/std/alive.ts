@@ -19,6 +19,8 @@ function markOf(pid: number): string | undefined {
   const boot = readSystemText('/proc/sys/kernel/random/boot_id')
   const stat = readSystemText(`/proc/${pid}/stat`)
   // The name stands in parentheses and may hold anything; the start is the 20th field after it.
-  const start = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+  const [state = '', ...fields] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
+  // Who ended and was not asked after by its parent (a container without an init) is still listed.
+  const start = state === 'Z' || state === 'X' ? undefined : fields[18]
   return boot === undefined || start === undefined ? undefined : `${boot.trim()}/${pid}/${start}`
 }

@@ -48,6 +48,39 @@ describe('mounts', { skip: noMountSpace }, () => {
     assert.deepEqual(readdirSync(join(inside(target), '.nightferry/staging')), [])
   })
 
+  it('a disk without room for more folders is told as full too', async () => {
+    const { source, target } = fresh(Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`d${i}/f`, `${i}`])))
+    space.mountSmall(target, 'size=4m,nr_inodes=40')
+    const full = await laptop.sync(source, target)
+    assert.equal(full.failure?.code, 'target-full', full.stdout)
+    assert.match(full.failure?.hint ?? '', /free some space/)
+    space.must('mount', '-o', 'remount,nr_inodes=1000', target)
+    await laptop.mustSync('done', source, target)
+    assertSameTree(inside(target), source)
+  })
+
+  it('a daemon whose own disk is full breaks the run and goes on serving', async () => {
+    const { source, target } = fresh({ a: 'a' })
+    const nas = space.world.machine('nas')
+    space.mountSmall(nas.state, 'size=3m')
+    const daemon = await nas.serve()
+    await nas.must('share', 'add', 'full', target)
+    await nas.pairWith(laptop)
+    await laptop.mustSync('done', source, 'nas:full')
+    writeTree(source, { b: contentOf('b', 3_000_000) })
+    const running = laptop.start('sync', source, 'nas:full', '--bwlimit', '1M', '--json')
+    await running.printed(/"type":"progress"/)
+    space.tries('dd', 'if=/dev/zero', `of=${nas.state}/fill`, 'bs=1k')
+    await running.ended
+    // Whatever the daemon can't write down: it answers, and once there is room the next run is whole.
+    assert.notEqual((await laptop.sync(source, 'nas:full')).failure?.code, 'unreachable')
+    space.must('rm', `${nas.state}/fill`)
+    assert.equal((await laptop.sync(source, 'nas:full')).code, 0)
+    assertSameTree(target, source)
+    daemon.kill('SIGTERM')
+    assert.equal((await daemon.ended).code, 0)
+  })
+
   it('a full disk keeps the old version of what it has no room for', async () => {
     const { source, target } = fresh({ large: contentOf('old', 1_500_000), small: 'old' })
     space.mountSmall(target, 'size=2m')

@@ -39,6 +39,33 @@ describe('narrowed runs', () => {
       assert.deepEqual(changed(whole), ['create-directory new', 'create-file c', 'create-file new/b'])
     })
 
+    it(`why and log tell of what narrowed a run, and claim nothing of what it left out, ${direction}`, async () => {
+      const { source, target, ends, laptop } = await newEnds(pair, direction)
+      put(source, 'large', 'x'.repeat(2000))
+      await laptop.must('sync', ...ends, '--max-size', '1K', '--existing')
+      const [end, other] = direction === 'push' ? [source, ends[1]] : [target, ends[0]]
+      for (const path of [join(end, 'large'), `${other}/large`]) {
+        const told = await laptop.must('why', path)
+        assert.doesNotMatch(told, /had it equal|next run puts it there/, told)
+      }
+      assert.match(
+        await laptop.must('why', join(end, 'large')),
+        direction === 'push' ? /with --existing --max-size 1024, which/ : /large/,
+      )
+      const { runs } = JSON.parse(await laptop.must('log', '--json', '--limit', '1')) as { runs: { runId: string }[] }
+      assert.match(await laptop.must('log', String(runs[0]?.runId)), /options .*; --existing; --max-size 1024/)
+    })
+
+    it(`only a whole mirror says that two folders are in sync, ${direction}`, async () => {
+      const { source, ends, laptop } = await newEnds(pair, direction)
+      put(source, 'a', 'one')
+      for (const options of [['--existing'], ['--min-size', '1M'], ['--ignore-existing'], ['--mode', 'update']]) {
+        const told = await laptop.must('sync', ...ends, ...options)
+        assert.match(told, /^done: /, `${options[0]}: ${told}`)
+      }
+      assert.match(await laptop.must('sync', ...ends), /^in sync: nothing changed/)
+    })
+
     it(`--ignore-existing leaves alone what is there, ${direction}`, async () => {
       const { source, target, sync } = await newEnds(pair, direction)
       put(source, 'd/a', 'one')

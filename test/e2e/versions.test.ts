@@ -68,7 +68,8 @@ describe('versions of a target on this machine', () => {
     )
     assert.equal(contents(target)['gone/deep/file'], 'deleted')
     const elsewhere = world.folder(`elsewhere-${made}`)
-    await machine.must('undelete', join(target, 'a file'), '--to', elsewhere)
+    const told = await machine.must('undelete', join(target, 'a file'), '--to', elsewhere)
+    assert.ok(told.includes(`brought back 1 version, 3 B, to ${elsewhere}\n`), told)
     assert.deepEqual(contents(elsewhere), { 'a file': 'old' })
     // It stays a version, and the next mirror deletes again what came back.
     assert.equal((await machine.mustSync('done', source, target)).counts['deleted'], 1)
@@ -279,7 +280,8 @@ describe('versions of a share', () => {
     assert.deepEqual(facts(shared), was)
     // Its version came back with the undo; the one that the undo displaced is of the new file.
     assert.equal((await laptop.run('undelete', 'nas:data/a file', '--run', run)).code, 1)
-    await laptop.must('undelete', 'nas:data/a file', '--to', 'recovered')
+    const told = await laptop.must('undelete', 'nas:data/a file', '--to', '/recovered/')
+    assert.match(told, /to nas:data\/recovered\n/, 'a folder inside of the share')
     assert.equal(contents(shared)['recovered/a file'], 'the new version')
     rmSync(join(shared, 'recovered'), { recursive: true })
     assert.equal((await laptop.run('undelete', 'nas:data/a file', '--to', '../out')).code, 2)
@@ -289,13 +291,30 @@ describe('versions of a share', () => {
     assert.deepEqual(facts(shared), done)
   })
 
+  it('are undone by the owner of a share too, who is told that the driver knows nothing of it', async () => {
+    await ready
+    const { laptop, nas, world } = pair
+    const folder = world.folder('owned')
+    await nas.must('share', 'add', 'owned', folder)
+    const source = world.folder('source-owned')
+    plant(source, before)
+    await laptop.mustSync('done', source, 'nas:owned')
+    const was = facts(folder)
+    const run = await twice(laptop, source, 'nas:owned')
+    const done = facts(folder)
+    assert.match(await nas.must('undo', run), /The next run of laptop does the same again, and does not halt/)
+    assert.deepEqual(facts(folder), was)
+    await laptop.mustSync('done', source, 'nas:owned')
+    assert.deepEqual(facts(folder), done)
+  })
+
   it('are kept at least as long as the share says, wherever it says', async () => {
     await ready
     const { laptop, nas, world } = pair
     const folder = world.folder('long')
     const store = join(world.folder('store'), 'here')
     await nas.must('share', 'add', 'long', folder, '--keep-versions', '90', '--versions', store)
-    assert.match(await nas.must('share', 'list'), /long\t.*keeps versions: 90\tversions in .*here/)
+    assert.match(await nas.must('share', 'list'), /long\t.*keeps versions: 90 days\tversions in .*here/)
     const source = world.folder('source-long')
     plant(source, before)
     const run = await laptop.mustSync('done', source, 'nas:long', '--keep-versions', 'none')
