@@ -17,7 +17,7 @@ import { TokenBucket } from '../std/limit.ts'
 
 export const freeFlow: Flow = { rateBytes: undefined, compress: 'off' }
 
-/** So many packs leave as they are before the link is known; the next ones wait until one of them is out. */
+/** So many packs leave squeezed before the link is known; the next ones wait until one of them is out. */
 const packsUnknown = 2
 /** Over a slow link so many are squeezed before anything is decided, for something has to be known of the content. */
 const packsToLearn = 8
@@ -69,7 +69,7 @@ export class Outflow {
   nextLevel(): number {
     if (this.#compress !== 'auto') return this.#compress === 'off' ? 0 : this.#compress
     const isProbe = this.#packs++ % packsPerProbe === 0
-    return this.#link === 'slow' && (this.#isOn || isProbe) ? autoLevel : 0
+    return this.#link !== 'fast' && (this.#isOn || isProbe) ? autoLevel : 0
   }
 
   /** A pack was squeezed, or found to be as small as it gets. */
