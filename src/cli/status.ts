@@ -3,7 +3,7 @@
 import { endsOf, outcomeOf } from '../core/outcome.ts'
 import { type JobStanding, standingOf, statusCode } from '../core/standing.ts'
 import { showAge } from '../core/when.ts'
-import { askDaemon } from '../daemon/ask.ts'
+import { askDaemon } from '../daemon/client.ts'
 import type { DaemonStatus } from '../daemon/contract.ts'
 import { productVersion } from '../daemon/version.ts'
 import { loadShares } from '../jobs/shares.ts'
