@@ -8,12 +8,13 @@ entry=$root/dist/main.cjs
 [ -e "$entry" ] && [ -z "$(find "$root/src" "$root/package.json" -newer "$entry" -print -quit)" ] && exit 0
 rm -rf "$root/dist.new"
 # One file a thread, as CommonJS: each further file, and Node's loader of modules, would cost a start some milliseconds.
-# What is imported lazily is run lazily, and so is what Node itself brings.
+# What is imported lazily is run lazily, and so is what Node itself brings. Blanks go too, since all of it is read at
+# each start; names and lines of a bearable length stay, for whoever reads a stack.
 bundle() { # entry, file, options ...
   from=$1 to=$root/dist.new/$2
   shift 2
   "$root"/node_modules/@esbuild/linux-*/bin/esbuild "$from" "--outfile=$to" "$@" --bundle --format=cjs --platform=node \
-    --target=node26 --log-level=warning --packages=bundle '--external:@napi-rs/*' --external:hash-wasm \
+    --target=node26 --minify-whitespace --minify-syntax --line-limit=160 --log-level=warning --packages=bundle '--external:@napi-rs/*' --external:hash-wasm \
     --define:import.meta.url=bundleUrl --banner:js='const bundleUrl = require("node:url").pathToFileURL(__filename).href;' >&2
 }
 bundle "$root/src/disk/seat.ts" seat.cjs || exit 1
