@@ -52,6 +52,7 @@ type Libc = {
   futimens(handle: number, times: Pointer): number
   fchmod(handle: number, mode: number): number
   syncfs(handle: number): number
+  malloc_trim(keptBytes: bigint): number
   lseek(handle: number, offset: bigint, whence: number): bigint
   close(handle: number): number
   __errno_location(): Pointer
@@ -86,6 +87,7 @@ const signatures: Record<keyof Libc, { arguments: string[]; return: string }> = 
   futimens: { arguments: ['i32', 'pointer'], return: 'i32' },
   fchmod: { arguments: ['i32', 'u32'], return: 'i32' },
   syncfs: { arguments: ['i32'], return: 'i32' },
+  malloc_trim: { arguments: ['u64'], return: 'i32' },
   lseek: { arguments: ['i32', 'i64', 'i32'], return: 'i64' },
   close: { arguments: ['i32'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },
@@ -293,6 +295,7 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
         return 0
       }),
     syncFileSystem: (handle) => settle(libc.syncfs(handle)),
+    trimMemory: () => void libc.malloc_trim(0n),
   }
 }
 

@@ -213,6 +213,7 @@ export function openPortableSys(): Sys {
     unlink: (dir, name) => perform(() => unlinkSync(at(dir, name))),
     removeDirectory: (dir, name) => perform(() => rmdirSync(at(dir, name))),
     syncHandle: (handle) => perform(() => fsyncSync(handle)),
+    trimMemory() {},
     syncFileSystem(handle) {
       if (!onLinux) return perform(() => fsyncSync(handle))
       // Loaded here: every start of the program would pay for it.

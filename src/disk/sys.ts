@@ -100,6 +100,8 @@ export interface Sys {
   syncHandle(handle: number): number
   /** Everything written to the handle's file system so far is on disk. */
   syncFileSystem(handle: number): number
+  /** Gives memory that the process no longer uses back to the system, as far as it can; takes some milliseconds. */
+  trimMemory(): void
 }
 
 const errnoNames = new Map<number, string>(Object.entries(osConstants.errno).map(([name, value]) => [value, name]))

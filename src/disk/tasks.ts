@@ -9,14 +9,14 @@ import type { Summary } from '../core/entry.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
-import { type DirectoryRecord, flagRacy } from '../core/record.ts'
+import { DirectoryRecord, flagRacy } from '../core/record.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
 import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import { Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
 import { present } from '../std/assert.ts'
-import { equalBytes, utf8 } from '../std/bytes.ts'
+import { discard, equalBytes, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Handover } from '../std/crew.ts'
 import { Apply, type Displaced, type LandCounts } from './apply.ts'
@@ -129,6 +129,13 @@ function contentDigest(
 
 /** Records that are copied at a time on their way out of a tree. */
 const drainedBytes = 64 * 1024
+/** After a tree of this size the system gets back what it took: a daemon may have nothing to do until tomorrow. */
+const trimmedBytes = 8 * 1024 * 1024
+
+/** Whether nothing else lies in the record's buffer: those of a loaded shelf share it. */
+function ownsBuffer({ bytes }: DirectoryRecord): boolean {
+  return bytes.length === bytes.buffer.byteLength
+}
 
 export const tasks = {
   /** Opens a tree with what is stored of it, and scans its root. */
@@ -232,9 +239,11 @@ export const tasks = {
     const parents = new Set<RelPath>()
     for (const shelf of landed.built) {
       for (const { path, record } of decodeShelf(shelf, '')) {
-        tree.put(path, record)
+        // On their own, so that each can be given away by itself.
+        tree.put(path, new DirectoryRecord(record.bytes.slice()))
         if (path !== '') parents.add(parentOf(path))
       }
+      discard(shelf)
     }
     // What was built whole is known, unless something was put into it afterwards.
     const again = new Set([...input.touched, ...parents])
@@ -291,6 +300,7 @@ export const tasks = {
       removed.push(...changes.removed)
       if (changes.put.length === 0) break
       const shelf = encodeShelf(changes.put)
+      for (const { record } of changes.put) if (ownsBuffer(record)) discard(record.bytes)
       shelves.push(shelf)
       taken += shelf.length
       if (taken >= maxBytes) break
@@ -305,7 +315,12 @@ export const tasks = {
   pause(_input: object): void {},
 
   closeTree(input: { tree: number }): void {
+    const open = trees.get(input.tree)
     trees.delete(input.tree)
+    if (open === undefined) return
+    const { sizeBytes } = open.tree
+    for (const path of open.tree.paths()) discard(present(open.tree.record(path), 'a path is that of a record').bytes)
+    if (sizeBytes > trimmedBytes) sys.trimMemory()
   },
 
   openSupply(input: { supply: number; root: number; wants: Uint8Array }): void {

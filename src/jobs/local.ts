@@ -16,6 +16,7 @@ import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts
 import type { State } from '../state/open.ts'
 import { takeLease } from '../state/runs.ts'
 import { forgetTree, loadTreeShelves, saveTreePart, type TreeChanges } from '../state/trees.ts'
+import { discard } from '../std/bytes.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Crew, Seat, TaskResult } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
@@ -204,6 +205,7 @@ export class LocalEnd {
       if (parts === 1 && !more && part.put.length === 0 && removed.length === 0) return
       const put = part.put.flatMap((shelf) => decodeShelf(shelf, this.#viewId))
       saveTreePart(this.workshop.state, this.#treeKey, this.#viewId, { put, removed, more, sizeBytes })
+      part.put.forEach(discard)
       if (!more) return
     }
   }

@@ -8,6 +8,7 @@ import type { RelPath } from '../core/path.ts'
 import { decodeShelf, encodeShelf, shelfOf } from '../core/shelf.ts'
 import type { StoredDirectory } from '../core/tree.ts'
 import { assert } from '../std/assert.ts'
+import { discard } from '../std/bytes.ts'
 import type { State } from './open.ts'
 import { bytesIn, isUnsound, numberIn, textIn } from './row.ts'
 
@@ -242,7 +243,9 @@ function putShelf(state: State, tree: number, shelf: number, directories: readon
     const put = state.prepare(`
       INSERT INTO shelves (tree, shelf, body) VALUES (?, ?, ?) ON CONFLICT (tree, shelf) DO UPDATE SET body = excluded.body
     `)
-    put.run(tree, shelf, encodeShelf(directories))
+    const body = encodeShelf(directories)
+    put.run(tree, shelf, body)
+    discard(body)
   }
 }
 

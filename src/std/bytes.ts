@@ -70,6 +70,14 @@ export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }
 
+/**
+ * Gives memory back now, and not when the collector comes to it: large buffers of a thread that does little are garbage
+ * for long. Every view of the buffer is empty afterwards; it must be the caller's alone.
+ */
+export function discard({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0)
+}
+
 /** A growing buffer. `take` ends it and gives the bytes away. */
 export class ByteWriter {
   #bytes: Uint8Array
@@ -89,10 +97,8 @@ export class ByteWriter {
     const start = this.#length
     const end = start + count
     if (end > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2))
-      grown.set(this.#bytes)
-      this.#bytes = grown
-      this.#view = new DataView(grown.buffer)
+      this.#bytes = resized(this.#bytes, Math.max(end, this.#bytes.length * 2))
+      this.#view = new DataView(this.#bytes.buffer)
     }
     this.#length = end
     return start
@@ -148,10 +154,24 @@ export class ByteWriter {
     this.block(utf8(value))
   }
 
-  /** A copy of exactly what was written. */
+  /** Exactly what was written. */
   take(): Uint8Array {
-    return this.#bytes.slice(0, this.#length)
+    const bytes = resized(this.#bytes, this.#length)
+    this.#bytes = noBytes
+    this.#length = 0
+    return bytes
   }
+}
+
+const noBytes = new Uint8Array(0)
+
+/** `bytes`, which are a buffer of their own and are given up, in a buffer of another length. */
+function resized(bytes: Uint8Array, length: number): Uint8Array {
+  const next = new Uint8Array(length)
+  next.set(length < bytes.length ? bytes.subarray(0, length) : bytes)
+  // A small one costs the collector less than it costs us to end it.
+  if (bytes.length >= 64 * 1024) discard(bytes)
+  return next
 }
 
 /** Reads what `ByteWriter` wrote; every length is checked against what is there and against the caller's bound. */

@@ -187,6 +187,10 @@ export class FaultySys implements Sys {
   syncHandle(handle: number): number {
     return this.#number('syncHandle', [], () => this.#real.syncHandle(handle))
   }
+  trimMemory(): void {
+    this.#real.trimMemory()
+  }
+
   syncFileSystem(handle: number): number {
     return this.#number('syncFileSystem', [], () => this.#real.syncFileSystem(handle))
   }
