@@ -118,9 +118,7 @@ export function* listingEntries(bytes: Uint8Array): Generator<Entry, void, undef
 /** One entry, checked on its own; the order of entries is the caller's to check. */
 export function takeEntry(reader: ByteReader): Entry {
   const head = reader.u8()
-  const kind = kinds[head & 7]
-  if (kind === undefined || head > (7 | hasAttributes))
-    throw new Failure('protocol-broken', 'an entry has an unknown kind')
+  const kind = kindAt(head)
   const name = kind === 'bad-name' ? takeBadName(reader) : takeName(reader)
   let mode = 0
   let time = { seconds: 0, ns: 0 }
@@ -141,6 +139,36 @@ export function takeEntry(reader: ByteReader): Entry {
   }
   const edits = (head & hasAttributes) !== 0 ? takeAttributes(reader) : 0
   return { kind, name, mode, mtimeSeconds: time.seconds, mtimeNs: time.ns, sizeBytes, edits, link, summary }
+}
+
+/** The kind of an entry that begins with this byte. */
+export function kindAt(head: number): Kind {
+  const kind = kinds[head & 7]
+  if (kind === undefined || head > (7 | hasAttributes))
+    throw new Failure('protocol-broken', 'an entry has an unknown kind')
+  return kind
+}
+
+/** Goes past one entry, making nothing of it. */
+export function skipEntry(reader: ByteReader): void {
+  const head = reader.u8()
+  const kind = kindAt(head)
+  reader.skip(reader.varint(pathMaxBytes))
+  if (kind === 'directory') {
+    reader.varint()
+    reader.skip(fingerprintBytes)
+    for (let number = 0; number < 3; number++) reader.varint()
+  } else if (kind === 'file') {
+    for (let number = 0; number < 4; number++) reader.varint()
+  } else if (kind === 'symlink') {
+    for (let number = 0; number < 2; number++) reader.varint()
+    reader.skip(reader.varint(pathMaxBytes))
+  }
+  if ((head & hasAttributes) === 0) return
+  for (let left = reader.varint(16); left > 0; left--) {
+    reader.varint()
+    reader.skip(reader.varint(1 << 16))
+  }
 }
 
 function takeName(reader: ByteReader): string {

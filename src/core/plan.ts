@@ -4,7 +4,7 @@
 
 import { ByteReader, ByteWriter } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { type Entry, isCopied } from './entry.ts'
+import { type Entry, isCopied, type Kind } from './entry.ts'
 import { entryNameBytes, putEntry, putTime, takeEntry, takeTime } from './listing.ts'
 import { parseRelPath, pathMaxBytes, type RelPath, rootPath } from './path.ts'
 
@@ -95,9 +95,12 @@ export class SectionWriter {
 
 /** Whether this step may need content from the left. */
 export function carriesContent(step: Step): boolean {
-  return (
-    step.entry.kind === 'file' && (step.action === 'create' || step.action === 'replace' || step.action === 'retype')
-  )
+  return bringsContent(step.action, step.entry.kind)
+}
+
+/** The same by what decides it. */
+export function bringsContent(action: Action, kind: Kind): boolean {
+  return kind === 'file' && (action === 'create' || action === 'replace' || action === 'retype')
 }
 
 function putStep(writer: ByteWriter, step: Step): void {
@@ -108,10 +111,17 @@ function putStep(writer: ByteWriter, step: Step): void {
   if (step.digest !== undefined) writer.bytes(step.digest)
 }
 
-function takeStep(reader: ByteReader): Step {
-  const head = reader.u8()
+/** The action of a step that begins with this byte. */
+export function actionOf(head: number): Action {
   const action = actions[head & 0x0f]
   if (action === undefined || head > 0x3f) throw new Failure('protocol-broken', 'a step has an unknown action')
+  return action
+}
+
+/** One step, checked. */
+export function takeStep(reader: ByteReader): Step {
+  const head = reader.u8()
+  const action = actionOf(head)
   const entry = takeEntry(reader)
   // Names of the kinds that are never copied may be anything; none of them is ever a step.
   if (!isCopied(entry.kind)) throw new Failure('protocol-broken', 'a step is about something that is never copied')
@@ -119,6 +129,12 @@ function takeStep(reader: ByteReader): Step {
   const digest = (head & 0x20) === 0 ? undefined : reader.bytes(32).slice()
   if (from === rootPath) throw new Failure('protocol-broken', 'a step takes its content from the root itself')
   return { action, entry, from, digest }
+}
+
+/** Goes past what follows the entry of a step that began with `head`. */
+export function skipStepEnd(reader: ByteReader, head: number): void {
+  if ((head & 0x10) !== 0) reader.skip(reader.varint(pathMaxBytes))
+  if ((head & 0x20) !== 0) reader.skip(32)
 }
 
 export function takePath(reader: ByteReader): RelPath {
@@ -154,19 +170,26 @@ export function decodeBatch(bytes: Uint8Array): Section[] {
   const sections: Section[] = []
   const count = reader.varint(bytes.length)
   for (let i = 0; i < count; i++) {
-    const path = takePath(reader)
-    const state = states[reader.u8()]
-    if (state === undefined) throw new Failure('protocol-broken', 'a section has an unknown state')
-    if (state !== 'present' && path === rootPath) throw new Failure('protocol-broken', 'a section would make the root')
-    const mode = reader.varint(0o7777)
-    const time = takeTime(reader)
-    const stepCount = reader.varint(bytes.length)
+    const { head, stepCount } = takeSectionHead(reader)
     const steps: Step[] = []
     for (let s = 0; s < stepCount; s++) steps.push(takeStep(reader))
-    sections.push({ path, state, mode, mtimeSeconds: time.seconds, mtimeNs: time.ns, steps })
+    sections.push({ ...head, steps })
   }
   reader.end()
   return sections
+}
+
+/** What stands before the steps of a section, and how many they are. */
+export function takeSectionHead(reader: ByteReader): { head: SectionHead; stepCount: number } {
+  const path = takePath(reader)
+  const state = states[reader.u8()]
+  if (state === undefined) throw new Failure('protocol-broken', 'a section has an unknown state')
+  if (state !== 'present' && path === rootPath) throw new Failure('protocol-broken', 'a section would make the root')
+  const mode = reader.varint(0o7777)
+  const { seconds: mtimeSeconds, ns: mtimeNs } = takeTime(reader)
+  const head = { path, state, mode, mtimeSeconds, mtimeNs }
+  // Each step is a byte at least, so no count is more than what is left.
+  return { head, stepCount: reader.varint(reader.left) }
 }
 
 /** The steps of one packed section, one by one. */

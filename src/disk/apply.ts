@@ -3,8 +3,8 @@
 // A path holds the complete old or the complete new version at every instant. What was displaced stays in the staging
 // directory until the caller has synced, and is removed by `dropDisplaced` (aside.ts), which removes only what the scan saw.
 
-import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
-import type { Section } from '../core/plan.ts'
+import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import type { SectionHead } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import type { Own } from '../core/record.ts'
 import { isAsSeen, isCtimeForgotten, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
@@ -15,10 +15,11 @@ import { type Aside, hasLanded, holdsUnseen, keepAside, swapsNames } from './asi
 import { builtDirectory } from './built.ts'
 import { dressDirectory, sameDirectory, setAttributes, unlockDirectory } from './directories.ts'
 import type { Displacement } from './journal.ts'
-import type { Landing, StagedSection, StagedStep, TargetHandles } from './landing.ts'
+import type { Landing, TargetHandles } from './landing.ts'
 import { LearnedWriter } from './learned.ts'
 import { ownFacts } from './own.ts'
 import { refusalCode } from './refusal.ts'
+import type { StagedSection, StagedStep } from './staged.ts'
 import { cannotLink, errno, errnoName, type Sys } from './sys.ts'
 import { type Inheritance, inherit, inheritanceOf } from './sys-inherit.ts'
 
@@ -74,23 +75,24 @@ export class Apply {
     this.#sys = sys
     this.#handles = handles
     this.#landing = landing
-    for (let number = 0; number < landing.steps.length; number++) this.#planDisplacement(number)
+    for (const staged of landing.batch.steps()) this.#planDisplacement(staged)
   }
 
-  #planDisplacement(number: number): void {
-    const staged = this.#landing.steps[number] as StagedStep
-    const { action } = staged.step
+  #planDisplacement(staged: StagedStep): void {
+    const { action, number } = staged
+    if (action !== 'replace' && action !== 'retype' && action !== 'delete') return
     const expected = staged.note?.expected
     if (staged.problem !== undefined || expected === undefined) return
-    if (action !== 'replace' && action !== 'retype' && action !== 'delete') return
-    const exchanges = action === 'replace' && staged.staged !== undefined && this.#swapsNames()
+    const exchanges = action === 'replace' && staged.isWritten && this.#swapsNames()
     const slot = exchanges ? new TextDecoder().decode(staged.staged) : `d${randomName()}`
     this.#slots.set(number, slot)
     this.displacements.push({
       slot,
-      path: this.#pathOf(staged),
+      path: staged.path,
       expected: [...expected],
-      staged: exchanges ? [...this.#landing.rows.subarray(number * statWidth, (number + 1) * statWidth)] : undefined,
+      staged: exchanges
+        ? [...this.#landing.batch.rows.subarray(number * statWidth, (number + 1) * statWidth)]
+        : undefined,
     })
   }
 
@@ -99,14 +101,9 @@ export class Apply {
     return this.#swaps
   }
 
-  #pathOf(staged: StagedStep): RelPath {
-    const section = this.#landing.sections[staged.section] as StagedSection
-    return joinPath(section.head.path, staged.step.entry.name)
-  }
-
   /** Gives names and takes names away. */
   land(): Landed {
-    for (const section of this.#landing.sections) this.#landSection(section)
+    for (const section of this.#landing.batch.sections) this.#landSection(section)
     this.#landed.problems.push(...this.#landing.problems())
     return this.#landed
   }
@@ -124,8 +121,8 @@ export class Apply {
     const build = made === 'present' ? -1 : this.#sys.openDirectory(this.#handles.staging, name)
     const lock = unlockDirectory(this.#sys, directory)
     this.#inheritance = section.endStep > section.firstStep ? inheritanceOf(this.#sys, directory) : undefined
-    for (let number = section.firstStep; number < section.endStep; number++) {
-      this.#landStep(number, directory, build >= 0 ? build : this.#handles.staging)
+    for (const staged of this.#stepsIn(section)) {
+      this.#landStep(staged, directory, build >= 0 ? build : this.#handles.staging)
     }
     if (build >= 0) this.#sys.close(build)
     if (made !== 'present') this.#sys.removeDirectory(this.#handles.staging, name)
@@ -138,10 +135,11 @@ export class Apply {
   #failSteps(section: StagedSection, code: number): void {
     const problem = { code: refusalCode(code), detail: errnoName(code) } as const
     if (section.firstStep === section.endStep) this.#landed.problems.push({ path: section.head.path, ...problem })
-    for (let number = section.firstStep; number < section.endStep; number++) {
-      const staged = this.#landing.steps[number] as StagedStep
-      staged.problem ??= problem
-    }
+    for (const staged of this.#stepsIn(section)) staged.problem ??= problem
+  }
+
+  #stepsIn({ firstStep, endStep }: StagedSection): Iterable<StagedStep> {
+    return this.#landing.batch.steps(firstStep, endStep)
   }
 
   /** Lands a new directory: whole with its files where nothing is in the way, else it is merged into what is there. */
@@ -181,7 +179,7 @@ export class Apply {
   }
 
   /** A built directory gets its mode and time before its name; one that others will be put into gets them again at the end. */
-  #dress(build: Uint8Array, head: Section): Own {
+  #dress(build: Uint8Array, head: SectionHead): Own {
     const handle = this.#sys.openDirectory(this.#handles.staging, build)
     dressDirectory(this.#sys, handle, head)
     const own = ownFacts(this.#sys, handle)
@@ -192,41 +190,39 @@ export class Apply {
 
   #countBuilt(section: StagedSection, own: Own): void {
     this.#landed.counts.created++
-    this.#landed.built.push(builtDirectory(this.#landing, section, own, this.#nowMs()))
-    for (let number = section.firstStep; number < section.endStep; number++) {
-      if ((this.#landing.steps[number] as StagedStep).staged !== undefined) this.#landed.counts.created++
-    }
+    this.#landed.built.push(builtDirectory(this.#landing.batch, section, own, this.#nowMs()))
+    for (const { isWritten } of this.#stepsIn(section)) if (isWritten) this.#landed.counts.created++
   }
 
-  #landStep(number: number, directory: number, from: number): void {
-    const staged = this.#landing.steps[number] as StagedStep
+  #landStep(staged: StagedStep, directory: number, from: number): void {
     if (staged.problem !== undefined) return
-    const name = utf8(staged.step.entry.name)
-    this.#act(number, staged, directory, name, from)
-    const digest = this.#landing.digests.get(number)
+    const name = staged.nameBytes
+    this.#act(staged.number, staged, directory, name, from)
+    const digest = this.#landing.batch.digests.get(staged.number)
     if (staged.problem !== undefined) this.#discard(staged, from)
     else if (digest !== undefined) this.#learn(staged, name, digest)
   }
 
   /** Removes what was staged for a step that was refused, if it is still ours. */
   #discard(staged: StagedStep, from: number): void {
-    if (staged.staged === undefined || this.#sys.stat(from, staged.staged, this.#row, 0) < 0) return
-    if (this.#isOurs(staged)) this.#sys.unlink(from, staged.staged)
+    const { staged: name } = staged
+    if (name === undefined || this.#sys.stat(from, name, this.#row, 0) < 0) return
+    if (this.#isOurs(staged)) this.#sys.unlink(from, name)
   }
 
   /** Whether the row just taken is of what we staged. */
   #isOurs(staged: StagedStep): boolean {
-    return sameFile(this.#row, 0, this.#landing.rows, staged.number * statWidth)
+    return sameFile(this.#row, 0, this.#landing.batch.rows, staged.number * statWidth)
   }
 
   #learn(staged: StagedStep, name: Uint8Array, digest: Uint8Array): void {
-    const section = this.#landing.sections[staged.section] as StagedSection
-    const stats = this.#landing.rows.subarray(staged.number * statWidth, (staged.number + 1) * statWidth)
+    const { section } = staged
+    const stats = this.#landing.batch.rows.subarray(staged.number * statWidth, (staged.number + 1) * statWidth)
     this.#landed.learned.add({ directory: section.head.path, name, stats, digest })
   }
 
   #act(number: number, staged: StagedStep, directory: number, name: Uint8Array, from: number): void {
-    switch (staged.step.action) {
+    switch (staged.action) {
       case 'create':
         return this.#create(staged, directory, name, from)
       case 'replace':
@@ -246,18 +242,18 @@ export class Apply {
   }
 
   #create(staged: StagedStep, directory: number, name: Uint8Array, from: number): void {
-    if (staged.staged === undefined) return this.#refuse(staged, 'changing')
-    this.#inherit(staged, from, staged.staged)
-    const code = this.#sys.renameNoReplace(from, staged.staged, directory, name)
+    const { staged: stagedName } = staged
+    if (stagedName === undefined) return this.#refuse(staged, 'changing')
+    this.#inherit(staged, from, stagedName)
+    const code = this.#sys.renameNoReplace(from, stagedName, directory, name)
     if (code === 0) this.#landed.counts.created++
     else this.#refuse(staged, code)
   }
 
   /** A file made here would have had the directory's group and ACL; the one that was written aside is given them. */
   #inherit(staged: StagedStep, from: number, name: Uint8Array): void {
-    if (this.#inheritance === undefined || staged.step.entry.kind !== 'file' || staged.note?.donor?.moves === true)
-      return
-    const mode = this.#landing.rows[staged.number * statWidth + statMode] as number
+    if (this.#inheritance === undefined || staged.kind !== 'file' || staged.note?.donor?.moves === true) return
+    const mode = this.#landing.batch.rows[staged.number * statWidth + statMode] as number
     inherit(this.#sys, from, name, this.#inheritance, { mode: mode & 0o777, sync: this.#landing.syncEach })
   }
 
@@ -345,7 +341,7 @@ export class Apply {
       sys.renameOver(staging, slot, directory, name)
     }
     if (sys.stat(staging, slot, this.#row, 0) === 0 && !this.#isOurs(staged)) {
-      keepAside(sys, staging, slot, this.#pathOf(staged))
+      keepAside(sys, staging, slot, staged.path)
     }
   }
 
@@ -358,8 +354,8 @@ export class Apply {
 
   #setAside(staged: StagedStep, slot: string): void {
     const { expected = new Uint32Array(statWidth), below, movedTo } = staged.note ?? {}
-    const isDeleted = staged.step.action === 'delete'
-    this.#landed.displaced.push({ slot, path: this.#pathOf(staged), expected, below, movedTo, isDeleted })
+    const isDeleted = staged.action === 'delete'
+    this.#landed.displaced.push({ slot, path: staged.path, expected, below, movedTo, isDeleted })
   }
 
   /** Moves `name` aside after looking at it, looks at what was moved, and puts back what is not what the scan saw. */
@@ -396,31 +392,31 @@ export class Apply {
   #goBack(staged: StagedStep, slot: Uint8Array, directory: number, name: Uint8Array): void {
     const { staging } = this.#handles
     if (this.#sys.renameNoReplace(staging, slot, directory, name) === 0) return
-    keepAside(this.#sys, staging, slot, this.#pathOf(staged))
+    keepAside(this.#sys, staging, slot, staged.path)
   }
 
   #retype(number: number, staged: StagedStep, directory: number, name: Uint8Array, from: number): void {
-    const { kind, mode } = staged.step.entry
+    const { kind } = staged
     if (kind !== 'directory' && staged.staged === undefined) return this.#refuse(staged, 'changing')
     const slot = this.#slots.get(number)
     if (slot === undefined) return this.#refuse(staged, 'target-changed')
     if (!this.#moveAside(slot, staged, directory, name)) return
     const below = staged.note?.below
     // A directory whose name something else takes can't get back what was not seen in it: then it stays what it is.
-    if (below !== undefined && holdsUnseen(this.#sys, this.#handles.staging, slot, this.#pathOf(staged), below)) {
+    if (below !== undefined && holdsUnseen(this.#sys, this.#handles.staging, slot, staged.path, below)) {
       this.#goBack(staged, utf8(slot), directory, name)
       return this.#refuse(staged, 'not-empty')
     }
     const code =
       kind === 'directory'
-        ? this.#sys.makeDirectory(directory, name, mode | 0o700)
+        ? this.#sys.makeDirectory(directory, name, staged.entry.mode | 0o700)
         : this.#sys.renameNoReplace(from, staged.staged as Uint8Array, directory, name)
     if (code < 0) {
       this.#goBack(staged, utf8(slot), directory, name)
       return this.#refuse(staged, code)
     }
     this.#setAside(staged, slot)
-    if (below !== undefined) this.#landed.removed.push(this.#pathOf(staged))
+    if (below !== undefined) this.#landed.removed.push(staged.path)
     this.#landed.counts.replaced++
   }
 
@@ -434,14 +430,14 @@ export class Apply {
     if (!this.#moveAside(slot, staged, directory, name)) return
     this.#setAside(staged, slot)
     const isDirectory = staged.note?.below !== undefined
-    if (isDirectory) this.#landed.removed.push(this.#pathOf(staged))
+    if (isDirectory) this.#landed.removed.push(staged.path)
     // The old name of a file that moved is no deletion.
     if (isDirectory || !isCtimeForgotten(staged.note?.expected)) this.#landed.counts.deleted++
   }
 
   #setAttributes(staged: StagedStep, directory: number, name: Uint8Array): void {
     if (!this.#isAsSeen(staged, directory, name)) return this.#refuse(staged, 'target-changed')
-    const code = setAttributes(this.#sys, directory, name, staged.step.entry, (handle) => {
+    const code = setAttributes(this.#sys, directory, name, staged.entry, (handle) => {
       return this.#sys.statHandle(handle, this.#row, 0) === 0 && this.#rowAsSeen(staged)
     })
     if (code < 0) this.#refuse(staged, code)

@@ -8,7 +8,8 @@ import { isAsSeen, sameFile, statMode, statWidth, typeDirectory, typeMask } from
 import { concatBytes, hex, utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { unlockDirectory } from './directories.ts'
-import type { SeenDirectory, TargetHandles } from './landing.ts'
+import type { TargetHandles } from './landing.ts'
+import type { SeenDirectory } from './staged.ts'
 import { EntryTable, errno, type Sys } from './sys.ts'
 import { openPlaceFor } from './versions.ts'
 

@@ -2,35 +2,27 @@
 // looked at again. Its files had no name that others could use until now, so their signatures hold, unless they are so
 // young that a later write could share their time stamp.
 
-import type { Section } from '../core/plan.ts'
+import type { SectionHead } from '../core/plan.ts'
 import { buildRecord, type DirectoryRecord, flagRacy, type Own, type RecordRow } from '../core/record.ts'
 import { statWidth } from '../core/stat.ts'
 import type { StoredDirectory } from '../core/tree.ts'
-import { utf8 } from '../std/bytes.ts'
-import type { Landing, StagedSection, StagedStep } from './landing.ts'
 import { isRacy } from './racy.ts'
+import type { StagedBatch, StagedSection } from './staged.ts'
 
 /** The directory as a scan would find it, digests included. Steps that were not written are not in it. */
-export function builtDirectory(landing: Landing, section: StagedSection, own: Own, nowMs: number): StoredDirectory {
+export function builtDirectory(batch: StagedBatch, section: StagedSection, own: Own, nowMs: number): StoredDirectory {
   const rows: RecordRow[] = []
-  for (let number = section.firstStep; number < section.endStep; number++) {
-    const staged = landing.steps[number] as StagedStep
-    if (staged.staged === undefined) continue
-    const at = number * statWidth
-    const flags = isRacy(landing.rows, at, nowMs) ? flagRacy : 0
-    const { link } = staged.step.entry
-    rows.push({
-      name: utf8(staged.step.entry.name),
-      stats: landing.rows,
-      at,
-      flags,
-      link,
-      digest: landing.digests.get(number),
-    })
+  const { rows: stats, digests } = batch
+  for (const staged of batch.steps(section.firstStep, section.endStep)) {
+    if (!staged.isWritten) continue
+    const at = staged.number * statWidth
+    const flags = isRacy(stats, at, nowMs) ? flagRacy : 0
+    const link = staged.kind === 'symlink' ? staged.entry.link : undefined
+    rows.push({ name: staged.nameBytes, stats, at, flags, link, digest: digests.get(staged.number) })
   }
   return stored(section.head, buildRecord(rows, own))
 }
 
-function stored({ path }: Section, record: DirectoryRecord): StoredDirectory {
+function stored({ path }: SectionHead, record: DirectoryRecord): StoredDirectory {
   return { path, record, viewId: '', summary: undefined }
 }

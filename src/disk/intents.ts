@@ -4,18 +4,18 @@
 import { digestOf } from '../chunk/digest.ts'
 import { joinPath, type RelPath } from '../core/path.ts'
 import { sizeOf, statMode, statWidth, typeDirectory, typeFile, typeMask } from '../core/stat.ts'
-import { hex, utf8 } from '../std/bytes.ts'
-import type { Landing, SeenDirectory, StagedSection, StagedStep, StepNote } from './landing.ts'
+import { hex } from '../std/bytes.ts'
 import { type Change, type ListedFile, listingDigest, type Row } from './manifest.ts'
+import type { SeenDirectory, StagedBatch, StagedSection, StagedStep, StepNote } from './staged.ts'
 
 /** The lines of a batch, in the order of its steps. */
-export function intentsOf(landing: Landing): Change[] {
+export function intentsOf(batch: StagedBatch): Change[] {
   const changes: Change[] = []
-  for (const section of landing.sections) {
+  for (const section of batch.sections) {
     const { path, state } = section.head
-    if (state === 'new') changes.push(madeChange(landing, section))
-    for (const staged of stepsIn(landing, section)) {
-      if (state !== 'new' || isMove(staged)) changes.push(...stepChanges(landing, path, staged))
+    if (state === 'new') changes.push(madeChange(batch, section))
+    for (const staged of stepsIn(batch, section)) {
+      if (state !== 'new' || isMove(staged)) changes.push(...stepChanges(batch, path, staged))
     }
   }
   return changes
@@ -26,8 +26,8 @@ export function refusedOf(paths: readonly string[]): Change[] {
   return paths.map((path) => ({ a: 'refused', path: path as RelPath }))
 }
 
-function stepsIn(landing: Landing, section: StagedSection): StagedStep[] {
-  return landing.steps.slice(section.firstStep, section.endStep)
+function stepsIn(batch: StagedBatch, section: StagedSection): Iterable<StagedStep> {
+  return batch.steps(section.firstStep, section.endStep)
 }
 
 /** A file that only gets another name has a line of its own wherever it comes to lie: it may go back alone. */
@@ -35,21 +35,21 @@ function isMove({ note }: StagedStep): boolean {
   return note?.donor?.moves === true && note.donor.store === undefined
 }
 
-function madeChange(landing: Landing, section: StagedSection): Change {
+function madeChange(batch: StagedBatch, section: StagedSection): Change {
   const files: ListedFile[] = []
-  for (const staged of stepsIn(landing, section)) {
-    if (staged.staged === undefined || isMove(staged)) continue
-    files.push({ name: utf8(staged.step.entry.name), stats: landing.rows, at: staged.number * statWidth })
+  for (const staged of stepsIn(batch, section)) {
+    if (!staged.isWritten || isMove(staged)) continue
+    files.push({ name: staged.nameBytes, stats: batch.rows, at: staged.number * statWidth })
   }
   return { a: 'made', path: section.head.path, digest: listingDigest(files) }
 }
 
-function stepChanges(landing: Landing, directory: RelPath, staged: StagedStep): Change[] {
-  const { step, note, problem } = staged
-  if (problem !== undefined) return []
+function stepChanges(batch: StagedBatch, directory: RelPath, staged: StagedStep): Change[] {
+  const { step, note } = staged
+  if (staged.problem !== undefined) return []
   const path = joinPath(directory, step.entry.name)
-  const after = staged.staged === undefined ? undefined : rowOf(landing.rows, staged.number)
-  const known = landing.digests.get(staged.number) ?? (step.entry.link && digestOf(step.entry.link))
+  const after = staged.isWritten ? rowOf(batch.rows, staged.number) : undefined
+  const known = batch.digests.get(staged.number) ?? (step.entry.link && digestOf(step.entry.link))
   const written = { ...(after && { after }), ...(known && { digest: hex(known) }) }
   if (step.action === 'create') return after === undefined ? [] : [{ a: 'created', path, ...written, after }]
   if (note?.expected === undefined) return []

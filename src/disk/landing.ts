@@ -4,89 +4,23 @@
 // numbers, sizes and digests of every record are checked against what was asked for.
 
 import { type Digester, digestOf, openDigester } from '../chunk/digest.ts'
-import { DigestTable } from '../core/digests.ts'
 import { isCopied } from '../core/entry.ts'
-import { joinPath, type RelPath } from '../core/path.ts'
-import { carriesContent, decodeBatch, type Section, type Step } from '../core/plan.ts'
+import type { RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { digestBytes } from '../core/record.ts'
 import { mtimeSecondsOf, sameFile, sameSignature, statMtimeNs, statWidth } from '../core/stat.ts'
+import { present } from '../std/assert.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { randomName } from '../std/random.ts'
 import { copyContent } from './content.ts'
 import { emptyRecord, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
 import { refusalCode, refusedStaging } from './refusal.ts'
+import { type Donor, type LandingOrder, StagedBatch, type StagedSection, type StagedStep } from './staged.ts'
 import { errnoName, type Sys } from './sys.ts'
 import type { WantedDirectory } from './wants.ts'
 
-/** A file of the target that has a wanted content. */
-export type Donor = {
-  readonly directory: RelPath
-  readonly name: Uint8Array
-  readonly stats: Uint32Array
-  /** The file itself moves here: its inode is taken, and its old name goes later. */
-  readonly moves: boolean
-  /** The content's digest, by the source's word. */
-  readonly digest: Uint8Array | undefined
-  /** The handle that `directory` is below, where that is not the root: an old version. Its content is taken as it is. */
-  readonly store?: number
-}
-
-/** What the tree knows about a step that touches something that is there, or takes content that is there. */
-export type StepNote = {
-  /** What the scan saw at this name. */
-  readonly expected?: Uint32Array
-  readonly donor?: Donor
-  /** For a directory that goes: what the scan saw below it, as far as the rules show it. */
-  readonly below?: readonly SeenDirectory[]
-  /** The file only moved: its new name, which must have landed before the old one goes. */
-  readonly movedTo?: RelPath
-  /** The name is not as the driver thinks: nothing is done. */
-  readonly stale?: true
-}
-
-export type SeenDirectory = {
-  readonly path: RelPath
-  readonly names: readonly Uint8Array[]
-  readonly rows: Uint32Array
-  /** For files that only moved, their new names. */
-  readonly movedTo?: readonly (RelPath | undefined)[]
-}
-
-/** A staged batch as the writing worker gets it. Steps are numbered through all sections. */
-export type LandingOrder = {
-  readonly batch: number
-  readonly bytes: Uint8Array
-  /** One byte a step: 1 where its content comes from the source. Wants are numbered in this order. */
-  readonly wanted: Uint8Array
-  readonly notes: ReadonlyMap<number, StepNote>
-  readonly modeMask: number
-  /** Sync each file as it is written: for small runs. */
-  readonly syncEach: boolean
-}
-
 /** Handles of a target's own places; they belong to the run. */
 export type TargetHandles = { readonly root: number; readonly staging: number }
-
-export type StagedStep = {
-  readonly step: Step
-  readonly section: number
-  note: StepNote | undefined
-  /** Its name in the staging directory (or its own name in a built directory), once written and verified. */
-  staged: Uint8Array | undefined
-  /** Its number through all sections, and that of its row in `Landing.rows`. */
-  readonly number: number
-  problem: { readonly code: ProblemCode; readonly detail: string } | undefined
-}
-
-export type StagedSection = {
-  readonly head: Section
-  /** Built aside under this name, to be renamed whole. */
-  readonly build: Uint8Array | undefined
-  readonly firstStep: number
-  readonly endStep: number
-}
 
 type Incoming = {
   readonly step: number
@@ -98,12 +32,7 @@ type Incoming = {
 }
 
 export class Landing {
-  readonly sections: StagedSection[] = []
-  readonly steps: StagedStep[] = []
-  /** The stat row of each step's inode as it was written. */
-  readonly rows: Uint32Array
-  /** Of the content that was written, by step; none for what has none. */
-  readonly digests: DigestTable
+  readonly batch: StagedBatch
   /** Contents that were on the target: copied there, and files that only moved. */
   copied = 0
   moved = 0
@@ -118,7 +47,7 @@ export class Landing {
   readonly #umask: number
   #incoming: Incoming | undefined
   #buildHandle = -1
-  #buildSection = -1
+  #buildSection: StagedSection | undefined
   readonly #record: PackRecord = emptyRecord()
 
   constructor(sys: Sys, handles: TargetHandles, order: LandingOrder, umask: number) {
@@ -126,30 +55,10 @@ export class Landing {
     this.#handles = handles
     this.#order = order
     this.#umask = umask
-    for (const section of decodeBatch(order.bytes)) this.#addSection(masked(section, order.modeMask))
-    this.rows = new Uint32Array(this.steps.length * statWidth)
-    this.digests = new DigestTable(this.steps.length)
-    for (let number = 0; number < this.steps.length; number++) {
+    this.batch = new StagedBatch(order)
+    for (let number = 0; number < this.batch.count; number++) {
       if (order.wanted[number] === 1) this.#wants.push(number)
     }
-  }
-
-  #addSection(head: Section): void {
-    const build = head.state === 'new' ? utf8(`s${randomName()}`) : undefined
-    const index = this.sections.length
-    const firstStep = this.steps.length
-    for (const step of head.steps) {
-      const note = this.#order.notes.get(this.steps.length)
-      this.steps.push({
-        step,
-        section: index,
-        note,
-        number: this.steps.length,
-        staged: undefined,
-        problem: undefined,
-      })
-    }
-    this.sections.push({ head, build, firstStep, endStep: this.steps.length })
   }
 
   /** Whether everything is synced as it is written, not by group. */
@@ -159,55 +68,54 @@ export class Landing {
 
   /** Makes all that needs no content from the source: directories to build in, symlinks, empty files, local copies. */
   begin(): void {
-    for (const section of this.sections) {
+    for (const section of this.batch.sections) {
       if (section.build === undefined) continue
       const made = this.#sys.makeDirectory(this.#handles.staging, section.build, section.head.mode | 0o700)
       if (made < 0) throw refusedStaging(made)
     }
-    for (let number = 0; number < this.steps.length; number++) {
-      const staged = this.steps[number] as StagedStep
+    for (const staged of this.batch.steps()) {
       if (staged.note?.stale === true) staged.problem = { code: 'target-changed', detail: '' }
-      else if (this.#order.wanted[number] !== 1) this.#prepare(staged)
+      else if (this.#order.wanted[staged.number] !== 1) this.#prepare(staged)
     }
   }
 
   #prepare(staged: StagedStep): void {
-    const { step } = staged
-    const { kind } = step.entry
-    if (step.action === 'attributes' || step.action === 'delete' || !isCopied(kind) || kind === 'directory') return
-    if (step.entry.kind === 'symlink') this.#makeSymlink(staged)
-    else if (step.entry.sizeBytes === 0) this.#makeEmpty(staged)
+    const { action, kind } = staged
+    if (action === 'attributes' || action === 'delete' || !isCopied(kind) || kind === 'directory') return
+    if (kind === 'symlink') this.#makeSymlink(staged)
+    else if (staged.entry.sizeBytes === 0) this.#makeEmpty(staged)
     else if (staged.note?.donor !== undefined) this.#copyDonor(staged, staged.note.donor)
   }
 
   #place(staged: StagedStep): { directory: number; name: Uint8Array } {
-    const section = this.sections[staged.section] as StagedSection
-    if (section.build === undefined) return { directory: this.#handles.staging, name: utf8(`f${randomName()}`) }
-    if (this.#buildSection !== staged.section) {
+    const { section } = staged
+    const name = staged.stagingName
+    if (section.build === undefined) return { directory: this.#handles.staging, name }
+    if (this.#buildSection !== section) {
       if (this.#buildHandle >= 0) this.#sys.close(this.#buildHandle)
       this.#buildHandle = this.#sys.openDirectory(this.#handles.staging, section.build)
-      this.#buildSection = staged.section
+      this.#buildSection = section
     }
-    return { directory: this.#buildHandle, name: utf8(staged.step.entry.name) }
+    return { directory: this.#buildHandle, name }
   }
 
   #makeSymlink(staged: StagedStep): void {
     const { directory, name } = this.#place(staged)
-    const { entry } = staged.step
+    const { entry } = staged
     const made = this.#sys.makeSymlink(directory, name, entry.link as Uint8Array)
     if (made < 0) return this.#refuse(staged, made)
     this.#sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
-    const looked = this.#sys.stat(directory, name, this.rows, staged.number)
+    const looked = this.#sys.stat(directory, name, this.batch.rows, staged.number)
     if (looked < 0) {
       this.#sys.unlink(directory, name)
       return this.#refuse(staged, looked)
     }
-    staged.staged = name
+    staged.isWritten = true
   }
 
   #makeEmpty(staged: StagedStep): void {
     const { directory, name } = this.#place(staged)
-    const { entry } = staged.step
+    const { entry } = staged
     const handle = this.#sys.createFile(directory, name, entry.mode)
     if (handle < 0) return this.#refuse(staged, handle)
     this.#seal(staged, handle, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
@@ -231,10 +139,12 @@ export class Landing {
     const at = staged.number * statWidth
     // Before the link, which moves the ctime: an edit that kept size and mtime would pass for the content that is meant.
     const isSeen =
-      this.#sys.stat(from, donor.name, this.rows, staged.number) === 0 && sameSignature(this.rows, at, donor.stats, 0)
+      this.#sys.stat(from, donor.name, this.batch.rows, staged.number) === 0 &&
+      sameSignature(this.batch.rows, at, donor.stats, 0)
     if (!isSeen || this.#sys.link(from, donor.name, directory, name) < 0) return false
     const isLinked =
-      this.#sys.stat(directory, name, this.rows, staged.number) === 0 && sameFile(this.rows, at, donor.stats, 0)
+      this.#sys.stat(directory, name, this.batch.rows, staged.number) === 0 &&
+      sameFile(this.batch.rows, at, donor.stats, 0)
     const handle = isLinked ? this.#sys.openFile(directory, name) : -1
     if (handle < 0) {
       this.#sys.unlink(directory, name)
@@ -242,17 +152,17 @@ export class Landing {
     }
     const { digest, stats } = donor
     // Its own time, which is the plan's as far as both sides tell times: the old name still is this very file.
-    this.#seal(staged, handle, name, staged.step.entry.mode, mtimeSecondsOf(stats, 0), stats[statMtimeNs] as number)
-    if (staged.staged !== undefined) {
+    this.#seal(staged, handle, name, staged.entry.mode, mtimeSecondsOf(stats, 0), stats[statMtimeNs] as number)
+    if (staged.isWritten) {
       this.moved++
-      if (digest !== undefined) this.digests.set(staged.number, digest)
+      if (digest !== undefined) this.batch.digests.set(staged.number, digest)
     }
     return true
   }
 
   #readDonor(staged: StagedStep, from: number, donor: Donor): void {
     const sys = this.#sys
-    const { entry } = staged.step
+    const { entry } = staged
     const { digest } = donor
     const source = sys.openFile(from, donor.name)
     if (source < 0) return
@@ -271,9 +181,9 @@ export class Landing {
       return
     }
     this.#seal(staged, target, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
-    if (staged.staged === undefined) return
+    if (!staged.isWritten) return
     this.copied++
-    this.digests.set(staged.number, copied)
+    this.batch.digests.set(staged.number, copied)
   }
 
   /** Writes what a pack holds. The pack is the caller's again afterwards. */
@@ -287,8 +197,8 @@ export class Landing {
 
   #receiveRecord(pack: Uint8Array, record: PackRecord): void {
     const number = this.#wants[record.number]
-    const staged = number === undefined ? undefined : this.steps[number]
-    if (number === undefined || staged === undefined || staged.staged !== undefined) {
+    const staged = number === undefined ? undefined : this.batch.step(number)
+    if (number === undefined || staged === undefined || staged.isWritten) {
       throw new Failure('unsolicited', 'the source sent a file that was not asked for', {
         hint: 'the session was ended, and nothing of that file was kept',
       })
@@ -343,7 +253,7 @@ export class Landing {
     this.#incoming = undefined
     const mode = record.mode & this.#order.modeMask
     this.#seal(staged, incoming.handle, incoming.name, mode, record.mtimeSeconds, record.mtimeNs)
-    if (staged.staged !== undefined) this.digests.set(staged.number, digest)
+    if (staged.isWritten) this.batch.digests.set(staged.number, digest)
   }
 
   #spoil(staged: StagedStep): void {
@@ -357,14 +267,14 @@ export class Landing {
     let code = (mode & ~this.#umask) === mode && staged.note?.donor === undefined ? 0 : sys.setMode(handle, mode)
     if (code === 0) code = sys.setTimes(handle, seconds, ns)
     if (code === 0 && this.#order.syncEach) code = sys.syncHandle(handle)
-    if (code === 0) code = sys.statHandle(handle, this.rows, staged.number)
+    if (code === 0) code = sys.statHandle(handle, this.batch.rows, staged.number)
     sys.close(handle)
     if (code < 0) {
       const { directory } = this.#place(staged)
       sys.unlink(directory, name)
       return this.#refuse(staged, code)
     }
-    staged.staged = name
+    staged.isWritten = true
   }
 
   /** Forgets the file that was being written. */
@@ -373,12 +283,12 @@ export class Landing {
     if (incoming === undefined) return
     this.#incoming = undefined
     this.#sys.close(incoming.handle)
-    const { directory } = this.#place(this.steps[incoming.step] as StagedStep)
+    const { directory } = this.#place(this.batch.step(incoming.step))
     this.#sys.unlink(directory, incoming.name)
   }
 
   #refuse(staged: StagedStep, code: number): void {
-    staged.staged = undefined
+    staged.isWritten = false
     staged.problem = { code: refusalCode(code), detail: errnoName(code) }
   }
 
@@ -391,14 +301,14 @@ export class Landing {
     this.#drop()
     if (this.#buildHandle >= 0) this.#sys.close(this.#buildHandle)
     this.#buildHandle = -1
-    this.#buildSection = -1
+    this.#buildSection = undefined
     const again: number[] = []
-    for (let number = 0; number < this.steps.length; number++) {
-      const staged = this.steps[number] as StagedStep
-      if (!carriesContent(staged.step) || staged.staged !== undefined) continue
+    for (const staged of this.batch.steps()) {
+      if (staged.isWritten || !staged.bringsContent) continue
       const code = staged.problem?.code
       const isFull = hasRoom && code === 'no-space'
-      if (isFull || code === undefined || code === 'changing' || code === 'damaged-in-transit') again.push(number)
+      if (isFull || code === undefined || code === 'changing' || code === 'damaged-in-transit')
+        again.push(staged.number)
     }
     return again
   }
@@ -408,10 +318,9 @@ export class Landing {
     this.#wants.length = 0
     for (const number of numbers) {
       this.#wants.push(number)
-      const staged = this.steps[number] as StagedStep
+      const staged = this.batch.step(number)
       staged.problem = { code: 'changing', detail: '' }
-      const { donor: _, ...note } = staged.note ?? {}
-      staged.note = note
+      staged.dropDonor()
     }
   }
 
@@ -419,31 +328,16 @@ export class Landing {
   namesOf(numbers: readonly number[]): WantedDirectory[] {
     const directories: { path: RelPath; names: string[] }[] = []
     for (const number of numbers) {
-      const staged = this.steps[number] as StagedStep
-      const { path } = (this.sections[staged.section] as StagedSection).head
+      const { section, name } = this.batch.step(number)
+      const { path } = section.head
       const last = directories.at(-1)
-      if (last?.path === path) last.names.push(staged.step.entry.name)
-      else directories.push({ path, names: [staged.step.entry.name] })
+      if (last?.path === path) last.names.push(name)
+      else directories.push({ path, names: [name] })
     }
     return directories
   }
 
   problems(): Problem[] {
-    const problems: Problem[] = []
-    for (const staged of this.steps) {
-      if (staged.problem === undefined) continue
-      const section = this.sections[staged.section] as StagedSection
-      problems.push({ path: joinPath(section.head.path, staged.step.entry.name), ...staged.problem })
-    }
-    return problems
+    return this.batch.failed().map(({ path, problem }) => ({ path, ...present(problem, 'a failed step says why') }))
   }
-}
-
-/** Modes as far as the job carries them: no peer sets a bit that this root was not asked to hold. */
-function masked(section: Section, modeMask: number): Section {
-  const steps = section.steps.map((step) => {
-    const { entry } = step
-    return (entry.mode & ~modeMask) === 0 ? step : { ...step, entry: { ...entry, mode: entry.mode & modeMask } }
-  })
-  return { ...section, mode: section.mode & modeMask, steps }
 }

@@ -1,6 +1,6 @@
 // What landed, as the log tells it: a line for each directory and action, with the names it happened to.
 
-import type { Landing, StagedStep } from './landing.ts'
+import type { StagedBatch, StagedStep, StepNote } from './staged.ts'
 
 export type LogLine = {
   readonly action: string
@@ -13,9 +13,9 @@ export type LogLine = {
 }
 
 /** The lines of a batch that was landed. Steps with a problem are not in them; a file that moved is one line, not two. */
-export function logLines(landing: Landing): LogLine[] {
+export function logLines(batch: StagedBatch): LogLine[] {
   const lines: LogLine[] = []
-  for (const { head, firstStep, endStep } of landing.sections) {
+  for (const { head, firstStep, endStep } of batch.sections) {
     const directory = head.path
     const grouped = new Map<string, { line: LogLine; names: string[] }>()
     const add = (action: string, replaced: boolean, name: string | undefined): void => {
@@ -27,23 +27,22 @@ export function logLines(landing: Landing): LogLine[] {
       if (known === undefined) grouped.set(key, { line, names })
     }
     if (head.state === 'new') add('created-directory', false, undefined)
-    for (const staged of landing.steps.slice(firstStep, endStep)) {
-      const { step, note, problem } = staged
-      if (problem !== undefined || (step.action === 'delete' && note?.movedTo !== undefined)) continue
-      const action = actionOf(staged)
-      const { name } = step.entry
-      if (action === 'renamed') lines.push({ action, directory, names: [name], from: step.from ?? '' })
-      else add(action, step.action === 'replace' || step.action === 'retype', name)
+    for (const staged of batch.steps(firstStep, endStep)) {
+      const { name, note } = staged
+      if (staged.problem !== undefined || (staged.action === 'delete' && note?.movedTo !== undefined)) continue
+      const action = actionOf(staged, note)
+      if (action === 'renamed') lines.push({ action, directory, names: [name], from: staged.step.from ?? '' })
+      else add(action, staged.action === 'replace' || staged.action === 'retype', name)
     }
     for (const { line } of grouped.values()) lines.push(line)
   }
   return lines
 }
 
-function actionOf({ step, note }: StagedStep): string {
-  if (step.action === 'delete') return 'deleted'
-  if (step.action === 'attributes') return 'attributes-set'
-  if (step.entry.kind === 'directory') return 'created-directory'
+function actionOf({ action, kind }: StagedStep, note: StepNote | undefined): string {
+  if (action === 'delete') return 'deleted'
+  if (action === 'attributes') return 'attributes-set'
+  if (kind === 'directory') return 'created-directory'
   if (note?.donor !== undefined) return note.donor.moves ? 'renamed' : 'copied-locally'
-  return step.entry.kind === 'symlink' ? 'linked' : 'file-received'
+  return kind === 'symlink' ? 'linked' : 'file-received'
 }

@@ -16,7 +16,7 @@ import { isHidden, isOutsideRow, kindOf } from '../core/view.ts'
 import { equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { digestFile } from './content.ts'
-import type { Donor, LandingOrder, SeenDirectory, StepNote } from './landing.ts'
+import type { Donor, LandingOrder, SeenDirectory, StepNote } from './staged.ts'
 import type { Sys } from './sys.ts'
 import { encodeWants, type WantedDirectory } from './wants.ts'
 

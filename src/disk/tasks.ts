@@ -3,7 +3,6 @@
 // bounded piece of work and returns; buffers go both ways without being copied.
 
 import { domainDigest } from '../chunk/digest.ts'
-import { expand, squeeze } from '../chunk/squeeze.ts'
 import { damagedDigest, joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
@@ -19,20 +18,15 @@ import { present } from '../std/assert.ts'
 import { discard, equalBytes, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Handover } from '../std/crew.ts'
-import { Apply, type Displaced, type LandCounts } from './apply.ts'
+import { batchTasks } from './batch-tasks.ts'
 import { digestFile } from './content.ts'
 import { finishDirectory } from './directories.ts'
-import { intentsOf } from './intents.ts'
-import { Landing, type LandingOrder, type TargetHandles } from './landing.ts'
 import { applyLearned } from './learned.ts'
-import { type LogLine, logLines } from './log-lines.ts'
 import type { MoveChange } from './manifest.ts'
 import { type Moved, moveDirectories, moveIntents } from './moves.ts'
-import { slabBytes } from './pack.ts'
 import { racyMs } from './racy.ts'
 import { isGone, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, Stager } from './stage.ts'
-import { Supply } from './supply.ts'
 import { systemSys } from './system.ts'
 import {
   distrustFiles,
@@ -43,8 +37,7 @@ import {
   verifyChunks,
 } from './verify.ts'
 import { versionTasks } from './version-tasks.ts'
-import { decodeWants, encodeWants } from './wants.ts'
-import { starvedBy, unwritten, type Written } from './written.ts'
+import { decodeWants } from './wants.ts'
 
 const sys = systemSys()
 const nowMs = systemClock.nowMs
@@ -58,25 +51,13 @@ type OpenTree = {
   shown?: readonly RelPath[]
 }
 const trees = new Map<number, OpenTree>()
-const supplies = new Map<number, Supply>()
-const landings = new Map<number, { landing: Landing; handles: TargetHandles; apply: Apply | undefined }>()
 
 function fingerprint(listing: Uint8Array): Uint8Array {
   return domainDigest('listing 1', listing)
 }
 
-const slabs = new Map<number, Uint8Array>()
-
-function slabOf(id: number): Uint8Array {
-  return present(slabs.get(id), 'a slab was made known to its seat')
-}
-
 function treeOf(id: number): OpenTree {
   return present(trees.get(id), 'a tree is open in its seat')
-}
-
-function landingOf(id: number): { landing: Landing; handles: TargetHandles; apply: Apply | undefined } {
-  return present(landings.get(id), 'a landing is open in its seat')
 }
 
 /** One directory as it is told to the other end. */
@@ -85,22 +66,6 @@ export type DirectoryListing = {
   /** The directory's own time: a courtesy, not part of the listing. */
   readonly mtimeSeconds: number
   readonly mtimeNs: number
-}
-
-export type LandReport = {
-  readonly counts: LandCounts
-  readonly problems: readonly Problem[]
-  readonly touched: readonly RelPath[]
-  readonly removed: readonly RelPath[]
-  readonly displaced: readonly Displaced[]
-  readonly copied: number
-  readonly moved: number
-  readonly contentBytes: number
-  readonly learned: Uint8Array
-  /** Directories that landed whole, as a shelf. */
-  readonly built: Uint8Array | undefined
-  /** What landed, a directory each, for the log. */
-  readonly done: readonly LogLine[]
 }
 
 /** A file's digest: the known one, or its content's, which is put into `read` where it belongs to the known signature. */
@@ -323,111 +288,6 @@ export const tasks = {
     if (sizeBytes > trimmedBytes) sys.trimMemory()
   },
 
-  openSupply(input: { supply: number; root: number; wants: Uint8Array }): void {
-    supplies.set(input.supply, new Supply(sys, input.root, decodeWants(input.wants)))
-  },
-
-  /** Makes a buffer known to this seat under a number, so that packs are passed by number. */
-  useSlab(input: { slab: number; memory: SharedArrayBuffer }): void {
-    slabs.set(input.slab, new Uint8Array(input.memory))
-  },
-
-  /**
-   * Fills a buffer with at most `bytes` from `start`, and squeezes it at `level`, if that is not zero: `word` tells how.
-   * With the last one comes what was learned.
-   */
-  fill(input: { supply: number; slab: number; start: number; bytes: number; level: number }): {
-    length: number
-    word: number
-    rawLength: number
-    /** What trying to squeeze it took. */
-    squeezeMs: number | undefined
-    done: boolean
-    learned: Uint8Array | undefined
-    contentBytes: number
-  } {
-    const supply = present(supplies.get(input.supply), 'a supply is open in its seat')
-    const slab = slabOf(input.slab).subarray(input.start, input.start + input.bytes)
-    const { length: rawLength, done } = supply.fill(slab)
-    if (done) supplies.delete(input.supply)
-    const learned = done ? supply.learned.take() : undefined
-    const filled = { done, learned, contentBytes: supply.contentBytes, rawLength }
-    if (input.level === 0) return { ...filled, length: rawLength, word: 0, squeezeMs: undefined }
-    const startMs = systemClock.monotonicMs()
-    const squeezed = squeeze(slab.subarray(0, rawLength), input.level)
-    return { ...filled, ...squeezed, squeezeMs: systemClock.monotonicMs() - startMs }
-  },
-
-  closeSupply(input: { supply: number }): void {
-    supplies.get(input.supply)?.close()
-    supplies.delete(input.supply)
-  },
-
-  openLanding(input: { landing: number; handles: TargetHandles; order: LandingOrder }): void {
-    const landing = new Landing(sys, input.handles, input.order, process.umask())
-    landings.set(input.landing, { landing, handles: input.handles, apply: undefined })
-    landing.begin()
-  },
-
-  /** Writes a pack: the one given, or what lies in a buffer from `start` to `end`; `word` tells how it was squeezed. */
-  receive(
-    input: { landing: number; word: number } & ({ pack: Uint8Array } | { slab: number; start: number; end: number }),
-  ): void {
-    const pack = 'pack' in input ? input.pack : slabOf(input.slab).subarray(input.start, input.end)
-    landingOf(input.landing).landing.receive(expand(pack, input.word, slabBytes))
-  },
-
-  /**
-   * Ends a round of writing. `again` are wants worth another round, numbered anew; with `last` there is no further one.
-   * `full`: what to do about content that found no space: say so, ask for it again, or leave it.
-   */
-  finishWriting(input: { landing: number; last: boolean; tells: boolean; full: 'say' | 'again' | 'leave' }): Written {
-    const open = landingOf(input.landing)
-    const { landing } = open
-    const numbers = landing.finishWriting(input.full === 'again')
-    const starvedBytes = input.full === 'say' ? starvedBy(landing) : 0
-    if (starvedBytes > 0) return { ...unwritten, starvedBytes }
-    if (numbers.length > 0 && !input.last) {
-      landing.wantAgain(numbers)
-      return { ...unwritten, again: encodeWants(landing.namesOf(numbers)), count: numbers.length }
-    }
-    landing.writtenMs = nowMs()
-    open.apply = new Apply(sys, open.handles, landing, nowMs)
-    return {
-      ...unwritten,
-      displacements: open.apply.displacements,
-      intents: input.tells ? intentsOf(landing) : [],
-      steps: landing.steps.length,
-      contentBytes: landing.contentBytes,
-    }
-  },
-
-  land(input: { landing: number }): LandReport {
-    const { landing, apply } = landingOf(input.landing)
-    // A file that is written and named within one tick of the clock would have a signature that proves nothing.
-    blockMs(racyMs - (nowMs() - landing.writtenMs))
-    const landed = present(apply, 'a landing was written').land()
-    landings.delete(input.landing)
-    return {
-      counts: landed.counts,
-      problems: landed.problems,
-      touched: [...landed.touched],
-      removed: landed.removed,
-      displaced: landed.displaced,
-      copied: landing.copied,
-      moved: landing.moved,
-      contentBytes: landing.contentBytes,
-      learned: landed.learned.take(),
-      built: landed.built.length === 0 ? undefined : encodeShelf(landed.built),
-      done: logLines(landing),
-    }
-  },
-
-  closeLanding(input: { landing: number }): void {
-    landings.get(input.landing)?.landing.finishWriting()
-    landings.delete(input.landing)
-  },
-
   /** Everything written to the file system of `handle` is on disk afterwards. Zero or a negative errno. */
   sync(input: { handle: number }): number {
     return sys.syncFileSystem(input.handle)
@@ -455,6 +315,7 @@ export const tasks = {
     for (const head of heads) finishDirectory(sys, input.root, head)
   },
 
+  ...batchTasks,
   ...versionTasks,
 }
 

@@ -16,8 +16,8 @@ import {
 } from '../core/stat.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { sameDirectory } from './directories.ts'
-import type { SeenDirectory, StepNote } from './landing.ts'
 import { type Change, type ListedFile, listingDigest, type Manifest, type Row } from './manifest.ts'
+import type { SeenDirectory, StepNote } from './staged.ts'
 import { EntryTable, type Sys } from './sys.ts'
 import { isRowType, isType, Look } from './undo-look.ts'
 import {

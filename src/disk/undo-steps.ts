@@ -7,8 +7,8 @@ import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead, Step } from '../core/plan.ts'
 import { mtimeSecondsOf, sizeOf, statMode, statMtimeNs, typeDirectory, typeFile, typeSymlink } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
-import type { Donor, StepNote } from './landing.ts'
 import type { Row } from './manifest.ts'
+import type { Donor, StepNote } from './staged.ts'
 import { isType } from './undo-look.ts'
 
 export type UndoConflict = { readonly path: RelPath; readonly why: 'changed' | 'gone' | 'no-version' | 'occupied' }

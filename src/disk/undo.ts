@@ -23,8 +23,9 @@ import { type Aside, dropDisplaced, isStuck, Kept } from './aside.ts'
 import { finishDirectory, makeParents, renameDirectory, unlockDirectory } from './directories.ts'
 import { intentsOf, refusedOf } from './intents.ts'
 import { clearJournal, writeJournal } from './journal.ts'
-import { Landing, type StepNote, type TargetHandles } from './landing.ts'
+import { Landing, type TargetHandles } from './landing.ts'
 import { type Change, writePart } from './manifest.ts'
+import type { StepNote } from './staged.ts'
 import { errnoName, type Sys } from './sys.ts'
 import type { UndoMove, UndoPlan } from './undo-steps.ts'
 import { type RunPlace, sizeKept } from './versions.ts'
@@ -51,7 +52,7 @@ export function carryOutUndo(
   const applies = landings.map((landing) => new Apply(sys, handles, landing, options.nowMs))
   const displacements = applies.flatMap((apply) => apply.displacements)
   mustSync(writeJournal(sys, handles.own, displacements, place.run))
-  const intents = [...landings.flatMap(intentsOf), ...moveIntents(plan)]
+  const intents = [...landings.flatMap(({ batch }) => intentsOf(batch)), ...moveIntents(plan)]
   mustSync(writePart(sys, place.handle, 0, intents))
   mustSync(sys.syncFileSystem(handles.staging))
   const counts = { created: 0, replaced: 0, attributes: 0, deleted: 0, renamed: 0 }

@@ -19,8 +19,8 @@ export type Written = {
 
 /** Bytes of content that found no space. */
 export function starvedBy(landing: Landing): number {
-  const starved = landing.steps.filter(({ problem }) => problem?.code === 'no-space')
-  return starved.reduce((sum, { step }) => sum + step.entry.sizeBytes, 0)
+  const starved = landing.batch.failed().filter(({ problem }) => problem?.code === 'no-space')
+  return starved.reduce((sum, { entry }) => sum + entry.sizeBytes, 0)
 }
 
 /** Nothing came of it yet. */

@@ -246,6 +246,10 @@ export class ByteReader {
     return this.#bytes.subarray(start, start + count)
   }
 
+  skip(count: number): void {
+    this.#advance(count)
+  }
+
   block(max: number): Uint8Array {
     return this.bytes(this.varint(max))
   }

@@ -1,9 +1,9 @@
 // Chance, from the system's generator, and the only place that asks for it.
 
-/** `count` unpredictable bytes. */
+/** `count` unpredictable bytes, 65,536 at most. */
 export function randomBytes(count: number): Uint8Array {
-  // Loaded with the first call: every start has this file, and node:crypto would cost it some milliseconds.
-  return new Uint8Array(process.getBuiltinModule('node:crypto').randomBytes(count))
+  // The global, which is loaded with its first use: every start has this file, and node:crypto costs some milliseconds.
+  return crypto.getRandomValues(new Uint8Array(count))
 }
 
 const nameAlphabet = 'abcdefghijkmnpqrstuvwxyz23456789'

@@ -195,7 +195,15 @@ function land(
   const applies = landings.map((landing) => new Apply(sys, handles, landing, nowMs))
   const displacements: Displacement[] = applies.flatMap((apply) => apply.displacements)
   must(writeJournal(sys, handles.own, displacements, options.run))
-  if (place !== undefined) must(writePart(sys, place.handle, 1, landings.flatMap(intentsOf)))
+  if (place !== undefined)
+    must(
+      writePart(
+        sys,
+        place.handle,
+        1,
+        landings.flatMap(({ batch }) => intentsOf(batch)),
+      ),
+    )
   must(sys.syncFileSystem(handles.staging))
   const touched = new Set<RelPath>()
   const displaced: Displaced[] = []

@@ -1,0 +1,160 @@
+// What the threads of a crew do for batches: reading what is wanted, writing what comes, giving it names; part of the
+// table in tasks.ts. A batch of wants or of landing lives in the seat that it was given, and its buffers are shared.
+
+import { expand, squeeze } from '../chunk/squeeze.ts'
+import type { RelPath } from '../core/path.ts'
+import type { Problem } from '../core/problem.ts'
+import { encodeShelf } from '../core/shelf.ts'
+import { present } from '../std/assert.ts'
+import { blockMs, systemClock } from '../std/clock.ts'
+import { Apply, type Displaced, type LandCounts } from './apply.ts'
+import { intentsOf } from './intents.ts'
+import { Landing, type TargetHandles } from './landing.ts'
+import { type LogLine, logLines } from './log-lines.ts'
+import { slabBytes } from './pack.ts'
+import { racyMs } from './racy.ts'
+import type { LandingOrder } from './staged.ts'
+import { Supply } from './supply.ts'
+import { systemSys } from './system.ts'
+import { decodeWants, encodeWants } from './wants.ts'
+import { starvedBy, unwritten, type Written } from './written.ts'
+
+const sys = systemSys()
+const nowMs = systemClock.nowMs
+
+type OpenLanding = { readonly landing: Landing; readonly handles: TargetHandles; apply: Apply | undefined }
+
+const supplies = new Map<number, Supply>()
+const landings = new Map<number, OpenLanding>()
+const slabs = new Map<number, Uint8Array>()
+
+function slabOf(id: number): Uint8Array {
+  return present(slabs.get(id), 'a slab was made known to its seat')
+}
+
+function landingOf(id: number): OpenLanding {
+  return present(landings.get(id), 'a landing is open in its seat')
+}
+
+export type LandReport = {
+  readonly counts: LandCounts
+  readonly problems: readonly Problem[]
+  readonly touched: readonly RelPath[]
+  readonly removed: readonly RelPath[]
+  readonly displaced: readonly Displaced[]
+  readonly copied: number
+  readonly moved: number
+  readonly contentBytes: number
+  readonly learned: Uint8Array
+  /** Directories that landed whole, as a shelf. */
+  readonly built: Uint8Array | undefined
+  /** What landed, a directory each, for the log. */
+  readonly done: readonly LogLine[]
+}
+
+export const batchTasks = {
+  openSupply(input: { supply: number; root: number; wants: Uint8Array }): void {
+    supplies.set(input.supply, new Supply(sys, input.root, decodeWants(input.wants)))
+  },
+
+  /** Makes a buffer known to this seat under a number, so that packs are passed by number. */
+  useSlab(input: { slab: number; memory: SharedArrayBuffer }): void {
+    slabs.set(input.slab, new Uint8Array(input.memory))
+  },
+
+  /**
+   * Fills a buffer with at most `bytes` from `start`, and squeezes it at `level`, if that is not zero: `word` tells how.
+   * With the last one comes what was learned.
+   */
+  fill(input: { supply: number; slab: number; start: number; bytes: number; level: number }): {
+    length: number
+    word: number
+    rawLength: number
+    /** What trying to squeeze it took. */
+    squeezeMs: number | undefined
+    done: boolean
+    learned: Uint8Array | undefined
+    contentBytes: number
+  } {
+    const supply = present(supplies.get(input.supply), 'a supply is open in its seat')
+    const slab = slabOf(input.slab).subarray(input.start, input.start + input.bytes)
+    const { length: rawLength, done } = supply.fill(slab)
+    if (done) supplies.delete(input.supply)
+    const learned = done ? supply.learned.take() : undefined
+    const filled = { done, learned, contentBytes: supply.contentBytes, rawLength }
+    if (input.level === 0) return { ...filled, length: rawLength, word: 0, squeezeMs: undefined }
+    const startMs = systemClock.monotonicMs()
+    const squeezed = squeeze(slab.subarray(0, rawLength), input.level)
+    return { ...filled, ...squeezed, squeezeMs: systemClock.monotonicMs() - startMs }
+  },
+
+  closeSupply(input: { supply: number }): void {
+    supplies.get(input.supply)?.close()
+    supplies.delete(input.supply)
+  },
+
+  openLanding(input: { landing: number; handles: TargetHandles; order: LandingOrder }): void {
+    const landing = new Landing(sys, input.handles, input.order, process.umask())
+    landings.set(input.landing, { landing, handles: input.handles, apply: undefined })
+    landing.begin()
+  },
+
+  /** Writes a pack: the one given, or what lies in a buffer from `start` to `end`; `word` tells how it was squeezed. */
+  receive(
+    input: { landing: number; word: number } & ({ pack: Uint8Array } | { slab: number; start: number; end: number }),
+  ): void {
+    const pack = 'pack' in input ? input.pack : slabOf(input.slab).subarray(input.start, input.end)
+    landingOf(input.landing).landing.receive(expand(pack, input.word, slabBytes))
+  },
+
+  /**
+   * Ends a round of writing. `again` are wants worth another round, numbered anew; with `last` there is no further one.
+   * `full`: what to do about content that found no space: say so, ask for it again, or leave it.
+   */
+  finishWriting(input: { landing: number; last: boolean; tells: boolean; full: 'say' | 'again' | 'leave' }): Written {
+    const open = landingOf(input.landing)
+    const { landing } = open
+    const numbers = landing.finishWriting(input.full === 'again')
+    const starvedBytes = input.full === 'say' ? starvedBy(landing) : 0
+    if (starvedBytes > 0) return { ...unwritten, starvedBytes }
+    if (numbers.length > 0 && !input.last) {
+      landing.wantAgain(numbers)
+      return { ...unwritten, again: encodeWants(landing.namesOf(numbers)), count: numbers.length }
+    }
+    landing.writtenMs = nowMs()
+    open.apply = new Apply(sys, open.handles, landing, nowMs)
+    return {
+      ...unwritten,
+      displacements: open.apply.displacements,
+      intents: input.tells ? intentsOf(landing.batch) : [],
+      steps: landing.batch.count,
+      contentBytes: landing.contentBytes,
+    }
+  },
+
+  land(input: { landing: number }): LandReport {
+    const { landing, apply } = landingOf(input.landing)
+    // A file that is written and named within one tick of the clock would have a signature that proves nothing.
+    blockMs(racyMs - (nowMs() - landing.writtenMs))
+    const landed = present(apply, 'a landing was written').land()
+    landings.delete(input.landing)
+    return {
+      counts: landed.counts,
+      problems: landed.problems,
+      touched: [...landed.touched],
+      removed: landed.removed,
+      displaced: landed.displaced,
+      copied: landing.copied,
+      moved: landing.moved,
+      contentBytes: landing.contentBytes,
+      learned: landed.learned.take(),
+      built: landed.built.length === 0 ? undefined : encodeShelf(landed.built),
+      done: logLines(landing.batch),
+    }
+  },
+
+  closeLanding(input: { landing: number }): void {
+    landings.get(input.landing)?.landing.finishWriting()
+    landings.delete(input.landing)
+  },
+}
