@@ -29,7 +29,7 @@ export async function serveStdio(workshop: Workshop, signal: AbortSignal): Promi
     workshop.clock,
   )
   const served = new Served({ workshop, grants: grantsOfUser(homedir()), machine })
-  const told = new Failure('cancelled', `Nightferry on ${workshop.machine} was told to end`)
+  const told = new Failure('connection-lost', `Nightferry on ${workshop.machine} was told to end`)
   let leave = (): void => link.destroy(told)
   const stop = (): void => leave()
   signal.addEventListener('abort', stop, { once: true })

@@ -43,13 +43,29 @@ export class Overheard {
     return this.#last
   }
 
+  /** A line about all of it, which came another way; for a failure, what was said here counts more. */
+  note(text: string): void {
+    const line = cleaned(text)
+    if (line === '') return
+    if (this.#last.length < linesKept) this.#last.unshift(line)
+    this.#count(line)
+  }
+
   #line(text: string): void {
-    const line = printable(text.slice(0, lineCharsMax)).trim()
+    const line = cleaned(text)
     if (line === '') return
     this.#last.push(line)
     if (this.#last.length > linesKept) this.#last.shift()
+    this.#count(line)
+  }
+
+  #count(line: string): void {
     this.#told += 1
     if (this.#told <= linesToldMax) this.#tell(line)
     else if (this.#told === linesToldMax + 1) this.#tell('more was said, and is not shown')
   }
+}
+
+function cleaned(text: string): string {
+  return printable(text.slice(0, lineCharsMax)).trim()
 }

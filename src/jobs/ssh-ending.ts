@@ -18,7 +18,7 @@ const notFound = 127
 const notExecutable = 126
 
 const refusedLogin =
-  /Permission denied|Too many authentication failures|Host key verification failed|No supported authentication methods|host key .*not known/i
+  /Permission denied|Too many authentication failures|Host key verification failed|No supported authentication methods/
 
 /** ssh ended before Nightferry spoke on the other side. `program` is what was to be run there. */
 export function endedEarly(ending: SshEnding, machine: string, program: string): Failure {
@@ -43,7 +43,7 @@ export function endedEarly(ending: SshEnding, machine: string, program: string):
     })
   }
   return new Failure('peer-failed', `${program} on ${machine} ended with code ${code}${saying(lastLines)}`, {
-    hint: `Try it by hand: ssh ${machine} ${program} doctor`,
+    hint: `Log in with ssh ${machine}, and try what it runs: its doctor says what is wrong.`,
   })
 }
 

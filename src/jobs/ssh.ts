@@ -56,8 +56,8 @@ export async function connectSsh(target: SshTarget, options: SshOptions, signal:
   signal.addEventListener('abort', abort, { once: true })
   try {
     const { stdin, stdout } = ssh.child
-    const noise = await readGreeting(stdout, { peer, clock, timeoutMs: isAttended ? attendedMs : unattendedMs })
-    if (noise.length > 0) options.tell(noiseText(peer, noise))
+    const timeoutMs = isAttended ? attendedMs : unattendedMs
+    await readGreeting(stdout, { peer, clock, timeoutMs, noise: (bytes) => ssh.heard(bytes, peer) })
     const whyEnded = async (): Promise<Failure | undefined> => {
       const ending = await ssh.ending()
       return ending === undefined ? undefined : endedLate(ending, peer)
@@ -99,14 +99,6 @@ function notStarted(error: NodeJS.ErrnoException): Failure {
 }
 
 const noiseShownBytes = 200
-
-/** What the login files of a shell printed into the session; it costs nothing, and is worth mending. */
-function noiseText(peer: string, noise: Uint8Array): string {
-  const said = printable(new TextDecoder().decode(noise.subarray(0, noiseShownBytes)))
-    .replace(/\s+/g, ' ')
-    .trim()
-  return `${peer} prints to everything that logs in, and was not listened to: ${said}${noise.length > noiseShownBytes ? ' ...' : ''}`
-}
 
 class SshProcess {
   readonly child: Ssh
@@ -150,6 +142,14 @@ class SshProcess {
         }
       })
     })
+  }
+
+  /** What login files printed into the session: it costs nothing, is worth mending, and may say why nothing else comes. */
+  heard(noise: Uint8Array, peer: string): void {
+    const text = new TextDecoder().decode(noise.subarray(0, noiseShownBytes))
+    const said = printable(text).replace(/\s+/g, ' ').trim()
+    const more = noise.length > noiseShownBytes ? ' ...' : ''
+    if (said !== '') this.#overheard.note(`${peer} prints before Nightferry speaks there: ${said}${more}`)
   }
 
   /** How it ended; undefined where it does not within a moment. */

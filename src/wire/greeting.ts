@@ -42,14 +42,20 @@ export function findGreeting(
 }
 
 /**
- * Reads up to and including the greeting, and leaves `input` paused behind it. Resolves with what came before it. Throws
- * what `findGreeting` throws, `timed-out`, or `connection-lost` where `input` ends first; the streams are the caller's.
+ * Reads up to and including the greeting, and leaves `input` paused behind it. `noise` is given what came before it, or
+ * instead of it. Throws what `findGreeting` throws, `timed-out`, or `connection-lost` where `input` ends first; the streams
+ * are the caller's.
  */
 export function readGreeting(
   input: Readable,
-  options: { readonly peer: string; readonly clock: Clock; readonly timeoutMs: number },
-): Promise<Uint8Array> {
-  const { peer, clock, timeoutMs } = options
+  options: {
+    readonly peer: string
+    readonly clock: Clock
+    readonly timeoutMs: number
+    readonly noise: (bytes: Uint8Array) => void
+  },
+): Promise<void> {
+  const { peer, clock, timeoutMs, noise } = options
   let seen: Buffer = Buffer.alloc(0)
   return new Promise((resolve, reject) => {
     const settle = (failure?: Failure): void => {
@@ -57,7 +63,9 @@ export function readGreeting(
       input.removeListener('data', take)
       input.removeListener('end', ended)
       input.removeListener('close', ended)
-      if (failure !== undefined) reject(failure)
+      if (failure === undefined) return
+      noise(seen)
+      reject(failure)
     }
     const ended = (): void => settle(new Failure('connection-lost', `${peer} ended before Nightferry spoke there`))
     const take = (chunk: Buffer): void => {
@@ -74,7 +82,8 @@ export function readGreeting(
       input.pause()
       settle()
       if (found.end < seen.length) input.unshift(seen.subarray(found.end))
-      resolve(seen.subarray(0, found.start))
+      noise(seen.subarray(0, found.start))
+      resolve()
     }
     const deadline = clock.timer(timeoutMs, () => {
       settle(new Failure('timed-out', `${peer} did not answer within ${Math.round(timeoutMs / 1000)} s`))
