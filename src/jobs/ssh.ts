@@ -38,6 +38,7 @@ const attendedMs = 600_000
 const unattendedMs = 120_000
 /** How long ssh may take to say how it ended, and to end when it is told to. */
 const endingMs = 2_000
+const graceMs = 100
 
 type Ssh = ChildProcessByStdio<Writable, Readable, Readable>
 
@@ -158,6 +159,8 @@ class SshProcess {
     const deadline = this.#clock.timer(endingMs, () => waited.resolve(undefined))
     const ending = await Promise.race([this.#exited, waited.promise])
     deadline.cancel()
+    // A ctrl-C at the terminal ends ssh too, and this process may hear of it a moment later: it is no broken connection.
+    if (ending !== undefined && ending.code !== 0) await this.#clock.sleep(graceMs)
     return ending
   }
 
