@@ -73,7 +73,8 @@ export async function connectSsh(target: SshTarget, options: SshOptions, signal:
       onRequest: () => undefined,
       onStream: () => false,
     })
-    void session.closed.then(() => ssh.leave())
+    // What was cut off takes no farewell.
+    void session.closed.then(() => (stdin.destroyed ? ssh.kill() : ssh.leave()))
     return session
   } catch (error) {
     const isEnded = error instanceof Failure && error.code === 'connection-lost'
