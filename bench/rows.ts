@@ -12,6 +12,7 @@ export type RowName =
   | 'rename'
   | 'moved'
   | 'slow'
+  | 'ssh'
   | 'start'
   | 'durability'
   | 'million'
@@ -109,6 +110,14 @@ export const rows: readonly Row[] = [
     places: ['tmpfs'],
     steps: ['first', 'unchanged', 'edits'],
     timesUnchanged: 1,
+  },
+  {
+    ...mirror,
+    name: 'ssh',
+    places: ['tmpfs'],
+    steps: ['first', 'unchanged'],
+    peers: ['nightferry over ssh', 'rsync over ssh'],
+    onlyNamed: true,
   },
   {
     ...mirror,
