@@ -7,8 +7,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exact } from './compare.ts'
 import type { Measured } from './measure.ts'
-import { own, type Peer, type Told } from './peers.ts'
-import { findProgram, must, run, startDaemon } from './processes.ts'
+import type { Peer, Told } from './peers.ts'
+import { findProgram, must, own, run, startDaemon } from './processes.ts'
 import { lookForSsh, openSshd } from './ssh.ts'
 
 const clone = dirname(dirname(fileURLToPath(import.meta.url)))

@@ -9,7 +9,7 @@ import { exact, type Fidelity } from './compare.ts'
 import type { Measured } from './measure.ts'
 import type { Network } from './network.ts'
 import type { Ground } from './places.ts'
-import { type Daemon, debianVersion, findProgram, freePort, isListening, must, startDaemon } from './processes.ts'
+import { debianVersion, findProgram, freePort, isListening, lacking, must, own, startDaemon } from './processes.ts'
 import { lookForSsh, openSshd } from './ssh.ts'
 
 export type PeerName = 'nightferry' | 'nightferry over ssh' | 'rsync daemon' | 'rsync over ssh' | 'rclone'
@@ -120,20 +120,10 @@ export const rclone: Peer = {
   },
 }
 
-/** Ends the daemon with the scope. */
-export function own(daemon: Daemon, scope: AsyncDisposableStack): Daemon {
-  scope.defer(() => daemon.end())
-  return daemon
-}
-
 async function rsyncVersion(rsync: string, signal: AbortSignal): Promise<string> {
   const said = (await must([rsync, '--version'], signal)).split('\n')[0] ?? ''
   const packaged = await debianVersion('rsync', signal)
   return `rsync ${/version (\S+)/.exec(said)?.[1] ?? said}${packaged === '' ? '' : ` (Debian ${packaged})`}`
-}
-
-export function lacking(program: string, debianPackage: string): { readonly missing: string } {
-  return { missing: `${program} is not installed (Debian: apt install ${debianPackage})` }
 }
 
 function readRsync({ output }: Measured): Told {

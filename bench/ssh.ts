@@ -4,8 +4,9 @@
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { type Ends, lacking, own } from './peers.ts'
-import { findProgram, freePort, must, run, startDaemon } from './processes.ts'
+import type { Network } from './network.ts'
+import type { Ground } from './places.ts'
+import { findProgram, freePort, lacking, must, own, run, startDaemon } from './processes.ts'
 
 /** Its version, or why there is none. */
 export async function lookForSsh(
@@ -26,7 +27,7 @@ export type OpenSshd = {
 
 /** Starts it on the target's side; it ends with `scope`. */
 export async function openSshd(
-  { source, target, network }: Ends,
+  { source, target, network }: { source: Ground; target: Ground; network: Network },
   scope: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<OpenSshd> {
