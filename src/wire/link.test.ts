@@ -1,6 +1,7 @@
 // Links over TLS and without a network: bytes, fullness and every way to end.
 
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { duplexPair, PassThrough } from 'node:stream'
 import { after, test } from 'node:test'
 import { memoryLinks, testClock, testHome, tlsLinks, until } from '../../test/world/links.ts'
@@ -186,6 +187,23 @@ test('over two pipes: bytes both ways, also where reading had stood still before
   await until(() => got.bytes().toString() === 'waiting more', 'the bytes')
   assert.equal(`${output.read()}${output.read()}`, 'onetwo')
   assert.throws(() => link.exportKey('EXPORTER-x', utf8(''), 32), /key material/)
+})
+
+test('over the stdio of a process: read into one buffer, however much comes', async () => {
+  const child = spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] })
+  const facts = { peerId: undefined, machine: 'cat', remoteAddress: '' }
+  const link = linkOver({ input: child.stdout, output: child.stdin }, facts, systemClock)
+  const buffers = new Set<ArrayBufferLike>()
+  let count = 0
+  link.onData((chunk) => {
+    count += chunk.length
+    buffers.add(chunk.buffer)
+  })
+  link.write([new Uint8Array(5_000_000)])
+  await until(() => count === 5_000_000, 'the bytes')
+  assert.equal(buffers.size, 1)
+  link.end()
+  await until(() => link.isClosed && child.exitCode === 0, 'the end')
 })
 
 test('over two pipes: why they ended is asked once, and told; without a reason it is a clean end', async () => {
