@@ -41,6 +41,15 @@ test('a flood is told so far, and a line without an end is cut; the last lines a
   assert.ok(long.overheard.lastLines.every((line) => line.length <= 500))
 })
 
+test('after a hush nothing is told, and the last lines are known', () => {
+  const { told, overheard } = listening()
+  overheard.push(utf8('before\n'))
+  overheard.hush()
+  overheard.push(utf8('after\n'))
+  assert.deepEqual(told, ['before'])
+  assert.equal(overheard.lastLines.at(-1), 'after')
+})
+
 test('a note is told, and counts less than what was said', () => {
   const { told, overheard } = listening()
   overheard.push(utf8('said\n'))

@@ -14,6 +14,7 @@ export class Overheard {
   readonly #last: string[] = []
   #rest = ''
   #told = 0
+  #isHushed = false
 
   constructor(tell: (line: string) => void) {
     this.#tell = tell
@@ -38,6 +39,11 @@ export class Overheard {
     this.#line(rest)
   }
 
+  /** From here on nothing is told; it is read, and the last lines are known, all the same. */
+  hush(): void {
+    this.#isHushed = true
+  }
+
   /** The last lines that said anything, the newest last. */
   get lastLines(): readonly string[] {
     return this.#last
@@ -60,6 +66,7 @@ export class Overheard {
   }
 
   #count(line: string): void {
+    if (this.#isHushed) return
     this.#told += 1
     if (this.#told <= linesToldMax) this.#tell(line)
     else if (this.#told === linesToldMax + 1) this.#tell('more was said, and is not shown')

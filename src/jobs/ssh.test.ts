@@ -79,6 +79,12 @@ describe('a session by ssh', () => {
     assert.ok(!readFileSync(join(directory, 'words'), 'utf8').includes('BatchMode'))
   })
 
+  it('is sent nothing before Nightferry has spoken: what reads there may be a shell', async () => {
+    beSsh(`timeout 1 head -c 1 > '${directory}/got'; exit 0`)
+    assert.equal((await refused()).code, 'wrong-peer')
+    assert.equal(readFileSync(join(directory, 'got'), 'utf8'), '')
+  })
+
   it('needs an ssh program', async () => {
     rmSync(join(directory, 'ssh'), { force: true })
     const failure = await refused()

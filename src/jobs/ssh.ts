@@ -167,6 +167,8 @@ class SshProcess {
 
   /** The session is over: it ends by itself, or is ended. */
   leave(): void {
+    // Who wanted the session has what it wanted: a farewell of ssh is no news.
+    this.#overheard.hush()
     this.child.stdin.end()
     this.#clock.timer(endingMs, () => this.kill())
   }
