@@ -2,13 +2,14 @@
 // paired by a one-time code, and the one-shot command that dials it over mutual TLS. Each target gets two new states, so
 // that no run knows anything of an earlier one but what its own target's runs left behind.
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exact } from './compare.ts'
 import type { Measured } from './measure.ts'
-import { own, type Peer, type Told } from './peers.ts'
-import { must, run, startDaemon } from './processes.ts'
+import type { Peer, Told } from './peers.ts'
+import { findProgram, must, own, run, startDaemon } from './processes.ts'
+import { lookForSsh, openSshd } from './ssh.ts'
 
 const clone = dirname(dirname(fileURLToPath(import.meta.url)))
 /** The launcher: what a start costs a person, it costs here. */
@@ -39,6 +40,35 @@ export const nightferry: Peer = {
     if ((await pairing.ended) !== 0) throw new Error(`nightferry pair: ${lastLine(pairing.output())}`)
     const command = network.onSource([...here, 'sync', source.tree, `${machine}:mirror`, '--json', '--quiet'])
     return { command, daemonPid: daemon.pid, keeps: exact, read: readEvents }
+  },
+}
+
+/** The same end by ssh: no daemon of ours, the one that is measured is sshd with what it starts. */
+export const nightferryOverSsh: Peer = {
+  name: 'nightferry over ssh',
+  async look(signal) {
+    const [ours, ssh] = [await nightferry.look(signal), await lookForSsh(signal)]
+    if ('missing' in ours || 'missing' in ssh) return 'missing' in ours ? ours : ssh
+    return { version: `${ours.version}; ${ssh.version}` }
+  },
+  async open({ source, target, network }, scope, signal) {
+    const { shell, login, pid } = await openSshd({ source, target, network }, scope, signal)
+    const programs = join(source.beside, 'programs')
+    mkdirSync(programs)
+    const real = findProgram('ssh') ?? 'ssh'
+    writeFileSync(join(programs, 'ssh'), `#!/bin/sh\nexec ${shell.replace(/^ssh/, `'${real}'`)} "$@"\n`, {
+      mode: 0o755,
+    })
+    const there = `'${program}' --state '${join(target.beside, 'state')}'`
+    const words = [
+      'env',
+      `PATH=${programs}:${process.env.PATH ?? ''}`,
+      program,
+      '--state',
+      join(source.beside, 'state'),
+    ]
+    const run = ['sync', source.tree, `ssh://${login}${target.tree}`, '--remote-command', there, '--json', '--quiet']
+    return { command: network.onSource([...words, ...run]), daemonPid: pid, keeps: exact, read: readEvents }
   },
 }
 

@@ -2,16 +2,17 @@
 // rclone between two folders. A daemon is started for one run with a configuration, keys and a free port of its own, in a
 // temporary folder; nothing of the machine's own rsyncd, sshd or rclone is read, changed or reached.
 
-import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { exact, type Fidelity } from './compare.ts'
 import type { Measured } from './measure.ts'
 import type { Network } from './network.ts'
 import type { Ground } from './places.ts'
-import { type Daemon, debianVersion, findProgram, freePort, isListening, must, run, startDaemon } from './processes.ts'
+import { debianVersion, findProgram, freePort, isListening, lacking, must, own, startDaemon } from './processes.ts'
+import { lookForSsh, openSshd } from './ssh.ts'
 
-export type PeerName = 'nightferry' | 'rsync daemon' | 'rsync over ssh' | 'rclone'
+export type PeerName = 'nightferry' | 'nightferry over ssh' | 'rsync daemon' | 'rsync over ssh' | 'rclone'
 
 /** What a program said of a run; a figure that it does not tell is absent. */
 export type Told = {
@@ -83,35 +84,17 @@ export const rsyncDaemon: Peer = {
 export const rsyncOverSsh: Peer = {
   name: 'rsync over ssh',
   async look(signal) {
-    const [rsync, sshd] = [findProgram('rsync'), findProgram('sshd')]
+    const rsync = findProgram('rsync')
     if (rsync === undefined) return lacking('rsync', 'rsync')
-    if (sshd === undefined) return lacking('sshd', 'openssh-server')
-    if (findProgram('ssh') === undefined) return lacking('ssh', 'openssh-client')
-    const ssh = (await run(['ssh', '-V'], signal)).stderr.trim()
-    return { version: `${await rsyncVersion(rsync, signal)}; ${ssh}` }
+    const ssh = await lookForSsh(signal)
+    return 'missing' in ssh ? ssh : { version: `${await rsyncVersion(rsync, signal)}; ${ssh.version}` }
   },
   async open({ source, target, network }, scope, signal) {
-    const port = await freePort()
-    const key = join(source.beside, 'key')
-    const known = join(source.beside, 'known_hosts')
-    const hostKey = join(target.beside, 'host_key')
-    const allowed = join(target.beside, 'authorized_keys')
-    for (const path of [key, hostKey])
-      await must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'bench', '-f', path], signal)
-    await must(['cp', `${key}.pub`, allowed], signal)
-    const [type, digits] = (await must(['cat', `${hostKey}.pub`], signal)).split(' ')
-    writeFileSync(known, `[${network.host}]:${port} ${type} ${digits}\n`)
-    const config = join(target.beside, 'sshd_config')
-    writeFileSync(config, sshdConfig(network.host, port, hostKey, allowed))
-    makeSeparationFolder(scope)
-    const serve = network.onTarget([findProgram('sshd') ?? 'sshd', '-D', '-e', '-f', config])
-    const daemon = own(await startDaemon(serve, (output) => output.includes('Server listening'), signal), scope)
-    const trust = `-o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile='${known}'`
-    const shell = `ssh -F /dev/null -p ${port} -i '${key}' ${trust}`
-    const place = `${userInfo().username}@${network.host}:${target.tree}/`
+    const { shell, login, pid } = await openSshd({ source, target, network }, scope, signal)
+    const place = `${login}:${target.tree}/`
     const rsync = findProgram('rsync') ?? 'rsync'
     const command = network.onSource([rsync, ...rsyncOptions(network), '-e', shell, `${source.tree}/`, place])
-    return { command, daemonPid: daemon.pid, keeps: exact, read: readRsync }
+    return { command, daemonPid: pid, keeps: exact, read: readRsync }
   },
 }
 
@@ -137,49 +120,10 @@ export const rclone: Peer = {
   },
 }
 
-/** Ends the daemon with the scope. */
-export function own(daemon: Daemon, scope: AsyncDisposableStack): Daemon {
-  scope.defer(() => daemon.end())
-  return daemon
-}
-
-function sshdConfig(host: string, port: number, hostKey: string, allowed: string): string {
-  return [
-    `Port ${port}`,
-    `ListenAddress ${host}`,
-    `HostKey ${hostKey}`,
-    `AuthorizedKeysFile ${allowed}`,
-    'PasswordAuthentication no',
-    'KbdInteractiveAuthentication no',
-    'PermitRootLogin prohibit-password',
-    'StrictModes no',
-    'UsePAM no',
-    'UseDNS no',
-    'PidFile none',
-    'PrintMotd no',
-    '',
-  ].join('\n')
-}
-
-/** The empty folder that sshd insists on as root; systemd makes it where sshd is a service. */
-function makeSeparationFolder(scope: AsyncDisposableStack): void {
-  if (userInfo().uid !== 0) return
-  try {
-    mkdirSync('/run/sshd', { mode: 0o755 })
-    scope.defer(() => rmdirSync('/run/sshd'))
-  } catch {
-    // It is there already; sshd says so where it is not what it needs.
-  }
-}
-
 async function rsyncVersion(rsync: string, signal: AbortSignal): Promise<string> {
   const said = (await must([rsync, '--version'], signal)).split('\n')[0] ?? ''
   const packaged = await debianVersion('rsync', signal)
   return `rsync ${/version (\S+)/.exec(said)?.[1] ?? said}${packaged === '' ? '' : ` (Debian ${packaged})`}`
-}
-
-function lacking(program: string, debianPackage: string): { readonly missing: string } {
-  return { missing: `${program} is not installed (Debian: apt install ${debianPackage})` }
 }
 
 function readRsync({ output }: Measured): Told {

@@ -201,3 +201,14 @@ function isExecutable(path: string): boolean {
     return false
   }
 }
+
+/** Ends the daemon with the scope. */
+export function own(daemon: Daemon, scope: AsyncDisposableStack): Daemon {
+  scope.defer(() => daemon.end())
+  return daemon
+}
+
+/** Why a program cannot take part. */
+export function lacking(program: string, debianPackage: string): { readonly missing: string } {
+  return { missing: `${program} is not installed (Debian: apt install ${debianPackage})` }
+}

@@ -12,6 +12,7 @@ export type RowName =
   | 'rename'
   | 'moved'
   | 'slow'
+  | 'ssh'
   | 'start'
   | 'durability'
   | 'million'
@@ -112,6 +113,14 @@ export const rows: readonly Row[] = [
   },
   {
     ...mirror,
+    name: 'ssh',
+    places: ['tmpfs'],
+    steps: ['first', 'unchanged'],
+    peers: ['nightferry over ssh', 'rsync over ssh'],
+    onlyNamed: true,
+  },
+  {
+    ...mirror,
     name: 'start',
     kind: 'start',
     work: 'small',
@@ -130,9 +139,11 @@ export function chooseRows(named: readonly string[]): readonly Row[] {
   return rows.filter((row) => (named.length === 0 ? !row.onlyNamed : named.includes(row.name)))
 }
 
-/** Rows that share a tree, a network and so their cycles. */
+/** Rows that share a tree, a network and so their cycles. One that is run only when named has its steps to itself. */
 export function groupRows(chosen: readonly Row[]): readonly (readonly Row[])[] {
-  const groups = Map.groupBy(chosen, ({ kind, work, network }) => (kind === 'start' ? kind : `${work} ${network}`))
+  const groups = Map.groupBy(chosen, ({ name, kind, work, network, onlyNamed }) =>
+    onlyNamed ? name : kind === 'start' ? kind : `${work} ${network}`,
+  )
   return [...groups.values()]
 }
 

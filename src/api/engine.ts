@@ -27,8 +27,15 @@ export type Engine = {
   close(): Promise<void>
 }
 
-/** Opens what a run or a daemon needs, with settings and state below `stateDirectory` or where XDG puts them. `role` names the log. */
-export function openEngine(stateDirectory: string | undefined, role: 'sync' | 'serve'): Engine {
+/**
+ * Opens what a run or a daemon needs, with settings and state below `stateDirectory` or where XDG puts them. `role` names
+ * the log. `isAttended`: somebody sits at the terminal, and ssh may ask.
+ */
+export function openEngine(
+  stateDirectory: string | undefined,
+  role: 'sync' | 'serve',
+  isAttended: boolean = false,
+): Engine {
   // Threads start while everything else is opened.
   const crew = openCrew<DiskTasks>(seatFile, crewSize())
   const places = openPlaces(stateDirectory, process.env)
@@ -39,7 +46,7 @@ export function openEngine(stateDirectory: string | undefined, role: 'sync' | 's
   return {
     places,
     workshop: { crew, slabs: new SlabStore(crew), state, clock, log, machine },
-    reach: openReach({ places, machine, log, listening: (peerId) => ownListening(places, peerId) }),
+    reach: openReach({ places, machine, log, isAttended, listening: (peerId) => ownListening(places, peerId) }),
     notices: state.notices,
     async close() {
       log.flush()

@@ -30,6 +30,8 @@ export type MachineOptions = {
    * and `$XDG_STATE_HOME/nightferry`, or below `~/.config` and `~/.local/state`.
    */
   readonly stateDirectory?: string
+  /** ssh may ask at the terminal for a password or about a new host. Default: it asks nothing, and fails instead. */
+  readonly sshMayAsk?: boolean
 }
 
 /** What goes along with a run. */
@@ -110,7 +112,7 @@ const loggedRuns = 100
  * Throws Failure: `bad-config`, `format-too-new`, `disk-error`.
  */
 export function openMachine(options: MachineOptions = {}): Machine {
-  const engine = openEngine(options.stateDirectory, 'sync')
+  const engine = openEngine(options.stateDirectory, 'sync', options.sshMayAsk)
   const { places, workshop } = engine
   const servings = new Set<Serving>()
   const peers = openPeers(places.config, systemClock)

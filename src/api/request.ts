@@ -13,7 +13,7 @@ import { flowOf, type NarrowOptions, selectionOf } from './narrow.ts'
 
 /** What a run is to do. Only the two ends must be given; everything else is as `nightferry sync` without options. */
 export type SyncOptions = NarrowOptions & {
-  /** A folder here, or `machine:share[/folder]` of a paired machine. It is only read. */
+  /** A folder here, `machine:share[/folder]` of a paired machine, or `ssh://[user@]host[:port]/path`. It is only read. */
   readonly source: string
   /** The other end, written the same way. At most one of the two is on another machine. */
   readonly target: string
@@ -43,6 +43,8 @@ export type SyncOptions = NarrowOptions & {
   readonly keepVersions?: number | string
   /** Keeps it in this folder, on the same disk; only for a target here. Default: where it was kept before, else in the target. */
   readonly versions?: string
+  /** How an `ssh://` end starts Nightferry there. Words as in a shell, of which none is more than a word. Default: `nightferry`. */
+  readonly remoteCommand?: string
   /** false tells no `change` events, which saves time where a plan is large. */
   readonly listsChanges?: boolean
 }
@@ -65,7 +67,8 @@ export function requestOf(options: SyncOptions): RunRequest {
   const keep = options.keepVersions === undefined ? undefined : keepOf(options.keepVersions)
   const kept = { keep, versions: options.versions }
   const ends = { source, target, mode, checksum, dryRun }
-  return { ...ends, ...rules, ...kept, flow, verify, limit, release, newTarget, listsChanges }
+  const { remoteCommand } = options
+  return { ...ends, ...rules, ...kept, remoteCommand, flow, verify, limit, release, newTarget, listsChanges }
 }
 
 /** `N` or `'P%'` as a limit. Throws `bad-usage`. */

@@ -188,6 +188,7 @@ function optionsText({ options, mode }: Run): string {
   for (const name of ['dryRun', 'checksum', 'release', 'newTarget'] as const)
     if (options[name]) parts.push(optionNames[name])
   parts.push(...options.narrowed)
+  if (options.remoteCommand !== undefined) parts.push(`remote command ${safeText(options.remoteCommand)}`)
   if (options.rules === undefined) parts.push('rules of the command line, too long to be kept')
   return parts.join('; ')
 }

@@ -9,7 +9,7 @@ import type { Shell } from './completion.ts'
 import { addLooking } from './looking.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
-import { addNarrowOptions, addPaceOptions } from './sync-options.ts'
+import { addNarrowOptions, addPaceOptions, sshOption } from './sync-options.ts'
 
 const exitCodesText = `
 Exit codes: 0 done or nothing to do · 1 failed · 2 wrong usage or settings · 3 done, but some paths had problems
@@ -53,7 +53,9 @@ function addSync(program: Command, run: Run): void {
   const rules: string[] = []
   const collect = (text: string, all: readonly string[]): readonly string[] => [...all, text]
   const command = verb(program, 'sync <source> <target>')
-    .description('Make the target a verified copy of the source. An end is a folder here, or machine:share[/folder].')
+    .description(
+      'Make the target a verified copy of the source. An end is a folder here, machine:share[/folder], or ssh://[user@]host[:port]/path.',
+    )
     .addOption(
       new Option('--mode <mode>', 'mirror: the target becomes the source; update: only missing and newer files go over')
         .choices(['mirror', 'update'])
@@ -87,6 +89,7 @@ function addSync(program: Command, run: Run): void {
       'keep it in this folder, on the same disk (default: .nightferry/versions in the target)',
     )
   addPaceOptions(command)
+    .addOption(sshOption())
     .option('--json', 'one JSON event per line')
     .option('-q, --quiet', 'say nothing but problems and failures')
     .option('-v, --verbose', 'list every change and every problem')
@@ -106,6 +109,7 @@ function addPast(program: Command, run: Run): void {
       'List the old versions of a file, or of all below a folder, in a target here or in machine:share/path.',
     )
     .option('--run <run>', 'only those that this run left (the first part of its id is enough)')
+    .addOption(sshOption())
     .option('--json', 'as one JSON object')
     .action((path: string, _own: unknown, command: Command) =>
       run(async () => (await import('./versions.ts')).versions(path, command.optsWithGlobals())),
@@ -114,6 +118,7 @@ function addPast(program: Command, run: Run): void {
     .description('Bring the newest old version back, of a file or of all below a folder. Never overwrites anything.')
     .option('--run <run>', 'the versions that this run left')
     .option('--to <dir>', 'bring them into this folder instead (of a share: a folder inside of it)')
+    .addOption(sshOption())
     .option('--json', 'as one JSON object')
     .action((path: string, _own: unknown, command: Command) =>
       run(async () => (await import('./undelete.ts')).undelete(path, command.optsWithGlobals())),
@@ -121,6 +126,7 @@ function addPast(program: Command, run: Run): void {
   verb(program, 'undo <run>')
     .description('Reverse a whole run: all of it, or nothing where a path was changed since.')
     .option('-n, --dry-run', 'say whether it can be undone, and do nothing')
+    .addOption(sshOption())
     .option('--json', 'as one JSON object')
     .action((id: string, _own: unknown, command: Command) =>
       run(async () => (await import('./undo.ts')).undo(id, command.optsWithGlobals())),
@@ -132,6 +138,7 @@ function addMachines(program: Command, run: Run): void {
     .description('Answer paired machines: they reach the shares of this machine, and nothing else.')
     .option('--listen <address>', 'host:port to listen on (default: 0.0.0.0:5001)')
     .option('--name <name>', 'what this machine is called from now on (default: its host name)')
+    .option('--stdio', 'serve one session over input and output instead: what ssh:// ends start on the other side')
     .action((_own: unknown, command: Command) =>
       run(async () => (await import('./serve.ts')).serve(command.optsWithGlobals())),
     )
@@ -243,7 +250,7 @@ function ended(error: unknown): number {
 // Whoever reads our output may stop reading; a run goes on all the same.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: Error & { code?: string }) => {
-    if (error.code !== 'EPIPE') throw error
+    if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') throw error
   })
 }
 // Until it has ended, ending is a failure.

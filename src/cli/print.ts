@@ -74,6 +74,8 @@ export class RunPrinter {
   readonly #claim: Claim
   readonly #terminal: boolean
   #runId = ''
+  /** What was told before the run had a name. */
+  readonly #early: RunEvent[] = []
   #drawn = false
   #lastDrawMs = 0
   #phase = ''
@@ -87,7 +89,11 @@ export class RunPrinter {
   }
 
   readonly listen = (event: RunEvent): void => {
-    if (event.type === 'run-start') this.#runId = event.runId
+    if (this.#style.json && event.type === 'notice' && this.#runId === '') {
+      this.#early.push(event)
+      return
+    }
+    if (event.type === 'run-start') this.#begun(event.runId)
     if (this.#style.json) {
       if (event.type === 'change' && this.#style.quiet) return
       if (event.type !== 'progress' || this.#due()) this.#json({ ...event })
@@ -113,6 +119,11 @@ export class RunPrinter {
         if (!this.#style.quiet) this.#line(safeText(event.text))
         return
     }
+  }
+
+  #begun(runId: string): void {
+    this.#runId = runId
+    for (const event of this.#early.splice(0)) this.#json({ ...event })
   }
 
   #due(): boolean {
@@ -208,6 +219,7 @@ export class RunPrinter {
 
   failed(failure: Failure): void {
     this.#clear()
+    this.#begun(this.#runId)
     showFailure(failure, this.#style.json, this.#runId)
   }
 }

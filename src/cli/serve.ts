@@ -1,11 +1,11 @@
-// `nightferry serve`: the daemon in the foreground, until it is told to stop.
+// `nightferry serve`: the daemon in the foreground, until it is told to stop; with --stdio one session for ssh.
 
 import { nameMachine, openPlaces } from '../daemon/config.ts'
 import { openDaemon } from '../daemon/main.ts'
 import { Failure } from '../std/failure.ts'
 import { type GlobalOptions, openMachine } from './machine.ts'
 
-export type ServeOptions = GlobalOptions & { readonly listen?: string; readonly name?: string }
+export type ServeOptions = GlobalOptions & { readonly listen?: string; readonly name?: string; readonly stdio?: true }
 
 export const defaultPort = 5001
 
@@ -22,8 +22,9 @@ export function parseAddress(text: string, defaults: { host: string; port: numbe
   return { host: host === '' ? defaults.host : host, port }
 }
 
-/** Serves until SIGINT or SIGTERM. */
+/** Serves until SIGINT or SIGTERM, or with --stdio until the session is over. */
 export async function serve(options: ServeOptions): Promise<number> {
+  if (options.stdio) return await serveOne(options)
   if (options.name !== undefined) nameMachine(openPlaces(options.state, process.env), options.name)
   const address = parseAddress(options.listen ?? '', { host: '0.0.0.0', port: defaultPort })
   const machine = openMachine(options, 'serve')
@@ -38,6 +39,21 @@ export async function serve(options: ServeOptions): Promise<number> {
     )
     await stopped
     await daemon.close()
+    return 0
+  } finally {
+    await machine.close()
+  }
+}
+
+async function serveOne(options: ServeOptions): Promise<number> {
+  if (options.listen !== undefined || options.name !== undefined)
+    throw new Failure('bad-usage', '--stdio goes with neither --listen nor --name: it serves one session of ssh')
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => stop.abort())
+  const machine = openMachine(options, 'serve')
+  try {
+    const { serveStdio } = await import('../daemon/stdio.ts')
+    await serveStdio(machine.workshop, stop.signal)
     return 0
   } finally {
     await machine.close()

@@ -33,6 +33,11 @@ export function addPaceOptions(command: Command): Command {
     .option('--repeat <seconds>', 'after each run wait so long and run again, until ctrl-C')
 }
 
+/** For every verb that may reach a machine by ssh. */
+export function sshOption(): Option {
+  return new Option('--remote-command <command>', 'how an ssh:// end starts Nightferry there (default: nightferry)')
+}
+
 const repeatMaxSeconds = 7 * 86_400
 const repeatMinMs = 100
 

@@ -25,7 +25,10 @@ export async function sync(source: string, target: string, options: SyncOptions)
   const interrupt = (): void => stop.abort()
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
-  const machine = openMachine(options.state === undefined ? {} : { stateDirectory: options.state })
+  const machine = openMachine({
+    ...(options.state !== undefined && { stateDirectory: options.state }),
+    sshMayAsk: process.stdin.isTTY === true,
+  })
   for (const notice of machine.notices) process.stderr.write(`${notice}\n`)
   const show = new Shown(machine, { json, quiet, verbose, list: dryRun }, stop.signal)
   try {

@@ -5,13 +5,20 @@ import type { Engine } from '../api/engine.ts'
 import { joinPath, nameOf, parseRelPath, type RelPath } from '../core/path.ts'
 import { isProblemCode, problemCodes } from '../core/problem.ts'
 import { call } from '../jobs/bulk.ts'
+import { remoteText } from '../jobs/ends.ts'
 import { undeleteAt, undeleteInto } from '../jobs/past.ts'
+import { checkSshOnly, connectTo } from '../jobs/run.ts'
 import { Failure } from '../std/failure.ts'
 import { type GlobalOptions, openMachine } from './machine.ts'
 import { safeText, showBytes, showCount } from './print.ts'
-import { placeOf } from './versions.ts'
+import { placeOf, tell } from './versions.ts'
 
-export type UndeleteOptions = GlobalOptions & { readonly run?: string; readonly to?: string; readonly json?: true }
+export type UndeleteOptions = GlobalOptions & {
+  readonly run?: string
+  readonly to?: string
+  readonly remoteCommand?: string
+  readonly json?: true
+}
 
 type Result = {
   readonly restored: number
@@ -65,9 +72,10 @@ function show(result: Result): void {
 }
 
 async function bringBack(machine: Engine, text: string, options: UndeleteOptions): Promise<Result> {
-  const { run, to } = options
+  const { run, to, remoteCommand } = options
   const place = placeOf(machine, text)
   if (place.kind === 'local') {
+    checkSshOnly(remoteCommand)
     const { workshop } = machine
     const { placed } = place
     const as = (placed.path === '' ? '' : nameOf(placed.path)) as RelPath
@@ -79,12 +87,15 @@ async function bringBack(machine: Engine, text: string, options: UndeleteOptions
     return { ...rest, existing, problems, ...counts, ...(to !== undefined && { to: resolve(to) }) }
   }
   const { end } = place
-  const session = await machine.reach.connect(end.machine, new AbortController().signal)
+  const session = await connectTo(machine.reach, end, { remoteCommand, tell }, new AbortController().signal)
   try {
     const request = { share: end.share, sub: end.sub, ...(run !== undefined && { run }) }
     if (to === undefined) return await call(session, 'undelete', request)
     const as = insideShare(to, end.sub)
-    const folder = `${end.machine}:${end.share}/${folderOf(to)}`
+    const folder =
+      end.ssh === undefined
+        ? `${end.machine}:${end.share}/${folderOf(to)}`
+        : `${folderOf(to)} in the target that holds ${remoteText(end)}`
     return { ...(await call(session, 'undelete', { ...request, as })), to: folder }
   } finally {
     session.close()
@@ -95,12 +106,12 @@ function folderOf(text: string): string {
   return text.replace(/^\/+|\/+$/g, '')
 }
 
-/** `--to` of a share is a folder in the same target: no machine writes to another place of another machine. */
+/** `--to` of another machine is a folder in the same target: no machine writes to another place of another machine. */
 function insideShare(text: string, sub: RelPath): RelPath {
   const folder = parseRelPath(folderOf(text))
   if (folder === undefined || text.startsWith('~') || text.startsWith('.')) {
-    throw new Failure('bad-usage', `--to takes a folder inside the share, not ${JSON.stringify(text)}`, {
-      hint: 'write it from the top of the share: --to recovered',
+    throw new Failure('bad-usage', `--to takes a folder inside the target there, not ${JSON.stringify(text)}`, {
+      hint: 'write it from the top of the target: --to recovered',
     })
   }
   return sub === '' ? folder : joinPath(folder, nameOf(sub))

@@ -5,8 +5,13 @@ import { type UndoResult, undoRun } from '../jobs/undo.ts'
 import { escapeControls } from '../std/log.ts'
 import { type GlobalOptions, openMachine } from './machine.ts'
 import { safeText, showCount } from './print.ts'
+import { tell } from './versions.ts'
 
-export type UndoOptions = GlobalOptions & { readonly dryRun?: true; readonly json?: true }
+export type UndoOptions = GlobalOptions & {
+  readonly dryRun?: true
+  readonly remoteCommand?: string
+  readonly json?: true
+}
 
 const reasons: Readonly<Record<string, string>> = {
   changed: 'was changed since',
@@ -22,7 +27,7 @@ export async function undo(prefix: string, options: UndoOptions): Promise<number
   process.once('SIGTERM', interrupt)
   const machine = openMachine(options, 'sync')
   try {
-    const request = { prefix, dryRun: options.dryRun ?? false }
+    const request = { prefix, dryRun: options.dryRun ?? false, ways: { remoteCommand: options.remoteCommand, tell } }
     const result = await undoRun(machine.workshop, machine.reach, request, stop.signal)
     const exitCode = result.outcome === 'refused' ? 15 : result.problems.length > 0 ? 3 : 0
     if (options.json) {

@@ -1,18 +1,24 @@
 // `nightferry versions PATH`: which old versions there are of a file, or of everything below a folder.
 
 import type { Engine } from '../api/engine.ts'
+import { rootPath } from '../core/path.ts'
 import { findTyped, type Placed } from '../disk/find-target.ts'
 import { call } from '../jobs/bulk.ts'
-import { type EndName, parseEnd } from '../jobs/ends.ts'
+import { parseEnd, type RemoteName, remoteText } from '../jobs/ends.ts'
 import type { Workshop } from '../jobs/local.ts'
 import { versionsAt } from '../jobs/past.ts'
+import { checkSshOnly, connectTo } from '../jobs/run.ts'
 import { isoTime } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
 import { escapeControls } from '../std/log.ts'
 import { type GlobalOptions, openMachine } from './machine.ts'
 import { safeText, showBytes, showCount } from './print.ts'
 
-export type VersionsOptions = GlobalOptions & { readonly run?: string; readonly json?: true }
+export type VersionsOptions = GlobalOptions & {
+  readonly run?: string
+  readonly remoteCommand?: string
+  readonly json?: true
+}
 
 type Listed = {
   readonly run: string
@@ -29,7 +35,7 @@ const shownMax = 10_000
 export async function versions(path: string, options: VersionsOptions): Promise<number> {
   const machine = openMachine(options, 'sync')
   try {
-    const { listed, more, where } = await list(machine, path, options.run)
+    const { listed, more, where } = await list(machine, path, options)
     if (options.json) {
       const text = JSON.stringify({ schema: 1, path, where, more, versions: listed })
       process.stdout.write(`${escapeControls(text)}\n`)
@@ -62,10 +68,11 @@ function line({ run, atMs, path, why, kind, sizeBytes, mtimeSeconds }: Listed): 
 async function list(
   machine: Engine,
   text: string,
-  run: string | undefined,
+  { run, remoteCommand }: VersionsOptions,
 ): Promise<{ listed: readonly Listed[]; more: boolean; where: string }> {
   const place = placeOf(machine, text)
   if (place.kind === 'local') {
+    checkSshOnly(remoteCommand)
     const {
       versions: listed,
       more,
@@ -74,20 +81,29 @@ async function list(
     return { listed, more, where: `${storePath}/RUN/files` }
   }
   const { end } = place
-  const session = await machine.reach.connect(end.machine, new AbortController().signal)
+  const session = await connectTo(machine.reach, end, { remoteCommand, tell }, new AbortController().signal)
   try {
     const request = { share: end.share, sub: end.sub }
     const { versions: told, more } = await call(session, 'versions', run === undefined ? request : { ...request, run })
     const listed = told.map((one) => ({ ...one, mtimeSeconds: Number(one.mtimeSeconds) }))
-    return { listed, more, where: `the versions of ${end.machine}:${end.share}` }
+    return {
+      listed,
+      more,
+      where: `the versions of ${remoteText(end.ssh === undefined ? { ...end, sub: rootPath } : end)}`,
+    }
   } finally {
     session.close()
   }
 }
 
+/** What ssh says beside a session. */
+export function tell(line: string): void {
+  process.stderr.write(`${safeText(line)}\n`)
+}
+
 export type Place =
   | { readonly kind: 'local'; readonly placed: Placed; readonly workshop: Workshop }
-  | { readonly kind: 'remote'; readonly end: EndName & { kind: 'remote' } }
+  | { readonly kind: 'remote'; readonly end: RemoteName }
 
 /** What a person's path means: something in a target here, or in a share. Throws `no-versions` where it is in neither. */
 export function placeOf(machine: Engine, text: string): Place {
@@ -96,6 +112,6 @@ export function placeOf(machine: Engine, text: string): Place {
   const placed = findTyped(end.path)
   if (placed !== undefined) return { kind: 'local', placed, workshop: machine.workshop }
   throw new Failure('no-versions', `${text} lies in no folder that Nightferry wrote to`, {
-    hint: 'name a path in a target: a folder here, or machine:share/path',
+    hint: 'name a path in a target: a folder here, machine:share/path or ssh://host/path',
   })
 }

@@ -31,7 +31,7 @@ export const problemRemedies: Readonly<Record<ProblemCode, string>> = {
 export const failureRemedies: Readonly<Record<FailureCode, string>> = {
   'bad-usage': 'correct the value that is named',
   'bad-config': 'mend the file that is named (chmod 600), or put it back from a backup; it is never overwritten',
-  'bad-end': 'name a folder, or machine:share[/folder]',
+  'bad-end': 'name a folder, machine:share[/folder] or ssh://host/path',
   'same-ends': 'name two folders',
   'nested-ends':
     'choose ends apart; leave an inner target out of the outer run with --exclude; --new-target for one on purpose',
@@ -54,12 +54,13 @@ export const failureRemedies: Readonly<Record<FailureCode, string>> = {
   'unknown-share': 'see nightferry share list over there',
   'share-read-only': 'share it again without --read-only',
   'not-paired': 'pair again',
-  'wrong-peer': 'its address may have passed on; if it was set up anew, pair again',
+  'wrong-peer':
+    'its address may have passed on; if it was set up anew, pair again; by ssh: log in by hand, and see --remote-command',
   'pairing-failed': 'make a new code; a typing error costs no try',
   'pairing-expired': 'make a new code',
-  unreachable: 'is it on, is nightferry serve running, is the port open?',
+  unreachable: 'is it on, is nightferry serve (by ssh: its sshd) running, is the port open?',
   'connection-lost': 'run again; what landed stays',
-  'timed-out': 'is it on, is nightferry serve running, is the port open? Then run again',
+  'timed-out': 'is it on, is nightferry serve (by ssh: its sshd) running, is the port open? Then run again',
   'port-in-use': 'choose another port with --listen',
   'version-mismatch': 'update the older one',
   'protocol-broken': 'are both machines up to date? Else report it',

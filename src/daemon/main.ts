@@ -2,6 +2,7 @@
 // goes away leaves the daemon serving; what a session breaks, it breaks for itself alone. While a pairing code is open
 // in this state directory, the daemon is also the door for pairing. It calls nobody, but to tell that it has moved.
 
+import { grantsOfShares } from '../jobs/grants.ts'
 import type { Workshop } from '../jobs/local.ts'
 import { Served } from '../jobs/serve.ts'
 import { loadShares } from '../jobs/shares.ts'
@@ -144,7 +145,8 @@ type OpenSessions = Map<Session, { machine: string; openedMs: number; served: Se
 type Lines = { readonly open: OpenSessions; readonly take: NoticeTaker; opened: (session: Session) => void }
 
 async function serveLink(workshop: Workshop, places: Places, link: Link, lines: Lines): Promise<void> {
-  const served = new Served({ workshop, configDirectory: places.config, machine: link.machine })
+  const { machine } = link
+  const served = new Served({ workshop, grants: grantsOfShares(places.config, machine), machine })
   let session: Session
   try {
     session = await openSession(link, {

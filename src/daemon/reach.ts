@@ -1,6 +1,7 @@
 // How this machine reaches its peers: calls their known addresses, the likeliest first and the next a moment later, and
 // opens a session under this machine's identity, in which both tell where they can be called from now on. Identity and
-// peers are read only when a run really has a remote end.
+// peers are read only when a run really has a remote end. A machine that is reached by ssh is no peer: this machine's key
+// plays no part there, no address is told or believed, and the code for it is loaded when it is used.
 
 import type { Reach } from '../jobs/run.ts'
 import { systemClock } from '../std/clock.ts'
@@ -25,14 +26,20 @@ export type ReachOptions = {
   readonly log: Log
   /** Where this machine's daemon listens; undefined where none runs, or where this peer was told so already. */
   listening(peerId: PeerId): Promise<Listening | undefined>
+  /** Somebody sits at the terminal, and ssh may ask. */
+  readonly isAttended?: boolean
 }
 
-export function openReach({ places, machine, log, listening }: ReachOptions): Reach {
+export function openReach({ places, machine, log, listening, isAttended = false }: ReachOptions): Reach {
   const clock = systemClock
   const peers = openPeers(places.config, clock)
   const take = takeAddresses(peers, log, clock)
   return {
     isMachine: (name) => peers.byName(name) !== undefined,
+    async connectSsh(target, ways, signal) {
+      const { connectSsh } = await import('../jobs/ssh.ts')
+      return await connectSsh(target, { ...ways, machine, productVersion, isAttended, clock }, signal)
+    },
     async connect(name, signal) {
       const peer = peers.byName(name)
       if (peer === undefined) throw new Failure('unknown-machine', `no paired machine is named ${name}`)

@@ -147,9 +147,17 @@ export class Chronicle {
 const rulesCharsMax = 64 * 1024
 
 function optionsOf(request: RunRequest): RunOptions {
-  const { dryRun, checksum, release, newTarget, limit, ignoreFiles, overrides } = request
+  const { dryRun, checksum, release, newTarget, limit, ignoreFiles, overrides, remoteCommand } = request
   const narrowed = selectionOptions(request.selection ?? {})
-  const asked = { dryRun, checksum, release, newTarget, limit: guardLimitText(limit), narrowed }
+  const asked = {
+    dryRun,
+    checksum,
+    release,
+    newTarget,
+    limit: guardLimitText(limit),
+    narrowed,
+    ...(remoteCommand !== undefined && { remoteCommand }),
+  }
   return { ...asked, ignoreFiles, rules: rulesOf(overrides) }
 }
 

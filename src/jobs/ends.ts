@@ -1,22 +1,32 @@
-// What a person writes as an end: a local path, or `machine:share[/sub]`, where the text before the first ':' has no '/'
-// and names a paired machine (else write `./a:b`). A trailing slash means nothing.
+// What a person writes as an end: a local path; `machine:share[/sub]`, where the text before the first ':' has no '/'
+// and names a paired machine (else write `./a:b`); or `ssh://[user@]host[:port]/path`. A trailing slash means nothing.
 
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import { Failure } from '../std/failure.ts'
+import { isSshPlace, parseSshPlace, type SshTarget, sshName, sshPlaceText } from './ssh-place.ts'
 
-export type EndName =
-  | { readonly kind: 'local'; readonly path: string }
-  | { readonly kind: 'remote'; readonly machine: string; readonly share: string; readonly sub: RelPath }
+export type RemoteName = {
+  readonly kind: 'remote'
+  /** What that machine is called towards people. */
+  readonly machine: string
+  readonly share: string
+  readonly sub: RelPath
+  /** Where it is reached by ssh, and is not a paired machine. */
+  readonly ssh?: SshTarget
+}
+
+export type EndName = { readonly kind: 'local'; readonly path: string } | RemoteName
 
 /** Parses an end. Throws `bad-end` or `unknown-machine`. */
 export function parseEnd(text: string, isMachine: (name: string) => boolean): EndName {
   if (text === '') throw new Failure('bad-end', 'an end is empty', { hint: 'name a folder, or machine:share' })
+  if (isSshPlace(text)) {
+    const place = parseSshPlace(text)
+    return { kind: 'remote', machine: sshName(place.ssh), ...place }
+  }
   const colon = text.indexOf(':')
   const before = colon < 0 ? '' : text.slice(0, colon)
   if (colon <= 0 || before.includes('/')) return { kind: 'local', path: text }
-  if (before === 'ssh') {
-    throw new Failure('bad-end', 'ends by ssh are not there yet', { hint: 'pair the machines and name machine:share' })
-  }
   if (!isMachine(before)) {
     throw new Failure('unknown-machine', `no paired machine is named ${before}`, {
       hint: `See nightferry machines. If ${text} is a folder here, write ./${text}`,
@@ -37,6 +47,12 @@ export function parseEnd(text: string, isMachine: (name: string) => boolean): En
 /** The end as one line that is equal for equal ends. */
 export function endText(end: EndName, realPath: (path: string) => string): string {
   if (end.kind === 'local') return realPath(end.path)
+  return remoteText(end)
+}
+
+/** The same for an end on another machine. */
+export function remoteText({ ssh, ...end }: RemoteName): string {
+  if (ssh !== undefined) return sshPlaceText({ ...end, ssh })
   return `${end.machine}:${end.share}${end.sub === '' ? '' : `/${end.sub}`}`
 }
 
@@ -52,7 +68,10 @@ export function checkEnds(
 ): void {
   if (source.kind === 'remote' && target.kind === 'remote') {
     throw new Failure('two-remote-ends', `both ${source.machine} and ${target.machine} are other machines`, {
-      hint: `run it on ${source.machine}, where the source is local; the two machines must be paired`,
+      hint:
+        target.ssh === undefined
+          ? `run it on ${source.machine}, where the source is local; the two machines must be paired`
+          : `run it on ${source.machine}, where the source is local`,
     })
   }
   if (source.kind !== 'local' || target.kind !== 'local') return

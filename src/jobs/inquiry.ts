@@ -19,6 +19,7 @@ import { isAlive } from '../std/alive.ts'
 import { Failure } from '../std/failure.ts'
 import { nameInLog, searchLog } from '../std/log-reader.ts'
 import { treeKeyOf } from './local.ts'
+import { isSshPlace, parseSshPlace, sshPlaceText } from './ssh-place.ts'
 
 export type Inquiry = {
   readonly state: State
@@ -52,6 +53,7 @@ export function inquire(inquiry: Inquiry, path: string, onlyRun: string | undefi
 
 /** How jobs may have written down the end that holds this path: as it was typed, or where its links lead. */
 function placesOf({ isMachine }: Inquiry, path: string): readonly string[] {
+  if (isSshPlace(path)) return [sshPlaceText(parseSshPlace(path))]
   const colon = path.indexOf(':')
   const before = colon < 0 ? '' : path.slice(0, colon)
   if (colon > 0 && !before.includes('/') && isMachine(before)) return [path.replace(/\/+$/, '')]
@@ -62,7 +64,7 @@ function placesOf({ isMachine }: Inquiry, path: string): readonly string[] {
 
 function relativeTo(places: readonly string[], root: string): RelPath | undefined {
   if (root === '') return undefined
-  const prefix = root === '/' ? '/' : `${root}/`
+  const prefix = root.endsWith('/') ? root : `${root}/`
   for (const place of places) {
     if (place === root) return '' as RelPath
     if (!place.startsWith(prefix)) continue

@@ -19,10 +19,12 @@ import type { Session } from '../wire/session.ts'
 import { Chronicle } from './chronicle.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
-import { checkEnds, type EndName, endText, parseEnd } from './ends.ts'
+import { checkEnds, type EndName, endText, parseEnd, type RemoteName } from './ends.ts'
 import { LocalEnd, LocalSource, type TakenTree, treeKeyOf, type Workshop } from './local.ts'
 import { freeFlow } from './outflow.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
+import type { SshWays } from './ssh.ts'
+import type { SshTarget } from './ssh-place.ts'
 import { LocalTarget } from './target.ts'
 import { verifyRun } from './verify.ts'
 
@@ -49,6 +51,8 @@ export type RunRequest = {
   readonly keep: Keep | undefined
   /** Where it keeps it; only for a target here. */
   readonly versions: string | undefined
+  /** How Nightferry is started on a machine that is reached by ssh; undefined: `nightferry`. */
+  readonly remoteCommand?: string | undefined
 }
 
 /** How a run reaches other machines; from the machine's settings. */
@@ -56,6 +60,21 @@ export type Reach = {
   isMachine(name: string): boolean
   /** A session with a paired machine. Throws `unreachable` and its like. */
   connect(machine: string, signal: AbortSignal): Promise<Session>
+  /** A session with the Nightferry that ssh starts on another machine. Throws `unreachable`, `wrong-peer` and their like. */
+  connectSsh(target: SshTarget, ways: SshWays, signal: AbortSignal): Promise<Session>
+}
+
+/** A session with the machine of an end, however that is reached. */
+export async function connectTo(reach: Reach, end: RemoteName, ways: SshWays, signal: AbortSignal): Promise<Session> {
+  if (end.ssh !== undefined) return await reach.connectSsh(end.ssh, ways, signal)
+  checkSshOnly(ways.remoteCommand)
+  return await reach.connect(end.machine, signal)
+}
+
+/** Throws `bad-usage` where ways of ssh are given, and nothing is reached by ssh. */
+export function checkSshOnly(remoteCommand: string | undefined): void {
+  if (remoteCommand === undefined) return
+  throw new Failure('bad-usage', '--remote-command says how an ssh:// end starts Nightferry, and no such end is named')
 }
 
 /** A run that has its place in the history. */
@@ -78,6 +97,7 @@ export async function runOnce(
   const target = parseEnd(request.target, reach.isMachine)
   checkEnds(source, target, realPath, isOneFolder)
   checkVersions(request, target)
+  if (source.kind === 'local' && target.kind === 'local') checkSshOnly(request.remoteCommand)
   const job = jobOf(request, source, target)
   const names = { source: endText(source, realPath), target: endText(target, realPath) }
   const targetIsRemote = target.kind === 'remote'
@@ -96,7 +116,10 @@ export async function runOnce(
 function checkVersions({ versions }: RunRequest, target: EndName): void {
   if (versions === undefined || target.kind === 'local') return
   throw new Failure('bad-usage', '--versions names a folder for a target on this machine', {
-    hint: `on ${target.machine}: nightferry share add ${target.share} FOLDER --versions DIR`,
+    hint:
+      target.ssh === undefined
+        ? `on ${target.machine}: nightferry share add ${target.share} FOLDER --versions DIR`
+        : `where a run on ${target.machine} itself has put it once, it stays`,
   })
 }
 
@@ -124,7 +147,9 @@ async function runEnds(
 ): Promise<FinishedRun> {
   const { job, source, target } = opened
   const remote = source.kind === 'remote' ? source : target.kind === 'remote' ? target : undefined
-  const session = remote === undefined ? undefined : await reach.connect(remote.machine, signal)
+  const tell = (text: string): void => listen({ type: 'notice', text })
+  const ways = { remoteCommand: opened.request.remoteCommand, tell }
+  const session = remote === undefined ? undefined : await connectTo(reach, remote, ways, signal)
   let left: SourceEnd | undefined
   const abort = (): void => {
     session?.close()

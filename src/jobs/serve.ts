@@ -1,15 +1,14 @@
-// The answering side: one session of a paired machine, at most one end open in it. A peer reaches shares and nothing
-// else; what it asks is done by the same local ends that a run on this machine uses, under the share's own rules.
+// The answering side: one session, at most one end open in it. A peer reaches what it is granted (grants.ts) and nothing
+// else; what it asks is done by the same local ends that a run on this machine uses, under the rules of the grant.
 // When the session ends, for whatever reason, the end is closed, and what landed stays landed.
 
-import { join } from 'node:path'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import { type Flow, parseCompress } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { type Keep, keepText, parseKeep } from '../core/retention.ts'
-import { openSource, openTarget, realPath } from '../disk/root.ts'
+import { openSource, openTarget } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { decodeWants } from '../disk/wants.ts'
 import { unpackRunId } from '../state/runs.ts'
@@ -22,17 +21,18 @@ import type { WireStream } from '../wire/stream.ts'
 import type { StreamHandler } from '../wire/streams.ts'
 import { answerCall, type CallHandlers, type CallInput } from './bulk.ts'
 import { payloadHeadroomBytes } from './endpoint.ts'
+import type { Grant, Grants } from './grants.ts'
 import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
 import { packStream } from './remote.ts'
 import { pastHandlers } from './serve-past.ts'
-import { keepWishOf, loadShares, ownerLimitOf, type Share, shareFor } from './shares.ts'
 import { PackInbox } from './slabs.ts'
 import { LocalTarget } from './target.ts'
 import { Visit } from './visit.ts'
 
 export type ServeOptions = {
   readonly workshop: Workshop
-  readonly configDirectory: string
+  /** What the peer may reach. */
+  readonly grants: Grants
   /** What this machine calls the peer. */
   readonly machine: string
 }
@@ -131,15 +131,11 @@ export class Served {
     }
     const opening = openingOf(request)
     const { runId } = opening
-    const { workshop, configDirectory, machine } = this.#options
-    const share = shareFor(loadShares(configDirectory), request.share, machine)
-    const label = request.sub === '' ? share.name : `${share.name}/${request.sub}`
+    const { workshop, grants, machine } = this.#options
+    const grant = grants.end(request.share, request.sub)
+    const { label } = grant
     try {
-      const path = placeOf(share, request.sub)
-      const end =
-        request.role === 'source'
-          ? this.#openSource(path, label, opening)
-          : this.#openTarget(share, path, label, opening)
+      const end = request.role === 'source' ? this.#openSource(grant, opening) : this.#openTarget(grant, opening)
       const { facts } = end
       this.#visit = new Visit(workshop, machine, opening, facts)
       this.#note('session-open', { share: label, role: request.role, runId })
@@ -155,14 +151,11 @@ export class Served {
         recovered: facts.recovered,
       }
     } catch (error) {
-      const failure = asFailure(error, 'peer-failed')
-      // Where a share lies on this machine is nobody else's business.
-      const message = failure.message.replaceAll(share.path, share.name)
-      throw new Failure(failure.code, message, { hint: failure.hint })
+      throw grant.told(error)
     }
   }
 
-  #openSource(path: string, label: string, request: Opening): LocalSource {
+  #openSource({ path, label }: Grant, request: Opening): LocalSource {
     const root = openSource(systemSys(), path)
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: treeKeyOf('source', path, request.job),
@@ -175,12 +168,9 @@ export class Served {
     return this.#source
   }
 
-  #openTarget(share: Share, path: string, label: string, request: Opening): LocalTarget {
-    if (share.readOnly) {
-      throw new Failure('share-read-only', `the share ${share.name} may be read but not written`, {
-        hint: 'share it again without --read-only on the machine that owns it',
-      })
-    }
+  #openTarget(grant: Grant, request: Opening): LocalTarget {
+    grant.mayWrite()
+    const { path, label, ownerLimit, versions } = grant
     const { workshop } = this.#options
     const { create, expectedId, isNew = false } = request
     const root = openTarget(systemSys(), path, { create, machine: workshop.machine, expectedId, isNew })
@@ -190,8 +180,8 @@ export class Served {
       label,
       job: request.job,
       runId: request.runId,
-      ownerLimit: ownerLimitOf(share),
-      versions: keepWishOf(share),
+      ownerLimit,
+      versions,
     })
     return this.#target
   }
@@ -323,16 +313,4 @@ function mustKeep(text: string): Keep {
 function limitOf(kind: string, value: number): GuardLimit {
   if (kind === 'count') return { kind, entries: value }
   return kind === 'percent' ? { kind, percent: value } : { kind: 'default' }
-}
-
-/** The folder of a share's sub-path. A link on the way may not lead out of the share. */
-function placeOf(share: Share, sub: string): string {
-  const path = mustPath(sub)
-  const place = path === '' ? share.path : join(share.path, path)
-  const real = realPath(place)
-  const base = realPath(share.path)
-  if (real !== base && !real.startsWith(base === '/' ? '/' : `${base}/`)) {
-    throw new Failure('unknown-share', `${share.name}/${sub} lies outside the share`)
-  }
-  return place
 }

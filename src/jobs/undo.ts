@@ -16,7 +16,8 @@ import { parseEnd } from './ends.ts'
 import type { Workshop } from './local.ts'
 import { undoAt } from './past.ts'
 import { checkedProblems } from './remote.ts'
-import type { Reach } from './run.ts'
+import { checkSshOnly, connectTo, type Reach } from './run.ts'
+import type { SshWays } from './ssh.ts'
 
 export type UndoResult = {
   /** The run that was (or would be) undone. */
@@ -53,12 +54,13 @@ function findRun(workshop: Workshop, prefix: string): Run {
 export async function undoRun(
   workshop: Workshop,
   reach: Reach,
-  request: { readonly prefix: string; readonly dryRun: boolean },
+  request: { readonly prefix: string; readonly dryRun: boolean; readonly ways: SshWays },
   signal: AbortSignal,
 ): Promise<UndoResult> {
   const run = findRun(workshop, request.prefix)
   // Looked at first, so that what can't be undone is no run in the history.
-  const planned = await ask(workshop, reach, run, undefined, signal)
+  const { ways } = request
+  const planned = await ask(workshop, reach, { run, as: undefined, ways }, signal)
   const nothing = { run, runId: '', ...planned }
   if (planned.conflictCount > 0) return { ...nothing, outcome: 'refused' }
   if (planned.isEmpty) return { ...nothing, outcome: 'nothing' }
@@ -69,7 +71,7 @@ export async function undoRun(
   startRun(workshop.state, { runId, job, source, target, mode: undoMode, process: processMark() })
   try {
     forgetPair(workshop, job)
-    const told = await ask(workshop, reach, run, runId, signal)
+    const told = await ask(workshop, reach, { run, as: runId, ways }, signal)
     const outcome = told.conflictCount > 0 ? 'refused' : told.problems.length > 0 ? 'partial' : 'done'
     const exitCode = outcome === 'refused' ? 15 : told.problems.length > 0 ? 3 : 0
     const { counts, problems } = told
@@ -92,13 +94,13 @@ function forgetPair(workshop: Workshop, job: string): void {
 async function ask(
   workshop: Workshop,
   reach: Reach,
-  run: Run,
-  as: string | undefined,
+  { run, as, ways }: { run: Run; as: string | undefined; ways: SshWays },
   signal: AbortSignal,
 ): Promise<Told> {
   const { runId, job } = run
   const end = run.target.startsWith('/') ? undefined : parseEnd(run.target, reach.isMachine)
   if (end?.kind !== 'remote') {
+    checkSshOnly(ways.remoteCommand)
     const { done, conflicts, ...rest } = await undoAt(workshop, realPath(run.target), { run: runId, as, job })
     const counts = countsOf(done?.counts)
     const problems = done?.problems ?? []
@@ -111,7 +113,12 @@ async function ask(
       problems,
     }
   }
-  const session = await reach.connect(end.machine, signal)
+  const session = await connectTo(
+    reach,
+    end,
+    { ...ways, remoteCommand: ways.remoteCommand ?? run.options?.remoteCommand },
+    signal,
+  )
   const abort = (): void => session.close()
   signal.addEventListener('abort', abort, { once: true })
   try {

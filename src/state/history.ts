@@ -29,6 +29,8 @@ export type RunOptions = {
   readonly ignoreFiles: readonly string[]
   /** What narrowed the run, as options. */
   readonly narrowed: readonly string[]
+  /** How Nightferry was started on a machine that was reached by ssh, where that was said. */
+  readonly remoteCommand?: string | undefined
   /** Rules of the command line; undefined where they were too long to be kept. */
   readonly rules: readonly RunRules[] | undefined
 }
@@ -184,7 +186,8 @@ function optionsIn(row: Row): RunOptions | undefined {
   const fields = fieldsIn(row, 'options')
   if (fields.limit === undefined) return undefined
   const flag = (name: string): boolean => fields[name] === true
-  const { limit, ignoreFiles, narrowed, rules } = fields
+  const { limit, ignoreFiles, narrowed, rules, remoteCommand } = fields
+  if (remoteCommand !== undefined && typeof remoteCommand !== 'string') throw broken('options')
   if (typeof limit !== 'string') throw broken('options')
   return {
     dryRun: flag('dryRun'),
@@ -196,6 +199,7 @@ function optionsIn(row: Row): RunOptions | undefined {
     // Runs of versions before kept none.
     narrowed: narrowed === undefined ? [] : stringsIn({ narrowed: JSON.stringify(narrowed) }, 'narrowed'),
     rules: rules === undefined ? undefined : rulesIn(rules),
+    ...(remoteCommand !== undefined && { remoteCommand }),
   }
 }
 

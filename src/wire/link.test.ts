@@ -1,7 +1,8 @@
 // Links over TLS and without a network: bytes, fullness and every way to end.
 
 import assert from 'node:assert/strict'
-import { duplexPair } from 'node:stream'
+import { spawn } from 'node:child_process'
+import { duplexPair, PassThrough } from 'node:stream'
 import { after, test } from 'node:test'
 import { memoryLinks, testClock, testHome, tlsLinks, until } from '../../test/world/links.ts'
 import { utf8 } from '../std/bytes.ts'
@@ -158,4 +159,76 @@ test('an end that does not get through becomes a break', async () => {
   assert.ok(closed)
   assert.ok(rawA.destroyed)
   assert.equal(clock.timers, 0)
+})
+
+/** A link over two streams that go one way each, as the stdio of a process does. */
+function pairOfPipes(whyEnded?: () => Promise<Failure | undefined>): {
+  link: Link
+  input: PassThrough
+  output: PassThrough
+  ends: (Failure | undefined)[]
+  clock: ReturnType<typeof testClock>
+} {
+  const [input, output, clock] = [new PassThrough(), new PassThrough(), testClock()]
+  const pipes = whyEnded === undefined ? { input, output } : { input, output, whyEnded }
+  const link = linkOver(pipes, { peerId: undefined, machine: 'bee', remoteAddress: '' }, clock)
+  const ends: (Failure | undefined)[] = []
+  link.onClose((failure) => ends.push(failure))
+  return { link, input, output, ends, clock }
+}
+
+test('over two pipes: bytes both ways, also where reading had stood still before', async () => {
+  const { link, input, output } = pairOfPipes()
+  input.pause()
+  input.write('waiting')
+  const got = collect(link)
+  input.write(' more')
+  link.write([utf8('one'), utf8('two')])
+  await until(() => got.bytes().toString() === 'waiting more', 'the bytes')
+  assert.equal(`${output.read()}${output.read()}`, 'onetwo')
+  assert.throws(() => link.exportKey('EXPORTER-x', utf8(''), 32), /key material/)
+})
+
+test('over the stdio of a process: read into one buffer, however much comes', async () => {
+  const child = spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] })
+  const facts = { peerId: undefined, machine: 'cat', remoteAddress: '' }
+  const link = linkOver({ input: child.stdout, output: child.stdin }, facts, systemClock)
+  const buffers = new Set<ArrayBufferLike>()
+  let count = 0
+  link.onData((chunk) => {
+    count += chunk.length
+    buffers.add(chunk.buffer)
+  })
+  link.write([new Uint8Array(5_000_000)])
+  await until(() => count === 5_000_000, 'the bytes')
+  assert.equal(buffers.size, 1)
+  link.end()
+  await until(() => link.isClosed && child.exitCode === 0, 'the end')
+})
+
+test('over two pipes: why they ended is asked once, and told; without a reason it is a clean end', async () => {
+  for (const why of [new Failure('connection-lost', 'ssh ended'), undefined]) {
+    let asked = 0
+    const { link, input, output, ends } = pairOfPipes(() => {
+      asked += 1
+      return Promise.resolve(why)
+    })
+    collect(link)
+    input.end()
+    await until(() => ends.length === 1, 'the end')
+    assert.deepEqual([ends[0], asked, output.destroyed], [why, 1, true])
+  }
+})
+
+test('over two pipes: when nothing is taken any more, what comes is read a moment longer', async () => {
+  const { link, input, output, ends, clock } = pairOfPipes()
+  const got = collect(link)
+  output.destroy(Object.assign(new Error('broken pipe'), { code: 'EPIPE' }))
+  await until(() => clock.timers > 0, 'the broken pipe')
+  input.write('last words')
+  await until(() => got.bytes().toString() === 'last words', 'the last words')
+  assert.equal(ends.length, 0)
+  clock.advance(1000)
+  assert.equal(ends[0]?.code, 'connection-lost')
+  assert.ok(input.destroyed)
 })

@@ -3,7 +3,8 @@
 // their many ways to end; whoever uses it sees bytes, one `close` with one reason, and never an exception from a stream.
 // It does not look at the bytes. Memory: what was written and not yet taken by the socket; the writer watches `isFull`.
 
-import type { Duplex } from 'node:stream'
+import { Socket } from 'node:net'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { assert } from '../std/assert.ts'
 import type { Clock } from '../std/clock.ts'
@@ -48,6 +49,16 @@ export interface Link extends LinkFacts {
 /** So much may wait in a socket before it counts as full: a few bulk frames, so that it never runs dry. */
 const fullBytes = 1024 * 1024
 const endDeadlineMs = 5_000
+/** How long what the other side said last may still be read, once it takes nothing any more. */
+const lastWordsMs = 1_000
+
+/** A link's two directions as streams of their own: what goes into a process, and what comes out of it. */
+export type Pipes = {
+  readonly input: Readable
+  readonly output: Writable
+  /** Asked once they have ended, and told instead of a bare end. */
+  readonly whyEnded?: () => Promise<Failure | undefined>
+}
 
 /** The failure that a stream's error stands for. Only its code is told: messages can hold what a peer chose. */
 export function lostConnection(machine: string, error: unknown): Failure {
@@ -56,8 +67,10 @@ export function lostConnection(machine: string, error: unknown): Failure {
   return new Failure('connection-lost', `the connection to ${machine} broke${detail}`, { cause: error })
 }
 
-/** A link over an open stream, which it owns from now on. Nothing is read before `onData`. */
-export function linkOver(duplex: Duplex, facts: LinkFacts, clock: Clock): Link {
+/** A link over an open stream, or a pair of them, which it owns from now on. Nothing is read before `onData`. */
+export function linkOver(stream: Duplex | Pipes, facts: LinkFacts, clock: Clock): Link {
+  const isPair = 'input' in stream
+  const { input, output, whyEnded }: Pipes = isPair ? stream : { input: stream, output: stream }
   let bytesRead = 0
   let bytesWritten = 0
   let isReading = false
@@ -75,8 +88,17 @@ export function linkOver(duplex: Duplex, facts: LinkFacts, clock: Clock): Link {
     for (const call of closeCalls.splice(0)) call(failure)
   }
   const destroy = (failure?: Failure): void => {
-    duplex.destroy()
+    input.destroy()
+    output.destroy()
     close(failure)
+  }
+  /** The streams have ended by themselves. */
+  let isOver = false
+  const over = (failure: Failure | undefined): void => {
+    if (isOver || outcome !== undefined) return
+    isOver = true
+    if (whyEnded === undefined) close(failure)
+    else void whyEnded().then((told) => destroy(told ?? failure))
   }
   const receive = (chunk: Uint8Array, take: (chunk: Uint8Array) => void): void => {
     if (outcome !== undefined) return
@@ -89,19 +111,28 @@ export function linkOver(duplex: Duplex, facts: LinkFacts, clock: Clock): Link {
     }
   }
 
-  duplex.on('error', (error) => destroy(lostConnection(facts.machine, error)))
-  duplex.on('end', () => {
+  const lost = (error: Error): void => {
+    over(lostConnection(facts.machine, error))
+    input.destroy()
+    output.destroy()
+  }
+  input.on('error', lost)
+  if (isPair) output.on('error', (error) => void clock.timer(lastWordsMs, () => lost(error)))
+  input.on('end', () => {
     // The other side sends no more: a session cannot go on with half a link. What waits may still go out.
-    clock.timer(endDeadlineMs, () => duplex.destroy())
-    duplex.end(() => duplex.destroy())
-    close(undefined)
+    clock.timer(endDeadlineMs, () => output.destroy())
+    output.end(() => {
+      output.destroy()
+      input.destroy()
+    })
+    over(undefined)
   })
-  duplex.on('close', () => close(undefined))
+  input.on('close', () => over(undefined))
 
   return {
     ...facts,
     write(chunks, taken) {
-      if (outcome !== undefined || ending !== undefined || !duplex.writable) {
+      if (outcome !== undefined || ending !== undefined || !output.writable) {
         if (taken !== undefined) queueMicrotask(() => taken(lostConnection(facts.machine, undefined)))
         return false
       }
@@ -110,22 +141,24 @@ export function linkOver(duplex: Duplex, facts: LinkFacts, clock: Clock): Link {
       }
       underWay.add(settle)
       const last = chunks.length - 1
-      duplex.cork()
+      output.cork()
       for (const [index, chunk] of chunks.entries()) {
         bytesWritten += chunk.length
-        if (index === last) duplex.write(chunk, settle)
-        else duplex.write(chunk)
+        if (index === last) output.write(chunk, settle)
+        else output.write(chunk)
       }
-      duplex.uncork()
-      return duplex.writableLength < fullBytes
+      output.uncork()
+      return output.writableLength < fullBytes
     },
     onData(take) {
       assert(!isReading, 'a link has one reader')
       isReading = true
-      if (duplex instanceof TLSSocket) readIntoBuffer(duplex, (chunk) => receive(chunk, take))
-      duplex.on('data', (chunk: Uint8Array) => receive(chunk, take))
+      if (input instanceof Socket) readIntoBuffer(input, (chunk) => receive(chunk, take))
+      input.on('data', (chunk: Uint8Array) => receive(chunk, take))
+      // It stands still where something was read of it before.
+      input.resume()
     },
-    onDrain: (drained) => void duplex.on('drain', drained),
+    onDrain: (drained) => void output.on('drain', drained),
     onClose(closed) {
       if (outcome === undefined) closeCalls.push(closed)
       else closed(outcome.failure)
@@ -133,19 +166,19 @@ export function linkOver(duplex: Duplex, facts: LinkFacts, clock: Clock): Link {
     end() {
       if (outcome !== undefined || ending !== undefined) return
       ending = clock.timer(endDeadlineMs, () => destroy())
-      duplex.end()
+      output.end()
     },
     destroy,
     exportKey(label, context, lengthBytes) {
-      assert(duplex instanceof TLSSocket, 'only a TLS link has key material to export')
+      assert(stream instanceof TLSSocket, 'only a TLS link has key material to export')
       const bytes = Buffer.from(context.buffer, context.byteOffset, context.byteLength)
-      return new Uint8Array(duplex.exportKeyingMaterial(lengthBytes, label, bytes))
+      return new Uint8Array(stream.exportKeyingMaterial(lengthBytes, label, bytes))
     },
     get waitingBytes() {
-      return duplex.writableLength
+      return output.writableLength
     },
     get isFull() {
-      return duplex.writableLength >= fullBytes
+      return output.writableLength >= fullBytes
     },
     get isClosed() {
       return outcome !== undefined

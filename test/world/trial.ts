@@ -96,7 +96,8 @@ export function trialIn(directory: string): Trial {
       events.length = 0
       using state = openState({ directory: join(directory, 'state'), clock: systemClock })
       const workshop: Workshop = { crew, slabs: new SlabStore(crew), state, clock: systemClock, log, machine: 'here' }
-      const reach = { isMachine: () => false, connect: () => Promise.reject(new Error('no machines here')) }
+      const none = (): Promise<never> => Promise.reject(new Error('no machines here'))
+      const reach = { isMachine: () => false, connect: none, connectSsh: none }
       const signal = new AbortController().signal
       return await runOnce(workshop, reach, { ...request, ...change }, (event) => void events.push(event), signal)
     },
