@@ -6,6 +6,7 @@ import { productVersion } from '../daemon/version.ts'
 import { Bug } from '../std/assert.ts'
 import { asFailure } from '../std/failure.ts'
 import type { Shell } from './completion.ts'
+import { addHelp } from './help.ts'
 import { addLooking } from './looking.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
@@ -33,6 +34,7 @@ async function main(args: readonly string[]): Promise<number> {
   addMachines(program, run)
   addShells(program, run)
   addLooking(program, verb, run)
+  addHelp(program, 'Show all verbs, or what a verb does and its options.')
   try {
     await program.parseAsync([...args], { from: 'user' })
     return exitCode
@@ -197,6 +199,7 @@ function addShare(program: Command, run: Run): void {
     .action((name: string, _own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareRemove(name, command.optsWithGlobals())),
     )
+  addHelp(share, 'Show the verbs of share, or the options of one.')
 }
 
 /** What is made from these definitions: completion and the manual. */

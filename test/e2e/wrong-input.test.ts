@@ -98,6 +98,9 @@ describe('wrong input', () => {
     ['a missing target', ['sync', 'source'], 2, /target/],
     ['an end too many', ['sync', 'source', 'new', 'newer'], 2, /argument/],
     ['an unknown verb', ['sink', 'source', 'new'], 2, /sink/],
+    ['the help of an unknown verb', ['help', 'verions'], 2, /unknown command 'verions'\n\(Did you mean versions\?\)/],
+    ['the help of an unknown verb of share', ['help', 'share', 'ad'], 2, /unknown command 'ad'\n.*mean add/],
+    ['the same the other way round', ['share', 'help', 'ad'], 2, /unknown command 'ad'/],
     ['a port that is none', ['serve', '--listen', '127.0.0.1:70000'], 2, /70000/],
     ['an address that is none', ['serve', '--listen', 'a:b:c'], 2, /a:b:c/],
     ['a name that no machine may have', ['serve', '--name', 'a/b', '--listen', '127.0.0.1:0'], 2, /a\/b/],
@@ -109,6 +112,19 @@ describe('wrong input', () => {
   ] as const) {
     it(`refuses ${name}`, async () => void (await refused(args, code, text)))
   }
+
+  it('shows the help that is asked for, at any depth', async () => {
+    for (const [args, text] of [
+      [['help'], /Usage: nightferry \[options\] \[command\]/],
+      [['help', 'help'], /Usage: nightferry help/],
+      [['help', 'undo', 'some-run'], /Usage: nightferry undo/],
+      [['help', 'share', 'add'], /Usage: nightferry share add/],
+      [['share', 'help', 'limit'], /Usage: nightferry share limit/],
+      [['help', 'machines', 'remove'], /Usage: nightferry machines remove/],
+      [['help', 'machines'], /Usage: nightferry machines \[options\]/],
+    ] as const)
+      assert.match(await pair.laptop.must(...args), text)
+  })
 
   it('refuses a port that is taken', async () => {
     await refused(['serve', '--listen', `127.0.0.1:${pair.nas.port}`], 1, new RegExp(String(pair.nas.port)))
