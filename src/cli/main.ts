@@ -132,7 +132,7 @@ function addPast(program: Command, run: Run): void {
 function addMachines(program: Command, run: Run): void {
   verb(program, 'serve')
     .description('Answer paired machines: they reach the shares of this machine, and nothing else.')
-    .option('--listen <address>', 'host:port to listen on (default: 0.0.0.0:5001)')
+    .option('--listen <address>', 'host:port, or a port alone, to listen on (default: 0.0.0.0:5001)')
     .option('--name <name>', 'what this machine is called from now on (default: its host name)')
     .action((_own: unknown, command: Command) =>
       run(async () => (await import('./serve.ts')).serve(command.optsWithGlobals())),
@@ -142,7 +142,7 @@ function addMachines(program: Command, run: Run): void {
     .description(
       'Without a code: make a one-time code and wait. With CODE@host[:port]: pair with the machine that made it.',
     )
-    .option('--listen <address>', 'host:port to wait on where no daemon runs (default: 0.0.0.0:5001)')
+    .option('--listen <address>', 'host:port, or a port alone, to wait on where no daemon runs (default: 0.0.0.0:5001)')
     .option('--name <name>', 'what this machine is called from now on (default: its host name)')
     .action((code: string | undefined, _own: unknown, command: Command) =>
       run(async () => (await import('./pair.ts')).pair(code, command.optsWithGlobals())),
