@@ -23,7 +23,18 @@ test('an address is host:port, either alone, or nothing; digits alone are a port
 })
 
 test('what is no address is named, with how one is written', () => {
-  for (const text of ['65536', '127.0.0.1:65536', '99999999999', 'a:b:c', '::1', '[::1', 'nas:', 'nas:x', ':-1', '1:2:3'])
+  for (const text of [
+    '65536',
+    '127.0.0.1:65536',
+    '99999999999',
+    'a:b:c',
+    '::1',
+    '[::1',
+    'nas:',
+    'nas:x',
+    ':-1',
+    '1:2:3',
+  ])
     assert.throws(
       () => parseAddress(text, defaults),
       (error: Error & { code?: string; hint?: string }) =>
