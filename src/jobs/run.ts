@@ -126,16 +126,17 @@ async function runEnds(
   const remote = source.kind === 'remote' ? source : target.kind === 'remote' ? target : undefined
   const session = remote === undefined ? undefined : await reach.connect(remote.machine, signal)
   let left: SourceEnd | undefined
+  let right: TargetEnd | undefined
   const abort = (): void => {
     session?.close()
-    if (left instanceof LocalSource) left.stop()
+    for (const end of [left, right]) if (end instanceof LocalEnd) end.stop()
   }
   signal.addEventListener('abort', abort, { once: true })
-  let right: TargetEnd | undefined
   let save = false
   try {
     left = await openLeft(workshop, session, opened)
     right = await openRight(workshop, session, opened)
+    signal.throwIfAborted()
     const run = await runRecorded(workshop, opened, left, right, listen, signal)
     save = remembers(job, run)
     return { ...run, wireBytesOut: session?.link.bytesWritten ?? 0, wireBytesIn: session?.link.bytesRead ?? 0 }

@@ -69,7 +69,8 @@ export class Served {
     this.#session = session
     const failure = await session.closed
     this.#inbox.close()
-    this.#source?.stop()
+    const end = this.#source ?? this.#target
+    end?.stop()
     await this.#opening.catch(() => {})
     await this.#tries(() => this.#close(false))
     await this.#tries(() => this.#visit?.end(failure))

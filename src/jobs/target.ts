@@ -403,9 +403,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   async verify(from: VerifyPoint): Promise<Verified> {
     const { chunks, next } = await this.treeSeat.run('verifyList', { tree: this.tree, from })
-    const root = this.#handles.root
+    const [root, stop] = [this.#handles.root, this.stopMemory]
     const reports = await eachSeat(this.workshop.crew.seats.length, chunks, (number, chunk) =>
-      this.seat(number).run('verifyChunk', { root, chunk }),
+      this.seat(number).run('verifyChunk', { root, chunk, stop }),
     )
     for (const { learned } of reports) {
       if (learned.length > 0) await this.treeSeat.run('learn', { tree: this.tree, learned })
