@@ -28,13 +28,15 @@ import { pastHandlers } from './serve-past.ts'
 import { keepWishOf, loadShares, ownerLimitOf, type Share, shareFor } from './shares.ts'
 import { PackInbox } from './slabs.ts'
 import { LocalTarget } from './target.ts'
-import { Visit } from './visit.ts'
+import { type LateEnds, Visit } from './visit.ts'
 
 export type ServeOptions = {
   readonly workshop: Workshop
   readonly configDirectory: string
   /** What this machine calls the peer. */
   readonly machine: string
+  /** Takes the ends of runs that were served; one for all sessions. */
+  readonly ends: LateEnds
 }
 
 /** Answers everything in a session. Give `onStream` to `openSession`, and the session to `attach` once it is open. */
@@ -73,7 +75,8 @@ export class Served {
     end?.stop()
     await this.#opening.catch(() => {})
     await this.#tries(() => this.#close(false))
-    await this.#tries(() => this.#visit?.end(failure))
+    const visited = this.#visit?.end(failure)
+    if (visited !== undefined) await this.#tries(() => this.#options.ends.write(visited))
     this.#note('session-close', { reason: failure?.code ?? 'done' })
   }
 

@@ -20,6 +20,7 @@ import { type RunRequest, runOnce } from './run.ts'
 import { Served } from './serve.ts'
 import { addShare } from './shares.ts'
 import { SlabStore } from './slabs.ts'
+import { LateEnds } from './visit.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-stop-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -105,7 +106,7 @@ for (const role of ['source', 'target'] as const) {
       scanning.resolve()
       await goesOn.promise
     })
-    const served = new Served({ workshop: one.workshop, configDirectory: folder, machine: 'ann' })
+    const served = new Served({ workshop: one.workshop, configDirectory: folder, machine: 'ann', ends: new LateEnds() })
     const { a, b } = await openBoth(memoryLinks(), {}, { onStream: served.onStream })
     const over = served.attach(b)
     const ids = { share: 'data', sub: '' as never, job: 'ab'.repeat(16), runId: newRunId(systemClock) }
