@@ -115,7 +115,10 @@ function addPast(program: Command, run: Run): void {
   verb(program, 'undelete <path>')
     .description('Bring the newest old version back, of a file or of all below a folder. Never overwrites anything.')
     .option('--run <run>', 'the versions that this run left')
-    .option('--to <dir>', 'bring them into this folder instead (of a share: a folder inside of it)')
+    .option(
+      '--to <dir>',
+      'bring them into this folder instead, made where it is missing (of a share: a folder inside of it)',
+    )
     .option('--json', 'as one JSON object')
     .action((path: string, _own: unknown, command: Command) =>
       run(async () => (await import('./undelete.ts')).undelete(path, command.optsWithGlobals())),

@@ -14,6 +14,7 @@ import { randomName } from '../std/random.ts'
 import { clearStaging, sweepKept } from './aside.ts'
 import { clearJournal, type Recovered, recoverJournal } from './journal.ts'
 import { bindMarker, type Rebound, readMarker, refuseNested } from './marker.ts'
+import { clearOutside } from './outside.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 import { closeRunPlace, openRunPlace, openStore, readStoreSettings, type StoreSettings } from './versions.ts'
 
@@ -361,6 +362,7 @@ function recoverStaging(
   const recovered = recoverJournal(sys, handles, (run) => filesOfRun(sys, path, own, settings, run))
   sweepKept(sys, own.handle, own.staging)
   clearStaging(sys, own.staging)
+  clearOutside(sys, own.place)
   clearJournal(sys, own.handle)
   return recovered
 }
