@@ -120,10 +120,25 @@ describe('mounts', { skip: noMountSpace }, () => {
     space.must('mount', '-o', 'remount,ro', target)
     const refused = await laptop.sync(source, target)
     assert.deepEqual([refused.code, refused.failure?.code], [1, 'target-not-writable'], refused.stdout)
+    const { message = '', hint = '' } = refused.failure ?? {}
+    assert.ok(message.includes(target) && message.includes('(EROFS)'), message)
+    assert.match(hint, /mounted read-only.*nothing was changed/)
     assert.deepEqual(readTree(inside(target)), before)
+    const below = await laptop.sync(source, join(target, 'new'), '--new-target')
+    assert.match(below.failure?.message ?? '', /new can't be made \(EROFS\)/)
     space.must('mount', '-o', 'remount,rw', target)
     await laptop.mustSync('done', source, target)
     assertSameTree(inside(target), source)
+  })
+
+  it('a read-only disk without our folder, or under the settings, is told as such', async () => {
+    const { source, target } = fresh({ a: 'a' })
+    space.mountSmall(target, 'size=2m,ro')
+    const refused = await laptop.sync(source, target)
+    assert.ok(refused.failure?.message.includes(`${target} can't be written to (EROFS)`), refused.stdout)
+    const { code, stderr } = await space.world.start(['--state', join(target, 'state'), 'status']).ended
+    assert.equal(code, 2)
+    assert.match(stderr, /state\/config can't be made \(EROFS\)\n.*mounted read-only/)
   })
 
   it('a disk that is taken away while a run works on it: the run ends, and neither side loses anything', async () => {

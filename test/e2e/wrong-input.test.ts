@@ -19,6 +19,7 @@ import { after, before, describe, it, type TestContext } from 'node:test'
 import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-trees.ts'
 import { type Ended, type Pair, pairedMachines } from '../world/machines.ts'
 
+const clone = join(import.meta.dirname, '..', '..')
 const mark = join('.nightferry', 'root.json')
 
 describe('wrong input', () => {
@@ -134,6 +135,21 @@ describe('wrong input', () => {
 
   it('refuses a port that is taken', async () => {
     await refused(['serve', '--listen', `127.0.0.1:${pair.nas.port}`], 1, new RegExp(String(pair.nas.port)))
+  })
+
+  it('says what to do where a process may open few files', async () => {
+    const { laptop, world } = pair
+    let told = 0
+    for (let files = 24; files <= 44; files += 2) {
+      const command = `ulimit -n ${files}; exec "$0" --state "$1" sync source new --dry-run`
+      const args = ['-c', command, join(clone, 'nightferry'), laptop.state]
+      const { status, stderr } = spawnSync('sh', args, { cwd: world.directory, encoding: 'utf8' })
+      // With very few Node itself does not start.
+      if (status === 0 || /^Segmentation|node::|^sh:/m.test(stderr) || stderr === '') continue
+      assert.match(stderr, /ulimit -n/, `${files}: ${stderr}`)
+      told++
+    }
+    assert.ok(told > 0)
   })
 
   it('refuses a second daemon with the same state; one that was killed is no obstacle', async () => {
