@@ -251,8 +251,8 @@ export const tasks = {
   },
 
   /** What these files hold is not what it should be: the next run compares and brings them. */
-  distrust(input: { tree: number; files: Uint8Array }): void {
-    distrustFiles(treeOf(input.tree).tree, decodeWants(input.files))
+  distrust(input: { tree: number; files: Uint8Array; damaged: boolean }): void {
+    distrustFiles(treeOf(input.tree).tree, decodeWants(input.files), input.damaged)
   },
 
   /** Adds what reading taught a source's tree. */

@@ -2,7 +2,7 @@
 // at a time; any seat reads a chunk; the tree's seat takes in what came out. A content that is not what it was is never
 // believed again: its digest is forgotten and an edit is counted, so that the next run compares it and brings it anew.
 
-import { joinDigests } from '../core/digests.ts'
+import { damagedDigest, joinDigests } from '../core/digests.ts'
 import { joinPath, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { buildRecord, digestBytes, editShift, flagRacy, recordRow } from '../core/record.ts'
@@ -151,8 +151,11 @@ function readAgain(sys: Sys, directory: number, file: Learned, isStopped: IsStop
   return ((file.stats[statDevice] as number) & flagRacy) === 0 ? 'damaged-on-disk' : 'target-changed'
 }
 
-/** From here on nothing of what is known of these files' contents counts. */
-export function distrustFiles(tree: Tree, files: readonly WantedDirectory[]): void {
+/**
+ * From here on nothing of what is known of these files' contents counts; of those that are damaged it is known that they
+ * are, until they are written again: what they hold now is never taken for content that somebody wanted there.
+ */
+export function distrustFiles(tree: Tree, files: readonly WantedDirectory[], damaged: boolean): void {
   for (const { path, names } of files) {
     const record = tree.record(path)
     if (record === undefined) continue
@@ -161,7 +164,7 @@ export function distrustFiles(tree: Tree, files: readonly WantedDirectory[]): vo
       const kept = recordRow(record, row)
       if (!rows.has(row)) return kept
       // The upper bits of the flags count edits; one more is one in them.
-      return { ...kept, flags: kept.flags + (1 << editShift), digest: undefined }
+      return { ...kept, flags: kept.flags + (1 << editShift), digest: damaged ? damagedDigest : undefined }
     })
     tree.put(path, buildRecord(changed, record.own))
   }

@@ -169,7 +169,7 @@ async function runRecorded(
   const told = { listen: heard, planned, found, listsChanges }
   const context = { state, clock, runId, ...told, signal }
   const cycle = await runCycle(job, left, right, context)
-  const end = request.verify === true ? await verifyRun(job.id, cycle, left, right, context) : cycle
+  const end = request.verify === true ? await verifyRun(job, cycle, left, right, context) : cycle
   chronicle.ended(end, exitCodeOf(end), remembers(job, end) ? await takeTrees(left, right) : [])
   const { found: _, ...rest } = end
   return { ...rest, runId }

@@ -12,7 +12,6 @@ import type { Displaced } from '../disk/apply.ts'
 import { isOpenToOwner } from '../disk/directories.ts'
 import type { Displacement } from '../disk/journal.ts'
 import type { TargetHandles } from '../disk/landing.ts'
-
 import { moveCorrections } from '../disk/moves.ts'
 import type { Root } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
@@ -410,12 +409,13 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     for (const { learned } of reports) {
       if (learned.length > 0) await this.treeSeat.run('learn', { tree: this.tree, learned })
     }
-    await this.distrust(reports.flatMap((report) => report.bad))
+    const bad = reports.flatMap((report) => report.bad)
+    await this.distrust(bad, true)
     return joinReports(reports, next)
   }
 
-  async distrust(files: readonly WantedDirectory[]): Promise<void> {
-    if (files.length > 0) await this.treeSeat.run('distrust', { tree: this.tree, files: encodeWants(files) })
+  async distrust(files: readonly WantedDirectory[], damaged = false): Promise<void> {
+    if (files.length > 0) await this.treeSeat.run('distrust', { tree: this.tree, files: encodeWants(files), damaged })
   }
 
   async #syncLanded(): Promise<void> {
