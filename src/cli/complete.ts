@@ -87,6 +87,12 @@ export function verbsOf(command: Command): readonly Command[] {
   return command.createHelp().visibleCommands(command)
 }
 
+/** Whether a command is a mere group of others, and does nothing itself. */
+export function isGroup(command: Command): boolean {
+  const isProgram = command.parent === null
+  return verbsOf(command).some((one) => one.name() !== 'help') && (isProgram || command.options.length === 0)
+}
+
 /** A command's own options and those of the program, each once. */
 function optionsOf(command: Command): readonly Option[] {
   const help = command.createHelp()

@@ -6,6 +6,7 @@ import { productVersion } from '../daemon/version.ts'
 import { Bug } from '../std/assert.ts'
 import { asFailure } from '../std/failure.ts'
 import type { Shell } from './completion.ts'
+import { addHelp } from './help.ts'
 import { addLooking } from './looking.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
@@ -33,6 +34,7 @@ async function main(args: readonly string[]): Promise<number> {
   addMachines(program, run)
   addShells(program, run)
   addLooking(program, verb, run)
+  addHelp(program, 'Show all verbs, or what a verb does and its options.')
   try {
     await program.parseAsync([...args], { from: 'user' })
     return exitCode
@@ -117,7 +119,10 @@ function addPast(program: Command, run: Run): void {
   verb(program, 'undelete <path>')
     .description('Bring the newest old version back, of a file or of all below a folder. Never overwrites anything.')
     .option('--run <run>', 'the versions that this run left')
-    .option('--to <dir>', 'bring them into this folder instead (of a share: a folder inside of it)')
+    .option(
+      '--to <dir>',
+      'bring them into this folder instead, made where it is missing (of a share: a folder inside of it)',
+    )
     .addOption(sshOption())
     .option('--json', 'as one JSON object')
     .action((path: string, _own: unknown, command: Command) =>
@@ -136,7 +141,7 @@ function addPast(program: Command, run: Run): void {
 function addMachines(program: Command, run: Run): void {
   verb(program, 'serve')
     .description('Answer paired machines: they reach the shares of this machine, and nothing else.')
-    .option('--listen <address>', 'host:port to listen on (default: 0.0.0.0:5001)')
+    .option('--listen <address>', 'host:port, or a port alone, to listen on (default: 0.0.0.0:5001)')
     .option('--name <name>', 'what this machine is called from now on (default: its host name)')
     .option('--stdio', 'serve one session over input and output instead: what ssh:// ends start on the other side')
     .action((_own: unknown, command: Command) =>
@@ -147,7 +152,7 @@ function addMachines(program: Command, run: Run): void {
     .description(
       'Without a code: make a one-time code and wait. With CODE@host[:port]: pair with the machine that made it.',
     )
-    .option('--listen <address>', 'host:port to wait on where no daemon runs (default: 0.0.0.0:5001)')
+    .option('--listen <address>', 'host:port, or a port alone, to wait on where no daemon runs (default: 0.0.0.0:5001)')
     .option('--name <name>', 'what this machine is called from now on (default: its host name)')
     .action((code: string | undefined, _own: unknown, command: Command) =>
       run(async () => (await import('./pair.ts')).pair(code, command.optsWithGlobals())),
@@ -204,6 +209,7 @@ function addShare(program: Command, run: Run): void {
     .action((name: string, _own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareRemove(name, command.optsWithGlobals())),
     )
+  addHelp(share, 'Show the verbs of share, or the options of one.')
 }
 
 /** What is made from these definitions: completion and the manual. */

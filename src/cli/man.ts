@@ -2,7 +2,7 @@
 // page that lies in docs is this one (a test holds it so). Written in man(7), which both man-db and mandoc read.
 
 import type { Command, Option } from 'commander'
-import { nameOf, verbsOf } from './complete.ts'
+import { isGroup, nameOf, verbsOf } from './complete.ts'
 
 /** Text for roff: no backslash, hyphen or leading dot of ours is taken for markup. */
 function roff(text: string): string {
@@ -16,8 +16,7 @@ function roff(text: string): string {
 /** Verbs that do something themselves, in the order of the help: all but mere groups of others. */
 function leaves(command: Command): readonly Command[] {
   const below = verbsOf(command).filter((one) => one.name() !== 'help')
-  const isGroup = below.length > 0 && command.options.length === 0
-  return [...(command.parent === null || isGroup ? [] : [command]), ...below.flatMap(leaves)]
+  return [...(isGroup(command) ? [] : [command]), ...below.flatMap(leaves)]
 }
 
 const columns = 78

@@ -48,10 +48,17 @@ test('waits in between, forgets a release with the first run that came about, an
   assert.deepEqual([code, asked, waits], [15, [true, true, false, false, false], [7000, 7000, 7000, 7000]])
 })
 
-test('a stop while it waits ends it, with how the last run ended', async () => {
+test('a stop ends it with one code, whether it waits, runs, or a run just ended', async () => {
+  const stopping = (stop: AbortController): Clock => ({ sleep: async () => stop.abort() }) as unknown as Clock
+  for (const last of [endOf('unchanged'), endOf('partial', [{}]), endOf('halted')]) {
+    const stop = new AbortController()
+    assert.equal(await repeatRuns(1, stopping(stop), stop.signal, request, async () => last), 130)
+  }
   const stop = new AbortController()
-  const clock = {
-    sleep: async () => stop.abort(),
-  } as unknown as Clock
-  assert.equal(await repeatRuns(1, clock, stop.signal, request, async () => endOf('partial', [{}])), 3)
+  const broken: Ended = { failure: new Failure('cancelled', 'the run was cancelled') }
+  const cut = async (): Promise<Ended> => {
+    stop.abort()
+    return broken
+  }
+  assert.equal(await repeatRuns(1, stopping(stop), stop.signal, request, cut), 130)
 })

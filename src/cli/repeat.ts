@@ -4,7 +4,7 @@
 
 import type { SyncOptions, SyncResult } from '../api/main.ts'
 import type { Clock } from '../std/clock.ts'
-import type { Failure } from '../std/failure.ts'
+import { type Failure, failureCodes } from '../std/failure.ts'
 
 /** How one run ended. */
 export type Ended =
@@ -24,8 +24,8 @@ export function sameNews(ended: Ended, haltDigest: string | undefined): string |
 }
 
 /**
- * Runs `once` until it ends in a way that needs a person, or `signal` stops it; the last exit code. `isNews` says of each
- * end whether it has to be told.
+ * Runs `once` until it ends in a way that needs a person: its exit code. Where `signal` stops it, that is `cancelled`,
+ * whether a run was under way or not: who stopped it need not know which, and the last run was told when it ended.
  */
 export async function repeatRuns(
   everyMs: number,
@@ -38,9 +38,8 @@ export async function repeatRuns(
   for (;;) {
     const ended = await once(next)
     if (ended.run !== undefined) next = { ...wanted, release: false, newTarget: false }
-    const exitCode = ended.failure === undefined ? ended.run.exitCode : ended.failure.exitCode
-    if (!goesOn(ended)) return exitCode
+    if (ended.failure !== undefined && !goesOn(ended)) return ended.failure.exitCode
     await clock.sleep(everyMs, signal)
-    if (signal.aborted) return exitCode
+    if (signal.aborted) return failureCodes.cancelled.exit
   }
 }

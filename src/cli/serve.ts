@@ -9,13 +9,14 @@ export type ServeOptions = GlobalOptions & { readonly listen?: string; readonly 
 
 export const defaultPort = 5001
 
-/** `host:port`, `host`, `:port` or `[v6]:port`. Throws `bad-usage`. */
+/** `host:port`, `host`, `port`, `:port` or `[v6]:port`; digits alone are a port, never a host. Throws `bad-usage`. */
 export function parseAddress(text: string, defaults: { host: string; port: number }): { host: string; port: number } {
-  const match = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(text)
+  const whole = /^\d+$/.test(text) ? `:${text}` : text
+  const match = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(whole)
   const port = match?.[3] === undefined ? defaults.port : Number(match[3])
   if (match === null || port > 65_535) {
     throw new Failure('bad-usage', `${JSON.stringify(text)} is no address`, {
-      hint: 'write host:port, such as 0.0.0.0:5001',
+      hint: 'write host:port, such as 0.0.0.0:5001 or [::]:5001, or a port alone: 5001',
     })
   }
   const host = match[1] ?? match[2] ?? ''

@@ -1,6 +1,6 @@
 // `nightferry status`: one screen of how this machine and its jobs stand.
 
-import { endsOf, outcomeOf } from '../core/outcome.ts'
+import { endsOf, isUnderWay, outcomeOf } from '../core/outcome.ts'
 import { type JobStanding, standingOf, statusCode } from '../core/standing.ts'
 import { showAge } from '../core/when.ts'
 import { askDaemon } from '../daemon/client.ts'
@@ -24,7 +24,7 @@ type Job = { readonly last: Run; readonly standing: JobStanding }
 export function status(options: StatusOptions): Promise<number> {
   return atDesk(options, async (desk) => {
     const daemon = await askDaemon(desk.places)
-    const jobs = jobsOf(desk.state)
+    const jobs = jobsOf(desk.state, daemon)
     const code = statusCode(jobs.map(({ standing }) => standing))
     if (options.json) process.stdout.write(`${escapeControls(JSON.stringify(asJson(desk, daemon, jobs)))}\n`)
     else process.stdout.write(`${[...machineLines(desk, daemon), ...jobs.flatMap(jobLines)].join('\n')}\n`)
@@ -34,10 +34,10 @@ export function status(options: StatusOptions): Promise<number> {
 }
 
 /** Those that need a person first, then the latest; those that never came to anything last. */
-function jobsOf(state: State): Job[] {
+function jobsOf(state: State, daemon: DaemonStatus | undefined): Job[] {
   const jobs = latestRuns(state).flatMap(({ job, driver }): Job[] => {
     const runs = runsSinceGood(state, job, driver).map((run) => {
-      return { ...run, state: outcomeOf(run, isAlive(run.process)) }
+      return { ...run, state: outcomeOf(run, isUnderWay(run, isAlive(run.process), daemon?.sessions)) }
     })
     const [last] = runs
     if (last === undefined) return []

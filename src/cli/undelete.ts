@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import type { Engine } from '../api/engine.ts'
 import { joinPath, nameOf, parseRelPath, type RelPath } from '../core/path.ts'
 import { isProblemCode, problemCodes } from '../core/problem.ts'
+import { findTyped } from '../disk/find-target.ts'
 import { call } from '../jobs/bulk.ts'
 import { remoteText } from '../jobs/ends.ts'
 import { undeleteAt, undeleteInto } from '../jobs/past.ts'
@@ -29,6 +30,8 @@ type Result = {
   readonly problemCount: number
   /** The folder that `--to` came to mean. */
   readonly to?: string
+  /** It lies in the target, as what comes back to its place does. */
+  readonly isInTarget: boolean
 }
 
 export async function undelete(path: string, options: UndeleteOptions): Promise<number> {
@@ -53,7 +56,7 @@ export async function undelete(path: string, options: UndeleteOptions): Promise<
 }
 
 function show(result: Result): void {
-  const { restored, sizeBytes, existing, existingCount, problems, problemCount, to } = result
+  const { restored, sizeBytes, existing, existingCount, problems, problemCount, to, isInTarget } = result
   for (const { path, code, detail } of problems.slice(0, 20)) {
     const what = isProblemCode(code) ? problemCodes[code] : code
     process.stderr.write(`problem: ${safeText(path)} ${what}${detail === '' ? '' : ` (${detail})`}\n`)
@@ -67,8 +70,8 @@ function show(result: Result): void {
   process.stdout.write(
     `brought back ${showCount(restored, 'version')}, ${showBytes(sizeBytes)}${where}${problemText}\n`,
   )
-  if (restored > 0 && to === undefined)
-    process.stdout.write('The next mirror to that folder deletes it again, unless the source has it too.\n')
+  if (restored > 0 && isInTarget)
+    process.stdout.write('The next mirror to that target deletes it again, unless the source has it too.\n')
 }
 
 async function bringBack(machine: Engine, text: string, options: UndeleteOptions): Promise<Result> {
@@ -84,19 +87,20 @@ async function bringBack(machine: Engine, text: string, options: UndeleteOptions
         ? await undeleteAt(workshop, placed, { run, as: undefined })
         : await undeleteInto(workshop, placed, { run, directory: resolve(to), as })
     const counts = { existingCount: existing.length, problemCount: problems.length }
-    return { ...rest, existing, problems, ...counts, ...(to !== undefined && { to: resolve(to) }) }
+    const isInTarget = to === undefined || findTyped(to)?.rootPath === placed.rootPath
+    return { ...rest, existing, problems, ...counts, ...(to !== undefined && { to: resolve(to) }), isInTarget }
   }
   const { end } = place
   const session = await connectTo(machine.reach, end, { remoteCommand, tell }, new AbortController().signal)
   try {
     const request = { share: end.share, sub: end.sub, ...(run !== undefined && { run }) }
-    if (to === undefined) return await call(session, 'undelete', request)
+    if (to === undefined) return { ...(await call(session, 'undelete', request)), isInTarget: true }
     const as = insideShare(to, end.sub)
     const folder =
       end.ssh === undefined
         ? `${end.machine}:${end.share}/${folderOf(to)}`
         : `${folderOf(to)} in the target that holds ${remoteText(end)}`
-    return { ...(await call(session, 'undelete', { ...request, as })), to: folder }
+    return { ...(await call(session, 'undelete', { ...request, as })), to: folder, isInTarget: true }
   } finally {
     session.close()
   }

@@ -36,6 +36,19 @@ export type RunOutcome =
 
 const known: readonly string[] = ['unchanged', 'done', 'partial', 'halted', 'failed', 'planned', 'looked', 'left']
 
+/**
+ * Whether a run that has no end yet may be under way: its process lives and, where a daemon served it, the daemon still
+ * has its session. A run that is over there has an end that was not written down: undefined, since nobody can tell it.
+ */
+export function isUnderWay(
+  { runId, driver }: RunFacts,
+  isAlive: boolean | undefined,
+  sessions: readonly { readonly runId?: string }[] | undefined,
+): boolean | undefined {
+  if (isAlive !== true || driver === undefined || sessions === undefined) return isAlive
+  return sessions.some((session) => session.runId === runId) ? true : undefined
+}
+
 /** `isAlive`: of the run's process; undefined where that can't be known. */
 export function outcomeOf(run: RunFacts, isAlive: boolean | undefined): RunOutcome {
   if (run.outcome === 'interrupted') return 'cut-off'
@@ -60,7 +73,7 @@ const texts: Readonly<Record<RunOutcome, string>> = {
   left: 'left before its end, or a dry run: nothing was changed here',
   running: 'running',
   'cut-off': 'cut off before its end',
-  open: 'not ended, as far as is known',
+  open: 'its end is not known',
 }
 
 export function outcomeText(outcome: RunOutcome): string {

@@ -142,7 +142,8 @@ const digestRows: DigestRow[] = [
   ['digest-differs', mirror, file('x', old), file('y'), both, 'replace'],
   ['digest-differs', checkedMirror, file('x'), file('y'), both, 'replace'],
   ['digest-differs', update, file('x'), file('y', old), both, 'replace'],
-  ['digest-differs', checkedMirror, file('x'), file('x'), ['read', 'damaged'], 'replace'],
+  ['digest-damaged-there', checkedMirror, file('x'), file('x'), ['read', 'damaged'], 'replace'],
+  ['digest-damaged-there', update, file('x'), file('x'), ['read', 'damaged'], 'replace'],
   ['update-digest-same-time', checkedUpdate, file('x'), file('y'), both, 'same-time'],
 ]
 

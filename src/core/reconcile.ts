@@ -257,6 +257,9 @@ export function settleDigests(
     // row: digest-equal
     return order !== 0 || modes ? attributes(left, right, order) : undefined
   }
+  // What is damaged there is nobody's edit: there is nothing to choose from.
+  // row: digest-damaged-there
+  if (isDamaged(digests.right)) return { kind: 'replace', left, right }
   // row: update-digest-same-time
   if (rules.mode === 'update' && order === 0) return { kind: 'problem', name: left.name, code: 'same-time' }
   // row: digest-differs

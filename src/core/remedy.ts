@@ -25,7 +25,7 @@ export const problemRemedies: Readonly<Record<ProblemCode, string>> = {
   'no-space': 'free some space on the target, then run again',
   'not-empty': 'look at it; delete it by hand, or leave it',
   'write-failed': "look up the system's word for it, which stands behind",
-  'differs-from-source': 'nothing: a mirror brings it with the next run; an update says same-time then',
+  'differs-from-source': 'nothing: the next run brings it',
 }
 
 export const failureRemedies: Readonly<Record<FailureCode, string>> = {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { endedWell, endsOf, outcomeOf, outcomeText, type RunFacts } from './outcome.ts'
+import { endedWell, endsOf, isUnderWay, outcomeOf, outcomeText, type RunFacts } from './outcome.ts'
 import { type JobStanding, type StandingFacts, standingOf, statusCode } from './standing.ts'
 import { showAge } from './when.ts'
 
@@ -209,6 +209,18 @@ test('what came of a run', () => {
     ['done', 'cut-off', 'running', 'cut-off', 'open'],
   )
   assert.equal(of('a word of a later version', true), 'running')
+  const served = { ...run('done'), driver: 'pc' }
+  const here = [{ runId: served.runId }]
+  for (const [one, isAlive, sessions, answer] of [
+    [served, true, here, true],
+    [served, true, [], undefined],
+    [served, true, [{}], undefined],
+    [served, true, undefined, true],
+    [served, false, here, false],
+    [served, undefined, here, undefined],
+    [run('done'), true, [], true],
+  ] as const)
+    assert.equal(isUnderWay(one, isAlive, sessions), answer)
   const good = (
     [
       'unchanged',

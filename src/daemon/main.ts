@@ -6,6 +6,7 @@ import { grantsOfShares } from '../jobs/grants.ts'
 import type { Workshop } from '../jobs/local.ts'
 import { Served } from '../jobs/serve.ts'
 import { loadShares } from '../jobs/shares.ts'
+import { LateEnds } from '../jobs/visit.ts'
 import { asFailure } from '../std/failure.ts'
 import type { Listening } from '../wire/addresses.ts'
 import { openIdentity } from '../wire/identity.ts'
@@ -43,8 +44,9 @@ export async function openDaemon(
   const sessions = new Set<Promise<void>>()
   const open: OpenSessions = new Map()
   const startedMs = workshop.clock.nowMs()
+  const ends = new LateEnds()
   let offer: PairingOffer | undefined
-  const lines: Lines = { open, take: takeAddresses(peers, workshop.log, workshop.clock), opened: () => {} }
+  const lines: Lines = { open, ends, take: takeAddresses(peers, workshop.log, workshop.clock), opened: () => {} }
   const listener: Listener = await listen({
     ...address,
     identity,
@@ -62,7 +64,7 @@ export async function openDaemon(
   })
   const listening = { address: listener.address, port: listener.port }
   // A machine that was removed by another process is cut off within this time.
-  const recheck = setRecheck(workshop, listener)
+  const recheck = setRecheck(workshop, listener, ends)
   const offerCode = (): PairingOffer => {
     offer?.withdraw()
     const self = { identity, machine: workshop.machine, port: listener.port, peers, clock: workshop.clock }
@@ -103,6 +105,7 @@ export async function openDaemon(
       listener.close()
       for (const session of open.keys()) session.close()
       await Promise.all(sessions)
+      if (!settled(ends)) workshop.log.note('not-recorded', { code: 'disk-error' })
     },
   }
 }
@@ -124,15 +127,27 @@ function announcing(workshop: Workshop, places: Places, listening: Listening, se
 
 const recheckMs = 5000
 
-function setRecheck(workshop: Workshop, listener: Listener): { cancel(): void } {
+function setRecheck(workshop: Workshop, listener: Listener, ends: LateEnds): { cancel(): void } {
   let timer: { cancel(): void }
   const check = (): void => {
+    settled(ends)
     const cut = listener.recheck()
     if (cut > 0) workshop.log.note('unpaired-cut', { links: cut })
     timer = workshop.clock.timer(recheckMs, check)
   }
   timer = workshop.clock.timer(recheckMs, check)
   return { cancel: () => timer.cancel() }
+}
+
+/** Whether every run that was served is written down. What can't be is tried again later. */
+function settled(ends: LateEnds): boolean {
+  try {
+    ends.settle()
+    return true
+  } catch (error) {
+    asFailure(error, 'disk-error')
+    return false
+  }
 }
 
 function visitOf({ visit }: Served): { role?: string; path?: string; runId?: string } {
@@ -142,11 +157,16 @@ function visitOf({ visit }: Served): { role?: string; path?: string; runId?: str
 type OpenSessions = Map<Session, { machine: string; openedMs: number; served: Served }>
 
 /** The sessions on the line, and who is told of them. */
-type Lines = { readonly open: OpenSessions; readonly take: NoticeTaker; opened: (session: Session) => void }
+type Lines = {
+  readonly open: OpenSessions
+  readonly ends: LateEnds
+  readonly take: NoticeTaker
+  opened: (session: Session) => void
+}
 
 async function serveLink(workshop: Workshop, places: Places, link: Link, lines: Lines): Promise<void> {
   const { machine } = link
-  const served = new Served({ workshop, grants: grantsOfShares(places.config, machine), machine })
+  const served = new Served({ workshop, grants: grantsOfShares(places.config, machine), machine, ends: lines.ends })
   let session: Session
   try {
     session = await openSession(link, {

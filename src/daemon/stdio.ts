@@ -7,6 +7,7 @@ import { homedir } from 'node:os'
 import { grantsOfUser } from '../jobs/grants.ts'
 import type { Workshop } from '../jobs/local.ts'
 import { Served } from '../jobs/serve.ts'
+import { LateEnds } from '../jobs/visit.ts'
 import { Failure } from '../std/failure.ts'
 import { greeting } from '../wire/greeting.ts'
 import { linkOver } from '../wire/link.ts'
@@ -28,7 +29,7 @@ export async function serveStdio(workshop: Workshop, signal: AbortSignal): Promi
     { peerId: undefined, machine, remoteAddress: '' },
     workshop.clock,
   )
-  const served = new Served({ workshop, grants: grantsOfUser(homedir()), machine })
+  const served = new Served({ workshop, grants: grantsOfUser(homedir()), machine, ends: new LateEnds() })
   const told = new Failure('connection-lost', `Nightferry on ${workshop.machine} was told to end`)
   let leave = (): void => link.destroy(told)
   const stop = (): void => leave()

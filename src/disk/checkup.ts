@@ -119,7 +119,11 @@ function traitsOf(sys: Sys, path: string): Pick<OwnCheckup, 'traits' | 'trouble'
   if (root >= 0) sys.close(root)
   if (staging < 0) return { traits: undefined, trouble: errnoName(staging) }
   try {
-    const traits = { ...probe(sys, staging), exchanges: swapsNames(sys, staging), foldsCase: foldsCase(sys, staging) }
+    const traits = {
+      ...probe(sys, staging, path),
+      exchanges: swapsNames(sys, staging),
+      foldsCase: foldsCase(sys, staging),
+    }
     return { traits, trouble: '' }
   } catch (error) {
     if (!(error instanceof Failure)) throw error

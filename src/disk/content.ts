@@ -2,13 +2,27 @@
 // changes its size while it is read.
 
 import { digestOf, openDigester } from '../chunk/digest.ts'
+import { damagedDigest } from '../core/digests.ts'
+import { type DirectoryRecord, flagRacy } from '../core/record.ts'
+import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
+import { equalBytes } from '../std/bytes.ts'
+import { type IsStopped, neverStopped } from '../std/stop.ts'
 import type { Sys } from './sys.ts'
 
 /** One for each thread; calls are synchronous, so nobody shares it. */
 const piece = new Uint8Array(1 << 20)
 
-/** The digest of a file's content as it is now, or undefined where it can't be read or changed its size meanwhile. */
-export function digestFile(sys: Sys, directory: number, name: Uint8Array, sizeBytes: number): Uint8Array | undefined {
+/**
+ * The digest of a file's content as it is now, or undefined where it can't be read, changed its size meanwhile, or is
+ * wanted no more.
+ */
+export function digestFile(
+  sys: Sys,
+  directory: number,
+  name: Uint8Array,
+  sizeBytes: number,
+  isStopped: IsStopped = neverStopped,
+): Uint8Array | undefined {
   const handle = sys.openFile(directory, name)
   if (handle < 0) return undefined
   try {
@@ -20,6 +34,7 @@ export function digestFile(sys: Sys, directory: number, name: Uint8Array, sizeBy
     for (let count = first; count > 0 && total <= sizeBytes; count = sys.read(handle, piece, 0, piece.length, -1)) {
       digester.update(piece.subarray(0, count))
       total += count
+      if (isStopped()) return undefined
     }
     return total === sizeBytes ? digester.finish() : undefined
   } finally {
@@ -38,4 +53,30 @@ export function copyContent(sys: Sys, source: number, target: number, sizeBytes:
     digester.update(piece.subarray(0, count))
     if (sys.write(target, piece, 0, count) < 0) return undefined
   }
+}
+
+/** A file's digest: the known one, or its content's, which is put into `read` where it belongs to the known signature. */
+export function contentDigest(
+  sys: Sys,
+  record: DirectoryRecord,
+  row: number,
+  directory: number,
+  fresh: boolean,
+  read: Map<number, Uint8Array>,
+  isStopped: IsStopped,
+): Uint8Array | undefined {
+  const known = record.digest(row)
+  if (known !== undefined && !fresh) return known
+  const name = record.nameBytes(row)
+  const digest = digestFile(sys, directory, name, sizeOf(record.stats, record.at(row)), isStopped)
+  if (digest === undefined) return undefined
+  const now = new Uint32Array(statWidth)
+  const isUntouched = sys.stat(directory, name, now, 0) === 0 && sameSignature(now, 0, record.stats, record.at(row))
+  if (known === undefined) {
+    if (isUntouched) read.set(row, digest)
+    return digest
+  }
+  if (equalBytes(known, digest)) return digest
+  // Other content: either someone wrote to it since the scan, or the disk did.
+  return isUntouched && (record.flags(row) & flagRacy) === 0 ? damagedDigest : undefined
 }

@@ -27,12 +27,18 @@ import {
   typeSymlink,
 } from '../core/stat.ts'
 import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import type { IsStopped } from '../std/stop.ts'
 import { digestFile } from './content.ts'
 import { isRacy } from './racy.ts'
 import { type EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 /** What a look needs: the table that was filled, and where problems of single paths go. */
-export type Look = { readonly sys: Sys; readonly table: EntryTable; readonly problems: Problem[] }
+export type Look = {
+  readonly sys: Sys
+  readonly table: EntryTable
+  readonly problems: Problem[]
+  readonly isStopped: IsStopped
+}
 
 /** The record of a directory, from the rows of the table; `before` is what was known of it. */
 export function recordOf(
@@ -141,7 +147,7 @@ function fileContent(
     return { flags: (isExplained ? edits : edits + 1) << editShift, digest: undefined }
   }
   // Size and mtime say "same", something else moved: only the content can tell.
-  const digest = digestFile(look.sys, handle, name, sizeOf(stats, at))
+  const digest = digestFile(look.sys, handle, name, sizeOf(stats, at), look.isStopped)
   // Unknown is not "the same": an edit too many costs a comparison, one too few hides a change for ever.
   if (digest === undefined) return { flags: (edits + 1) << editShift, digest: undefined }
   return { flags: (equalBytes(digest, known.digest) ? edits : edits + 1) << editShift, digest }

@@ -1,7 +1,7 @@
 // What an errno of the target means for the path that it met: a code that a person can act on.
 
 import type { ProblemCode } from '../core/problem.ts'
-import { Failure } from '../std/failure.ts'
+import { Failure, systemHint } from '../std/failure.ts'
 import { errno, errnoName } from './sys.ts'
 
 /** `code` is negative, as Sys answers it. */
@@ -28,6 +28,17 @@ export function refusalCode(code: number): ProblemCode {
     default:
       return 'write-failed'
   }
+}
+
+/** Why a target can't be used, by the system's word for it. */
+export function notWritable(path: string, word: string, what = `the folder ${path} can't be written to`): Failure {
+  if (word === 'ENOSPC' || word === 'EDQUOT')
+    return new Failure('target-full', `there is no space on the target ${path} (${word})`, {
+      hint: 'free some, then run again',
+    })
+  const known = systemHint(word)
+  const hint = known === '' ? '' : `${known}; nothing was changed`
+  return new Failure('target-not-writable', `${what} (${word})`, { hint })
 }
 
 /** Why nothing can be written aside. */

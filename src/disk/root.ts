@@ -8,12 +8,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { ownDirectory } from '../core/path.ts'
 import { mtimeSecondsOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
-import { Failure } from '../std/failure.ts'
-import { ensureOwnDirectory } from '../std/files.ts'
+import { Failure, systemHint } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { clearStaging, sweepKept } from './aside.ts'
 import { clearJournal, type Recovered, recoverJournal } from './journal.ts'
 import { bindMarker, type Rebound, readMarker, refuseNested } from './marker.ts'
+import { clearOutside } from './outside.ts'
+import { notWritable } from './refusal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 import { closeRunPlace, openRunPlace, openStore, readStoreSettings, type StoreSettings } from './versions.ts'
 
@@ -50,7 +51,11 @@ export function openSource(sys: Sys, path: string): Root {
     throw new Failure('source-not-directory', `${path} is not a folder`, { hint: 'name the folder that holds it' })
   }
   const handle = sys.openRoot(path)
-  if (handle < 0) throw new Failure('source-unreadable', `the folder ${path} can't be opened (${errnoName(handle)})`)
+  if (handle < 0) {
+    const word = errnoName(handle)
+    const hint = systemHint(word)
+    throw new Failure('source-unreadable', `the folder ${path} can't be opened (${word})`, { hint })
+  }
   try {
     const table = new EntryTable()
     const count = sys.list(handle, table)
@@ -159,11 +164,11 @@ export function openTarget(sys: Sys, path: string, options: TargetOptions): Root
   if (there === undefined) makeTarget(path)
   else if (!there.isDirectory()) throw new Failure('target-not-directory', `${path} is not a folder`)
   const handle = sys.openRoot(path)
-  if (handle < 0) throw new Failure('target-not-writable', `the folder ${path} can't be opened (${errnoName(handle)})`)
+  if (handle < 0) throw notWritable(path, errnoName(handle), `the folder ${path} can't be opened`)
   try {
     const table = new EntryTable()
     const count = sys.list(handle, table)
-    if (count < 0) throw new Failure('target-not-writable', `the folder ${path} can't be read (${errnoName(count)})`)
+    if (count < 0) throw notWritable(path, errnoName(count), `the folder ${path} can't be read`)
     const empty = isEmpty(table)
     if (!marked && !options.create) return { ...unmarkedTarget(sys, path, handle), empty }
     return openMarked(sys, path, handle, empty, options)
@@ -178,7 +183,7 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
   const ownPath = join(path, ownDirectory)
   if (options.create) makeOwn(path, ownPath)
   // From here on by its handle: whoever may rename in the target could put a symlink in its place.
-  const own = openOwn(sys, handle)
+  const own = openOwn(sys, path, handle)
   let lock: DatabaseSync | undefined
   const release = (): void => {
     sys.close(own.staging)
@@ -196,7 +201,7 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
       path: realpathSync(path),
       handle,
       id: id ?? '',
-      traits: create ? probe(sys, own.staging) : { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
+      traits: create ? probe(sys, own.staging, path) : { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
       empty,
       recovered,
       rebound,
@@ -277,15 +282,15 @@ function makeTarget(path: string): void {
   } catch (error) {
     const code = errorCode(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') throw parentMissing(path)
-    throw new Failure('target-not-writable', `the folder ${path} can't be made (${code})`, { cause: error })
+    throw notWritable(path, code, `the folder ${path} can't be made`)
   }
 }
 
 function makeOwn(path: string, ownPath: string): void {
   try {
-    ensureOwnDirectory(ownPath, 0o700)
+    mkdirSync(ownPath, 0o700)
   } catch (error) {
-    throw notWritable(path, error)
+    if (errorCode(error) !== 'EEXIST') throw notWritable(path, errorCode(error))
   }
 }
 
@@ -294,14 +299,8 @@ function makeTag(place: string, path: string): void {
   try {
     if (!existsSync(join(place, 'CACHEDIR.TAG'))) writeFileSync(join(place, 'CACHEDIR.TAG'), text, { mode: 0o600 })
   } catch (error) {
-    throw notWritable(path, error)
+    throw notWritable(path, errorCode(error))
   }
-}
-
-function notWritable(path: string, error: unknown): Failure {
-  return new Failure('target-not-writable', `the folder ${path} can't be written to (${errorCode(error)})`, {
-    cause: error,
-  })
 }
 
 /** A path to an open directory that no rename redirects; where there is none, the path it was opened by. */
@@ -334,16 +333,14 @@ export function targetId(path: string): string {
 
 const stagingName = utf8('staging')
 
-function openOwn(sys: Sys, root: number): { handle: number; staging: number } {
+function openOwn(sys: Sys, path: string, root: number): { handle: number; staging: number } {
   const handle = sys.openDirectory(root, utf8(ownDirectory))
-  if (handle < 0) {
-    throw new Failure('target-not-writable', `the target's ${ownDirectory} can't be opened (${errnoName(handle)})`)
-  }
+  if (handle < 0) throw notWritable(path, errnoName(handle), `the ${ownDirectory} of ${path} can't be opened`)
   sys.makeDirectory(handle, stagingName, 0o700)
   const staging = sys.openDirectory(handle, stagingName)
   if (staging >= 0) return { handle, staging }
   sys.close(handle)
-  throw new Failure('target-not-writable', `the staging directory can't be opened (${errnoName(staging)})`)
+  throw notWritable(path, errnoName(staging), `the staging directory of ${path} can't be opened`)
 }
 
 /**
@@ -361,6 +358,7 @@ function recoverStaging(
   const recovered = recoverJournal(sys, handles, (run) => filesOfRun(sys, path, own, settings, run))
   sweepKept(sys, own.handle, own.staging)
   clearStaging(sys, own.staging)
+  clearOutside(sys, own.place)
   clearJournal(sys, own.handle)
   return recovered
 }
@@ -382,14 +380,11 @@ function filesOfRun(
   return files
 }
 
-/** Finds out what this file system keeps of modes and times, in the staging directory. */
-export function probe(sys: Sys, staging: number): Traits {
+/** Finds out what the file system of the target at `path` keeps of modes and times, in its staging directory. */
+export function probe(sys: Sys, staging: number, path: string): Traits {
   const name = utf8(`p${randomName()}`)
   const handle = sys.createFile(staging, name, 0o600)
-  if (handle === -errno.ENOSPC || handle === -errno.EDQUOT) {
-    throw new Failure('target-full', 'there is no space on the target', { hint: 'free some, then run again' })
-  }
-  if (handle < 0) throw new Failure('target-not-writable', `the target can't be written to (${errnoName(handle)})`)
+  if (handle < 0) throw notWritable(path, errnoName(handle))
   const row = new Uint32Array(statWidth)
   sys.setMode(handle, 0o651)
   sys.setTimes(handle, 1_700_000_001, 123_456_789)

@@ -29,6 +29,7 @@ import type { Tree } from '../core/tree.ts'
 import { hex, utf8 } from '../std/bytes.ts'
 import { digestFile } from './content.ts'
 import type { ScanReport } from './scan.ts'
+import { scanRoot } from './scan.ts'
 import { errno, type Sys } from './sys.ts'
 import { systemSys } from './system.ts'
 
@@ -346,6 +347,26 @@ describe('scan: content', () => {
     assert.equal(digest('big', 3_000_000, endless), '')
     execFileSync('mkfifo', [join(path, 'p')])
     assert.equal(digest('p', 5), '')
+    real.close(root)
+  })
+
+  it('a scan that is stopped ends between two directories, a digest between two pieces', () => {
+    const { path, tree } = folder({ 'a/f': 'f', 'b/f': 'f', 'c/f': 'f', big: 'x'.repeat(3_000_000) })
+    const root = real.openRoot(path)
+    const rules = { overrides: [], ignoreFiles: [] }
+    let asked = 0
+    assert.throws(
+      () => scanRoot(real, root, tree, rules, Date.now, () => ++asked > 2),
+      (error: { code?: string }) => error.code === 'cancelled',
+    )
+    assert.deepEqual(listed(tree), ['', 'a'])
+    let reads = 0
+    const counted = new FaultySys(real).on('read', { sticky: true, before: () => void reads++ })
+    assert.equal(
+      digestFile(counted, root, utf8('big'), 3_000_000, () => true),
+      undefined,
+    )
+    assert.equal(reads, 1)
     real.close(root)
   })
 })

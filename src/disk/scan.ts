@@ -18,6 +18,7 @@ import {
 } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { type IsStopped, neverStopped, stopped } from '../std/stop.ts'
 import { Lineage } from './lineage.ts'
 import { isMarked } from './marker.ts'
 import { compareName, recordOf } from './observed.ts'
@@ -59,6 +60,7 @@ type Scan = {
   readonly tree: Tree
   readonly rules: ScanRules
   readonly nowMs: () => number
+  readonly isStopped: IsStopped
   readonly table: EntryTable
   readonly stack: Visit[]
   readonly problems: Problem[]
@@ -68,14 +70,25 @@ type Scan = {
   readonly lineage: Lineage
 }
 
-/** Scans the whole root into `tree`. Throws nothing for a path that can't be read: that is a problem. */
-export function scanRoot(sys: Sys, root: number, tree: Tree, rules: ScanRules, nowMs: () => number): ScanReport {
-  const scan = startScan(sys, root, tree, rules, nowMs)
+/**
+ * Scans the whole root into `tree`. Throws nothing for a path that can't be read: that is a problem; and `cancelled` once
+ * it is stopped, where the tree is of no use any more.
+ */
+export function scanRoot(
+  sys: Sys,
+  root: number,
+  tree: Tree,
+  rules: ScanRules,
+  nowMs: () => number,
+  isStopped: IsStopped = neverStopped,
+): ScanReport {
+  const scan = startScan(sys, root, tree, rules, nowMs, isStopped)
   const before = new Set(tree.paths())
   const fresh: RelPath[] = []
   const scope = ignoreScope([], { overrides: [...rules.overrides] })
   scan.stack.push({ path: rootPath, scope, scopeAt: rootPath, depth: 0 })
   for (let visit = scan.stack.pop(); visit !== undefined; visit = scan.stack.pop()) {
+    if (isStopped()) throw stopped()
     if (scanDirectory(scan, visit, true) !== 0) continue
     if (!before.delete(visit.path)) fresh.push(visit.path)
   }
@@ -96,7 +109,7 @@ export function rescanDirectories(
   paths: Iterable<RelPath>,
   nowMs: () => number,
 ): readonly Problem[] {
-  const scan = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs)
+  const scan = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped)
   const scope = ignoreScope([])
   for (const path of paths) {
     scan.stack.push({ path, scope, scopeAt: path, depth: 0 })
@@ -111,13 +124,21 @@ export function rescanDirectories(
   return scan.problems
 }
 
-function startScan(sys: Sys, root: number, tree: Tree, rules: ScanRules, nowMs: () => number): Scan {
+function startScan(
+  sys: Sys,
+  root: number,
+  tree: Tree,
+  rules: ScanRules,
+  nowMs: () => number,
+  isStopped: IsStopped,
+): Scan {
   return {
     sys,
     root,
     tree,
     rules,
     nowMs,
+    isStopped,
     table: new EntryTable(),
     stack: [],
     problems: [],

@@ -3,23 +3,24 @@
 // bounded piece of work and returns; buffers go both ways without being copied.
 
 import { domainDigest } from '../chunk/digest.ts'
-import { damagedDigest, joinDigests, splitDigests } from '../core/digests.ts'
+import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
-import { DirectoryRecord, flagRacy } from '../core/record.ts'
+import { DirectoryRecord } from '../core/record.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
-import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import { Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
 import { present } from '../std/assert.ts'
-import { discard, equalBytes, utf8 } from '../std/bytes.ts'
+import { discard, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Handover } from '../std/crew.ts'
+import { type IsStopped, stopOf, stopped } from '../std/stop.ts'
 import { batchTasks } from './batch-tasks.ts'
-import { digestFile } from './content.ts'
+import { contentDigest } from './content.ts'
+
 import { finishDirectory } from './directories.ts'
 import { applyLearned } from './learned.ts'
 import type { MoveChange } from './manifest.ts'
@@ -44,6 +45,7 @@ const nowMs = systemClock.nowMs
 type OpenTree = {
   readonly tree: Tree
   readonly root: number
+  readonly isStopped: IsStopped
   stager: Stager | undefined
   /** Of a target: shelves of directories that landed whole, and what is known of other files that landed. */
   readonly landed: { readonly built: Uint8Array[]; readonly learned: Uint8Array[] }
@@ -68,30 +70,6 @@ export type DirectoryListing = {
   readonly mtimeNs: number
 }
 
-/** A file's digest: the known one, or its content's, which is put into `read` where it belongs to the known signature. */
-function contentDigest(
-  record: DirectoryRecord,
-  row: number,
-  directory: number,
-  fresh: boolean,
-  read: Map<number, Uint8Array>,
-): Uint8Array | undefined {
-  const known = record.digest(row)
-  if (known !== undefined && !fresh) return known
-  const name = record.nameBytes(row)
-  const digest = digestFile(sys, directory, name, sizeOf(record.stats, record.at(row)))
-  if (digest === undefined) return undefined
-  const now = new Uint32Array(statWidth)
-  const isUntouched = sys.stat(directory, name, now, 0) === 0 && sameSignature(now, 0, record.stats, record.at(row))
-  if (known === undefined) {
-    if (isUntouched) read.set(row, digest)
-    return digest
-  }
-  if (equalBytes(known, digest)) return digest
-  // Other content: either someone wrote to it since the scan, or the disk did.
-  return isUntouched && (record.flags(row) & flagRacy) === 0 ? damagedDigest : undefined
-}
-
 /** Records that are copied at a time on their way out of a tree. */
 const drainedBytes = 64 * 1024
 /** After a tree of this size the system gets back what it took: a daemon may have nothing to do until tomorrow. */
@@ -110,11 +88,14 @@ export const tasks = {
     shelves: readonly Uint8Array[]
     viewId: string
     rules: ScanRules
+    stop: SharedArrayBuffer
   }): ScanReport {
+    const { root, rules } = input
     const stored = input.shelves.flatMap((shelf) => decodeShelf(shelf, input.viewId))
     const tree = new Tree(stored, input.viewId, fingerprint)
-    trees.set(input.tree, { tree, root: input.root, stager: undefined, landed: { built: [], learned: [] } })
-    return input.root < 0 ? emptyReport : scanRoot(sys, input.root, tree, input.rules, nowMs)
+    const isStopped = stopOf(input.stop)
+    trees.set(input.tree, { tree, root, isStopped, stager: undefined, landed: { built: [], learned: [] } })
+    return root < 0 ? emptyReport : scanRoot(sys, root, tree, rules, nowMs, isStopped)
   },
 
   /** Sets the view; the root's summary under it. */
@@ -143,7 +124,7 @@ export const tasks = {
    * that differs under an unchanged signature is damage. Side by side; zero where not to be had.
    */
   digests(input: { tree: number; files: Uint8Array; fresh: boolean }): Uint8Array {
-    const { tree, root } = treeOf(input.tree)
+    const { tree, root, isStopped } = treeOf(input.tree)
     const digests: (Uint8Array | undefined)[] = []
     for (const { path, names } of decodeWants(input.files)) {
       const record = tree.record(path)
@@ -152,9 +133,10 @@ export const tasks = {
       for (const name of names) {
         const row = record?.find(utf8(name)) ?? -1
         const isKnown = record !== undefined && row >= 0 && handle >= 0
-        digests.push(isKnown ? contentDigest(record, row, handle, input.fresh, read) : undefined)
+        digests.push(isKnown ? contentDigest(sys, record, row, handle, input.fresh, read, isStopped) : undefined)
       }
       if (handle >= 0) sys.close(handle)
+      if (isStopped()) throw stopped()
       if (record === undefined || read.size === 0) continue
       for (const [row, digest] of read) record.setDigest(row, digest)
       tree.touch(path)
@@ -230,13 +212,13 @@ export const tasks = {
   },
 
   /** Reads a chunk of files, whose tree lives elsewhere. */
-  verifyChunk(input: { root: number; chunk: Uint8Array }): VerifyReport {
-    return verifyChunk(sys, input.root, input.chunk)
+  verifyChunk(input: { root: number; chunk: Uint8Array; stop: SharedArrayBuffer }): VerifyReport {
+    return verifyChunk(sys, input.root, input.chunk, stopOf(input.stop))
   },
 
   /** What these files hold is not what it should be: the next run compares and brings them. */
-  distrust(input: { tree: number; files: Uint8Array }): void {
-    distrustFiles(treeOf(input.tree).tree, decodeWants(input.files))
+  distrust(input: { tree: number; files: Uint8Array; damaged: boolean }): void {
+    distrustFiles(treeOf(input.tree).tree, decodeWants(input.files), input.damaged)
   },
 
   /** Adds what reading taught a source's tree. */

@@ -2,7 +2,7 @@
 // at a time; any seat reads a chunk; the tree's seat takes in what came out. A content that is not what it was is never
 // believed again: its digest is forgotten and an edit is counted, so that the next run compares it and brings it anew.
 
-import { joinDigests } from '../core/digests.ts'
+import { damagedDigest, joinDigests } from '../core/digests.ts'
 import { joinPath, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { buildRecord, digestBytes, editShift, flagRacy, recordRow } from '../core/record.ts'
@@ -10,6 +10,7 @@ import { sameSignature, sizeOf, statDevice, statWidth, typeDirectory } from '../
 import type { Tree } from '../core/tree.ts'
 import { isHidden, isOutsideRow, kindOf } from '../core/view.ts'
 import { equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { type IsStopped, stopped } from '../std/stop.ts'
 import { digestFile } from './content.ts'
 import { type Learned, LearnedWriter, readLearned } from './learned.ts'
 import { errno, type Sys } from './sys.ts'
@@ -94,8 +95,8 @@ export function verifyChunks(
   return { chunks, next: undefined }
 }
 
-/** Reads the files of a chunk. */
-export function verifyChunk(sys: Sys, root: number, chunk: Uint8Array): VerifyReport {
+/** Reads the files of a chunk. Once it is stopped, what it answers is of no use. */
+export function verifyChunk(sys: Sys, root: number, chunk: Uint8Array, isStopped: IsStopped): VerifyReport {
   const report = { files: 0, bytes: 0, problems: [] as Problem[] }
   const bad = new Grouped()
   const asks = new Grouped()
@@ -110,7 +111,8 @@ export function verifyChunk(sys: Sys, root: number, chunk: Uint8Array): VerifyRe
       handle = sys.openDirectory(root, utf8(path))
     }
     const name = fromUtf8(file.name) as string
-    const found = readAgain(sys, handle, file)
+    if (isStopped()) break
+    const found = readAgain(sys, handle, file, isStopped)
     if (typeof found === 'string') {
       report.problems.push({ path: joinPath(file.directory, name), code: found, detail: '' })
       if (found === 'damaged-on-disk') bad.add(file.directory, name)
@@ -126,6 +128,7 @@ export function verifyChunk(sys: Sys, root: number, chunk: Uint8Array): VerifyRe
     }
   }
   if (handle >= 0) sys.close(handle)
+  if (isStopped()) throw stopped()
   return {
     ...report,
     bad: bad.directories,
@@ -136,8 +139,9 @@ export function verifyChunk(sys: Sys, root: number, chunk: Uint8Array): VerifyRe
 }
 
 /** The digest of a file that is as it was seen and holds what was known of it, if anything was; else what is wrong. */
-function readAgain(sys: Sys, directory: number, file: Learned): Uint8Array | Problem['code'] {
-  const digest = directory < 0 ? undefined : digestFile(sys, directory, file.name, sizeOf(file.stats, 0))
+function readAgain(sys: Sys, directory: number, file: Learned, isStopped: IsStopped): Uint8Array | Problem['code'] {
+  const sizeBytes = sizeOf(file.stats, 0)
+  const digest = directory < 0 ? undefined : digestFile(sys, directory, file.name, sizeBytes, isStopped)
   const now = new Uint32Array(statWidth)
   const code = directory < 0 ? directory : sys.stat(directory, file.name, now, 0)
   // Whoever wrote to it meanwhile left a trace that the next scan finds.
@@ -147,8 +151,11 @@ function readAgain(sys: Sys, directory: number, file: Learned): Uint8Array | Pro
   return ((file.stats[statDevice] as number) & flagRacy) === 0 ? 'damaged-on-disk' : 'target-changed'
 }
 
-/** From here on nothing of what is known of these files' contents counts. */
-export function distrustFiles(tree: Tree, files: readonly WantedDirectory[]): void {
+/**
+ * From here on nothing of what is known of these files' contents counts; of those that are damaged it is known that they
+ * are, until they are written again: what they hold now is never taken for content that somebody wanted there.
+ */
+export function distrustFiles(tree: Tree, files: readonly WantedDirectory[], damaged: boolean): void {
   for (const { path, names } of files) {
     const record = tree.record(path)
     if (record === undefined) continue
@@ -157,7 +164,7 @@ export function distrustFiles(tree: Tree, files: readonly WantedDirectory[]): vo
       const kept = recordRow(record, row)
       if (!rows.has(row)) return kept
       // The upper bits of the flags count edits; one more is one in them.
-      return { ...kept, flags: kept.flags + (1 << editShift), digest: undefined }
+      return { ...kept, flags: kept.flags + (1 << editShift), digest: damaged ? damagedDigest : undefined }
     })
     tree.put(path, buildRecord(changed, record.own))
   }

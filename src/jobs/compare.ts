@@ -27,6 +27,7 @@ import type { DirectoryListing } from '../disk/tasks.ts'
 import { equalBytes } from '../std/bytes.ts'
 import type { End } from './endpoint.ts'
 import { asFiles, below, chunks, type Place, placeIn, stepOf, timeOf } from './places.ts'
+import { spareOutside } from './spare.ts'
 
 export type Plan = {
   /** Done in this order, before all else; a missing parent of a new name is made with it. Sections lie where they lead. */
@@ -54,6 +55,7 @@ export async function compare(left: End, right: End, rules: Rules, moves: readon
   await comparison.exploreNew()
   await comparison.proveMoves()
   await comparison.proveEqual()
+  await comparison.spareOutside()
   return comparison.plan()
 }
 
@@ -76,8 +78,11 @@ class Comparison {
   readonly #problems: Problem[] = []
   /** What is deleted or replaced, by path. */
   readonly #guarded = new Map<RelPath, string>()
-  /** Deletions that turned out to be moves of whole directories. */
+  /** Deletions that turned out to be moves of whole directories, or of ones that stay for what lies in them. */
   readonly #movedAway = new Set<RelPath>()
+  /** Directories that go, where some of what lies in them may have to stay; and files that only moved. */
+  readonly #goes: Place[] = []
+  readonly #movedFiles = new Set<RelPath>()
   /** Where the step of a file that comes stands, for those that may be moves. */
   readonly #places = new Map<RelPath, { readonly steps: Step[]; readonly at: number }>()
   readonly #doubts: Doubt[] = []
@@ -208,6 +213,7 @@ class Comparison {
     draft.deletions.push(stepOf('delete', right))
     this.#deletes += 1 + below(right)
     this.#guard('delete', joinPath(place.path, right.name), right)
+    if (right.kind === 'directory' && this.#rules.sizes !== undefined) this.#goes.push(placeIn(place, right.name))
     this.#takeLost(place, right)
   }
 
@@ -363,7 +369,26 @@ class Comparison {
       place.steps[place.at] = { ...stepOf('create', move.to.entry), from: move.from.path, digest }
       this.#deletes--
       this.#guarded.delete(move.from.path)
+      this.#movedFiles.add(move.from.path)
     })
+  }
+
+  /** Directories that hold files of sizes that are left out stay; what else is in them goes name by name. */
+  async spareOutside(): Promise<void> {
+    const goes = this.#goes.filter(({ path }) => !this.#movedAway.has(path))
+    const { spared, sparings } = await spareOutside(this.#right, goes, this.#rules, (path) => this.#movedAway.has(path))
+    // They were counted, and guarded, as the wholes that they were in.
+    const deletes = this.#deletes - spared.entries
+    for (const path of spared.directories) {
+      this.#movedAway.add(path)
+      this.#guarded.delete(path)
+    }
+    for (const { place, listing, decisions } of sparings) {
+      const draft = this.#draft({ ...timeOf(listing), path: place.path, state: 'present', mode: 0 })
+      for (const decision of decisions) this.#take(place, draft, decision, [])
+    }
+    this.#deletes = deletes
+    for (const path of this.#movedFiles) this.#guarded.delete(path)
   }
 
   /** Settles the pairs that only their content can tell apart. */

@@ -16,7 +16,7 @@ import type { State } from '../state/open.ts'
 import { clearHold, type Hold, loadHold, loadPair, type Pair, savePair, undoneView } from '../state/pairs.ts'
 import { equalBytes, hex } from '../std/bytes.ts'
 import type { Clock } from '../std/clock.ts'
-import { Failure } from '../std/failure.ts'
+import { Failure, systemHint } from '../std/failure.ts'
 import { bringAll } from './bring.ts'
 import { planChanges, sectionChanges } from './changes.ts'
 import { compare, type Plan } from './compare.ts'
@@ -203,10 +203,15 @@ async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Cloc
   }
   const viewId = textId('view 1', viewText(view))
   const [leftSummary, rightSummary] = await Promise.all([left.view(view, viewId), right.view(view, viewId)])
-  if (leftSummary === undefined)
-    throw new Failure('source-unreadable', `the folder ${left.facts.path} could not be read`)
+  if (leftSummary === undefined) throw unreadable(left.facts.path, scan)
   const scanMs = Math.round(clock.monotonicMs() - startMs)
   return { scan, view, viewId, left: leftSummary, right: rightSummary, scanMs }
+}
+
+function unreadable(path: string, { problems }: ScanReport): Failure {
+  const word = problems.find((problem) => problem.path === '')?.detail ?? ''
+  const text = `the folder ${path} could not be read${word === '' ? '' : ` (${word})`}`
+  return new Failure('source-unreadable', text, { hint: systemHint(word) })
 }
 
 function rulesOf(job: Job, view: View): Rules {

@@ -66,14 +66,7 @@ export function checkEnds(
   realPath: (path: string) => string,
   isOneFolder: (one: string, other: string) => boolean,
 ): void {
-  if (source.kind === 'remote' && target.kind === 'remote') {
-    throw new Failure('two-remote-ends', `both ${source.machine} and ${target.machine} are other machines`, {
-      hint:
-        target.ssh === undefined
-          ? `run it on ${source.machine}, where the source is local; the two machines must be paired`
-          : `run it on ${source.machine}, where the source is local`,
-    })
-  }
+  if (source.kind === 'remote' && target.kind === 'remote') throw twoRemote(source, target)
   if (source.kind !== 'local' || target.kind !== 'local') return
   const from = realPath(source.path)
   const to = realPath(target.path)
@@ -82,4 +75,19 @@ export function checkEnds(
   const inside = (inner: string, outer: string): boolean => inner.startsWith(outer === '/' ? '/' : `${outer}/`)
   if (inside(to, from)) throw new Failure('nested-ends', `the target ${to} lies inside the source ${from}`)
   if (inside(from, to)) throw new Failure('nested-ends', `the source ${from} lies inside the target ${to}`)
+}
+
+/** Says which run can do it: the one that is typed where the source lies. */
+function twoRemote(source: RemoteName, target: RemoteName): Failure {
+  const [from, to] = [source, target].map((end) => endText(end, (path) => path))
+  const { machine } = source
+  const rule = 'one end of a run is a folder of the machine where it is typed'
+  if (machine === target.machine) {
+    return new Failure('two-remote-ends', `${from} and ${to} are both on ${machine}; ${rule}`, {
+      hint: `type it on ${machine}, with its own folders: nightferry sync FOLDER FOLDER`,
+    })
+  }
+  return new Failure('two-remote-ends', `${from} and ${to} are both on other machines; ${rule}`, {
+    hint: `type it on ${machine}, once it is paired with ${target.machine}: nightferry sync FOLDER ${to}`,
+  })
 }

@@ -21,6 +21,7 @@ import type { Clock } from '../std/clock.ts'
 import type { Crew, Seat, TaskResult } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import { type Log, logWith } from '../std/log.ts'
+import { Stop } from '../std/stop.ts'
 import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, type SourceEnd } from './endpoint.ts'
 import { freeFlow, Outflow } from './outflow.ts'
 import { SlabPool, type SlabStore } from './slabs.ts'
@@ -94,6 +95,7 @@ export class LocalEnd {
   readonly #held: number
   readonly #spread: number
   readonly #treeKey: string
+  readonly #stop = new Stop()
   #viewId = ''
 
   constructor(workshop: Workshop, root: Root, options: LocalOptions & { epoch?: number }) {
@@ -139,6 +141,18 @@ export class LocalEnd {
     }
   }
 
+  /**
+   * The run is over before its end: looking and reading that is under way ends within a moment. What is being written
+   * ends as it would.
+   */
+  stop(): void {
+    this.#stop.set()
+  }
+
+  protected get stopMemory(): SharedArrayBuffer {
+    return this.#stop.memory
+  }
+
   /** The seat for a batch; the tree's own is that of batch 0. */
   protected seat(batch: number): Seat<DiskTasks> {
     return this.#seats[batch % this.#spread] as Seat<DiskTasks>
@@ -157,7 +171,7 @@ export class LocalEnd {
   async scan(rules: ScanRules): Promise<ScanReport> {
     const { viewId, shelves } = loadTreeShelves(this.workshop.state, this.#treeKey)
     this.#viewId = viewId
-    const input = { tree: this.tree, root: this.root.handle, viewId, rules }
+    const input = { tree: this.tree, root: this.root.handle, viewId, rules, stop: this.stopMemory }
     try {
       return await this.treeSeat.run(
         'scan',
@@ -252,8 +266,9 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     this.#flow = new Outflow(options.flow ?? freeFlow, workshop.clock, options.writingMs)
   }
 
-  /** The run is over: what waits for its turn to leave waits no longer, and does not leave. */
-  stop(): void {
+  /** What waits for its turn to leave waits no longer, and does not leave. */
+  override stop(): void {
+    super.stop()
     this.#flow.stop()
   }
 

@@ -2,16 +2,19 @@
 // verbs for targets here and by the daemon for shares. What writes holds the target's lock, as a run does, and settles
 // first what a run that died had left.
 
-import { join } from 'node:path'
-import { ownDirectory, type RelPath } from '../core/path.ts'
-import type { Placed } from '../disk/find-target.ts'
+import { join, sep } from 'node:path'
+import { isReservedName, joinPath, ownDirectory, parentOf, type RelPath } from '../core/path.ts'
+import { findTyped, type Placed } from '../disk/find-target.ts'
+import { makeFolder, openOutside } from '../disk/outside.ts'
 import type { Restored, Version } from '../disk/past.ts'
 import { openSource, openTarget, placeOf, type Root, targetId } from '../disk/root.ts'
+import { errno } from '../disk/sys.ts'
 import { systemSys } from '../disk/system.ts'
 import type { DiskTasks } from '../disk/tasks.ts'
 import type { UndoReport } from '../disk/version-tasks.ts'
 import { closeRunPlace, isRunId, openRunPlace, openStore, readStoreSettings, type Store } from '../disk/versions.ts'
 import { takeLease } from '../state/runs.ts'
+import { utf8 } from '../std/bytes.ts'
 import type { Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import type { Workshop } from './local.ts'
@@ -66,6 +69,7 @@ export async function undeleteAt(
   return await withTarget(workshop, placed.rootPath, async ({ root, store, staging }) => {
     const { path } = placed
     const { run, as = path } = options
+    checkFolder(root, parentOf(as))
     const restored = await seatOf(workshop).run('restoreVersions', {
       store,
       target: root.handle,
@@ -80,33 +84,53 @@ export async function undeleteAt(
   })
 }
 
-/** Brings versions into another folder of this machine; the target itself is only read. */
+/** The folder that versions come into may be missing, and is made then; another thing can't be in its place. */
+function checkFolder(root: Root, path: RelPath): void {
+  const sys = systemSys()
+  const handle = sys.openDirectory(root.handle, utf8(path))
+  if (handle >= 0) sys.close(handle)
+  if (handle === -errno.ENOTDIR || handle === -errno.ELOOP)
+    throw new Failure('target-not-directory', `${path} is not a folder, and nothing can be brought into it`)
+}
+
+/**
+ * Brings versions into another folder of this machine, which is made with its parents where it is missing and something
+ * comes; the target itself is only read, unless the folder lies in it.
+ */
 export async function undeleteInto(
   workshop: Workshop,
   placed: Placed,
   options: { run: string | undefined; directory: string; as: RelPath },
 ): Promise<Restored> {
-  const sys = systemSys()
-  const folder = openSource(sys, options.directory)
-  const temporary = new TextEncoder().encode('.nightferry-undelete')
-  try {
-    return await withTarget(workshop, placed.rootPath, async ({ store }) => {
-      sys.makeDirectory(folder.handle, temporary, 0o700)
-      const staging = sys.openDirectory(folder.handle, temporary)
-      if (staging < 0) throw new Failure('target-not-writable', `the folder ${options.directory} can't be written to`)
-      try {
-        const { path } = placed
-        const { run, as } = options
-        const places = { target: folder.handle, staging }
-        return await seatOf(workshop).run('restoreVersions', { store, ...places, path, as, run })
-      } finally {
-        sys.close(staging)
-        sys.removeDirectory(folder.handle, temporary)
-      }
+  const { directory, run, as } = options
+  const { rootPath, path } = placed
+  if (directory.split(sep).some(isReservedName))
+    throw new Failure('bad-usage', `${directory} lies among the working files of a target`, {
+      hint: 'name another folder',
     })
-  } finally {
-    folder.close()
+  const within = findTyped(directory)
+  if (within?.rootPath === rootPath) {
+    const there = as === '' ? within.path : joinPath(within.path, as)
+    return await undeleteAt(workshop, placed, { run, as: there })
   }
+  return await withTarget(workshop, rootPath, async ({ store, place }) => {
+    const sys = systemSys()
+    const { versions } = await seatOf(workshop).run('listVersions', { store, path, run, max: 1 })
+    if (versions.length === 0) return { restored: 0, sizeBytes: 0, existing: [], problems: [] }
+    makeFolder(directory)
+    const folder = openSource(sys, directory)
+    try {
+      const outside = openOutside(sys, place, folder.path, folder.handle)
+      try {
+        const handles = { target: folder.handle, staging: outside.staging }
+        return await seatOf(workshop).run('restoreVersions', { store, ...handles, path, as, run })
+      } finally {
+        outside.close()
+      }
+    } finally {
+      folder.close()
+    }
+  })
 }
 
 /** What undoing a run comes to; `as` is the id of the undo's own run, and without it nothing is changed. */
@@ -147,7 +171,14 @@ function nothingKept(run: string): Failure {
   })
 }
 
-type OpenTarget = { readonly root: Root; readonly store: Store; readonly staging: number; readonly own: number }
+type OpenTarget = {
+  readonly root: Root
+  readonly store: Store
+  readonly staging: number
+  readonly own: number
+  /** Its own directory, by a path that no rename redirects. */
+  readonly place: string
+}
 
 /** Opens a target that has versions, under its lock. Nothing is made where there is none. */
 async function withTarget<Result>(
@@ -164,7 +195,7 @@ async function withTarget<Result>(
     const store = openStore(sys, { own, id: root.id, ownPath }, readStoreSettings(place), false)
     if (store === undefined) throw new Failure('no-versions', `no old versions are kept in ${rootPath}`)
     try {
-      return await work({ root, store, staging, own })
+      return await work({ root, store, staging, own, place })
     } finally {
       sys.close(store.handle)
     }

@@ -151,16 +151,17 @@ async function runEnds(
   const ways = { remoteCommand: opened.request.remoteCommand, tell }
   const session = remote === undefined ? undefined : await connectTo(reach, remote, ways, signal)
   let left: SourceEnd | undefined
+  let right: TargetEnd | undefined
   const abort = (): void => {
     session?.close()
-    if (left instanceof LocalSource) left.stop()
+    for (const end of [left, right]) if (end instanceof LocalEnd) end.stop()
   }
   signal.addEventListener('abort', abort, { once: true })
-  let right: TargetEnd | undefined
   let save = false
   try {
     left = await openLeft(workshop, session, opened)
     right = await openRight(workshop, session, opened)
+    signal.throwIfAborted()
     const run = await runRecorded(workshop, opened, left, right, listen, signal)
     save = remembers(job, run)
     return { ...run, wireBytesOut: session?.link.bytesWritten ?? 0, wireBytesIn: session?.link.bytesRead ?? 0 }
@@ -193,7 +194,7 @@ async function runRecorded(
   const told = { listen: heard, planned, found, listsChanges }
   const context = { state, clock, runId, ...told, signal }
   const cycle = await runCycle(job, left, right, context)
-  const end = request.verify === true ? await verifyRun(job.id, cycle, left, right, context) : cycle
+  const end = request.verify === true ? await verifyRun(job, cycle, left, right, context) : cycle
   chronicle.ended(end, exitCodeOf(end), remembers(job, end) ? await takeTrees(left, right) : [])
   const { found: _, ...rest } = end
   return { ...rest, runId }

@@ -27,7 +27,7 @@ import { packStream } from './remote.ts'
 import { pastHandlers } from './serve-past.ts'
 import { PackInbox } from './slabs.ts'
 import { LocalTarget } from './target.ts'
-import { Visit } from './visit.ts'
+import { type LateEnds, Visit } from './visit.ts'
 
 export type ServeOptions = {
   readonly workshop: Workshop
@@ -35,6 +35,8 @@ export type ServeOptions = {
   readonly grants: Grants
   /** What this machine calls the peer. */
   readonly machine: string
+  /** Takes the ends of runs that were served; one for all sessions. */
+  readonly ends: LateEnds
 }
 
 /** Answers everything in a session. Give `onStream` to `openSession`, and the session to `attach` once it is open. */
@@ -69,10 +71,12 @@ export class Served {
     this.#session = session
     const failure = await session.closed
     this.#inbox.close()
-    this.#source?.stop()
+    const end = this.#source ?? this.#target
+    end?.stop()
     await this.#opening.catch(() => {})
     await this.#tries(() => this.#close(false))
-    await this.#tries(() => this.#visit?.end(failure))
+    const visited = this.#visit?.end(failure)
+    if (visited !== undefined) await this.#tries(() => this.#options.ends.write(visited))
     this.#note('session-close', { reason: failure?.code ?? 'done' })
   }
 

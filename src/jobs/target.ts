@@ -402,19 +402,20 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   async verify(from: VerifyPoint): Promise<Verified> {
     const { chunks, next } = await this.treeSeat.run('verifyList', { tree: this.tree, from })
-    const root = this.#handles.root
+    const [root, stop] = [this.#handles.root, this.stopMemory]
     const reports = await eachSeat(this.workshop.crew.seats.length, chunks, (number, chunk) =>
-      this.seat(number).run('verifyChunk', { root, chunk }),
+      this.seat(number).run('verifyChunk', { root, chunk, stop }),
     )
     for (const { learned } of reports) {
       if (learned.length > 0) await this.treeSeat.run('learn', { tree: this.tree, learned })
     }
-    await this.distrust(reports.flatMap((report) => report.bad))
+    const bad = reports.flatMap((report) => report.bad)
+    await this.distrust(bad, true)
     return joinReports(reports, next)
   }
 
-  async distrust(files: readonly WantedDirectory[]): Promise<void> {
-    if (files.length > 0) await this.treeSeat.run('distrust', { tree: this.tree, files: encodeWants(files) })
+  async distrust(files: readonly WantedDirectory[], damaged = false): Promise<void> {
+    if (files.length > 0) await this.treeSeat.run('distrust', { tree: this.tree, files: encodeWants(files), damaged })
   }
 
   async #syncLanded(): Promise<void> {

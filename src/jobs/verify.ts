@@ -1,17 +1,19 @@
 // After a run: reads the target's content again, portion by portion, and holds it against the digests that are known of
 // it; where none is, against the source's, if the source has the same file by size and time. What differs is a problem,
-// and is distrusted at the target, so that the next run brings it anew. Changes no file.
+// and is distrusted at the target, so that the next run brings it anew. In an update two contents of one size and time are
+// told as `same-time`, as its next run would: nothing says which is newer, and the target's may be the one that is wanted.
+// Changes no file.
 
 import { isDamaged, splitDigests } from '../core/digests.ts'
 import { compareTimes, type Entry } from '../core/entry.ts'
 import { readListing } from '../core/listing.ts'
 import { joinPath } from '../core/path.ts'
-import type { Problem } from '../core/problem.ts'
+import type { Problem, ProblemCode } from '../core/problem.ts'
 import type { VerifyPoint, VerifyReport } from '../disk/verify.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { loadPair } from '../state/pairs.ts'
 import { concatBytes, equalBytes } from '../std/bytes.ts'
-import type { RunContext, RunEnd } from './cycle.ts'
+import type { Job, RunContext, RunEnd } from './cycle.ts'
 import type { SourceEnd, TargetEnd, Verified } from './endpoint.ts'
 
 /** What a verification came to. */
@@ -25,7 +27,7 @@ export type VerifyTotals = {
 
 /** The end of a run with what verifying the target added to it. A run that brought nothing about is not verified. */
 export async function verifyRun(
-  job: string,
+  { id: job, mode }: Pick<Job, 'id' | 'mode'>,
   end: RunEnd,
   left: SourceEnd,
   right: TargetEnd,
@@ -43,7 +45,8 @@ export async function verifyRun(
     totals.files += portion.files
     totals.bytes += portion.bytes
     problems.push(...portion.problems)
-    await askSource(left, right, portion, totals, problems)
+    const differs = mode === 'update' ? 'same-time' : 'differs-from-source'
+    await askSource(left, right, portion, totals, differs, problems)
     at = portion.next
     seen = totals.files + totals.unproven + problems.length
     const { files, sizeBytes } = end.summary
@@ -66,6 +69,7 @@ async function askSource(
   right: TargetEnd,
   portion: Verified,
   totals: VerifyTotals,
+  code: ProblemCode,
   problems: Problem[],
 ): Promise<void> {
   const asked = decodeWants(portion.asks)
@@ -98,7 +102,7 @@ async function askSource(
       totals.bytes += sizeBytes
     } else {
       differing.push({ path, names: [name] })
-      problems.push({ path: joinPath(path, name), code: 'differs-from-source', detail: '' })
+      problems.push({ path: joinPath(path, name), code, detail: '' })
     }
   })
   await right.distrust(differing)

@@ -247,7 +247,7 @@ test('an empty file is a fresh database, and a deleted one does no harm', () => 
 test('a place that cannot be used is a failure that names it', () => {
   const file = join(home, 'file')
   writeFileSync(file, '')
-  failsWith('disk-error', () => open(file))
+  failsWith('bad-config', () => open(file))
   const directory = freshDirectory()
   mkdirSync(join(directory, 'state.db'), { recursive: true })
   failsWith('disk-error', () => open(directory))

@@ -27,7 +27,8 @@ const sqliteNotDatabase = 26
 
 /**
  * Opens `<directory>/state.db`, making both where they are missing (0700, 0600). The caller disposes it.
- * Throws `format-too-new` without writing, and `disk-error` where the place can't be used or stays busy.
+ * Throws `format-too-new` without writing, `bad-config` where the directory can't be made, and `disk-error` where the
+ * database can't be used or stays busy.
  */
 export function openState(options: { directory: string; clock: Clock }): State {
   const { directory, clock } = options
@@ -281,7 +282,10 @@ function failureOf(error: unknown, path: string): unknown {
     case sqliteReadOnly:
     case sqliteIoError:
     case sqliteCannotOpen:
-      return new Failure('disk-error', `the state database ${path} cannot be used`, { cause: error })
+      return new Failure('disk-error', `the state database ${path} cannot be used`, {
+        hint: 'may this user write there? Else its disk is mounted read-only, or too many files are open (ulimit -n)',
+        cause: error,
+      })
     default: {
       const isSystems = error instanceof Error && 'syscall' in error
       return isSystems ? asFailure(error, 'disk-error') : error

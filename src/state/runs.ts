@@ -41,6 +41,8 @@ export type RunEnd = {
   readonly halt?: RunHalt | undefined
   /** Where it was not known at the start. */
   readonly epoch?: number
+  /** Where that was before it is written down. */
+  readonly endedMs?: number
   /** Saved with the end of a run that was halted. */
   readonly hold?: Hold | undefined
 }
@@ -142,7 +144,7 @@ function putEnd(state: State, run: { runId: string; driver?: string }, end: RunE
     WHERE run_id = ? AND driver IS ? AND ended_ms IS NULL
   `)
   const { changes } = update.run(
-    state.clock.nowMs(),
+    end.endedMs ?? state.clock.nowMs(),
     outcome,
     exitCode,
     JSON.stringify(counts),

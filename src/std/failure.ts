@@ -80,10 +80,30 @@ export function isFailureCode(text: string): text is FailureCode {
   return Object.hasOwn(failureCodes, text)
 }
 
+const systemHints: Readonly<Record<string, string>> = {
+  EROFS:
+    'its disk is mounted read-only: mount it for writing (where the system did that by itself, the disk has errors)',
+  EACCES: 'run as a user who may, or give this one the permission',
+  EPERM: 'run as a user who may, or give this one the permission',
+  EMFILE: 'this process may open no more files: raise its limit (ulimit -n 1024, or LimitNOFILE of its service)',
+  ENFILE: 'this machine can open no more files: end what holds many, or raise fs.file-max',
+  ENOSPC: 'free some space',
+  EDQUOT: 'free some space, or ask for a larger quota',
+}
+
+/** What a person does about a word of the system; '' for one that says too little by itself. */
+export function systemHint(word: string): string {
+  return systemHints[word] ?? ''
+}
+
 /** The failure that an unknown thrown thing stands for; a `Failure` passes unchanged, a `Bug` is thrown on. */
 export function asFailure(thrown: unknown, code: FailureCode): Failure {
   if (thrown instanceof Failure) return thrown
   // A bug stops the process, wherever it comes through.
   if (thrown instanceof Bug) throw thrown
+  // Met anywhere, by a thread that starts as by a file that is opened; the place says nothing about the cause.
+  const word = thrown instanceof Error ? /\b(EMFILE|ENFILE)\b/.exec(`${thrown.message}`)?.[0] : undefined
+  if (word !== undefined)
+    return new Failure(code, `too many files are open (${word})`, { hint: systemHint(word), cause: thrown })
   return new Failure(code, thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown })
 }

@@ -21,11 +21,16 @@ import {
   writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { Failure } from './failure.ts'
+import { Failure, systemHint } from './failure.ts'
 import { randomName } from './random.ts'
 
 function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+function cannotRead(path: string, error: unknown): Failure {
+  const word = errorCode(error) ?? 'unknown'
+  return new Failure('bad-config', `cannot read ${path} (${word})`, { hint: systemHint(word), cause: error })
 }
 
 /** The whole file, or undefined where there is none. A symlink, a directory or a file above `maxBytes` is refused. */
@@ -35,7 +40,7 @@ export function readOwnFile(path: string, limits: { maxBytes: number }): Uint8Ar
     handle = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
-    throw new Failure('bad-config', `cannot read ${path} (${errorCode(error)})`, { cause: error })
+    throw cannotRead(path, error)
   }
   try {
     const facts = fstatSync(handle)
@@ -61,7 +66,7 @@ export function readOwnRange(path: string, start: number, end: number): Uint8Arr
     handle = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
-    throw new Failure('bad-config', `cannot read ${path} (${errorCode(error)})`, { cause: error })
+    throw cannotRead(path, error)
   }
   try {
     const bytes = new Uint8Array(end - start)
@@ -88,7 +93,7 @@ export function listOwnDirectory(path: string): string[] {
     return readdirSync(path).sort()
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return []
-    throw new Failure('bad-config', `cannot read ${path} (${errorCode(error)})`, { cause: error })
+    throw cannotRead(path, error)
   }
 }
 
@@ -147,9 +152,29 @@ export function createOwnFile(path: string, bytes: Uint8Array, options: { mode: 
   return true
 }
 
-/** Makes the directory and its parents; an existing one stays as it is. */
+/** Makes the directory and its parents; an existing one stays as it is. Throws `bad-config`, with what to do. */
 export function ensureOwnDirectory(path: string, mode: number): void {
-  mkdirSync(path, { recursive: true, mode })
+  try {
+    mkdirSync(path, { recursive: true, mode })
+  } catch (error) {
+    const word = errorCode(error) === 'ENOENT' ? missingWord(path) : (errorCode(error) ?? 'unknown')
+    throw new Failure('bad-config', `the directory ${path} can't be made (${word})`, {
+      hint: systemHint(word),
+      cause: error,
+    })
+  }
+}
+
+/** Node says ENOENT for a directory that can't be made on a read-only disk: what the system says of the first that is missing. */
+function missingWord(path: string): string {
+  let first = path
+  while (lstatSync(dirname(first), { throwIfNoEntry: false }) === undefined) first = dirname(first)
+  try {
+    mkdirSync(first)
+    return 'ENOENT'
+  } catch (error) {
+    return errorCode(error) ?? 'unknown'
+  }
 }
 
 /** Permission bits of our own file, or undefined where there is none. */

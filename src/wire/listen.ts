@@ -259,7 +259,10 @@ function bind(server: Server, { host, port }: ListenOptions): Promise<{ address:
             cause: error,
           }),
         )
-      } else reject(new Failure('bad-config', `cannot listen on ${host}:${port} (${error.code})`, { cause: error }))
+      } else {
+        const hint = listenHint(error.code ?? '', host)
+        reject(new Failure('bad-config', `cannot listen on ${host}:${port} (${error.code})`, { hint, cause: error }))
+      }
     }
     server.once('error', failed)
     server.listen({ host, port }, () => {
@@ -268,4 +271,9 @@ function bind(server: Server, { host, port }: ListenOptions): Promise<{ address:
       resolve(typeof bound === 'object' && bound !== null ? bound : { address: host, port })
     })
   })
+}
+
+function listenHint(code: string, host: string): string {
+  if (code === 'EACCES') return 'ports below 1024 are for root; choose a higher one'
+  return `${host} is no address of this machine; 0.0.0.0 listens on all that it has`
 }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-trees.ts'
 import type { Machine } from '../world/machines.ts'
 import { MountSpace, noMountSpace } from '../world/mount-space.ts'
@@ -72,9 +73,21 @@ describe('mounts', { skip: noMountSpace }, () => {
     await running.printed(/"type":"progress"/)
     space.tries('dd', 'if=/dev/zero', `of=${nas.state}/fill`, 'bs=1k')
     await running.ended
+    // It could not write down how the run ended, and says that nobody knows: it is not running any more.
+    const told = async (wanted: RegExp): Promise<void> => {
+      for (let tries = 0; ; tries++) {
+        const text = String(JSON.parse((await nas.run('status', '--json')).stdout).jobs[0]?.text)
+        if (wanted.test(text)) return
+        assert.ok(tries < 60, text)
+        await sleep(500)
+      }
+    }
+    await told(/^its end is not known$/)
     // Whatever the daemon can't write down: it answers, and once there is room the next run is whole.
     assert.notEqual((await laptop.sync(source, 'nas:full')).failure?.code, 'unreachable')
     space.must('rm', `${nas.state}/fill`)
+    // What could not be written before is, without another run.
+    await told(/failed|left before|nothing was/)
     assert.equal((await laptop.sync(source, 'nas:full')).code, 0)
     assertSameTree(target, source)
     daemon.kill('SIGTERM')
@@ -107,10 +120,25 @@ describe('mounts', { skip: noMountSpace }, () => {
     space.must('mount', '-o', 'remount,ro', target)
     const refused = await laptop.sync(source, target)
     assert.deepEqual([refused.code, refused.failure?.code], [1, 'target-not-writable'], refused.stdout)
+    const { message = '', hint = '' } = refused.failure ?? {}
+    assert.ok(message.includes(target) && message.includes('(EROFS)'), message)
+    assert.match(hint, /mounted read-only.*nothing was changed/)
     assert.deepEqual(readTree(inside(target)), before)
+    const below = await laptop.sync(source, join(target, 'new'), '--new-target')
+    assert.match(below.failure?.message ?? '', /new can't be made \(EROFS\)/)
     space.must('mount', '-o', 'remount,rw', target)
     await laptop.mustSync('done', source, target)
     assertSameTree(inside(target), source)
+  })
+
+  it('a read-only disk without our folder, or under the settings, is told as such', async () => {
+    const { source, target } = fresh({ a: 'a' })
+    space.mountSmall(target, 'size=2m,ro')
+    const refused = await laptop.sync(source, target)
+    assert.ok(refused.failure?.message.includes(`${target} can't be written to (EROFS)`), refused.stdout)
+    const { code, stderr } = await space.world.start(['--state', join(target, 'state'), 'status']).ended
+    assert.equal(code, 2)
+    assert.match(stderr, /state\/config can't be made \(EROFS\)\n.*mounted read-only/)
   })
 
   it('a disk that is taken away while a run works on it: the run ends, and neither side loses anything', async () => {

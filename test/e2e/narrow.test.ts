@@ -123,19 +123,51 @@ describe('narrowed runs', () => {
       rmSync(join(source, 'gone'), { recursive: true })
       rmSync(join(source, 'big'))
       const second = await sync(...limits)
-      assert.deepEqual(
-        [second.code, second.problems.map(({ code, path }) => `${code} ${path}`)],
-        [3, ['not-empty gone']],
-      )
+      assert.deepEqual([second.code, second.outcome, changed(second)], [0, 'done', ['delete-file gone/fits']])
       assert.deepEqual(
         [textAt(target, 'big'), textAt(target, 'gone/big'), textAt(target, 'other')],
         [`${big}!`, big, big],
       )
       assert.equal(existsSync(join(target, 'gone/fits')), false)
+      assert.equal((await sync(...limits)).outcome, 'unchanged')
       put(source, 'other', 'x'.repeat(600))
-      assert.deepEqual(changed(await sync(...limits)), ['delete-directory gone', 'replace-file other'])
+      assert.deepEqual(changed(await sync(...limits)), ['replace-file other'])
     })
   }
+
+  it('a folder that goes keeps what a size leaves out, at any depth, and is counted and shown as it will be', async () => {
+    const { source, target, sync } = await newEnds(pair, 'push')
+    const big = 'x'.repeat(2000)
+    const files = ['stays', 'x/a', 'x/b/c', 'x/b/d/e', 'x/whole/f', 'x/whole/g/h', 'x/moved']
+    for (const path of files) put(source, path, path)
+    put(source, 'y/all', 'all')
+    assert.equal((await sync()).outcome, 'done')
+    for (const path of ['x/b/d/big', 'x/b/big']) put(target, path, big)
+    const { renameSync, rmSync } = await import('node:fs')
+    renameSync(join(source, 'x/moved'), join(source, 'moved'))
+    for (const name of ['x', 'y']) rmSync(join(source, name), { recursive: true })
+    // Six files, two directories within x, and y with its file; not the two big ones, nor the three directories above them.
+    const limits = ['--max-size', '1K', '--max-delete', '9'] as const
+    const expected = [
+      'delete-directory x/whole',
+      'delete-directory y',
+      'delete-file x/a',
+      'delete-file x/b/c',
+      'delete-file x/b/d/e',
+      'rename moved',
+    ]
+    assert.equal((await sync(...limits)).outcome, 'halted', 'other rules than before')
+    const shown = await sync(...limits, '--dry-run')
+    assert.deepEqual([shown.halt?.deletes, changed(shown)], [9, expected])
+    const run = await sync(...limits, '--release')
+    assert.deepEqual([run.outcome, run.code, run.problems, changed(run)], ['done', 0, [], expected])
+    assert.deepEqual(readdirSync(target).sort(), ['.nightferry', 'moved', 'stays', 'x'])
+    assert.deepEqual(readdirSync(join(target, 'x'), { recursive: true }).sort(), ['b', 'b/big', 'b/d', 'b/d/big'])
+    assert.equal((await sync(...limits)).outcome, 'unchanged')
+    put(source, 'new', 'new')
+    assert.deepEqual(changed(await sync(...limits)), ['create-file new'])
+    assert.equal((await sync('--max-size', '1K', '--checksum')).outcome, 'unchanged')
+  })
 
   it('refuses wrong values and what does not go together, by value', async () => {
     const { sync } = await newEnds(pair, 'push')

@@ -36,7 +36,7 @@ describe('repeat', () => {
       await running.printed(/nothing changed/)
       running.kill('SIGTERM')
       const { code, signal, stderr } = await running.ended
-      assert.ok(signal === undefined && (code === 0 || code === 130), `${code} ${signal} ${stderr}`)
+      assert.deepEqual([code, signal], [130, undefined], stderr)
       const starts = laptop
         .log('sync')
         .slice(before)
@@ -63,7 +63,8 @@ describe('repeat', () => {
     put(source, 'b', 'new')
     await until('went on', () => existsSync(join(target, 'b')))
     running.kill('SIGINT')
-    const { stdout, stderr } = await running.ended
+    const { code, stdout, stderr } = await running.ended
+    assert.equal(code, 130)
     assert.equal(stderr.split('halted:').length - 1, 1, stderr)
     assert.equal(stdout.split('halted before').length - 1, 1, stdout)
   })

@@ -71,10 +71,32 @@ describe('verify', () => {
       put(target, 'other', 'OTHER')
       put(target, 'kept', 'target only')
       const run = await sync('--mode', 'update', '--verify')
-      assert.deepEqual([run.code, told(run)], [3, ['differs-from-source other']])
+      assert.deepEqual([run.code, told(run)], [3, ['same-time other']], 'an update can not tell which is right')
       assert.deepEqual(verified(run), { files: 1, bytes: 4, unproven: 1 })
       const again = await sync('--mode', 'update', '--verify')
-      assert.deepEqual(told(again), ['same-time other'], 'now it is known, and an update can not tell which is right')
+      assert.deepEqual([told(again), textAt(target, 'other')], [['same-time other'], 'OTHER'])
+      const mirrored = await sync('--release', '--verify')
+      const released = mirrored.outcome === 'halted' ? await sync('--release', '--verify') : mirrored
+      assert.deepEqual([released.code, textAt(target, 'other')], [0, 'other'])
+    })
+
+    it(`an update mends what is damaged, and only that, ${direction}`, async () => {
+      const { source, target, sync } = await newEnds(pair, direction)
+      const update = ['--mode', 'update', '--verify'] as const
+      for (const name of ['a', 'newer']) put(source, name, name)
+      await sync(...update)
+      put(target, 'newer', 'other', 1_800_000_000)
+      assert.equal((await sync(...update)).code, 0)
+      for (const name of ['a', 'newer']) rot(holderOf(direction), target, name)
+      const found = await sync(...update)
+      assert.deepEqual([found.code, told(found)], [3, ['damaged-on-disk a', 'damaged-on-disk newer']])
+      const mended = await sync(...update)
+      assert.deepEqual(told(mended), ['damaged-on-disk newer'], 'the source has an older one: nothing to mend it from')
+      assert.deepEqual(
+        mended.changes.map(({ path }) => path),
+        ['a'],
+      )
+      assert.equal(textAt(target, 'a'), 'a')
     })
   }
 

@@ -19,6 +19,7 @@ import { after, before, describe, it, type TestContext } from 'node:test'
 import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-trees.ts'
 import { type Ended, type Pair, pairedMachines } from '../world/machines.ts'
 
+const clone = join(import.meta.dirname, '..', '..')
 const mark = join('.nightferry', 'root.json')
 
 describe('wrong input', () => {
@@ -78,7 +79,7 @@ describe('wrong input', () => {
     ['a source inside the target', ['sync', 'source/sub', 'source'], 2, /source\/sub/],
     ['equal ends', ['sync', 'source', 'source/'], 2, /source/],
     ['equal ends, by a link', ['sync', 'link', './source'], 2, /source/],
-    ['two remote ends', ['sync', 'nas:data', 'nas:fixed'], 2, /nas.*other machines/],
+    ['two remote ends', ['sync', 'nas:data', 'nas:fixed'], 2, /both on nas;.*\n.*type it on nas/],
     ['an empty end', ['sync', 'source', ''], 2, /empty/],
     ['an unknown machine', ['sync', 'source', 'nobody:data'], 2, /nobody/],
     ['an unknown share', ['sync', 'source', 'nas:nothing'], 12, /nothing/],
@@ -98,7 +99,16 @@ describe('wrong input', () => {
     ['a missing target', ['sync', 'source'], 2, /target/],
     ['an end too many', ['sync', 'source', 'new', 'newer'], 2, /argument/],
     ['an unknown verb', ['sink', 'source', 'new'], 2, /sink/],
+    ['the help of an unknown verb', ['help', 'verions'], 2, /unknown command 'verions'\n\(Did you mean versions\?\)/],
+    ['the help of an unknown verb of share', ['help', 'share', 'ad'], 2, /unknown command 'ad'\n.*mean add/],
+    ['the same the other way round', ['share', 'help', 'ad'], 2, /unknown command 'ad'/],
     ['a port that is none', ['serve', '--listen', '127.0.0.1:70000'], 2, /70000/],
+    [
+      'an address of no machine here',
+      ['serve', '--listen', '192.0.2.1:0'],
+      2,
+      /192\.0\.2\.1:0.*\n.*0\.0\.0\.0 listens/,
+    ],
     ['an address that is none', ['serve', '--listen', 'a:b:c'], 2, /a:b:c/],
     ['a name that no machine may have', ['serve', '--name', 'a/b', '--listen', '127.0.0.1:0'], 2, /a\/b/],
     ['a share of what is missing', ['share', 'add', 'x', 'no-such'], 1, /no-such/],
@@ -110,8 +120,36 @@ describe('wrong input', () => {
     it(`refuses ${name}`, async () => void (await refused(args, code, text)))
   }
 
+  it('shows the help that is asked for, at any depth', async () => {
+    for (const [args, text] of [
+      [['help'], /Usage: nightferry \[options\] \[command\]/],
+      [['help', 'help'], /Usage: nightferry help/],
+      [['help', 'undo', 'some-run'], /Usage: nightferry undo/],
+      [['help', 'share', 'add'], /Usage: nightferry share add/],
+      [['share', 'help', 'limit'], /Usage: nightferry share limit/],
+      [['help', 'machines', 'remove'], /Usage: nightferry machines remove/],
+      [['help', 'machines'], /Usage: nightferry machines \[options\]/],
+    ] as const)
+      assert.match(await pair.laptop.must(...args), text)
+  })
+
   it('refuses a port that is taken', async () => {
     await refused(['serve', '--listen', `127.0.0.1:${pair.nas.port}`], 1, new RegExp(String(pair.nas.port)))
+  })
+
+  it('says what to do where a process may open few files', async () => {
+    const { laptop, world } = pair
+    let told = 0
+    for (let files = 24; files <= 44; files += 2) {
+      const command = `ulimit -n ${files}; exec "$0" --state "$1" sync source new --dry-run`
+      const args = ['-c', command, join(clone, 'nightferry'), laptop.state]
+      const { status, stderr } = spawnSync('sh', args, { cwd: world.directory, encoding: 'utf8' })
+      // With very few Node itself does not start.
+      if (status === 0 || /^Segmentation|node::|^sh:/m.test(stderr) || stderr === '') continue
+      assert.match(stderr, /ulimit -n/, `${files}: ${stderr}`)
+      told++
+    }
+    assert.ok(told > 0)
   })
 
   it('refuses a second daemon with the same state; one that was killed is no obstacle', async () => {

@@ -1,0 +1,47 @@
+// What a person writes as ends: which there are, and what a pair that no run can serve is told.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Failure } from '../std/failure.ts'
+import { checkEnds, type EndName, parseEnd } from './ends.ts'
+
+const isMachine = (name: string): boolean => ['nas', 'desk'].includes(name)
+const endOf = (text: string): EndName => parseEnd(text, isMachine)
+const check = (source: string, target: string): void =>
+  checkEnds(
+    endOf(source),
+    endOf(target),
+    (path) => path,
+    () => false,
+  )
+
+test('two ends behind the wire are told why not, and what to type where', () => {
+  for (const [source, target, message, hint] of [
+    [
+      'nas:a',
+      'nas:b/c',
+      /^nas:a and nas:b\/c are both on nas; one end .* is a folder/,
+      /type it on nas.*sync FOLDER FOLDER$/,
+    ],
+    [
+      'nas:a/x',
+      'desk:b',
+      /^nas:a\/x and desk:b are both on other machines; one end/,
+      /on nas, once .*desk.*FOLDER desk:b$/,
+    ],
+  ] as const)
+    assert.throws(
+      () => check(source, target),
+      (error: Failure) => error.code === 'two-remote-ends' && message.test(error.message) && hint.test(error.hint),
+    )
+})
+
+test('one end behind the wire, and two folders apart, are a run', () => {
+  for (const [source, target] of [
+    ['/a', 'nas:b'],
+    ['nas:b', '/a'],
+    ['/a', '/b'],
+    ['/a', '/ab'],
+  ] as const)
+    check(source, target)
+})

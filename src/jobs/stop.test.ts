@@ -1,0 +1,132 @@
+// A run that is stopped stops looking: a scan or a reading that is under way ends between two of its pieces, in a run
+// between folders here and on a machine that serves one whose driver went away.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, it } from 'node:test'
+import { memoryLinks, openBoth } from '../../test/world/links.ts'
+import { plant } from '../../test/world/planted.ts'
+import { type DiskTasks, tasks } from '../disk/tasks.ts'
+import { openState } from '../state/open.ts'
+import { newRunId } from '../state/runs.ts'
+import { systemClock } from '../std/clock.ts'
+import { type Crew, Handover, type Seat } from '../std/crew.ts'
+import { Failure } from '../std/failure.ts'
+import { grantsOfShares } from './grants.ts'
+import type { Workshop } from './local.ts'
+import { openRemoteSource, openRemoteTarget } from './remote.ts'
+import { type RunRequest, runOnce } from './run.ts'
+import { Served } from './serve.ts'
+import { addShare } from './shares.ts'
+import { SlabStore } from './slabs.ts'
+import { LateEnds } from './visit.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'nf-stop-'))
+after(() => rmSync(home, { recursive: true, force: true }))
+
+/** A workshop whose seats work in this thread; `before` is awaited ahead of each task, `ends` has how each ended. */
+function workshopWith(before: (name: string) => Promise<void> | void): {
+  workshop: Workshop
+  ends: string[]
+  [Symbol.dispose](): void
+} {
+  const ends: string[] = []
+  const seat: Seat<DiskTasks> = {
+    isStarted: true,
+    tell: (name, input) => void (tasks[name] as (input: unknown) => unknown)(input),
+    async run(name, input) {
+      await before(name)
+      try {
+        const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
+        ends.push(name)
+        return (result instanceof Handover ? result.value : result) as never
+      } catch (error) {
+        ends.push(`${name}: ${error instanceof Failure ? error.code : error}`)
+        throw error
+      }
+    },
+  }
+  const crew: Crew<DiskTasks> = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
+  const state = openState({ directory: mkdtempSync(join(home, 'state-')), clock: systemClock })
+  const log = { note: () => {}, flush: () => {} }
+  const workshop = { crew, slabs: new SlabStore(crew), state, clock: systemClock, log, machine: 'here' }
+  return { workshop, ends, [Symbol.dispose]: () => state[Symbol.dispose]() }
+}
+
+function looks(ends: readonly string[]): string[] {
+  return ends.filter((end) => /^(scan|view|listings|digests|verify)/.test(end))
+}
+
+function requestOf(source: string, target: string, change: Partial<RunRequest> = {}): RunRequest {
+  const rules = { overrides: [], ignoreFiles: [], limit: { kind: 'default' } } as const
+  const asked = { mode: 'mirror', checksum: false, dryRun: false, release: false, listsChanges: false } as const
+  return { source, target, ...rules, ...asked, newTarget: false, keep: undefined, versions: undefined, ...change }
+}
+
+for (const at of ['scan', 'digests', 'verifyChunk']) {
+  it(`a run that is stopped during ${at} looks at nothing more`, async () => {
+    const folder = mkdtempSync(join(home, 'run-'))
+    const [source, target] = [join(folder, 'source'), join(folder, 'target')]
+    plant(source, { a: 'a', 'd/b': 'b' })
+    const stop = new AbortController()
+    let armed = false
+    using one = workshopWith((name) => {
+      if (armed && name === at) stop.abort()
+    })
+    const nobody = (): Promise<never> => Promise.reject(new Error('no machines here'))
+    const reach = { isMachine: () => false, connect: nobody, connectSsh: nobody }
+    const run = (change: Partial<RunRequest>): Promise<unknown> =>
+      runOnce(one.workshop, reach, requestOf(source, target, change), () => {}, stop.signal)
+    await run({})
+    one.ends.length = 0
+    armed = true
+    await assert.rejects(run({ checksum: true, verify: true }), (error: Failure) => error.code === 'cancelled')
+    const told = looks(one.ends)
+    const first = told.indexOf(`${at}: cancelled`)
+    assert.ok(first >= 0, told.join(', '))
+    for (const end of told.slice(first)) assert.equal(end, `${at}: cancelled`, told.join(', '))
+  })
+}
+
+for (const role of ['source', 'target'] as const) {
+  it(`a ${role} that is served stops looking when its driver goes away`, async () => {
+    const folder = mkdtempSync(join(home, 'served-'))
+    plant(join(folder, 'shared'), { a: 'a', 'd/b': 'b' })
+    addShare(folder, {
+      name: 'data',
+      path: join(folder, 'shared'),
+      readOnly: false,
+      for: undefined,
+      maxDelete: undefined,
+    })
+    const scanning = Promise.withResolvers<void>()
+    const goesOn = Promise.withResolvers<void>()
+    using one = workshopWith(async (name) => {
+      if (name !== 'scan') return
+      scanning.resolve()
+      await goesOn.promise
+    })
+    const served = new Served({
+      workshop: one.workshop,
+      grants: grantsOfShares(folder, 'ann'),
+      machine: 'ann',
+      ends: new LateEnds(),
+    })
+    const { a, b } = await openBoth(memoryLinks(), {}, { onStream: served.onStream })
+    const over = served.attach(b)
+    const ids = { share: 'data', sub: '' as never, job: 'ab'.repeat(16), runId: newRunId(systemClock) }
+    const end =
+      role === 'source'
+        ? await openRemoteSource(a, 'bee', ids, one.workshop.slabs)
+        : await openRemoteTarget(a, 'bee', { ...ids, create: true })
+    const scan = end.scan({ overrides: [], ignoreFiles: [] }).catch(() => {})
+    await scanning.promise
+    a.close()
+    await b.closed
+    goesOn.resolve()
+    await Promise.all([scan, over])
+    assert.deepEqual(looks(one.ends), ['scan: cancelled'])
+  })
+}
