@@ -63,6 +63,12 @@ export function treeKeyOf(role: 'source' | 'target', path: string, job: string):
   return `${role} ${textId('tree key', `${realPath(path)}\0${job}`)}`
 }
 
+/** The same for a peer's job, which it names as it likes: all keys of one folder begin with its `place`. */
+export function servedTreeKeys(role: 'source' | 'target', path: string, job: string): { place: string; key: string } {
+  const place = `served ${role} ${textId('tree place', realPath(path))} `
+  return { place, key: `${place}${job}` }
+}
+
 /** The epoch of a run on a target. A root that no end comes to own is closed, or its lock would stay. */
 export function leaseOf({ state }: Workshop, root: Root, job: string): number {
   try {

@@ -12,6 +12,7 @@ import { openSource, openTarget } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { decodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { unpackRunId } from '../state/runs.ts'
+import { forgetOldTrees } from '../state/trees.ts'
 import { Bug } from '../std/assert.ts'
 import { hex } from '../std/bytes.ts'
 import { asFailure, Failure } from '../std/failure.ts'
@@ -22,9 +23,10 @@ import type { StreamHandler } from '../wire/streams.ts'
 import type { Allowance } from './body.ts'
 import { answerCall, type CallHandlers, type CallInput, type CallOutput, type CallRules } from './bulk.ts'
 import { CallOrder } from './call-order.ts'
-import { payloadHeadroomBytes } from './endpoint.ts'
+import { batchOf, payloadHeadBytes, payloadHeadroomBytes } from './endpoint.ts'
 import type { Grant, Grants } from './grants.ts'
-import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
+import { LocalSource, servedTreeKeys, type Workshop } from './local.ts'
+import { OpenBatches } from './open-batches.ts'
 import { packStream } from './remote.ts'
 import { pastHandlers } from './serve-past.ts'
 import { PackInbox } from './slabs.ts'
@@ -53,6 +55,8 @@ export class Served {
   #opening: Promise<unknown> = Promise.resolve()
   #visit: Visit | undefined
   readonly #order = new CallOrder()
+  readonly #batches = new OpenBatches()
+  #treePlace = ''
   readonly #rules: CallRules
   /** What the session was given to use; it says what of it may be told. */
   #grant: Grant | undefined
@@ -102,7 +106,11 @@ export class Served {
 
   #receive(payload: Uint8Array, release: () => void): void {
     const target = this.#mustTarget()
-    target.receive(payload).then(
+    const received = async (): Promise<void> => {
+      if (payload.length >= payloadHeadBytes) this.#batches.receive(batchOf(payload))
+      await target.receive(payload)
+    }
+    received().then(
       () => {
         this.#inbox.done(payload)
         release()
@@ -159,7 +167,7 @@ export class Served {
   #openSource({ path, label }: Grant, request: Opening): LocalSource {
     const root = openSource(systemSys(), path)
     this.#source = new LocalSource(this.#options.workshop, root, {
-      treeKey: treeKeyOf('source', path, request.job),
+      treeKey: this.#treeKey('source', path, request.job),
       isApart: true,
       flow: flowOf(request),
       writingMs: () => this.#session?.writingMs ?? 0,
@@ -176,7 +184,7 @@ export class Served {
     const { create, expectedId, isNew = false } = request
     const root = openTarget(systemSys(), path, { create, machine: workshop.machine, expectedId, isNew })
     this.#target = new LocalTarget(workshop, root, {
-      treeKey: treeKeyOf('target', path, request.job),
+      treeKey: this.#treeKey('target', path, request.job),
       isApart: true,
       label,
       job: request.job,
@@ -185,6 +193,12 @@ export class Served {
       versions,
     })
     return this.#target
+  }
+
+  #treeKey(role: 'source' | 'target', path: string, job: string): string {
+    const { place, key } = servedTreeKeys(role, path, job)
+    this.#treePlace = place
+    return key
   }
 
   async #supply({ batch, wants }: CallInput<'supply'>): Promise<{ packs: number }> {
@@ -204,7 +218,9 @@ export class Served {
     this.#source = undefined
     this.#target = undefined
     await end?.close(save)
-    if (save) this.#visit?.saved()
+    if (!save) return
+    forgetOldTrees(this.#options.workshop.state, this.#treePlace, treesPerPlace)
+    this.#visit?.saved()
   }
 
   /** The end that the session has open, for who asks the daemon; undefined before it opened one. */
@@ -234,10 +250,14 @@ export class Served {
         return { ...begun, keep: keepText(begun.keep), epoch: this.#mustTarget().facts.epoch }
       },
       moves: async ({ moves }) => ({ problems: await this.#mustTarget().moveDirectories(checkMoves(moves)) }),
-      stage: async ({ batch, bytes }) => await this.#mustTarget().stage(batch, bytes),
+      stage: async ({ batch, bytes }) => {
+        this.#batches.stage(batch, bytes.length)
+        return await this.#mustTarget().stage(batch, bytes)
+      },
       answer: async ({ batch, digests }) => await this.#mustTarget().answer(batch, splitDigests(digests)),
       supply: async (input) => await this.#supply(input),
-      written: async ({ batch, last }) => await this.#mustTarget().written(batch, last),
+      written: async ({ batch, last }) =>
+        await this.#batches.written(batch, () => this.#mustTarget().written(batch, last)),
       finish: async () => {
         const { summary, problems, counts, early } = await this.#mustTarget().finish()
         this.#visit?.finished({ summary, problems, counts, early })
@@ -305,6 +325,8 @@ async function onceEach<Item, Found>(
   return items.map((item) => found[places.get(keyOf(item)) as number] as Found)
 }
 
+/** A peer names its jobs as it likes: so many trees of one folder are remembered. */
+const treesPerPlace = 16
 /** Of a million entries each, they take as much as an answer may hold. */
 const listingsAtOnce = 16
 const digestsAtOnce = 500
