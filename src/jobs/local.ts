@@ -101,6 +101,8 @@ export class LocalEnd {
   readonly #spread: number
   readonly #treeKey: string
   #viewId = ''
+  /** The tree is open in its seat. */
+  #isScanned = false
 
   constructor(workshop: Workshop, root: Root, options: LocalOptions & { epoch?: number }) {
     const { runId, epoch = 0 } = options
@@ -164,18 +166,15 @@ export class LocalEnd {
     const { viewId, shelves } = loadTreeShelves(this.workshop.state, this.#treeKey)
     this.#viewId = viewId
     const input = { tree: this.tree, root: this.root.handle, viewId, rules }
-    try {
-      return await this.treeSeat.run(
-        'scan',
-        { ...input, shelves },
-        shelves.map((shelf) => shelf.buffer as ArrayBuffer),
-      )
-    } catch (error) {
+    const buffers = shelves.map((shelf) => shelf.buffer as ArrayBuffer)
+    const report = await this.treeSeat.run('scan', { ...input, shelves }, buffers).catch(async (error: unknown) => {
       if (!(error instanceof Failure) || error.code !== 'state-broken') throw error
       // What was remembered is damaged: the whole root is looked at again.
       forgetTree(this.workshop.state, this.#treeKey)
       return await this.treeSeat.run('scan', { ...input, shelves: [] })
-    }
+    })
+    this.#isScanned = true
+    return report
   }
 
   async view(view: View, viewId: string): Promise<Summary | undefined> {
@@ -220,7 +219,7 @@ export class LocalEnd {
     this.closing = true
     try {
       await this.closeOwn()
-      if (save && this.root.handle >= 0) await this.#saveTree()
+      if (save && this.#isScanned && this.root.handle >= 0) await this.#saveTree()
     } finally {
       this.workshop.crew.release(this.#held)
       try {

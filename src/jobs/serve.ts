@@ -5,6 +5,7 @@
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import { type Flow, parseCompress } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
+import type { IgnoreText } from '../core/ignore.ts'
 import { joinPath, parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { type Keep, keepText, parseKeep } from '../core/retention.ts'
@@ -235,8 +236,13 @@ export class Served {
         this.#opening = opened
         return opened
       },
-      scan: async (rules) => await this.#mustEnd().scan(rules),
+      scan: async (rules) => {
+        mustBeRootRules(rules.overrides)
+        return await this.#mustEnd().scan(rules)
+      },
       view: async ({ viewId, ...view }) => {
+        mustBeRootRules(view.overrides)
+        for (const { directory } of view.texts) mustPath(directory)
         const summary = await this.#mustEnd().view(view, viewId)
         return summary === undefined ? {} : { summary }
       },
@@ -350,6 +356,12 @@ function mustPath(text: string): RelPath {
   const path = parseRelPath(text)
   if (path === undefined) throw new Failure('protocol-broken', 'a path is none below a root')
   return path
+}
+
+/** Overrides are rules of the root, whoever sends them. */
+function mustBeRootRules(overrides: readonly IgnoreText[]): void {
+  if (overrides.some(({ directory }) => directory !== ''))
+    throw new Failure('protocol-broken', 'rules for all of a tree are told for a part of it')
 }
 
 function checkMoves(moves: readonly { from: string; to: string }[]): DirectoryMove[] {
