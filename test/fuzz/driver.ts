@@ -16,7 +16,7 @@ import type { Chance } from '../world/disk-trees.ts'
 import { hostilePaths } from '../world/hostile.ts'
 import { batchBytes, change, create, head, pack } from '../world/steps.ts'
 import { mutate, pick } from './mutate.ts'
-import { shapeOf, anyValue, wildBytes } from './values.ts'
+import { anyValue, shapeOf, wildBytes } from './values.ts'
 
 /** What becomes of a session. */
 export type Told = {

@@ -146,3 +146,68 @@ export function mutateText(good: string, others: readonly string[], chance: Chan
   }
   return text
 }
+
+const oddValues: readonly unknown[] = [
+  ...[
+    null,
+    true,
+    false,
+    0,
+    -1,
+    1.5,
+    1e308,
+    2 ** 53,
+    2 ** 31,
+    -(2 ** 63),
+    '',
+    '..',
+    '../x',
+    '/etc',
+    'a\0b',
+    '\ud800',
+    '__proto__',
+  ],
+  ...[
+    'x'.repeat(5000),
+    [],
+    [[]],
+    {},
+    { length: 1e9 },
+    { __proto__: null, version: 1 },
+    '1',
+    99,
+    'forever',
+    '.nightferry',
+  ],
+]
+
+/** Damage to the values of lines of JSON; other text stays as it is. */
+export function mutateJson(good: string, chance: Chance): string {
+  const lines = good.split('\n')
+  const at = chance(lines.length)
+  try {
+    lines[at] = JSON.stringify(bendValue(JSON.parse(lines[at] as string), chance))
+  } catch {
+    return good
+  }
+  return lines.join('\n')
+}
+
+function bendValue(value: unknown, chance: Chance): unknown {
+  if (typeof value !== 'object' || value === null || chance(8) === 0) {
+    if (typeof value === 'string' && chance(2) === 0) return mutateText(value, [value], chance)
+    return pick(chance, oddValues)
+  }
+  if (Array.isArray(value)) {
+    const copy: unknown[] = [...value]
+    const at = chance(copy.length + 1)
+    if (chance(4) === 0) copy.splice(at, 1)
+    else if (chance(4) === 0) copy.splice(at, 0, pick(chance, oddValues))
+    else if (at < copy.length) copy[at] = bendValue(copy[at], chance)
+    return copy
+  }
+  const fields = Object.entries(value)
+  const [name = 'x', inner] = fields[chance(fields.length + 1)] ?? []
+  if (chance(5) === 0) return Object.fromEntries(fields.filter(([one]) => one !== name))
+  return Object.fromEntries([...fields, [chance(10) === 0 ? `${name}x` : name, bendValue(inner, chance)]])
+}

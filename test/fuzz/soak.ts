@@ -96,9 +96,18 @@ export class Soak {
       const { outcome, failure, stdout, stderr } = await this.#pair.laptop.sync(...args)
       // A first run into what hostile ones left is held, and released then.
       if (outcome === 'halted' && tries === 0) continue
-      if (failure?.code !== 'root-locked' || tries > 40) return /^(done|unchanged)$/.test(outcome) ? outcome : stdout + stderr
+      if (failure?.code !== 'root-locked' || tries > 40)
+        return /^(done|unchanged)$/.test(outcome) ? outcome : stdout + stderr
       await sleep(100)
     }
+  }
+
+  /** Whether memory and handles stayed where they were once the first two hundred sessions had warmed the daemon up. */
+  isLevel(): boolean {
+    const [first, ...later] = this.told.levels.slice(3)
+    const last = later.at(-1)
+    if (first === undefined || last === undefined) return true
+    return last.residentKib < first.residentKib * 1.25 + 32 * 1024 && last.handles <= first.handles + 8
   }
 
   #level(): Soaked['levels'][number] {

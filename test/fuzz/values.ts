@@ -85,7 +85,9 @@ export function anyValue(shape: Shape, chance: Chance, hint: Hint, field = ''): 
     case 'choice':
       return pick(chance, shape.words)
     case 'list':
-      return Array.from({ length: Math.min(shape.max, chance(4)) }, () => anyValue(shape.of, chance, hint, `${field}[]`))
+      return Array.from({ length: Math.min(shape.max, chance(4)) }, () =>
+        anyValue(shape.of, chance, hint, `${field}[]`),
+      )
     case 'record': {
       const fields = [...shape.fields].filter(([, { optional }]) => !optional || chance(6) === 0)
       return Object.fromEntries(fields.map(([name, one]) => [name, anyValue(one.shape, chance, hint, name)]))
