@@ -201,8 +201,9 @@ function bendValue(value: unknown, chance: Chance): unknown {
   if (Array.isArray(value)) {
     const copy: unknown[] = [...value]
     const at = chance(copy.length + 1)
-    if (chance(4) === 0) copy.splice(at, 1)
-    else if (chance(4) === 0) copy.splice(at, 0, pick(chance, oddValues))
+    const kind = chance(5)
+    if (kind === 0) copy.splice(at, 1)
+    else if (kind === 1) copy.splice(at, 0, pick(chance, oddValues))
     else if (at < copy.length) copy[at] = bendValue(copy[at], chance)
     return copy
   }
