@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { zstdCompressSync } from 'node:zlib'
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { Failure } from '../std/failure.ts'
 import { contentLength, expand, squeeze } from './squeeze.ts'
 
@@ -52,6 +52,13 @@ test('a pack that begins with text and is noise is squeezed or left, and comes o
   }
 })
 
+/** A frame with one block as it is, whose head asks for the largest window of all. */
+function farSighted(bytes: Uint8Array): Uint8Array {
+  const head = [0x28, 0xb5, 0x2f, 0xfd, 0, (27 - 10) << 3]
+  const block = (bytes.length << 3) | 1
+  return Buffer.concat([Uint8Array.from([...head, block & 0xff, (block >> 8) & 0xff, block >> 16]), bytes])
+}
+
 test('what is not what its word says is refused, and never grows beyond it', () => {
   const word = (codec: number, length: number): number => codec * 2 ** 24 + length
   const bomb = zstdCompressSync(new Uint8Array(200 * 1024 * 1024))
@@ -69,7 +76,9 @@ test('what is not what its word says is refused, and never grows beyond it', () 
     ['cut off', small.subarray(0, small.length - 4), word(1, 1000)],
     ['nothing', new Uint8Array(0), word(1, 1000)],
     ['noise', randomBytes(500), word(1, 1000)],
+    ['one that wants 128 MiB to look back into', farSighted(text.subarray(0, 1000)), word(1, 1000)],
   ]
+  assert.equal(zstdDecompressSync(farSighted(text.subarray(0, 1000))).length, 1000, 'it is a frame like others')
   for (const [title, bytes, said] of cases) {
     assert.throws(
       () => expand(bytes, said, max),

@@ -53,6 +53,9 @@ function sampleOf(bytes: Uint8Array): Uint8Array {
   return sample
 }
 
+/** A frame may ask for this much memory to look back into: twice a slab, and not what it likes (128 MiB). */
+const windowLogMax = 20
+
 /** The length of a pack's content, by its word and the length of what travels. */
 export function contentLength(word: number, length: number): number {
   return word === 0 ? length : word & lengthMask
@@ -68,7 +71,10 @@ export function expand(bytes: Uint8Array, word: number, maxBytes: number): Uint8
   if (Math.floor(word / 2 ** lengthBits) !== codecZstd || length === 0 || length > maxBytes) throw broken()
   let whole: Uint8Array
   try {
-    whole = zstdDecompressSync(bytes, { maxOutputLength: length })
+    whole = zstdDecompressSync(bytes, {
+      maxOutputLength: length,
+      params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
+    })
   } catch {
     throw broken()
   }

@@ -145,6 +145,8 @@ export function takePath(reader: ByteReader): RelPath {
 
 /** At most this many steps and bytes of content make a batch; one section that stays whole, or one file, may be larger. */
 export const batchFilesMax: number = 1000
+/** More sections, or steps in all, than this are no batch of ours. */
+const batchPartsMax = 16_384
 export const batchContentMax: number = 8 * 1024 * 1024
 /** A section of at most this much content stays whole. A larger new directory is not built aside: its files land one by one. */
 export const buildContentMax: number = 64 * 1024 * 1024
@@ -164,13 +166,16 @@ export function encodeBatch(sections: readonly PackedSection[]): Uint8Array {
   return writer.take()
 }
 
-/** The sections of a batch; safe for bytes from a peer, which are bounded by the frame that carried them. */
+/** The sections of a batch; safe for bytes from a peer: their number is bounded, and that of their steps in all. */
 export function decodeBatch(bytes: Uint8Array): Section[] {
   const reader = new ByteReader(bytes)
   const sections: Section[] = []
-  const count = reader.varint(bytes.length)
+  const count = reader.varint(batchPartsMax)
+  let left = batchPartsMax
   for (let i = 0; i < count; i++) {
     const { head, stepCount } = takeSectionHead(reader)
+    left -= stepCount
+    if (left < 0) throw new Failure('limit-exceeded', 'a batch has more steps than a batch may have')
     const steps: Step[] = []
     for (let s = 0; s < stepCount; s++) steps.push(takeStep(reader))
     sections.push({ ...head, steps })

@@ -2,6 +2,7 @@
 // goes away leaves the daemon serving; what a session breaks, it breaks for itself alone. While a pairing code is open
 // in this state directory, the daemon is also the door for pairing. It calls nobody, but to tell that it has moved.
 
+import { Allowance, heldBytesMax } from '../jobs/body.ts'
 import { grantsOfShares } from '../jobs/grants.ts'
 import type { Workshop } from '../jobs/local.ts'
 import { Served } from '../jobs/serve.ts'
@@ -46,7 +47,8 @@ export async function openDaemon(
   const startedMs = workshop.clock.nowMs()
   const ends = new LateEnds()
   let offer: PairingOffer | undefined
-  const lines: Lines = { open, ends, take: takeAddresses(peers, workshop.log, workshop.clock), opened: () => {} }
+  const take = takeAddresses(peers, workshop.log, workshop.clock)
+  const lines: Lines = { open, ends, take, opened: () => {}, allowances: new Map() }
   const listener: Listener = await listen({
     ...address,
     identity,
@@ -162,11 +164,20 @@ type Lines = {
   readonly ends: LateEnds
   readonly take: NoticeTaker
   opened: (session: Session) => void
+  /** What calls may hold, by machine: there are as many as are paired. */
+  readonly allowances: Map<string, Allowance>
 }
 
 async function serveLink(workshop: Workshop, places: Places, link: Link, lines: Lines): Promise<void> {
   const { machine } = link
-  const served = new Served({ workshop, grants: grantsOfShares(places.config, machine), machine, ends: lines.ends })
+  const allowance = lines.allowances.getOrInsertComputed(machine, () => new Allowance(heldBytesMax))
+  const served = new Served({
+    workshop,
+    grants: grantsOfShares(places.config, machine),
+    machine,
+    ends: lines.ends,
+    allowance,
+  })
   let session: Session
   try {
     session = await openSession(link, {

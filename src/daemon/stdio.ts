@@ -4,6 +4,7 @@
 // Nothing but the session is ever written to the output. Ends with the session, or when it is told to.
 
 import { homedir } from 'node:os'
+import { Allowance, heldBytesMax } from '../jobs/body.ts'
 import { grantsOfUser } from '../jobs/grants.ts'
 import type { Workshop } from '../jobs/local.ts'
 import { Served } from '../jobs/serve.ts'
@@ -29,7 +30,13 @@ export async function serveStdio(workshop: Workshop, signal: AbortSignal): Promi
     { peerId: undefined, machine, remoteAddress: '' },
     workshop.clock,
   )
-  const served = new Served({ workshop, grants: grantsOfUser(homedir()), machine, ends: new LateEnds() })
+  const served = new Served({
+    workshop,
+    grants: grantsOfUser(homedir()),
+    machine,
+    ends: new LateEnds(),
+    allowance: new Allowance(heldBytesMax),
+  })
   const told = new Failure('connection-lost', `Nightferry on ${workshop.machine} was told to end`)
   let leave = (): void => link.destroy(told)
   const stop = (): void => leave()

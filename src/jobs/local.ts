@@ -64,6 +64,12 @@ export function treeKeyOf(role: 'source' | 'target', path: string, job: string):
   return `${role} ${textId('tree key', `${realPath(path)}\0${job}`)}`
 }
 
+/** The same for a peer's job, which it names as it likes: all keys of one folder begin with its `place`. */
+export function servedTreeKeys(role: 'source' | 'target', path: string, job: string): { place: string; key: string } {
+  const place = `served ${role} ${textId('tree place', realPath(path))} `
+  return { place, key: `${place}${job}` }
+}
+
 /** The epoch of a run on a target. A root that no end comes to own is closed, or its lock would stay. */
 export function leaseOf({ state }: Workshop, root: Root, job: string): number {
   try {
@@ -97,6 +103,8 @@ export class LocalEnd {
   readonly #treeKey: string
   readonly #stop = new Stop()
   #viewId = ''
+  /** The tree is open in its seat. */
+  #isScanned = false
 
   constructor(workshop: Workshop, root: Root, options: LocalOptions & { epoch?: number }) {
     const { runId, epoch = 0 } = options
@@ -172,18 +180,15 @@ export class LocalEnd {
     const { viewId, shelves } = loadTreeShelves(this.workshop.state, this.#treeKey)
     this.#viewId = viewId
     const input = { tree: this.tree, root: this.root.handle, viewId, rules, stop: this.stopMemory }
-    try {
-      return await this.treeSeat.run(
-        'scan',
-        { ...input, shelves },
-        shelves.map((shelf) => shelf.buffer as ArrayBuffer),
-      )
-    } catch (error) {
+    const buffers = shelves.map((shelf) => shelf.buffer as ArrayBuffer)
+    const report = await this.treeSeat.run('scan', { ...input, shelves }, buffers).catch(async (error: unknown) => {
       if (!(error instanceof Failure) || error.code !== 'state-broken') throw error
       // What was remembered is damaged: the whole root is looked at again.
       forgetTree(this.workshop.state, this.#treeKey)
       return await this.treeSeat.run('scan', { ...input, shelves: [] })
-    }
+    })
+    this.#isScanned = true
+    return report
   }
 
   async view(view: View, viewId: string): Promise<Summary | undefined> {
@@ -228,7 +233,7 @@ export class LocalEnd {
     this.closing = true
     try {
       await this.closeOwn()
-      if (save && this.root.handle >= 0) await this.#saveTree()
+      if (save && this.#isScanned && this.root.handle >= 0) await this.#saveTree()
     } finally {
       this.workshop.crew.release(this.#held)
       try {

@@ -34,7 +34,9 @@ import {
   type TargetEnd,
   type Verified,
 } from './endpoint.ts'
+import { Offers } from './offers.ts'
 import { PackInbox, type SlabStore } from './slabs.ts'
+import { ToldTree } from './told-tree.ts'
 
 /** The name of the stream that carries packs. */
 export const packStream = 'packs'
@@ -43,6 +45,8 @@ class RemoteEnd {
   /** The epoch is told when a plan is let in. */
   facts: EndFacts
   protected readonly session: Session
+  /** Holds what is listed to what was said of it; not any more once the tree changes. */
+  protected told: ToldTree | undefined
 
   constructor(session: Session, machine: string, answer: OpenAnswer) {
     this.session = session
@@ -60,6 +64,7 @@ class RemoteEnd {
 
   async scan(rules: ScanRules): Promise<ScanReport> {
     const answer = await call(this.session, 'scan', rules)
+    this.told = new ToldTree(answer.entries)
     return {
       entries: answer.entries,
       problems: checkedProblems(answer.problems),
@@ -78,6 +83,7 @@ class RemoteEnd {
     const { listings } = await call(this.session, 'listings', { paths })
     if (listings.length !== paths.length)
       throw new Failure('protocol-broken', 'not as many listings came as were asked for')
+    listings.forEach(({ known, bytes }, i) => known && this.told?.take(paths[i] as RelPath, bytes.length))
     return listings.map(({ known, bytes, mtimeSeconds, mtimeNs }) =>
       known ? { bytes, mtimeSeconds: Number(mtimeSeconds), mtimeNs } : undefined,
     )
@@ -85,7 +91,10 @@ class RemoteEnd {
 
   async digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]> {
     const { digests } = await call(this.session, 'digests', { files: encodeWants(files), fresh })
-    return splitDigests(digests)
+    const told = splitDigests(digests)
+    const count = files.reduce((sum, { names }) => sum + names.length, 0)
+    if (told.length !== count) throw new Failure('protocol-broken', 'not as many digests came as were asked for')
+    return told
   }
 
   async close(save: boolean): Promise<void> {
@@ -154,6 +163,7 @@ class RemoteSource extends RemoteEnd implements SourceEnd {
 
 class RemoteTarget extends RemoteEnd implements TargetEnd {
   readonly #packs: WireStream
+  readonly #offers = new Offers()
 
   constructor(session: Session, machine: string, answer: OpenAnswer) {
     super(session, machine, answer)
@@ -161,6 +171,7 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
   }
 
   async begin(totals: PlanTotals): Promise<Begun> {
+    this.told = undefined
     const { limit, keep, ...rest } = totals
     const limitValue = limit.kind === 'count' ? limit.entries : limit.kind === 'percent' ? limit.percent : 0
     const { deletes, replaces, steps, hasBase, leftEntries, released } = rest
@@ -179,11 +190,18 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
   }
 
   async stage(batch: number, bytes: Uint8Array): Promise<Needs> {
-    return await call(this.session, 'stage', { batch, bytes })
+    this.#offers.add(batch, bytes)
+    return this.#checked(batch, await call(this.session, 'stage', { batch, bytes }))
   }
 
   async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {
-    return await call(this.session, 'answer', { batch, digests: joinDigests(digests) })
+    return this.#checked(batch, await call(this.session, 'answer', { batch, digests: joinDigests(digests) }))
+  }
+
+  #checked(batch: number, needs: Needs): Needs {
+    this.#offers.check(batch, needs.wants, needs.wantCount)
+    this.#offers.check(batch, needs.asks, needs.askCount)
+    return needs
   }
 
   async receive(payload: Uint8Array): Promise<void> {
@@ -191,7 +209,11 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
   }
 
   async written(batch: number, last: boolean): Promise<{ again: Uint8Array; count: number }> {
-    return await call(this.session, 'written', { batch, last })
+    const { again, count } = await call(this.session, 'written', { batch, last })
+    if (last && count > 0) throw new Failure('protocol-broken', 'the target asks for content more often than it may')
+    this.#offers.check(batch, again, count)
+    if (count === 0) this.#offers.remove(batch)
+    return { again, count }
   }
 
   async finish(): Promise<ApplyResult> {
@@ -201,6 +223,11 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
 
   async verify(from: VerifyPoint): Promise<Verified> {
     const { problems, next, ...rest } = await call(this.session, 'verify', { from })
+    const goesOn =
+      next === undefined ||
+      next.directory > from.directory ||
+      (next.directory === from.directory && next.row > from.row)
+    if (!goesOn) throw new Failure('protocol-broken', 'the target verifies without getting on')
     return { ...rest, problems: checkedProblems(problems), next }
   }
 

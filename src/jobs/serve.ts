@@ -5,24 +5,29 @@
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import { type Flow, parseCompress } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
-import { parseRelPath, type RelPath } from '../core/path.ts'
+import type { IgnoreText } from '../core/ignore.ts'
+import { joinPath, parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { type Keep, keepText, parseKeep } from '../core/retention.ts'
 import { openSource, openTarget } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
-import { decodeWants } from '../disk/wants.ts'
+import { decodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { unpackRunId } from '../state/runs.ts'
+import { forgetOldTrees } from '../state/trees.ts'
 import { Bug } from '../std/assert.ts'
 import { hex } from '../std/bytes.ts'
 import { asFailure, Failure } from '../std/failure.ts'
-import type { OpenAnswer, OpenRequest } from '../wire/messages.ts'
+import { callBytesMax, type OpenAnswer, type OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import type { StreamHandler } from '../wire/streams.ts'
-import { answerCall, type CallHandlers, type CallInput } from './bulk.ts'
-import { payloadHeadroomBytes } from './endpoint.ts'
+import type { Allowance } from './body.ts'
+import { answerCall, type CallHandlers, type CallInput, type CallOutput, type CallRules } from './bulk.ts'
+import { CallOrder } from './call-order.ts'
+import { batchOf, payloadHeadBytes, payloadHeadroomBytes } from './endpoint.ts'
 import type { Grant, Grants } from './grants.ts'
-import { LocalSource, treeKeyOf, type Workshop } from './local.ts'
+import { LocalSource, servedTreeKeys, type Workshop } from './local.ts'
+import { OpenBatches } from './open-batches.ts'
 import { packStream } from './remote.ts'
 import { pastHandlers } from './serve-past.ts'
 import { PackInbox } from './slabs.ts'
@@ -37,6 +42,8 @@ export type ServeOptions = {
   readonly machine: string
   /** Takes the ends of runs that were served; one for all sessions. */
   readonly ends: LateEnds
+  /** For the bodies of all calls of that machine. */
+  readonly allowance: Allowance
 }
 
 /** Answers everything in a session. Give `onStream` to `openSession`, and the session to `attach` once it is open. */
@@ -50,15 +57,23 @@ export class Served {
   #session: Session | undefined
   #opening: Promise<unknown> = Promise.resolve()
   #visit: Visit | undefined
+  readonly #order = new CallOrder()
+  readonly #batches = new OpenBatches()
+  #treePlace = ''
+  readonly #rules: CallRules
+  /** What the session was given to use; it says what of it may be told. */
+  #grant: Grant | undefined
 
   constructor(options: ServeOptions) {
     this.#options = options
+    const tellable = (failure: Failure): Failure => this.#grant?.told(failure) ?? failure
+    this.#rules = { order: this.#order, allowance: options.allowance, tellable }
     this.#inbox = new PackInbox(options.workshop.slabs)
     this.#handlers = this.#makeHandlers()
   }
 
   readonly onStream: StreamHandler = (name, header, stream) => {
-    if (name !== packStream) return answerCall(name, header, stream, this.#handlers)
+    if (name !== packStream) return answerCall(name, header, stream, this.#handlers, this.#rules)
     if (this.#packs !== undefined) return false
     this.#packs = stream
     stream.allocate = this.#inbox.allocate
@@ -96,7 +111,11 @@ export class Served {
 
   #receive(payload: Uint8Array, release: () => void): void {
     const target = this.#mustTarget()
-    target.receive(payload).then(
+    const received = async (): Promise<void> => {
+      if (payload.length >= payloadHeadBytes) this.#batches.receive(batchOf(payload))
+      await target.receive(payload)
+    }
+    received().then(
       () => {
         this.#inbox.done(payload)
         release()
@@ -138,31 +157,22 @@ export class Served {
     const { workshop, grants, machine } = this.#options
     const grant = grants.end(request.share, request.sub)
     const { label } = grant
-    try {
-      const end = request.role === 'source' ? this.#openSource(grant, opening) : this.#openTarget(grant, opening)
-      const { facts } = end
-      this.#visit = new Visit(workshop, machine, opening, facts)
-      this.#note('session-open', { share: label, role: request.role, runId })
-      const { timeGrainNs, modeMask } = facts.traits
-      const { rootId, empty } = facts
-      return {
-        path: label,
-        rootId,
-        timeGrainNs,
-        modeMask,
-        empty,
-        nowMs: workshop.clock.nowMs(),
-        recovered: facts.recovered,
-      }
-    } catch (error) {
-      throw grant.told(error)
-    }
+    this.#grant = grant
+    const isSource = request.role === 'source'
+    const end = isSource ? this.#openSource(grant, opening) : this.#openTarget(grant, opening)
+    const { facts } = end
+    this.#visit = new Visit(workshop, machine, opening, facts)
+    this.#order.opened(isSource ? 'source' : 'target')
+    this.#note('session-open', { share: label, role: request.role, runId })
+    const { timeGrainNs, modeMask } = facts.traits
+    const { rootId, empty, recovered } = facts
+    return { path: label, rootId, timeGrainNs, modeMask, empty, nowMs: workshop.clock.nowMs(), recovered }
   }
 
   #openSource({ path, label }: Grant, request: Opening): LocalSource {
     const root = openSource(systemSys(), path)
     this.#source = new LocalSource(this.#options.workshop, root, {
-      treeKey: treeKeyOf('source', path, request.job),
+      treeKey: this.#treeKey('source', path, request.job),
       isApart: true,
       flow: flowOf(request),
       writingMs: () => this.#session?.writingMs ?? 0,
@@ -179,7 +189,7 @@ export class Served {
     const { create, expectedId, isNew = false } = request
     const root = openTarget(systemSys(), path, { create, machine: workshop.machine, expectedId, isNew })
     this.#target = new LocalTarget(workshop, root, {
-      treeKey: treeKeyOf('target', path, request.job),
+      treeKey: this.#treeKey('target', path, request.job),
       isApart: true,
       label,
       job: request.job,
@@ -188,6 +198,12 @@ export class Served {
       versions,
     })
     return this.#target
+  }
+
+  #treeKey(role: 'source' | 'target', path: string, job: string): string {
+    const { place, key } = servedTreeKeys(role, path, job)
+    this.#treePlace = place
+    return key
   }
 
   async #supply({ batch, wants }: CallInput<'supply'>): Promise<{ packs: number }> {
@@ -207,7 +223,9 @@ export class Served {
     this.#source = undefined
     this.#target = undefined
     await end?.close(save)
-    if (save) this.#visit?.saved()
+    if (!save) return
+    forgetOldTrees(this.#options.workshop.state, this.#treePlace, treesPerPlace)
+    this.#visit?.saved()
   }
 
   /** The end that the session has open, for who asks the daemon; undefined before it opened one. */
@@ -222,15 +240,18 @@ export class Served {
         this.#opening = opened
         return opened
       },
-      scan: async (rules) => await this.#mustEnd().scan(rules),
+      scan: async (rules) => {
+        mustBeRootRules(rules.overrides)
+        return await this.#mustEnd().scan(rules)
+      },
       view: async ({ viewId, ...view }) => {
+        mustBeRootRules(view.overrides)
+        for (const { directory } of view.texts) mustPath(directory)
         const summary = await this.#mustEnd().view(view, viewId)
         return summary === undefined ? {} : { summary }
       },
       listings: async ({ paths }) => await this.#listings(paths),
-      digests: async ({ files, fresh }) => ({
-        digests: joinDigests(await this.#mustEnd().digests(decodeWants(files), fresh)),
-      }),
+      digests: async ({ files, fresh }) => await this.#digests(decodeWants(files), fresh),
       begin: async ({ limitKind, limitValue, keep, ...rest }) => {
         const limit = limitOf(limitKind, limitValue)
         const wanted = keep === undefined ? keep : mustKeep(keep)
@@ -239,10 +260,14 @@ export class Served {
         return { ...begun, keep: keepText(begun.keep), epoch: this.#mustTarget().facts.epoch }
       },
       moves: async ({ moves }) => ({ problems: await this.#mustTarget().moveDirectories(checkMoves(moves)) }),
-      stage: async ({ batch, bytes }) => await this.#mustTarget().stage(batch, bytes),
+      stage: async ({ batch, bytes }) => {
+        this.#batches.stage(batch, bytes.length)
+        return await this.#mustTarget().stage(batch, bytes)
+      },
       answer: async ({ batch, digests }) => await this.#mustTarget().answer(batch, splitDigests(digests)),
       supply: async (input) => await this.#supply(input),
-      written: async ({ batch, last }) => await this.#mustTarget().written(batch, last),
+      written: async ({ batch, last }) =>
+        await this.#batches.written(batch, () => this.#mustTarget().written(batch, last)),
       finish: async () => {
         const { summary, problems, counts, early } = await this.#mustTarget().finish()
         this.#visit?.finished({ summary, problems, counts, early })
@@ -264,24 +289,57 @@ export class Served {
     }
   }
 
-  async #listings(
-    paths: readonly string[],
-  ): Promise<{ listings: { known: boolean; bytes: Uint8Array; mtimeSeconds: bigint; mtimeNs: number }[] }> {
-    const found = await this.#mustEnd().listings(paths.map(mustPath))
-    return {
-      listings: found.map((listing) =>
-        listing === undefined
-          ? { known: false, bytes: new Uint8Array(0), mtimeSeconds: 0n, mtimeNs: 0 }
-          : {
-              known: true,
-              bytes: listing.bytes,
-              mtimeSeconds: BigInt(listing.mtimeSeconds),
-              mtimeNs: listing.mtimeNs,
-            },
-      ),
+  /** A few at a time: who asks for much is refused before all of it is held. */
+  async #listings(paths: readonly string[]): Promise<CallOutput<'listings'>> {
+    const listings: { known: boolean; bytes: Uint8Array; mtimeSeconds: bigint; mtimeNs: number }[] = []
+    let sizeBytes = 0
+    for (let at = 0; at < paths.length; at += listingsAtOnce) {
+      const some = paths.slice(at, at + listingsAtOnce).map(mustPath)
+      for (const listing of await onceEach(
+        some,
+        (path) => path,
+        (asked) => this.#mustEnd().listings(asked),
+      )) {
+        const { bytes = new Uint8Array(0), mtimeSeconds = 0, mtimeNs = 0 } = listing ?? {}
+        sizeBytes += bytes.length
+        if (sizeBytes > callBytesMax) throw new Failure('limit-exceeded', 'more is asked for than an answer may hold')
+        listings.push({ known: listing !== undefined, bytes, mtimeSeconds: BigInt(mtimeSeconds), mtimeNs })
+      }
     }
+    return { listings }
+  }
+
+  /** A few files at a time, so that nothing is read for whom nobody waits any more. */
+  async #digests(files: readonly WantedDirectory[], fresh: boolean): Promise<CallOutput<'digests'>> {
+    const asked = files.flatMap(({ path, names }) => names.map((name) => ({ path, names: [name] })))
+    const keyOf = ({ path, names }: WantedDirectory): string => joinPath(path, names[0] as string)
+    const digests = await onceEach(asked, keyOf, async (once) => {
+      const found: (Uint8Array | undefined)[] = []
+      for (let at = 0; at < once.length; at += digestsAtOnce)
+        found.push(...(await this.#mustEnd().digests(once.slice(at, at + digestsAtOnce), fresh)))
+      return found
+    })
+    return { digests: joinDigests(digests) }
   }
 }
+
+/** Finds something out for each item, once for those with the same key. */
+async function onceEach<Item, Found>(
+  items: readonly Item[],
+  keyOf: (item: Item) => string,
+  find: (items: readonly Item[]) => Promise<readonly Found[]>,
+): Promise<Found[]> {
+  const once = new Map(items.map((item) => [keyOf(item), item]))
+  const found = await find([...once.values()])
+  const places = new Map([...once.keys()].map((key, place) => [key, place]))
+  return items.map((item) => found[places.get(keyOf(item)) as number] as Found)
+}
+
+/** A peer names its jobs as it likes: so many trees of one folder are remembered. */
+const treesPerPlace = 16
+/** Of a million entries each, they take as much as an answer may hold. */
+const listingsAtOnce = 16
+const digestsAtOnce = 500
 
 function flowOf({ rateBytes, compress = 'off' }: Pick<OpenRequest, 'rateBytes' | 'compress'>): Flow {
   const parsed = parseCompress(compress)
@@ -302,6 +360,12 @@ function mustPath(text: string): RelPath {
   const path = parseRelPath(text)
   if (path === undefined) throw new Failure('protocol-broken', 'a path is none below a root')
   return path
+}
+
+/** Overrides are rules of the root, whoever sends them. */
+function mustBeRootRules(overrides: readonly IgnoreText[]): void {
+  if (overrides.some(({ directory }) => directory !== ''))
+    throw new Failure('protocol-broken', 'rules for all of a tree are told for a part of it')
 }
 
 function checkMoves(moves: readonly { from: string; to: string }[]): DirectoryMove[] {

@@ -14,6 +14,7 @@ import { newRunId } from '../state/runs.ts'
 import { systemClock } from '../std/clock.ts'
 import { type Crew, Handover, type Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
+import { Allowance } from './body.ts'
 import { grantsOfShares } from './grants.ts'
 import type { Workshop } from './local.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
@@ -113,6 +114,7 @@ for (const role of ['source', 'target'] as const) {
       grants: grantsOfShares(folder, 'ann'),
       machine: 'ann',
       ends: new LateEnds(),
+      allowance: new Allowance(1 << 28),
     })
     const { a, b } = await openBoth(memoryLinks(), {}, { onStream: served.onStream })
     const over = served.attach(b)

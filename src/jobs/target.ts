@@ -290,7 +290,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       const batch = this.#batches.get(number)
       if (batch?.written === undefined) break
       group.push(batch)
-      steps += batch.written.steps
+      steps += batch.written.steps + 1
       contentBytes += batch.written.contentBytes
     }
     if (group.length === 0 || (!all && steps < groupSteps && contentBytes < groupContentBytes)) return

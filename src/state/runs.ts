@@ -49,6 +49,8 @@ export type RunEnd = {
 
 const keptProblems = 1000
 const keptRunsPerJob = 1000
+/** A peer names its jobs as it likes, so what is kept of its runs is bounded besides. */
+const keptRunsPerDriver = 5000
 
 const runIdPattern = /^\d{8}T\d{9}Z-[a-z2-9]{8}$/
 
@@ -104,6 +106,14 @@ function insertRun(state: State, run: RunStart, startedMs: number): void {
       DELETE FROM runs WHERE job = ?1 AND id <= (SELECT id FROM runs WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)
     `)
     .run(job, keptRunsPerJob - 1)
+  if (driver !== undefined) {
+    state
+      .prepare(`
+        DELETE FROM runs WHERE driver = ?1
+          AND id <= (SELECT id FROM runs WHERE driver = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)
+      `)
+      .run(driver, keptRunsPerDriver - 1)
+  }
   const insert = state.prepare(`
     INSERT OR IGNORE INTO runs
       (run_id, job, source, target, mode, started_ms, counts, problems, problem_count, driver, process, epoch, options)

@@ -162,6 +162,22 @@ export function forgetTree(state: State, treeKey: string): void {
   })
 }
 
+/** Forgets all but the `max` trees that were begun last, of those whose keys begin with `place`. */
+export function forgetOldTrees(state: State, place: string, max: number): void {
+  state.write(() => {
+    const old = state
+      .prepare(
+        'SELECT id, tree_key FROM trees WHERE tree_key >= ?1 AND tree_key < ?2 ORDER BY id DESC LIMIT -1 OFFSET ?3',
+      )
+      .all(place, `${place}\u{10ffff}`, max)
+    for (const row of old) {
+      deleteShelves(state, numberIn(row, 'id'))
+      state.prepare('DELETE FROM trees WHERE id = ?').run(numberIn(row, 'id'))
+      state.generations.delete(textIn(row, 'tree_key'))
+    }
+  })
+}
+
 type Tree = {
   readonly id: number
   readonly viewId: string

@@ -126,6 +126,8 @@ export async function intrude({ laptop }: Pair, sub: string, totals: Partial<Pla
 export type EvilSource = {
   /** Changes what it answers: an honest source of one file `good` otherwise. */
   answer(handlers: Partial<CallHandlers>): void
+  /** All content that was sent to it, one pack after the other. */
+  received(): string
   /** Sends a pack for a batch, wanted or not. */
   send(batch: number, ...pieces: readonly Piece[]): Promise<void>
   close(): void
@@ -149,6 +151,7 @@ export async function evilSource({ nas, laptop }: Pair): Promise<EvilSource> {
   }
   const honest = honestHandlers(send)
   const links = new Set<Link>()
+  let received = ''
   const listener = await listen({
     host: '127.0.0.1',
     port: nas.port,
@@ -161,6 +164,10 @@ export async function evilSource({ nas, laptop }: Pair): Promise<EvilSource> {
       const onStream: StreamHandler = (name, header, stream) => {
         if (name !== 'packs') return answerCall(name, header, stream, handlers)
         packs = stream
+        stream.onFrame((payload, release) => {
+          received += Buffer.from(payload).toString('latin1')
+          release()
+        })
         stream.done.catch(() => {})
         return true
       }
@@ -179,6 +186,7 @@ export async function evilSource({ nas, laptop }: Pair): Promise<EvilSource> {
       handlers = { ...honest, ...change }
     },
     send,
+    received: () => received,
     close() {
       for (const link of links) link.destroy()
       listener.close()

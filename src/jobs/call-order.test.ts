@@ -1,0 +1,103 @@
+// Which calls may come when, and what waits for what.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Failure } from '../std/failure.ts'
+import { type CallName, calls } from '../wire/messages.ts'
+import { CallOrder, mayCome, type Phase } from './call-order.ts'
+
+const phases: readonly Phase[] = ['closed', 'open', 'scanned', 'viewed', 'begun', 'staging', 'finished']
+const names = Object.keys(calls) as CallName[]
+const always = ['open', 'close', 'versions', 'undelete', 'undo']
+
+/** The calls that may come in a phase, besides those that always may. */
+function allowed(phase: Phase, role: string): string[] {
+  return names.filter((name) => !always.includes(name) && mayCome(name, phase, role))
+}
+
+describe('the order of calls', () => {
+  it('is what a driver does', () => {
+    const read = ['listings', 'digests']
+    const rows: readonly (readonly [Phase, readonly string[], readonly string[]])[] = [
+      ['closed', [], []],
+      ['open', ['scan'], ['scan']],
+      ['scanned', ['view'], ['view']],
+      ['viewed', ['view', ...read, 'supply'], ['view', ...read, 'begin', 'verify', 'distrust']],
+      ['begun', read, [...read, 'moves', 'stage', 'finish']],
+      ['staging', read, [...read, 'stage', 'answer', 'written', 'finish']],
+      ['finished', read, [...read, 'verify', 'distrust']],
+    ]
+    assert.deepEqual(
+      rows.map(([phase]) => phase),
+      phases,
+    )
+    for (const [phase, source, target] of rows) {
+      assert.deepEqual(allowed(phase, 'source').sort(), [...source].sort(), phase)
+      assert.deepEqual(allowed(phase, 'target').sort(), [...target].sort(), phase)
+    }
+    for (const phase of phases) for (const name of always) assert.ok(mayCome(name as CallName, phase, ''), name)
+  })
+
+  const nothing = async (): Promise<void> => {}
+  async function refused(order: CallOrder, name: CallName): Promise<void> {
+    await assert.rejects(order.run(name, nothing, nothing), (error) => {
+      assert.ok(error instanceof Failure && error.code === 'protocol-broken', String(error))
+      return true
+    })
+  }
+
+  it('counts a call as done before its answer is told, and not at all when it fails', async () => {
+    const order = new CallOrder()
+    order.opened('target')
+    const failing = order.run('scan', () => Promise.reject(new Failure('disk-error', 'no')), nothing)
+    await assert.rejects(failing, { code: 'disk-error' })
+    await refused(order, 'view')
+    await order.run('scan', nothing, nothing)
+    await order.run('view', nothing, nothing)
+    await order.run('begin', nothing, () => order.run('stage', nothing, nothing))
+    await order.run('finish', nothing, nothing)
+    for (const name of ['stage', 'finish', 'written', 'begin'] as const) await refused(order, name)
+  })
+
+  it('lets calls about the whole end wait for each other, and a second one find what the first did', async () => {
+    const order = new CallOrder()
+    order.opened('target')
+    await order.run('scan', nothing, nothing)
+    await order.run('view', nothing, nothing)
+    const trail: string[] = []
+    const slowly = (what: string) => async () => {
+      trail.push(`${what} begins`)
+      await new Promise((resolve) => setImmediate(resolve))
+      trail.push(`${what} ends`)
+    }
+    const first = order.run('begin', slowly('begin'), slowly('telling'))
+    await Promise.all([first, refused(order, 'begin'), order.run('listings', slowly('listings'), nothing)])
+    assert.deepEqual(trail, [
+      'begin begins',
+      'begin ends',
+      'telling begins',
+      'telling ends',
+      'listings begins',
+      'listings ends',
+    ])
+  })
+
+  it('stages nothing while directories are being renamed, nor while the run is being finished', async () => {
+    const order = new CallOrder()
+    order.opened('target')
+    for (const name of ['scan', 'view', 'begin'] as const) await order.run(name, nothing, nothing)
+    const renaming = Promise.withResolvers<void>()
+    const moves = order.run('moves', () => renaming.promise, nothing)
+    await new Promise((resolve) => setImmediate(resolve))
+    await refused(order, 'stage')
+    renaming.resolve()
+    await moves
+    await order.run('stage', nothing, nothing)
+    const finishing = Promise.withResolvers<void>()
+    const finish = order.run('finish', () => finishing.promise, nothing)
+    await new Promise((resolve) => setImmediate(resolve))
+    for (const name of ['stage', 'answer', 'written'] as const) await refused(order, name)
+    finishing.resolve()
+    await finish
+  })
+})

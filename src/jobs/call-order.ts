@@ -1,0 +1,91 @@
+// Which calls a session may make when. A driver opens an end, has it scanned and viewed, and then reads from it or changes
+// it, in this order; the ends rely on it. Calls that look or change the end as a whole run one after the other, each with
+// its answer sent before the next begins, so that a peer holds one of their answers at a time; what carries batches runs
+// side by side. Whatever comes in another order is refused, and nothing of it is done.
+
+import { Failure } from '../std/failure.ts'
+import type { CallName } from '../wire/messages.ts'
+
+/** How far a session has come with the end it opened. */
+export type Phase = 'closed' | 'open' | 'scanned' | 'viewed' | 'begun' | 'staging' | 'finished'
+type Role = 'source' | 'target'
+
+/** When a call may come, and to which end where that matters. Those that are missing may come at any time. */
+const order: Partial<Record<CallName, { readonly phases: readonly Phase[]; readonly role?: Role }>> = {
+  scan: { phases: ['open'] },
+  view: { phases: ['scanned', 'viewed'] },
+  listings: { phases: ['viewed', 'begun', 'staging', 'finished'] },
+  digests: { phases: ['viewed', 'begun', 'staging', 'finished'] },
+  supply: { phases: ['viewed'], role: 'source' },
+  begin: { phases: ['viewed'], role: 'target' },
+  moves: { phases: ['begun'], role: 'target' },
+  stage: { phases: ['begun', 'staging'], role: 'target' },
+  answer: { phases: ['staging'], role: 'target' },
+  written: { phases: ['staging'], role: 'target' },
+  finish: { phases: ['begun', 'staging'], role: 'target' },
+  verify: { phases: ['viewed', 'finished'], role: 'target' },
+  distrust: { phases: ['viewed', 'finished'], role: 'target' },
+}
+
+/** Where a call leads, from its start on or once it has succeeded. */
+const startsAt: Partial<Record<CallName, Phase>> = { stage: 'staging', finish: 'finished' }
+const endsAt: Partial<Record<CallName, Phase>> = { scan: 'scanned', view: 'viewed', begin: 'begun' }
+
+/** Run beside all others: those of batches, and those that open and close. */
+const sideBySide: readonly CallName[] = ['open', 'close', 'stage', 'answer', 'supply', 'written']
+
+/** Whether the end is so far that it can be asked this. */
+export function mayCome(name: CallName, phase: Phase, role: string): boolean {
+  const rule = order[name]
+  return rule === undefined || (rule.phases.includes(phase) && (rule.role === undefined || rule.role === role))
+}
+
+export class CallOrder {
+  #phase: Phase = 'closed'
+  #role = ''
+  #lane: Promise<unknown> = Promise.resolve()
+  /** Directories are being renamed: nothing is staged meanwhile. */
+  #isMoving = false
+
+  /** An end was opened. */
+  opened(role: 'source' | 'target'): void {
+    this.#phase = 'open'
+    this.#role = role
+  }
+
+  /**
+   * Does a call's work when it is its turn, then tells the answer; it counts as done before it is told, since the next call
+   * may follow at once. Throws `protocol-broken` for a call that may not come now.
+   */
+  async run<Result>(
+    name: CallName,
+    work: () => Promise<Result>,
+    tell: (result: Result) => Promise<void>,
+  ): Promise<void> {
+    if (sideBySide.includes(name)) return await this.#run(name, work, tell)
+    const turn = this.#lane.then(() => this.#run(name, work, tell))
+    this.#lane = turn.catch(() => {})
+    await turn
+  }
+
+  async #run<Result>(
+    name: CallName,
+    work: () => Promise<Result>,
+    tell: (result: Result) => Promise<void>,
+  ): Promise<void> {
+    const isBarred = this.#isMoving && sideBySide.includes(name) && order[name] !== undefined
+    if (isBarred || !mayCome(name, this.#phase, this.#role)) {
+      throw new Failure('protocol-broken', `the call ${name} came when it may not come`)
+    }
+    this.#phase = startsAt[name] ?? this.#phase
+    this.#isMoving ||= name === 'moves'
+    let result: Result
+    try {
+      result = await work()
+      this.#phase = endsAt[name] ?? this.#phase
+    } finally {
+      if (name === 'moves') this.#isMoving = false
+    }
+    await tell(result)
+  }
+}
