@@ -48,16 +48,25 @@ function contentAt(path: string): string {
 
 /** Every content of a file anywhere on a target, `.nightferry` included. */
 export function contentsOn(target: string): Set<string> {
-  const contents = new Set<string>()
-  const visit = (directory: string): void => {
-    for (const entry of readdirSync(directory, { withFileTypes: true })) {
-      const at = join(directory, entry.name)
-      if (entry.isDirectory()) visit(at)
-      else if (entry.isFile()) contents.add(contentAt(at))
-    }
+  return contentsBelow(target, new Set())
+}
+
+/** The contents of files that a target owes to people: those that have a name, versions, and what was kept aside. */
+export function owedOn(target: string): Set<string> {
+  const contents = new Set([...holdingOf(target).values()].filter((what) => what.startsWith('file ')))
+  const own = join(target, '.nightferry')
+  for (const run of existsSync(join(own, 'versions')) ? readdirSync(join(own, 'versions')) : [])
+    contentsBelow(join(own, 'versions', run, 'files'), contents)
+  return contentsBelow(join(own, 'kept'), contents)
+}
+
+function contentsBelow(directory: string, into: Set<string>): Set<string> {
+  for (const entry of existsSync(directory) ? readdirSync(directory, { withFileTypes: true }) : []) {
+    const at = join(directory, entry.name)
+    if (entry.isDirectory()) contentsBelow(at, into)
+    else if (entry.isFile()) into.add(contentAt(at))
   }
-  visit(target)
-  return contents
+  return into
 }
 
 /**
