@@ -3,11 +3,11 @@
 // obvious walk holds the target against the invariants of ARCHITECTURE.md. A campaign is made again by its number.
 
 import assert from 'node:assert/strict'
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { assertSameTree, type Chance, contentOf, editTree, growTree, placesIn, readTree } from '../world/disk-trees.ts'
+import { type Chance, contentOf, editTree, growTree, placesIn, readTree } from '../world/disk-trees.ts'
 import { assertTidy, contentsOn, holdingOf, owedOn } from '../world/oracle.ts'
 import { lossOf, type SimulatedRun, Simulation, type Trouble, type Way } from '../world/simulation.ts'
 import { casesOf, chanceFor, isWhole, replay } from './options.ts'
@@ -142,13 +142,18 @@ class Campaign {
   /** What a run says is so: nothing but hidden names tells the two apart. */
   #judgeSync(): void {
     const { source, target } = this.#simulation
-    const shown = (root: string): string[] => readTree(root).filter((line) => !/^[^\n]*\.hidden (file|directory)/.test(line))
+    const isHidden = (line: string): boolean => /\.hidden (file|directory) /.test(line)
+    const shown = (root: string): string[] => readTree(root).filter((line) => !isHidden(line))
     const [here, there] = [shown(source), shown(target)]
     // A directory that holds what is hidden stays.
-    const kept = readTree(target).flatMap((line) => /^(.*)\/[^/]*\.hidden /.exec(line)?.[1] ?? [])
-    const isKept = (line: string): boolean => kept.some((path) => `${path}/`.startsWith(`${line.split(' directory ')[0]}/`))
+    const kept = readTree(target).flatMap((line) => /^([^]*)\/[^/]*\.hidden /.exec(line)?.[1] ?? [])
+    const isKept = (line: string): boolean =>
+      kept.some((path) => `${path}/`.startsWith(`${line.split(' directory ')[0]}/`))
     assert.deepEqual(
-      { more: there.filter((line) => !here.includes(line) && !isKept(line)), less: here.filter((line) => !there.includes(line)) },
+      {
+        more: there.filter((line) => !here.includes(line) && !isKept(line)),
+        less: here.filter((line) => !there.includes(line)),
+      },
       { more: [], less: [] },
       this.#say('it said in sync'),
     )
@@ -164,7 +169,10 @@ class Campaign {
       const { end, failure } = await this.#run({}, { release: runs % 2 === 1 })
       assert.ok(end !== undefined, this.#say(`a plain run failed: ${failure?.code} ${failure?.message}`))
       const onlyKept = end.problems.every(({ code }) => code === 'not-empty')
-      assert.ok(end.outcome === 'halted' || onlyKept || runs === 0, this.#say(`problems: ${JSON.stringify(end.problems)}`))
+      assert.ok(
+        end.outcome === 'halted' || onlyKept || runs === 0,
+        this.#say(`problems: ${JSON.stringify(end.problems)}`),
+      )
       if (end.outcome === 'unchanged' || (end.outcome === 'partial' && onlyKept && runs > 2)) {
         assertTidy(this.#simulation.target, this.#say('converged'))
         return

@@ -3,10 +3,20 @@
 
 import { type Chance, chanceOf } from '../world/disk-trees.ts'
 
+const { NIGHTFERRY_FAULTS, NIGHTFERRY_SEED = '20261126', NIGHTFERRY_ONLY, NIGHTFERRY_PARTS = '' } = process.env
+
 /** Every case, and not only a sample of each suite. */
-export const isWhole: boolean = process.env.NIGHTFERRY_FAULTS === 'whole'
-export const seed: number = Number(process.env.NIGHTFERRY_SEED ?? 20261126)
-const only: number | undefined = process.env.NIGHTFERRY_ONLY === undefined ? undefined : Number(process.env.NIGHTFERRY_ONLY)
+export const isWhole: boolean = NIGHTFERRY_FAULTS === 'whole'
+export const seed: number = Number(NIGHTFERRY_SEED)
+/** The one case that was asked for. */
+export const only: number | undefined = NIGHTFERRY_ONLY === undefined ? undefined : Number(NIGHTFERRY_ONLY)
+const parts = NIGHTFERRY_PARTS.split(' ').filter((part) => part !== '')
+
+/** For the `skip` of a test: whether other parts were asked for. */
+export function isLeftOut(part: string): string | false {
+  const isAsked = parts.length === 0 || parts.some((one) => part === one || part.startsWith(`${one}-`))
+  return isAsked ? false : 'another part was asked for'
+}
 
 /** The same sequence for the same seed and word. */
 export function chanceFor(word: string): Chance {

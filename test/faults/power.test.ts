@@ -12,7 +12,7 @@ import type { Loss } from '../world/lossy-disk.ts'
 import { assertNothingLost, assertOldOrNew, assertTidy, holdingOf } from '../world/oracle.ts'
 import { Simulation, type Way } from '../world/simulation.ts'
 import { type Extent, writeState } from '../world/two-states.ts'
-import { casesOf, chanceFor, replay } from './options.ts'
+import { casesOf, chanceFor, isLeftOut, replay } from './options.ts'
 
 // In memory where there is such a place: nothing here is synced for real.
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-power-'))
@@ -26,7 +26,7 @@ describe('a power cut in front of a call', { skip: process.platform !== 'linux' 
     const simulation = new Simulation(join(home, `${++made}`), way)
     writeState(simulation.source, 0, extent)
     const first = await simulation.run()
-    assert.equal(first.end?.outcome, 'done', first.failure?.message)
+    assert.equal(first.end?.outcome, 'done', `${first.failure?.message}`)
     writeState(simulation.source, 1, extent)
     return simulation
   }
@@ -37,7 +37,9 @@ describe('a power cut in front of a call', { skip: process.platform !== 'linux' 
     ['push', 'many', 15],
   ] as const) {
     const part = `power-${way}-${extent}`
-    it(`${extent} changes, ${way}: old or new content stays, nothing is lost, and the next run converges`, async (t) => {
+    it(`${extent} changes, ${way}: old or new content stays, nothing is lost, and the next run converges`, {
+      skip: isLeftOut(part),
+    }, async (t) => {
       const whole = await prepared(way, extent)
       const { calls, end } = await whole.run()
       assert.equal(end?.outcome, 'done')

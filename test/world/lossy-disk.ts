@@ -265,8 +265,7 @@ export class LossyDisk {
           this.#touch(handle, false)
           return real.setTimes(handle, seconds, ns)
         }),
-      setTimesAt: (dir, name, seconds, ns) =>
-        this.#call('setTimesAt', () => real.setTimesAt(dir, name, seconds, ns)),
+      setTimesAt: (dir, name, seconds, ns) => this.#call('setTimesAt', () => real.setTimesAt(dir, name, seconds, ns)),
       setMode: (handle, mode) =>
         this.#call('setMode', () => {
           this.#touch(handle, false)
@@ -347,6 +346,7 @@ export class LossyDisk {
     }
     const cut = loss === 'least' ? 0 : 512 * loss(Math.floor(size / 512) + 1)
     if (what === 0) ftruncateSync(descriptor, cut)
-    else if (what === 1 && size > cut) writeSync(descriptor, new Uint8Array(Math.min(512, size - cut)), 0, undefined, cut)
+    else if (what === 1 && size > cut)
+      writeSync(descriptor, new Uint8Array(Math.min(512, size - cut)), 0, undefined, cut)
   }
 }

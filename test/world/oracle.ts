@@ -103,11 +103,16 @@ export function assertStateWhole(stateDirectory: string, where: string): void {
   assert.ok(!names.some((name) => name.includes('damaged')), `${where}: a state database was set aside`)
   const copy = mkdtempSync(join(tmpdir(), 'nf-state-'))
   try {
-    for (const name of names) if (/^state\.db(-wal|-journal)?$/.test(name)) copyFileSync(join(directory, name), join(copy, name))
+    for (const name of names)
+      if (/^state\.db(-wal|-journal)?$/.test(name)) copyFileSync(join(directory, name), join(copy, name))
     const database = new DatabaseSync(join(copy, 'state.db'))
     try {
       const rows = database.prepare('PRAGMA integrity_check').all()
-      assert.deepEqual(rows.map((row) => row['integrity_check']), ['ok'], `${where}: the state database`)
+      assert.deepEqual(
+        rows.map((row) => row['integrity_check']),
+        ['ok'],
+        `${where}: the state database`,
+      )
     } finally {
       database.close()
     }

@@ -43,6 +43,8 @@ export type Trouble = {
   readonly jumpMs?: number
   /** Runs in front of this call on the target's disk. */
   readonly meanwhile?: { readonly at: number; act(): void }
+  /** The system refuses this call, of all that are made on either disk, from 1; or that one and all after it. */
+  readonly refuse?: { readonly at: number; readonly code: number; readonly sticky: boolean }
 }
 
 export type SimulatedRun = {
@@ -53,6 +55,9 @@ export type SimulatedRun = {
   readonly calls: number
   readonly trail: readonly string[]
   readonly died: boolean
+  /** All calls, of both disks; and the one that was refused. */
+  readonly asked: number
+  readonly refused: string | undefined
 }
 
 /** Installs a Sys in the place of this thread's. */
@@ -91,7 +96,14 @@ export class Simulation {
     this.#real = openLinuxSys()
     this.#disk = new LossyDisk(this.#real, join(directory, 'graveyard'))
     mkdirSync(this.target)
-    if (way !== 'local') addShare(this.#configOf('nas'), { name: 'there', path: way === 'push' ? this.target : this.source, readOnly: false, for: undefined, maxDelete: undefined })
+    if (way !== 'local')
+      addShare(this.#configOf('nas'), {
+        name: 'there',
+        path: way === 'push' ? this.target : this.source,
+        readOnly: false,
+        for: undefined,
+        maxDelete: undefined,
+      })
   }
 
   #stateOf(machine: string): string {
@@ -114,8 +126,8 @@ export class Simulation {
     const disk = this.#disk
     const saved = join(this.directory, 'state at the end')
     disk.begin(trouble.dieAt, () => copyState(this.#stateOf(this.#keeper), saved))
-    const { meanwhile } = trouble
-    install(meanwhile === undefined ? disk.sys : meddled(disk, meanwhile))
+    const watch = new Watch(disk, trouble)
+    install(watch.sys)
     let end: FinishedRun | undefined
     let failure: Failure | undefined
     try {
@@ -131,7 +143,7 @@ export class Simulation {
     const trail = [...disk.trail]
     if (died) copyState(saved, this.#stateOf(this.#keeper))
     disk.crash(died ? (trouble.loss ?? 'most') : 'most')
-    return { end, failure, events, calls, trail, died }
+    return { end, failure, events, calls, trail, died, asked: watch.asked, refused: watch.refused }
   }
 
   async #runOnce(trouble: Trouble, change: Partial<RunRequest>, events: RunEvent[]): Promise<FinishedRun> {
@@ -266,22 +278,32 @@ function copyState(from: string, to: string): void {
   cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith('-shm') })
 }
 
-/** The same disk, on which somebody does something in front of one call. */
-function meddled(disk: LossyDisk, { at, act }: { readonly at: number; act(): void }): Sys {
-  let isDone = false
-  return new Proxy(disk.sys, {
-    get(sys, name, receiver): unknown {
-      const value: unknown = Reflect.get(sys, name, receiver)
-      if (typeof value !== 'function') return value
-      return (...args: unknown[]) => {
-        if (!isDone && disk.calls + 1 >= at && !disk.isDead) {
-          isDone = true
-          act()
+/** The same disk, on which somebody does something in front of one call, or which refuses some. */
+class Watch {
+  readonly sys: Sys
+  asked = 0
+  refused: string | undefined
+  #isDone = false
+
+  constructor(disk: LossyDisk, { meanwhile, refuse }: Trouble) {
+    this.sys = new Proxy(disk.sys, {
+      get: (sys, name, receiver): unknown => {
+        const value: unknown = Reflect.get(sys, name, receiver)
+        if (typeof value !== 'function' || name === 'close') return value
+        return (...args: unknown[]) => {
+          this.asked++
+          if (meanwhile !== undefined && !this.#isDone && disk.calls + 1 >= meanwhile.at && !disk.isDead) {
+            this.#isDone = true
+            meanwhile.act()
+          }
+          const isDue = refuse !== undefined && (refuse.sticky ? this.asked >= refuse.at : this.asked === refuse.at)
+          if (!isDue) return Reflect.apply(value, sys, args)
+          this.refused ??= String(name)
+          return -refuse.code
         }
-        return Reflect.apply(value, sys, args)
-      }
-    },
-  })
+      },
+    })
+  }
 }
 
 /** A loss that chance decides. */
