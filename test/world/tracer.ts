@@ -1,6 +1,6 @@
 // A tracer for tests, a program of its own: starts a command, follows all its threads and processes, and numbers every
 // system call that changes something below the folders it watches, in the one order in which the kernel is asked, across
-// all threads. In front of a call of a given number it kills the command (SIGKILL to each of its processes), or answers an
+// all threads. In front of a call of a given number it kills the command, cuts off the disk that it works on, or answers an
 // errno in its place, once or from there on. What was called stands in a report. Linux on x64, by ptrace through node:ffi.
 //
 //   node tracer.ts PLAN.json COMMAND [ARGUMENT ...]
@@ -23,8 +23,9 @@ export type TracePlan = {
 export type TraceFault = {
   /** The number of the call, from 1. */
   readonly at: number
-  /** `KILL`, or the name of an errno that the call answers. */
+  /** `KILL`, `CUT` (the power of the disk that `cut` lies on), or the name of an errno that the call answers. */
   readonly how: string
+  readonly cut?: string
   /** From that call on, and not only at it. */
   readonly sticky?: boolean
 }
@@ -90,10 +91,14 @@ const waitAll = 0x4000_0000
 const eventStop = 128
 const registers = { origRax: 15n * 8n, rax: 10n * 8n }
 const entryStop = 1
+/** EXT4_IOC_SHUTDOWN, and XFS_IOC_GOINGDOWN. */
+const goingDown = 0x8004_587dn
+const goingDownNoLogFlush = 2
 
 type Libc = {
   ptrace(request: number, pid: number, address: bigint, data: bigint): bigint
   waitpid(pid: number, status: bigint, options: number): number
+  ioctl(handle: number, request: bigint, argument: bigint): number
 }
 type Ffi = {
   dlopen(library: string, definitions: Record<string, { arguments: string[]; return: string }>): { functions: Libc }
@@ -111,6 +116,8 @@ class Tracer {
   readonly #infoAt: bigint
   readonly #status = new Int32Array(1)
   readonly #statusAt: bigint
+  readonly #flags = new Uint32Array(1)
+  readonly #flagsAt: bigint
   readonly #calls: string[] = []
   /** Threads that are inside a call that will not be made, and what it answers. */
   readonly #refused = new Map<number, number>()
@@ -123,9 +130,11 @@ class Tracer {
     this.#libc = ffi.dlopen('libc.so.6', {
       ptrace: { arguments: ['i32', 'i32', 'i64', 'i64'], return: 'i64' },
       waitpid: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
+      ioctl: { arguments: ['i32', 'u64', 'pointer'], return: 'i32' },
     }).functions
     this.#infoAt = ffi.getRawPointer(new Uint8Array(this.#info.buffer))
     this.#statusAt = ffi.getRawPointer(this.#status)
+    this.#flagsAt = ffi.getRawPointer(this.#flags)
   }
 
   /** Runs until nothing that was started is left. The wait status of the command. */
@@ -186,6 +195,7 @@ class Tracer {
     if (fault === undefined || (fault.sticky === true ? number < fault.at : number !== fault.at)) return
     this.#hit ??= `${call.name} ${path}`
     if (fault.how === 'KILL') this.#kill(thread)
+    else if (fault.how === 'CUT') this.#cut(fault.cut ?? path)
     else this.#refuse(thread, fault.how)
   }
 
@@ -193,6 +203,15 @@ class Tracer {
     this.#isDead = true
     const process_ = Number(/^Tgid:\t(\d+)/m.exec(readFileSync(`/proc/${thread}/status`, 'latin1'))?.[1])
     process.kill(process_, 'SIGKILL')
+  }
+
+  /** The file system stops dead: its log is not flushed, and what was not written is gone. */
+  #cut(path: string): void {
+    this.#flags[0] = goingDownNoLogFlush
+    const disk = openSync(path, 'r')
+    const code = this.#libc.ioctl(disk, goingDown, this.#flagsAt)
+    closeSync(disk)
+    if (code !== 0) throw new Error(`the disk of ${path} can't be cut off`)
   }
 
   #refuse(thread: number, name: string): void {
