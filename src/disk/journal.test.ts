@@ -234,6 +234,20 @@ for (const open of forms) {
       assert.deepEqual(again.recovered, [])
     })
 
+    it('has on disk what it settled before the journal goes, and costs no sync without one', async () => {
+      const folders = await displaced()
+      refuses(folders.target, new FaultySys(real).on('syncFileSystem', { result: -errno.EIO }))
+      assert.ok(existsSync(join(folders.target, '.nightferry', 'journal')))
+      const sys = quick()
+      recover(folders.target, sys)
+      const [synced, gone] = [sys.trail.indexOf('syncFileSystem'), sys.trail.indexOf('unlink journal')]
+      assert.ok(synced > sys.trail.findIndex((line) => line.startsWith('renameNoReplace')), sys.trail.join('\n'))
+      assert.ok(synced < gone, sys.trail.join('\n'))
+      const later = quick()
+      recover(folders.target, later)
+      assert.ok(!later.trail.includes('syncFileSystem'))
+    })
+
     it('keeps what it can not put back, because its place is taken or gone', async () => {
       const folders = await displaced()
       writeFileSync(join(folders.target, 'goes'), 'a person took the name')

@@ -98,6 +98,9 @@ export function recoverJournal(
   }
   // Without its line nothing says whose something is that lies there: then it stays.
   if (lines.some((line) => parseLine(line) === undefined)) keepAll(sys, handles.staging, recovered)
+  // What has a name again has it on disk before its line goes: else a power cut could leave it in staging without one.
+  const synced = lines.length === 0 ? 0 : sys.syncFileSystem(handles.own)
+  if (synced < 0) throw unsettled(errnoName(synced))
   return recovered
 }
 

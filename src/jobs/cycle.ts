@@ -358,7 +358,10 @@ function pairOf(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context
   }
 }
 
-/** What both roots are now, to be recorded; the base never runs ahead of the disk. */
+/**
+ * What both roots are now, to be recorded; the base never runs ahead of the disk. A target that was changed and is not what
+ * the source is may hold what somebody did there meanwhile: it is compared once more before it counts as agreed.
+ */
 function remember(
   job: Job,
   left: SourceEnd,
@@ -371,7 +374,9 @@ function remember(
 ): RunEnd {
   const pair = pairOf(job, left, right, seen, context)
   const unique = uniqueProblems(problems)
-  const targetFingerprint = applied?.summary.fingerprint ?? seen.right?.fingerprint
+  const now = applied === undefined ? seen.right : applied.summary
+  const isKnown = applied === undefined || equalBytes(applied.summary.fingerprint, seen.left.fingerprint)
+  const targetFingerprint = isKnown ? now?.fingerprint : undefined
   const found: Found = { pair: { ...pair, targetFingerprint, problems: unique }, clearsHold: true }
   const outcome = unique.length > 0 ? 'partial' : applied === undefined ? 'unchanged' : 'done'
   return endRun(outcome, unique, seen, found, applied?.counts, sent)

@@ -8,21 +8,18 @@ import { join } from 'node:path'
 import { after, it } from 'node:test'
 import { memoryLinks, openBoth } from '../../test/world/links.ts'
 import { plant } from '../../test/world/planted.ts'
+import { servedTo } from '../../test/world/served.ts'
 import { type DiskTasks, tasks } from '../disk/tasks.ts'
 import { openState } from '../state/open.ts'
 import { newRunId } from '../state/runs.ts'
 import { systemClock } from '../std/clock.ts'
 import { type Crew, Handover, type Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
-import { Allowance } from './body.ts'
-import { grantsOfShares } from './grants.ts'
 import type { Workshop } from './local.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
 import { type RunRequest, runOnce } from './run.ts'
-import { Served } from './serve.ts'
 import { addShare } from './shares.ts'
 import { SlabStore } from './slabs.ts'
-import { LateEnds } from './visit.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-stop-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -109,13 +106,7 @@ for (const role of ['source', 'target'] as const) {
       scanning.resolve()
       await goesOn.promise
     })
-    const served = new Served({
-      workshop: one.workshop,
-      grants: grantsOfShares(folder, 'ann'),
-      machine: 'ann',
-      ends: new LateEnds(),
-      allowance: new Allowance(1 << 28),
-    })
+    const served = servedTo('ann', one.workshop, folder)
     const { a, b } = await openBoth(memoryLinks(), {}, { onStream: served.onStream })
     const over = served.attach(b)
     const ids = { share: 'data', sub: '' as never, job: 'ab'.repeat(16), runId: newRunId(systemClock) }

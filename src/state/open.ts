@@ -258,6 +258,10 @@ function resultCode(error: unknown): number | undefined {
   return error.errcode & 0xff
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
 function isDamage(error: unknown): boolean {
   const code = resultCode(error)
   return code === sqliteCorrupt || code === sqliteNotDatabase
@@ -278,12 +282,16 @@ function failureOf(error: unknown, path: string): unknown {
         cause: error,
       })
     case sqliteFull:
-      return new Failure('disk-error', `the disk that holds ${path} is full`, { cause: error })
+      return new Failure('disk-error', `the disk that holds ${path} is full`, {
+        hint: 'Free some space there, then run again.',
+        cause: error,
+      })
     case sqliteReadOnly:
     case sqliteIoError:
     case sqliteCannotOpen:
-      return new Failure('disk-error', `the state database ${path} cannot be used`, {
-        hint: 'may this user write there? Else its disk is mounted read-only, or too many files are open (ulimit -n)',
+      // A full disk is told as any of these too, where it is memory shared by processes that finds no room.
+      return new Failure('disk-error', `the state database ${path} cannot be used (${messageOf(error)})`, {
+        hint: 'may this user write there? Else its disk is full, read-only or failing, or too many files are open (ulimit -n)',
         cause: error,
       })
     default: {

@@ -21,15 +21,11 @@ import type { RelPath } from '../../src/core/path.ts'
 import { writeJournal } from '../../src/disk/journal.ts'
 import { systemSys } from '../../src/disk/system.ts'
 import { type DiskTasks, tasks } from '../../src/disk/tasks.ts'
-import { Allowance } from '../../src/jobs/body.ts'
 import { payloadHeadBytes } from '../../src/jobs/endpoint.ts'
-import { grantsOfShares } from '../../src/jobs/grants.ts'
 import type { Workshop } from '../../src/jobs/local.ts'
 import { type RunRequest, runOnce } from '../../src/jobs/run.ts'
-import { Served } from '../../src/jobs/serve.ts'
 import { addShare } from '../../src/jobs/shares.ts'
 import { SlabStore } from '../../src/jobs/slabs.ts'
-import { LateEnds } from '../../src/jobs/visit.ts'
 import { openState } from '../../src/state/open.ts'
 import { concatBytes } from '../../src/std/bytes.ts'
 import { systemClock } from '../../src/std/clock.ts'
@@ -41,6 +37,7 @@ import { openPeers } from '../../src/wire/peers.ts'
 import { decodeMessage, type Schema } from '../../src/wire/schema.ts'
 import { openSession } from '../../src/wire/session.ts'
 import { memoryLinks, payloadsOf, sessionOptions } from '../world/links.ts'
+import { servedTo } from '../world/served.ts'
 
 /** Messages by what they are: `request scan`, `listing`, `journal`. */
 export type Corpus = ReadonlyMap<string, readonly Uint8Array[]>
@@ -186,13 +183,7 @@ async function recordRuns(home: string, recorder: Recorder): Promise<void> {
   const run = async (change: Partial<RunRequest>): Promise<void> => {
     const links = memoryLinks()
     const [driver, daemon] = [tapped(links.rawA), tapped(links.rawB)]
-    const served = new Served({
-      workshop: nas,
-      grants: grantsOfShares(config, 'laptop'),
-      machine: 'laptop',
-      ends: new LateEnds(),
-      allowance: new Allowance(2 ** 28),
-    })
+    const served = servedTo('laptop', nas, config)
     const answering = openSession(links.b, sessionOptions('listener', { onStream: served.onStream }))
     const connect = () => openSession(links.a, sessionOptions('dialer'))
     const request: RunRequest = { ...usual, source, target: 'nas:data', ...change }

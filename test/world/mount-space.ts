@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { World } from './machines.ts'
@@ -28,16 +28,17 @@ export class MountSpace {
   readonly #process: ChildProcess
   readonly #home: string
 
-  private constructor(process: ChildProcess) {
+  private constructor(process: ChildProcess, inner: string) {
     this.#process = process
     this.#home = mkdtempSync(join(tmpdir(), 'nightferry-mounts-'))
     const entering = join(this.#home, 'nightferry')
-    writeFileSync(entering, `#!/bin/sh\nexec nsenter -t ${process.pid} -m ${launcher} "$@"\n`)
+    writeFileSync(entering, `#!/bin/sh\nexec nsenter -t ${process.pid} -m ${inner} "$@"\n`)
     chmodSync(entering, 0o755)
     this.world = new World({ launcher: entering })
   }
 
-  static async open(): Promise<MountSpace> {
+  /** `inner` starts the program in there: a tracing one, say. */
+  static async open(inner = launcher): Promise<MountSpace> {
     // What the first start makes belongs to all.
     spawnSync(launcher, ['--version'])
     const script = 'echo ready; exec sleep 1000'
@@ -45,7 +46,7 @@ export class MountSpace {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     await once(child.stdout as NonNullable<typeof child.stdout>, 'data')
-    return new MountSpace(child)
+    return new MountSpace(child, inner)
   }
 
   /** Whether a command run inside ended well. */
@@ -65,6 +66,13 @@ export class MountSpace {
   makeDisk(image: string, mebibytes: number, ...options: readonly string[]): boolean {
     writeFileSync(image, new Uint8Array(mebibytes << 20))
     return this.tries('/sbin/mkfs.ext4', '-q', ...options, image)
+  }
+
+  /** The same of XFS, which wants 300 MiB and more; the file has holes. */
+  makeXfs(image: string): boolean {
+    writeFileSync(image, '')
+    truncateSync(image, 320 << 20)
+    return this.tries('/sbin/mkfs.xfs', '-q', image)
   }
 
   /** The path as it is inside, for a look from outside. */

@@ -1,0 +1,79 @@
+// The power goes in front of each call that changes something on the target, and the disk forgets what was not synced:
+// all of it, none of it, or what chance says (test/world/lossy-disk.ts says how much less is kept here than on real disks).
+// What is left holds old or new content, complete; nothing is lost; a plain run converges, even when the power goes again.
+
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { assertSameTree } from '../world/disk-trees.ts'
+import type { Loss } from '../world/lossy-disk.ts'
+import { assertNothingLost, assertOldOrNew, assertTidy, holdingOf } from '../world/oracle.ts'
+import { Simulation, type Way } from '../world/simulation.ts'
+import { type Extent, writeState } from '../world/two-states.ts'
+import { casesOf, chanceFor, isLeftOut, replay } from './options.ts'
+
+// In memory where there is such a place: nothing here is synced for real.
+const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-power-'))
+after(() => rmSync(home, { recursive: true, force: true }))
+
+describe('a power cut in front of a call', { skip: process.platform !== 'linux' && 'the disk is Linux' }, () => {
+  let made = 0
+
+  /** Two folders in sync, and edits that wait for the next run. */
+  async function prepared(way: Way, extent: Extent): Promise<Simulation> {
+    const simulation = new Simulation(join(home, `${++made}`), way)
+    writeState(simulation.source, 0, extent)
+    const first = await simulation.run()
+    assert.equal(first.end?.outcome, 'done', `${first.failure?.message}`)
+    writeState(simulation.source, 1, extent)
+    return simulation
+  }
+
+  for (const [way, extent, sample] of [
+    ['local', 'few', 30],
+    ['local', 'many', 30],
+    ['push', 'many', 15],
+  ] as const) {
+    const part = `power-${way}-${extent}`
+    it(`${extent} changes, ${way}: old or new content stays, nothing is lost, and the next run converges`, {
+      skip: isLeftOut(part),
+    }, async (t) => {
+      const whole = await prepared(way, extent)
+      const { calls, end } = await whole.run()
+      assert.equal(end?.outcome, 'done')
+      whole.close()
+      t.diagnostic(`${part}: ${calls} calls`)
+      assert.ok(calls > 100, `${calls} calls`)
+      for (const at of casesOf(calls, sample, part)) {
+        const chance = chanceFor(`${part} ${at}`)
+        for (const [what, loss] of [
+          ['all', 'least'],
+          ['by chance', chance],
+          ['by chance again', chance],
+        ] as const satisfies [string, Loss][]) {
+          const simulation = await prepared(way, extent)
+          const { source, target } = simulation
+          const [old, next] = [holdingOf(target), holdingOf(source)]
+          const cut = await simulation.run({ dieAt: at, loss })
+          const where = `cut in front of call ${at}, ${cut.trail.at(-1)}, ${what} lost (${replay(part, at)})`
+          assert.ok(cut.died || cut.end?.outcome === 'done', where)
+          assertOldOrNew(target, old, next, where)
+          assertNothingLost(target, old, where)
+          if (what === 'by chance again') {
+            const again = await simulation.run({ dieAt: 1 + chance(calls), loss })
+            assertOldOrNew(target, old, next, `${where}, and again at ${again.trail.length}`)
+            assertNothingLost(target, old, `${where}, and again at ${again.trail.length}`)
+          }
+          const last = await simulation.run()
+          assert.match(`${last.end?.outcome}`, /^(done|unchanged)$/, `${where}: ${last.failure?.message}`)
+          assertSameTree(target, source)
+          assertTidy(target, where)
+          assertNothingLost(target, old, where)
+          simulation.close()
+        }
+      }
+    })
+  }
+})

@@ -1,0 +1,314 @@
+// Machines in one thread: the real engine (runs, sessions, the serving side, state databases) over a disk that forgets,
+// a line that is cut, stalls and hands bytes on in pieces, and clocks that jump. Nothing here waits for real time, and what
+// happens is decided by a number, so that a run is made again by saying it. For tests only.
+
+import { cpSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Duplex, duplexPair } from 'node:stream'
+import type { Sys } from '../../src/disk/sys.ts'
+import { openLinuxSys } from '../../src/disk/sys-linux.ts'
+import { systemSys } from '../../src/disk/system.ts'
+import { type DiskTasks, tasks } from '../../src/disk/tasks.ts'
+import type { RunEvent } from '../../src/jobs/endpoint.ts'
+import type { Workshop } from '../../src/jobs/local.ts'
+import { type FinishedRun, type RunRequest, runOnce } from '../../src/jobs/run.ts'
+import { addShare } from '../../src/jobs/shares.ts'
+import { SlabStore } from '../../src/jobs/slabs.ts'
+import { openState } from '../../src/state/open.ts'
+import { Bug } from '../../src/std/assert.ts'
+import type { Clock } from '../../src/std/clock.ts'
+import { type Crew, Handover, type Seat } from '../../src/std/crew.ts'
+import { Failure } from '../../src/std/failure.ts'
+import { linkOver } from '../../src/wire/link.ts'
+import { openSession, type Session } from '../../src/wire/session.ts'
+import type { Chance } from './disk-trees.ts'
+import { Death } from './faulty-sys.ts'
+import { type TestClock, testClock } from './links.ts'
+import { type Loss, LossyDisk } from './lossy-disk.ts'
+import { servedTo } from './served.ts'
+
+export type Way = 'local' | 'push' | 'pull'
+
+/** What a run meets. */
+export type Trouble = {
+  /** The machine with the target loses its power in front of this call, from 1. */
+  readonly dieAt?: number
+  /** And what it keeps. */
+  readonly loss?: Loss
+  /** The line is cut after so many bytes, of both directions. */
+  readonly cutAt?: number
+  /** The line stalls after so many bytes: nothing comes any more, and nobody says so. */
+  readonly stallAt?: number
+  /** So many ms are added to the wall clocks. */
+  readonly jumpMs?: number
+  /** Runs in front of this call on the target's disk. */
+  readonly meanwhile?: { readonly at: number; act(): void }
+  /** The system refuses this call, of all that are made on either disk, from 1; or that one and all after it. */
+  readonly refuse?: { readonly at: number; readonly code: number; readonly sticky: boolean }
+}
+
+export type SimulatedRun = {
+  readonly end: FinishedRun | undefined
+  readonly failure: Failure | undefined
+  readonly events: readonly RunEvent[]
+  /** Calls that change or sync something, on the target. */
+  readonly calls: number
+  readonly trail: readonly string[]
+  readonly died: boolean
+  /** All calls, of both disks; and the one that was refused. */
+  readonly asked: number
+  readonly refused: string | undefined
+}
+
+/** Installs a Sys in the place of this thread's. */
+function install(sys: Sys): void {
+  Object.assign(systemSys(), sys)
+}
+
+const seat: Seat<DiskTasks> = {
+  async run(name, input) {
+    const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
+    return (result instanceof Handover ? result.value : result) as never
+  },
+  tell: (name, input) => void (tasks[name] as (input: unknown) => unknown)(input),
+  isStarted: true,
+}
+const crew: Crew<DiskTasks> = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
+const log = { note: () => {}, flush: () => {} }
+
+export class Simulation {
+  readonly directory: string
+  readonly source: string
+  readonly target: string
+  readonly way: Way
+  readonly #disk: LossyDisk
+  readonly #real: Sys
+  readonly #clock: TestClock = testClock()
+  #jumpedMs = 0
+
+  /** Below a new folder `directory`. */
+  constructor(directory: string, way: Way) {
+    this.directory = directory
+    this.way = way
+    this.source = join(directory, 'source')
+    this.target = join(directory, 'target')
+    mkdirSync(this.source, { recursive: true })
+    this.#real = openLinuxSys()
+    this.#disk = new LossyDisk(this.#real, join(directory, 'graveyard'))
+    mkdirSync(this.target)
+    if (way !== 'local')
+      addShare(this.#configOf('nas'), {
+        name: 'there',
+        path: way === 'push' ? this.target : this.source,
+        readOnly: false,
+        for: undefined,
+        maxDelete: undefined,
+      })
+  }
+
+  #stateOf(machine: string): string {
+    return join(this.directory, machine, 'state')
+  }
+
+  #configOf(machine: string): string {
+    return join(this.directory, machine, 'config')
+  }
+
+  /** The machine with the target. */
+  get #keeper(): string {
+    return this.way === 'push' ? 'nas' : 'laptop'
+  }
+
+  /** One run, as a person starts it, with what it meets. */
+  async run(trouble: Trouble = {}, change: Partial<RunRequest> = {}): Promise<SimulatedRun> {
+    this.#jumpedMs += trouble.jumpMs ?? 0
+    const events: RunEvent[] = []
+    const disk = this.#disk
+    const saved = join(this.directory, 'state at the end')
+    disk.begin(trouble.dieAt, () => copyState(this.#stateOf(this.#keeper), saved))
+    const watch = new Watch(disk, trouble)
+    install(watch.sys)
+    let end: FinishedRun | undefined
+    let failure: Failure | undefined
+    try {
+      end = await this.#runOnce(trouble, change, events)
+    } catch (error) {
+      if (error instanceof Failure) failure = error
+      else if (!(error instanceof Death)) throw error
+      if (error instanceof Failure && error.cause instanceof Bug) throw error
+    } finally {
+      install(this.#real)
+    }
+    const { calls, isDead: died } = disk
+    const trail = [...disk.trail]
+    if (died) copyState(saved, this.#stateOf(this.#keeper))
+    disk.crash(died ? (trouble.loss ?? 'most') : 'most')
+    return { end, failure, events, calls, trail, died, asked: watch.asked, refused: watch.refused }
+  }
+
+  async #runOnce(trouble: Trouble, change: Partial<RunRequest>, events: RunEvent[]): Promise<FinishedRun> {
+    const laptop = this.#workshop('laptop')
+    const nas = this.way === 'local' ? undefined : this.#workshop('nas')
+    const attached: Promise<void>[] = []
+    try {
+      const far = 'nas:there'
+      const request: RunRequest = {
+        source: this.way === 'pull' ? far : this.source,
+        target: this.way === 'push' ? far : this.target,
+        mode: 'mirror',
+        checksum: false,
+        dryRun: false,
+        overrides: [],
+        ignoreFiles: [],
+        limit: { kind: 'percent', percent: 100 },
+        release: false,
+        listsChanges: false,
+        newTarget: false,
+        keep: undefined,
+        versions: undefined,
+        ...change,
+      }
+      const reach = {
+        isMachine: (name: string) => name === 'nas',
+        connect: () => this.#connect(nas as Workshop, trouble, attached),
+        connectSsh: () => Promise.reject(new Bug('no simulation goes by ssh')),
+      }
+      const signal = new AbortController().signal
+      return await runOnce(laptop, reach, request, (event) => void events.push(event), signal)
+    } finally {
+      await Promise.all(attached)
+      laptop.state[Symbol.dispose]()
+      nas?.state[Symbol.dispose]()
+    }
+  }
+
+  #workshop(machine: string): Workshop {
+    const clock = this.#jumpedClock()
+    const state = openState({ directory: this.#stateOf(machine), clock })
+    return { crew, slabs: new SlabStore(crew), state, clock, log, machine }
+  }
+
+  #jumpedClock(): Clock {
+    const jumpedMs = this.#jumpedMs
+    const { monotonicMs, sleep, timer } = this.#clock
+    return { monotonicMs, sleep, timer, nowMs: () => Date.now() + jumpedMs }
+  }
+
+  async #connect(nas: Workshop, trouble: Trouble, attached: Promise<void>[]): Promise<Session> {
+    const [near, far] = this.#line(trouble)
+    const facts = { peerId: undefined, remoteAddress: 'memory' }
+    const served = servedTo('laptop', nas, this.#configOf('nas'))
+    const options = { clock: this.#jumpedClock(), onRequest: () => undefined }
+    const hello = (machine: string): { machine: string; productVersion: string } => ({ machine, productVersion: '0' })
+    const answering = openSession(linkOver(far, { ...facts, machine: 'laptop' }, options.clock), {
+      ...options,
+      side: 'listener',
+      hello: hello('nas'),
+      onStream: served.onStream,
+    })
+    attached.push(
+      answering.then(
+        (session) => served.attach(session),
+        () => {},
+      ),
+    )
+    return await openSession(linkOver(near, { ...facts, machine: 'nas' }, options.clock), {
+      ...options,
+      side: 'dialer',
+      hello: hello('laptop'),
+      onStream: () => false,
+    })
+  }
+
+  /** Two ends of a line with somebody in between, who hands on what comes, in pieces. */
+  #line({ cutAt = Number.POSITIVE_INFINITY, stallAt = Number.POSITIVE_INFINITY }: Trouble): [Duplex, Duplex] {
+    const [near, left] = duplexPair()
+    const [right, far] = duplexPair()
+    let bytes = 0
+    let isStalled = false
+    const ends = [near, left, right, far]
+    for (const end of ends) end.on('error', () => {})
+    const cut = (): void => {
+      for (const end of [left, right]) end.destroy()
+      near.destroy(new Error('cut'))
+      far.destroy(new Error('cut'))
+    }
+    // Nothing happens but that time goes by, until somebody gives up.
+    const wait = (): void => {
+      if (near.destroyed && far.destroyed) return
+      this.#clock.advance(1000)
+      setImmediate(wait)
+    }
+    const hand = (from: Duplex, to: Duplex): void => {
+      from.on('data', (chunk: Buffer) => {
+        if (isStalled) return
+        bytes += chunk.length
+        if (bytes >= cutAt) return cut()
+        if (bytes >= stallAt) {
+          isStalled = true
+          return wait()
+        }
+        const half = chunk.length >> 1
+        if (half > 0) to.write(Buffer.from(chunk.subarray(0, half)))
+        if (!to.write(Buffer.from(chunk.subarray(half)))) {
+          from.pause()
+          to.once('drain', () => from.resume())
+        }
+      })
+      from.on('end', () => {
+        if (!isStalled) to.end()
+      })
+      from.on('close', () => {
+        if (!isStalled) to.destroy()
+      })
+    }
+    hand(left, right)
+    hand(right, left)
+    return [near, far]
+  }
+
+  close(): void {
+    this.#disk.close()
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** What is committed survives a power cut: the database as it is at this moment. */
+function copyState(from: string, to: string): void {
+  rmSync(to, { recursive: true, force: true })
+  cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith('-shm') })
+}
+
+/** The same disk, on which somebody does something in front of one call, or which refuses some. */
+class Watch {
+  readonly sys: Sys
+  asked = 0
+  refused: string | undefined
+  #isDone = false
+
+  constructor(disk: LossyDisk, { meanwhile, refuse }: Trouble) {
+    this.sys = new Proxy(disk.sys, {
+      get: (sys, name, receiver): unknown => {
+        const value: unknown = Reflect.get(sys, name, receiver)
+        if (typeof value !== 'function' || name === 'close') return value
+        return (...args: unknown[]) => {
+          this.asked++
+          if (meanwhile !== undefined && !this.#isDone && disk.calls + 1 >= meanwhile.at && !disk.isDead) {
+            this.#isDone = true
+            meanwhile.act()
+          }
+          const isDue = refuse !== undefined && (refuse.sticky ? this.asked >= refuse.at : this.asked === refuse.at)
+          if (!isDue) return Reflect.apply(value, sys, args)
+          this.refused ??= String(name)
+          return -refuse.code
+        }
+      },
+    })
+  }
+}
+
+/** A loss that chance decides. */
+export function lossOf(chance: Chance): Loss {
+  const what = chance(4)
+  return what === 0 ? 'least' : what === 1 ? 'most' : chance
+}

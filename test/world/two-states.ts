@@ -1,0 +1,48 @@
+// Two states of one tree that are far apart, so that a run from one to the other makes every kind of change: files and
+// links come, go and are replaced, folders come, go, move and change their kind. Each state is a function of its number,
+// contents are small and never the same twice. For tests only.
+
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { contentOf, placesIn, writeTree } from './disk-trees.ts'
+
+/** `few` changes are synced one by one, `many` as a group. */
+export type Extent = 'few' | 'many'
+
+/** Brings `source`, which is empty or in the state before, to a state: an even or an odd number, told apart by content. */
+export function writeState(source: string, state: number, extent: Extent): void {
+  const side = state % 2
+  const old = placesIn(source).length > 0
+  rmSync(join(source, `only-${1 - side}`), { recursive: true, force: true })
+  writeTree(source, {
+    replaced: contentOf(`replaced ${state}`, 5000),
+    'd/large': contentOf(`large ${state}`, 600_000),
+    [`only-${side}/x/y`]: `only ${state}`,
+    [`only-${side}/z`]: contentOf(`z ${state}`, 9000),
+    stays: 'it stays',
+  })
+  chmodSync(join(source, 'stays'), side === 0 ? 0o644 : 0o600)
+  rmSync(join(source, 'link'), { force: true })
+  symlinkSync(`to ${state}`, join(source, 'link'))
+  // A file here in one state, a folder in the other.
+  for (const [name, isFolder] of [
+    ['swaps', side === 0],
+    ['swaps too', side === 1],
+  ] as const) {
+    rmSync(join(source, name), { recursive: true, force: true })
+    writeTree(source, { [isFolder ? `${name}/in` : name]: `${name} ${state}` })
+  }
+  const [from, to] = side === 0 ? ['moved', 'moves'] : ['moves', 'moved']
+  if (old) renameSync(join(source, from), join(source, to))
+  else writeTree(source, { [`${to}/deep/a`]: contentOf('moves', 50_000), [`${to}/b`]: 'it moves' })
+  const [oldName, newName] = side === 0 ? ['d/file 1', 'd/file 0'] : ['d/file 0', 'd/file 1']
+  if (old) renameSync(join(source, oldName), join(source, newName))
+  else writeTree(source, { [newName]: contentOf('file moves', 7000) })
+  if (extent === 'few') return
+  for (let i = 0; i < 20; i++) {
+    const path = join(source, `many/${i % 3}`)
+    mkdirSync(path, { recursive: true })
+    if (i % 4 === 0 && side === 1) rmSync(join(path, `f${i}`), { force: true })
+    else writeTree(path, { [`f${i}`]: contentOf(`many ${i} ${i % 3 === 0 ? state : ''}`, 100 * i) })
+  }
+}
