@@ -1,7 +1,7 @@
 // Digests side by side in one buffer, as they travel: 32 bytes each; all zero where one is not known, all ones where the
 // content is not what it was although nothing says that anyone wrote to it.
 
-import { digestBytes } from './record.ts'
+import { digestBytes } from './page.ts'
 
 /** Stands for a content that was damaged on disk. Equal to no digest of anything that was ever read. */
 export const damagedDigest: Uint8Array = new Uint8Array(digestBytes).fill(0xff)

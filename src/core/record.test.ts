@@ -6,11 +6,9 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { check, mutated, statRow } from '../../test/world/trees.ts'
 import { Bug } from '../std/assert.ts'
-import { compareBytes, utf8 } from '../std/bytes.ts'
+import { compareBytes, hex, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import {
-  buildRecord,
-  DirectoryRecord,
   digestBytes,
   editShift,
   flagBadName,
@@ -18,9 +16,9 @@ import {
   flagRacy,
   flagUnreadable,
   type Own,
-  type RecordRow,
-  recordRow,
-} from './record.ts'
+  RecordPage,
+} from './page.ts'
+import { buildRecord, type DirectoryRecord, joinPages, pageRowsMax, type RecordRow, recordRow } from './record.ts'
 import { mtimeSecondsOf, sizeOf, statDevice, statWidth, typeDirectory, typeFile, typeSymlink } from './stat.ts'
 
 const own: Own = { mtimeSeconds: 1_700_000_000, mtimeNs: 5, inodeLow: 6, inodeHigh: 7 }
@@ -66,6 +64,12 @@ function plain(row: RecordRow): unknown {
   return { name: [...row.name], stats, flags: ((row.flags & ~flagDigest) | known) >>> 0, text, content }
 }
 
+/** The bytes of a record of one page. */
+function bytesOf({ pages }: DirectoryRecord): Uint8Array {
+  assert.equal(pages.length, 1)
+  return (pages[0] as RecordPage).bytes
+}
+
 function plainRows(record: DirectoryRecord): unknown[] {
   return Array.from({ length: record.count }, (_, row) => plain(recordRow(record, row)))
 }
@@ -76,8 +80,8 @@ describe('record', () => {
       fc.property(someRows, (rows) => {
         const record = buildRecord(rows, own)
         assert.deepEqual(plainRows(record), rows.map(plain))
-        assert.deepEqual(plainRows(new DirectoryRecord(record.bytes.slice())), rows.map(plain))
-        assert.deepEqual(buildRecord(rows, own).bytes, record.bytes)
+        assert.deepEqual(plainRows(joinPages([new RecordPage(bytesOf(record).slice())])), rows.map(plain))
+        assert.deepEqual(bytesOf(buildRecord(rows, own)), bytesOf(record))
         rows.forEach((row, at) => {
           assert.equal(record.find(row.name), at)
           assert.deepEqual(record.nameBytes(at), row.name)
@@ -95,8 +99,8 @@ describe('record', () => {
         const of: Own = { mtimeSeconds: seconds, mtimeNs: ns, inodeLow: low, inodeHigh: high }
         const record = buildRecord([row], of)
         assert.deepEqual(record.own, of)
-        assert.equal(mtimeSecondsOf(record.stats, record.at(0)), seconds)
-        assert.equal(sizeOf(record.stats, record.at(0)), sizeBytes)
+        assert.equal(mtimeSecondsOf(record.stats(0), record.at(0)), seconds)
+        assert.equal(sizeOf(record.stats(0), record.at(0)), sizeBytes)
       }),
     )
   })
@@ -120,10 +124,10 @@ describe('record', () => {
   it('reads a record wherever it begins in a larger buffer', () => {
     check(
       fc.property(someRows, fc.nat(7), (rows, offset) => {
-        const { bytes } = buildRecord(rows, own)
+        const bytes = bytesOf(buildRecord(rows, own))
         const larger = new Uint8Array(offset + bytes.length + 3).fill(0xee)
         larger.set(bytes, offset)
-        const record = new DirectoryRecord(larger.subarray(offset, offset + bytes.length))
+        const record = joinPages([new RecordPage(larger.subarray(offset, offset + bytes.length))])
         assert.deepEqual(plainRows(record), rows.map(plain))
       }),
     )
@@ -155,7 +159,7 @@ describe('record', () => {
   it('refuses damaged bytes, or reads within them', () => {
     const orBroken = (bytes: Uint8Array): void => {
       try {
-        const record = new DirectoryRecord(bytes)
+        const record = joinPages([new RecordPage(bytes)])
         for (let row = 0; row < record.count; row++) {
           const { name: text, digest: content, link: target } = recordRow(record, row)
           assert.ok(text.length <= bytes.length && (target?.length ?? 0) <= bytes.length)
@@ -167,14 +171,43 @@ describe('record', () => {
         assert.ok(error instanceof Failure && error.code === 'state-broken', String(error))
       }
     }
-    check(fc.property(mutated(someRows.map((rows) => buildRecord(rows, own).bytes)), orBroken), 2000)
+    check(fc.property(mutated(someRows.map((rows) => bytesOf(buildRecord(rows, own)))), orBroken), 2000)
     const words = fc.tuple(someRows, fc.nat(), word).map(([rows, at, value]) => {
-      const bytes = buildRecord(rows, own).bytes.slice()
+      const bytes = bytesOf(buildRecord(rows, own)).slice()
       new Uint32Array(bytes.buffer, 0, bytes.length >> 2)[at % (bytes.length >> 2)] = value
       return bytes
     })
     check(fc.property(words, orBroken), 3000)
     check(fc.property(fc.uint8Array({ maxLength: 120 }), orBroken))
+  })
+
+  it('of a large directory is pages, of which one more name changes few', () => {
+    check(
+      fc.property(fc.integer({ min: 1000, max: 5000 }), fc.nat(), (count, seed) => {
+        const rows = Array.from({ length: count }, (_, i) => rowNamed(`${String(i).padStart(6, '0')} ${seed % 97}`))
+        const record = buildRecord(rows, own)
+        assert.equal(record.count, count)
+        assert.ok(record.pages.every((page) => page.count > 0 && page.count <= pageRowsMax))
+        assert.equal(record.pages.length > 1, count > pageRowsMax)
+        assert.deepEqual(plainRows(record), rows.map(plain))
+        for (const at of [0, count >> 1, count - 1, seed % count]) {
+          assert.equal(record.find((rows[at] as RecordRow).name), at)
+          assert.equal(record.name(at), `${String(at).padStart(6, '0')} ${seed % 97}`)
+        }
+        assert.equal(record.find(utf8('x')), -1)
+        const shuffled = [...record.pages].reverse()
+        assert.deepEqual(plainRows(joinPages(shuffled)), rows.map(plain))
+        if (record.pages.length === 1) return
+        assert.throws(() => joinPages(record.pages.slice(1)), Failure)
+        assert.throws(() => joinPages(record.pages.slice(0, -1)), Failure)
+        const at = seed % count
+        const more = rows.toSpliced(at, 0, rowNamed(`${String(at).padStart(6, '0')} `))
+        const known = new Set(record.pages.map(({ bytes }) => hex(bytes.subarray(48))))
+        const other = buildRecord(more, own).pages.filter(({ bytes }) => !known.has(hex(bytes.subarray(48))))
+        assert.ok(other.length <= 4, `${other.length} of ${record.pages.length} pages`)
+      }),
+      30,
+    )
   })
 
   it('has a bit of its own for every flag', () => {
@@ -186,9 +219,9 @@ describe('record', () => {
   })
 
   it('refuses every cut', () => {
-    const { bytes } = buildRecord([rowNamed('a'), { ...rowNamed('b'), digest: new Uint8Array(32) }], own)
+    const bytes = bytesOf(buildRecord([rowNamed('a'), { ...rowNamed('b'), digest: new Uint8Array(32) }], own))
     for (let length = 0; length < bytes.length; length++) {
-      assert.throws(() => new DirectoryRecord(bytes.slice(0, length)), Failure, String(length))
+      assert.throws(() => new RecordPage(bytes.slice(0, length)), Failure, String(length))
     }
   })
 })

@@ -1,165 +1,138 @@
-// What one directory held when it was looked at: names, stat rows, link targets and the digests known so far, as one
-// flat buffer that goes unchanged to the database and between threads. Sorted by name bytes. It is raw (no job's rules)
-// and local (inodes and ctimes mean nothing elsewhere); what travels is the listing that view.ts makes of it. Digests
-// and the directory's own facts are learned later and put into their places; nothing else of a record ever changes.
-//
-// Layout, little endian: header of 12 u32 {version, count, names, links, 0, own mtime seconds, high half, ns,
-// own inode low, high, 0, 0};
-// count stat rows; count u32 name ends; count digests of 32 bytes, valid where the row's flag says so; names; links {u16
-// length, bytes} in the order of symlinks.
+// What one directory held when it was looked at, sorted by name bytes. It is raw (no job's rules) and local (inodes and
+// ctimes mean nothing elsewhere); what travels is the listing that view.ts makes of it. A record is a row of pages, one for
+// a directory of ordinary size: of a million entries only the pages are made anew, held twice or stored again in which
+// something changed. Rows are numbered through all pages. Digests and the directory's own facts are learned later; nothing
+// else of a record ever changes.
 
 import { assert } from '../std/assert.ts'
-import { ByteWriter, compareBytes, concatBytes, decodeName } from '../std/bytes.ts'
-import { Failure } from '../std/failure.ts'
-import { statDevice, statMode, statWidth, typeMask, typeSymlink } from './stat.ts'
+import { broken, type Own, PageWriter, type RecordPage } from './page.ts'
+import { typeSymlink } from './stat.ts'
 
-const version = 2
-const headerWords = 12
-
-/** Taken so soon after the file's own ctime that a later write could hide behind the same time stamp. */
-export const flagRacy = 1
-export const flagDigest = 2
-/** The name is not UTF-8, or too long to be carried. */
-export const flagBadName = 4
-/** A directory that could not be listed: nothing is known of what is below. */
-export const flagUnreadable = 8
-/** Counts proven content changes under an unchanged size and mtime. */
-export const editShift = 8
-
-export const digestBytes = 32
-
-/** What a directory's own inode said when it was listed. */
-export type Own = {
-  readonly mtimeSeconds: number
-  readonly mtimeNs: number
-  readonly inodeLow: number
-  readonly inodeHigh: number
-}
+/** Directories of more entries than this have several pages, of at most as many; 512 on average. */
+export const pageRowsMax = 1024
+const pageRowsMin = 128
+const cutMask = 0x1ff
 
 export class DirectoryRecord {
-  readonly bytes: Uint8Array
+  /** At least one. They may be given to another record of the same directory. */
+  readonly pages: readonly RecordPage[]
   readonly count: number
-  /** The record's words; `at` says where a row starts. */
-  readonly stats: Uint32Array
-  readonly #nameEndsAt: number
-  readonly #digestsAt: number
-  readonly #namesAt: number
-  readonly #linksAt: number
-  #linkStarts: Float64Array | undefined
+  readonly #starts: Uint32Array
+  /** The page that was looked at last, and its rows: most looks go along. */
+  #page: RecordPage
+  #low = 0
+  #high: number
 
-  /** `bytes` is a record made by `buildRecord`, from our own memory or database; throws `state-broken` when it is not. */
-  constructor(bytes: Uint8Array) {
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
-    // One view over all words: thousands of records are made before a scan has looked at anything.
-    const words = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length >> 2)
-    if (words.length < headerWords || words[0] !== version) throw broken()
-    const count = words[1] as number
-    const names = words[2] as number
-    const prefixWords = headerWords + count * (statWidth + 1)
-    if (4 * prefixWords + count * digestBytes + names + (words[3] as number) !== aligned.length) throw broken()
-    this.bytes = aligned
-    this.count = count
-    this.stats = words
-    this.#nameEndsAt = headerWords + count * statWidth
-    this.#digestsAt = 4 * prefixWords
-    this.#namesAt = this.#digestsAt + count * digestBytes
-    this.#linksAt = this.#namesAt + names
-    if (!this.#fits(names)) throw broken()
-  }
-
-  /** Whether all names lie where the header says; so that nobody reads beyond them later. */
-  #fits(names: number): boolean {
-    let end = 0
-    for (let row = 0; row < this.count; row++) {
-      const next = this.stats[this.#nameEndsAt + row] as number
-      if (next < end) return false
-      end = next
+  /** From pages in the order of their names; the first one learns how many they are. */
+  constructor(pages: readonly RecordPage[]) {
+    const [first] = pages
+    assert(first !== undefined, 'a record has a page')
+    this.pages = pages
+    this.#starts = new Uint32Array(pages.length)
+    let count = 0
+    for (let i = 0; i < pages.length; i++) {
+      this.#starts[i] = count
+      const page = pages[i] as RecordPage
+      page.setPages(i === 0 ? pages.length : 0)
+      count += page.count
     }
-    return end === names
+    this.count = count
+    this.#page = first
+    this.#high = first.count
   }
 
   get own(): Own {
-    const { stats: words } = this
-    return {
-      mtimeSeconds: ((words[6] as number) | 0) * 0x1_0000_0000 + (words[5] as number),
-      mtimeNs: words[7] as number,
-      inodeLow: words[8] as number,
-      inodeHigh: words[9] as number,
-    }
+    return this.#first.own
   }
 
   /** Takes what the directory's own inode says now. */
   setOwn(own: Own): void {
-    putOwn(this.stats, own)
+    this.#first.setOwn(own)
+    this.#first.isStored = false
   }
 
-  /** Where the row of entry `row` starts in `stats`. */
+  get #first(): RecordPage {
+    return this.pages[0] as RecordPage
+  }
+
+  get sizeBytes(): number {
+    let bytes = 0
+    for (const page of this.pages) bytes += page.bytes.length
+    return bytes
+  }
+
+  /** What is stored of the directory itself is not what is known now. */
+  touch(): void {
+    this.#first.isStored = false
+  }
+
+  /** Moves to the page of `row`. */
+  #turn(row: number): RecordPage {
+    if (row >= this.#low && row < this.#high) return this.#page
+    let low = 0
+    for (let high = this.pages.length - 1; low < high; ) {
+      const middle = (low + high + 1) >> 1
+      if ((this.#starts[middle] as number) <= row) low = middle
+      else high = middle - 1
+    }
+    this.#page = this.pages[low] as RecordPage
+    this.#low = this.#starts[low] as number
+    this.#high = this.#low + this.#page.count
+    return this.#page
+  }
+
+  /** The words in which the stat row of entry `row` lies, from `at(row)` on. */
+  stats(row: number): Uint32Array {
+    return this.#turn(row).stats
+  }
+
   at(row: number): number {
-    return headerWords + row * statWidth
+    return this.#turn(row).at(row - this.#low)
   }
 
   type(row: number): number {
-    return (this.stats[headerWords + row * statWidth + statMode] as number) & typeMask
+    return this.#turn(row).type(row - this.#low)
   }
 
   flags(row: number): number {
-    return this.stats[headerWords + row * statWidth + statDevice] as number
-  }
-
-  nameStart(row: number): number {
-    return this.#namesAt + (row === 0 ? 0 : (this.stats[this.#nameEndsAt + row - 1] as number))
-  }
-
-  nameEnd(row: number): number {
-    return this.#namesAt + (this.stats[this.#nameEndsAt + row] as number)
+    return this.#turn(row).flags(row - this.#low)
   }
 
   /** A view of the name's bytes. */
   nameBytes(row: number): Uint8Array {
-    return this.bytes.subarray(this.nameStart(row), this.nameEnd(row))
+    return this.#turn(row).nameBytes(row - this.#low)
+  }
+
+  nameLength(row: number): number {
+    const page = this.#turn(row)
+    return page.nameEnd(row - this.#low) - page.nameStart(row - this.#low)
   }
 
   /** The name as text; undefined for an entry that is flagged as having a bad name. */
   name(row: number): string | undefined {
-    return decodeName(this.bytes, this.nameStart(row), this.nameEnd(row))
+    return this.#turn(row).name(row - this.#low)
+  }
+
+  /** Order of the name of `row` and the one in `bytes[start, end)`: below zero where the row's comes first. */
+  compareName(row: number, bytes: Uint8Array, start: number, end: number): number {
+    return this.#turn(row).compareName(row - this.#low, bytes, start, end)
   }
 
   /** A view of the digest, where it is known. */
   digest(row: number): Uint8Array | undefined {
-    if ((this.flags(row) & flagDigest) === 0) return undefined
-    const start = this.#digestsAt + row * digestBytes
-    return this.bytes.subarray(start, start + digestBytes)
+    return this.#turn(row).digest(row - this.#low)
   }
 
   /** Takes the digest of the content that the row's signature is of. */
   setDigest(row: number, digest: Uint8Array): void {
-    assert(digest.length === digestBytes, 'a digest has 32 bytes')
-    this.bytes.set(digest, this.#digestsAt + row * digestBytes)
-    this.stats[headerWords + row * statWidth + statDevice] = (this.flags(row) | flagDigest) >>> 0
+    const page = this.#turn(row)
+    page.setDigest(row - this.#low, digest)
+    page.isStored = false
   }
 
   /** The text of the symlink at `row`. Throws `state-broken` where it lies beyond the record. */
   link(row: number): Uint8Array {
-    this.#linkStarts ??= this.#findLinks()
-    const start = this.#linkStarts[row] as number
-    return this.bytes.subarray(start + 2, start + 2 + this.#linkLength(start))
-  }
-
-  /** Where the link of each symlink starts: found once, since a directory may hold a million of them. */
-  #findLinks(): Float64Array {
-    const starts = new Float64Array(this.count)
-    let at = this.#linksAt
-    for (let row = 0; row < this.count; row++) {
-      if (this.type(row) !== typeSymlink) continue
-      starts[row] = at
-      at += 2 + this.#linkLength(at)
-    }
-    if (at !== this.bytes.length) throw broken()
-    return starts
-  }
-
-  #linkLength(at: number): number {
-    return (this.bytes[at] as number) | ((this.bytes[at + 1] as number) << 8)
+    return this.#turn(row).link(row - this.#low)
   }
 
   /** The row of a name, or -1. */
@@ -168,7 +141,7 @@ export class DirectoryRecord {
     let high = this.count - 1
     while (low <= high) {
       const middle = (low + high) >> 1
-      const order = compareBytes(this.nameBytes(middle), name)
+      const order = this.compareName(middle, name, 0, name.length)
       if (order === 0) return middle
       if (order < 0) low = middle + 1
       else high = middle - 1
@@ -177,15 +150,51 @@ export class DirectoryRecord {
   }
 }
 
-function broken(): Failure {
-  return new Failure('state-broken', 'a stored directory record is damaged')
+/** Puts stored pages together again. Throws `state-broken` where one is missing, or is none of them. */
+export function joinPages(pages: readonly RecordPage[]): DirectoryRecord {
+  const sorted = pages.length === 1 ? pages : [...pages].sort(comparePages)
+  if (sorted[0]?.pages !== sorted.length || sorted.slice(1).some((page) => page.pages !== 0)) throw broken()
+  return new DirectoryRecord(sorted)
+}
+
+/** The first page of a record may be empty, and then is the only one. */
+function comparePages(a: RecordPage, b: RecordPage): number {
+  if (a.count === 0 || b.count === 0) throw broken()
+  const name = b.nameBytes(0)
+  return a.compareName(0, name, 0, name.length)
+}
+
+/**
+ * Where pages end, as numbers of rows from the start: after a name whose hash says so, so that one more name moves one cut
+ * and the pages after it stay what they are. `hashAt` gives a hash of a row's name.
+ */
+export function pageEnds(count: number, hashAt: (row: number) => number): number[] {
+  if (count <= pageRowsMax) return [count]
+  const ends: number[] = []
+  let start = 0
+  for (let row = 0; row < count; row++) {
+    const rows = row + 1 - start
+    if (rows < pageRowsMax && (rows < pageRowsMin || (hashAt(row) & cutMask) !== 0)) continue
+    ends.push(row + 1)
+    start = row + 1
+  }
+  if (start < count) ends.push(count)
+  return ends
+}
+
+/** A hash of a name that spreads; nothing depends on who could choose names that meet. */
+export function nameHash(bytes: Uint8Array, start: number, end: number): number {
+  // FNV-1a, its high bits folded in.
+  let hash = 0x811c9dc5
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193)
+  return hash ^ (hash >>> 15)
 }
 
 /** A row of a record, to be put into another one. */
 export function recordRow(record: DirectoryRecord, row: number): RecordRow {
   return {
     name: record.nameBytes(row),
-    stats: record.stats,
+    stats: record.stats(row),
     at: record.at(row),
     flags: record.flags(row),
     link: record.type(row) === typeSymlink ? record.link(row) : undefined,
@@ -205,79 +214,25 @@ export type RecordRow = {
 
 /** Packs rows that are sorted by name bytes. */
 export function buildRecord(rows: readonly RecordRow[], own: Own): DirectoryRecord {
+  const nameAt = (row: number): Uint8Array => (rows[row] as RecordRow).name
+  const ends = pageEnds(rows.length, (row) => nameHash(nameAt(row), 0, nameAt(row).length))
+  let start = 0
+  const pages = ends.map((end) => {
+    const page = buildPage(rows.slice(start, end), start === 0 ? own : undefined)
+    start = end
+    return page
+  })
+  return new DirectoryRecord(pages)
+}
+
+function buildPage(rows: readonly RecordRow[], own: Own | undefined): RecordPage {
   let names = 0
   for (const row of rows) names += row.name.length
-  const writer = new RecordWriter(rows.length, names, own)
+  const writer = new PageWriter(rows.length, names, own)
   for (const { name, stats, at, flags, link, digest } of rows) {
     writer.add(name, 0, name.length, stats, at, flags)
     if (link !== undefined) writer.link(link)
     if (digest !== undefined) writer.digest(digest)
   }
   return writer.finish()
-}
-
-/** Makes a record entry by entry, in the order of name bytes, without an object for each. */
-export class RecordWriter {
-  readonly #count: number
-  readonly #words: Uint32Array
-  readonly #bytes: Uint8Array
-  readonly #namesAt: number
-  readonly #namesEnd: number
-  readonly #links: ByteWriter = new ByteWriter(0)
-  #row = -1
-  #nameAt: number
-  #wantsLink = false
-
-  /** For exactly `count` entries whose names have `nameBytes` bytes in all. */
-  constructor(count: number, nameBytes: number, own: Own) {
-    const words = headerWords + count * (statWidth + 1)
-    this.#count = count
-    this.#namesAt = 4 * words + count * digestBytes
-    this.#namesEnd = this.#namesAt + nameBytes
-    this.#bytes = new Uint8Array(this.#namesEnd)
-    this.#words = new Uint32Array(this.#bytes.buffer, 0, words)
-    this.#words.set([version, count, nameBytes])
-    putOwn(this.#words, own)
-    this.#nameAt = this.#namesAt
-  }
-
-  /** The next entry: its name lies in `names`, its row starts at `at` of `stats`. */
-  add(names: Uint8Array, start: number, end: number, stats: Uint32Array, at: number, flags: number): void {
-    assert(!this.#wantsLink, 'a symlink has a text')
-    const rowAt = headerWords + ++this.#row * statWidth
-    for (let column = 0; column < statWidth; column++) this.#words[rowAt + column] = stats[at + column] as number
-    this.#words[rowAt + statDevice] = (flags & ~flagDigest) >>> 0
-    for (let i = start; i < end; i++) this.#bytes[this.#nameAt++] = names[i] as number
-    this.#words[headerWords + this.#count * statWidth + this.#row] = this.#nameAt - this.#namesAt
-    this.#wantsLink = ((stats[at + statMode] as number) & typeMask) === typeSymlink
-  }
-
-  /** The text of the entry just added, which is a symlink. */
-  link(text: Uint8Array): void {
-    assert(this.#wantsLink, 'symlinks have a text, and nothing else has')
-    this.#wantsLink = false
-    this.#links.u16(text.length)
-    this.#links.bytes(text)
-  }
-
-  /** The digest of the entry just added. */
-  digest(digest: Uint8Array): void {
-    assert(digest.length === digestBytes, 'a digest has 32 bytes')
-    this.#bytes.set(digest, 4 * this.#words.length + this.#row * digestBytes)
-    const at = headerWords + this.#row * statWidth + statDevice
-    this.#words[at] = ((this.#words[at] as number) | flagDigest) >>> 0
-  }
-
-  finish(): DirectoryRecord {
-    const complete = this.#row === this.#count - 1 && this.#nameAt === this.#namesEnd && !this.#wantsLink
-    assert(complete, 'a record holds what it was made for')
-    this.#words[3] = this.#links.length
-    if (this.#links.length === 0) return new DirectoryRecord(this.#bytes)
-    return new DirectoryRecord(concatBytes([this.#bytes, this.#links.take()]))
-  }
-}
-
-function putOwn(words: Uint32Array, own: Own): void {
-  const high = Math.floor(own.mtimeSeconds / 0x1_0000_0000)
-  words.set([own.mtimeSeconds, high, own.mtimeNs, own.inodeLow, own.inodeHigh], 5)
 }

@@ -31,7 +31,7 @@ function expected(tree: Tree, sizeBytes: number): string[] {
   for (const path of tree.paths()) {
     const record = tree.record(path)
     for (let row = 0; record !== undefined && row < record.count; row++) {
-      if (record.type(row) !== typeFile || sizeOf(record.stats, record.at(row)) !== sizeBytes) continue
+      if (record.type(row) !== typeFile || sizeOf(record.stats(row), record.at(row)) !== sizeBytes) continue
       all.push(`${path}/${record.name(row)}`)
     }
   }

@@ -1,8 +1,9 @@
 // Which files of a tree have a given size: for finding content that is already there. Sixteen bytes a file, built once a
 // run and only when something is wanted.
 
+import { flagDigest } from './page.ts'
 import type { RelPath } from './path.ts'
-import { type DirectoryRecord, flagDigest } from './record.ts'
+import type { DirectoryRecord } from './record.ts'
 import { sizeOf, typeFile } from './stat.ts'
 import type { Tree } from './tree.ts'
 
@@ -36,7 +37,7 @@ export class SizeIndex {
     let found = 0
     for (const [directory, record] of this.#records.entries()) {
       for (let row = 0; row < record.count; row++) {
-        const size = record.type(row) === typeFile ? sizeOf(record.stats, record.at(row)) : 0
+        const size = record.type(row) === typeFile ? sizeOf(record.stats(row), record.at(row)) : 0
         if (size === 0 || size > sizeMax) continue
         keys[found] = (record.flags(row) & flagDigest) === 0 ? size + 0.5 : size
         directories[found] = directory

@@ -23,9 +23,11 @@ import {
 import { Bug } from '../std/assert.ts'
 import { hex } from '../std/bytes.ts'
 import type { IgnoreText } from './ignore.ts'
+import type { RecordPage } from './page.ts'
 import { isWithin, joinPath, parentOf, type RelPath, rootPath } from './path.ts'
+import { DirectoryRecord } from './record.ts'
 import { decodeShelf, encodeShelf } from './shelf.ts'
-import { type StoredDirectory, Tree } from './tree.ts'
+import { type StoredPage, Tree } from './tree.ts'
 import type { View } from './view.ts'
 
 function rules(directory: string, text: string): IgnoreText {
@@ -88,7 +90,7 @@ class Twin {
   world: DirectoryItem
   view: number
   tree: Tree
-  readonly #stored = new Map<RelPath, StoredDirectory>()
+  readonly #stored = new Map<string, StoredPage>()
 
   constructor(world: DirectoryItem, view: number) {
     this.world = world
@@ -104,7 +106,7 @@ class Twin {
         return this.#set(path, edit.name, edit.item, edit.parentLast)
       case 'own':
         this.tree.record(path)?.setOwn({ mtimeSeconds: 1, mtimeNs: 2, inodeLow: 3, inodeHigh: 4 })
-        return this.tree.touch(path)
+        return this.tree.record(path)?.touch()
       case 'digests':
         return learnAll(this.tree, path, this.#directory(path))
       case 'summary':
@@ -157,7 +159,7 @@ class Twin {
   reload(throughShelf: boolean): void {
     const { put, removed } = this.tree.takeChanges()
     for (const path of removed) this.#stored.delete(path)
-    for (const one of put) this.#stored.set(one.path, one)
+    for (const one of put) this.#stored.set(one.key, one)
     const viewId = `view ${this.view}`
     const all = [...this.#stored.values()]
     const loaded =
@@ -204,7 +206,7 @@ describe('tree', () => {
   it('hands out exactly what is not stored yet, once', () => {
     const paths = (tree: Tree): [put: string[], removed: string[]] => {
       const { put, removed } = tree.takeChanges()
-      return [put.map((one) => one.path).sort(), removed.sort()]
+      return [put.map((one) => one.key).sort(), removed.sort()]
     }
     const world = directory({ a: directory({ b: directory() }), c: directory() })
     const tree = treeOf(world)
@@ -218,8 +220,8 @@ describe('tree', () => {
     assert.deepEqual(paths(tree), [['', 'a', 'a/b'], []])
     tree.summary(rootPath)
     assert.deepEqual(paths(tree), [['', 'a', 'a/b'], []])
-    tree.touch('c' as RelPath)
-    tree.touch('a' as RelPath)
+    tree.record('c' as RelPath)?.touch()
+    tree.record('a' as RelPath)?.touch()
     assert.deepEqual(paths(tree), [['a', 'c'], []])
     tree.removeWithin('a' as RelPath)
     assert.deepEqual(paths(tree), [[''], ['a', 'a/b']])
@@ -227,6 +229,48 @@ describe('tree', () => {
     tree.remove('a' as RelPath)
     tree.put('a' as RelPath, recordOf(directory()))
     assert.deepEqual(paths(tree), [['a'], []])
+  })
+
+  it('hands out the pages of a large directory that changed, and forgets those that are no more', () => {
+    const files = (from: number, to: number): DirectoryItem => {
+      const names = Array.from({ length: to - from }, (_, i) => `f${String(from + i).padStart(5, '0')}`)
+      return directory(Object.fromEntries(names.map((name) => [name, file('x')])))
+    }
+    const tree = new Tree([], '', testDigest)
+    const at = 'd' as RelPath
+    const stored = new Map<string, StoredPage>()
+    const store = (): number => {
+      const { put, removed } = tree.takeChanges()
+      for (const key of removed) stored.delete(key)
+      for (const page of put) stored.set(page.key, page)
+      const again = new Tree(stored.values(), '', testDigest)
+      assert.equal(again.record(at)?.count, tree.record(at)?.count)
+      assert.deepEqual(again.record(at)?.pages.length, tree.record(at)?.pages.length)
+      return put.length
+    }
+    tree.put(at, recordOf(files(100, 6000)))
+    const pages = tree.record(at)?.pages.length ?? 0
+    assert.ok(pages > 5)
+    assert.equal(store(), pages)
+    tree.record(at)?.setDigest(3000, new Uint8Array(32).fill(1))
+    assert.equal(store(), 1)
+    // As a scan does it: what did not change is kept, in another place among the pages.
+    const [first, ...rest] = tree.record(at)?.pages ?? []
+    tree.put(at, new DirectoryRecord(rest))
+    assert.equal(store(), 1)
+    tree.put(at, new DirectoryRecord([first as RecordPage, ...rest]))
+    assert.equal(store(), 2)
+    tree.put(at, recordOf(files(0, 3)))
+    assert.equal(store(), 1)
+    assert.equal(stored.size, 1)
+    tree.put(at, recordOf(files(0, 3000)))
+    store()
+    tree.move(at, 'e' as RelPath)
+    const { put, removed } = tree.takeChanges()
+    // Its first page may have been stored as another one: that key goes too.
+    assert.equal(removed.length, put.length + 1)
+    tree.remove('e' as RelPath)
+    assert.equal(tree.takeChanges().removed.length >= put.length, true)
   })
 
   it('moves a directory with all below it, and makes both parents stale', () => {
@@ -239,7 +283,7 @@ describe('tree', () => {
     assert.deepEqual([...tree.paths()].sort(), ['', 'ab', 'c', 'c/d', 'c/d/b'])
     assert.deepEqual(tree.summary('c/d/b' as RelPath), before)
     const { put, removed } = tree.takeChanges()
-    assert.deepEqual(put.map((one) => one.path).sort(), ['', 'c', 'c/d', 'c/d/b'])
+    assert.deepEqual(put.map((one) => one.key).sort(), ['', 'c', 'c/d', 'c/d/b'])
     assert.deepEqual(removed.sort(), ['a', 'a/b'])
     tree.move('c/d' as RelPath, 'a' as RelPath)
     assert.deepEqual(tree.takeChanges().removed.sort(), ['c/d', 'c/d/b'])
@@ -288,7 +332,7 @@ describe('tree', () => {
   })
 
   it('drops stored summaries of another view', () => {
-    const stored = (tree: Tree): StoredDirectory[] => {
+    const stored = (tree: Tree): StoredPage[] => {
       tree.summary(rootPath)
       return tree.takeChanges().put
     }
@@ -321,11 +365,10 @@ describe('tree', () => {
     assert.ok(treeOf(directory()).scopeAt('a/b/c' as RelPath).idle)
   })
 
-  it('is a bug to list before a view is set, or to learn digests of what is not known', () => {
+  it('is a bug to list before a view is set', () => {
     const tree = new Tree([], '', testDigest)
     tree.put(rootPath, recordOf(directory()))
     assert.throws(() => tree.summary(rootPath), Bug)
-    assert.throws(() => tree.touch('a' as RelPath), Bug)
   })
 })
 
@@ -337,5 +380,5 @@ function learnAll(tree: Tree, path: RelPath, world: DirectoryItem): void {
     const digest = known.digest(row)
     if (digest !== undefined) record?.setDigest(row, digest)
   }
-  tree.touch(path)
+  tree.record(path)?.touch()
 }

@@ -2,32 +2,67 @@
 // directory makes only it and those above it stale. Knows no disk: scan.ts fills it, and hands in the digest function.
 
 import { present } from '../std/assert.ts'
+import { hex } from '../std/bytes.ts'
 import type { Summary } from './entry.ts'
 import { type IgnoreScope, type IgnoreText, ignoreScope } from './ignore.ts'
+import type { RecordPage } from './page.ts'
 import { isWithin, joinPath, parentOf, type RelPath, rootPath } from './path.ts'
-import type { DirectoryRecord } from './record.ts'
+import { type DirectoryRecord, joinPages } from './record.ts'
 import type { SizeLimits } from './selection.ts'
 import { type View, viewListing } from './view.ts'
 
-/** A directory as it is stored between runs. */
+/** A page of a directory as it is stored between runs. */
+export type StoredPage = {
+  /** Of the first page of a directory: its path. Of another one: the path, `//`, and its first name in hexadecimal. */
+  readonly key: string
+  readonly page: RecordPage
+  /** The view that `summary` belongs to; '' where there is none. */
+  readonly viewId: string
+  /** Of the directory; with its first page. */
+  readonly summary: Summary | undefined
+}
+
+/** A directory as it was stored. */
 export type StoredDirectory = {
   readonly path: RelPath
   readonly record: DirectoryRecord
-  /** The view that `summary` belongs to; '' where there is none. */
   readonly viewId: string
   readonly summary: Summary | undefined
+}
+
+/** A directory page by page, as it is stored. */
+export function storedPages({ path, record, viewId, summary }: StoredDirectory): StoredPage[] {
+  return record.pages.map((page) => storedPage(path, page, viewId, summary))
+}
+
+function storedPage(path: RelPath, page: RecordPage, viewId: string, summary: Summary | undefined): StoredPage {
+  const isFirst = page.pages > 0
+  return { key: keyOf(path, page), page, viewId: isFirst ? viewId : '', summary: isFirst ? summary : undefined }
+}
+
+/** The directory that a key names a page of. */
+export function pathOfKey(key: string): RelPath {
+  const end = key.indexOf('//')
+  return (end < 0 ? key : key.slice(0, end)) as RelPath
+}
+
+function keyOf(path: RelPath, page: RecordPage): string {
+  return page.pages > 0 ? path : partKey(path, page)
+}
+
+function partKey(path: RelPath, page: RecordPage): string {
+  return `${path}//${hex(page.nameBytes(0))}`
 }
 
 type Node = {
   record: DirectoryRecord
   summary: Summary | undefined
-  /** Differs from what is stored. */
-  touched: boolean
 }
 
 export class Tree {
   #nodes = new Map<RelPath, Node>()
-  #removed = new Set<RelPath>()
+  /** Keys of what is stored and is no more. */
+  #removed = new Set<string>()
   #view: View | undefined
   #viewId = ''
   #fingerprint: (listing: Uint8Array) => Uint8Array
@@ -35,11 +70,12 @@ export class Tree {
   #textsAt = new Map<string, IgnoreText[]>()
 
   /** `fingerprint` is the digest of a listing. Stored summaries of another view than the one set later are dropped then. */
-  constructor(stored: Iterable<StoredDirectory>, viewId: string, fingerprint: (listing: Uint8Array) => Uint8Array) {
+  constructor(stored: Iterable<StoredPage>, viewId: string, fingerprint: (listing: Uint8Array) => Uint8Array) {
     this.#fingerprint = fingerprint
     this.#viewId = viewId
-    for (const { path, record, viewId: of, summary } of stored) {
-      this.#nodes.set(path, { record, summary: of === viewId ? summary : undefined, touched: false })
+    for (const { record, path, viewId: of, summary } of joinStored(stored)) {
+      for (const page of record.pages) page.isStored = true
+      this.#nodes.set(path, { record, summary: of === viewId ? summary : undefined })
     }
   }
 
@@ -57,21 +93,27 @@ export class Tree {
 
   /** Puts a directory's new record. */
   put(path: RelPath, record: DirectoryRecord): void {
-    this.#removed.delete(path)
-    this.#nodes.set(path, { record, summary: undefined, touched: true })
+    const before = this.#nodes.get(path)?.record
+    if (before !== undefined) this.#forgetPages(path, before.pages)
+    for (const page of record.pages) this.#removed.delete(keyOf(path, page))
+    record.touch()
+    this.#nodes.set(path, { record, summary: undefined })
     if (path !== rootPath) this.#makeStale(parentOf(path))
-  }
-
-  /** A record learned a digest, or what its directory's own inode says: no summary is stale, but what is stored is. */
-  touch(path: RelPath): void {
-    present(this.#nodes.get(path), 'what is learned belongs to a known directory').touched = true
   }
 
   /** Forgets one directory; those below it are the caller's to remove too. */
   remove(path: RelPath): void {
-    if (!this.#nodes.delete(path)) return
-    this.#removed.add(path)
+    const node = this.#nodes.get(path)
+    if (node === undefined) return
+    this.#nodes.delete(path)
+    this.#forgetPages(path, node.record.pages)
     if (path !== rootPath) this.#makeStale(parentOf(path))
+  }
+
+  /** A page that is the first one now may have been stored as another one, and the other way round. */
+  #forgetPages(path: RelPath, pages: readonly RecordPage[]): void {
+    this.#removed.add(path)
+    if (pages.length > 1) for (const page of pages) this.#removed.add(partKey(path, page))
   }
 
   #makeStale(path: RelPath): void {
@@ -81,7 +123,7 @@ export class Tree {
         // Summaries above a stale one were made stale with it, or never were.
         if (node.summary === undefined && at !== path) return
         // What is stored of it is stale too, and must not be found by who loads it before it is summarised again.
-        if (node.summary !== undefined) node.touched = true
+        if (node.summary !== undefined) node.record.touch()
         node.summary = undefined
       }
       if (at === rootPath) return
@@ -95,10 +137,14 @@ export class Tree {
     for (const [path, node] of [...this.#nodes]) {
       if (!isWithin(path, from)) continue
       this.#nodes.delete(path)
-      this.#removed.add(path)
+      const { pages } = node.record
+      this.#forgetPages(path, pages)
       const moved = `${to}${path.slice(from.length)}` as RelPath
-      this.#nodes.set(moved, { record: node.record, summary: isPlaceless ? node.summary : undefined, touched: true })
-      this.#removed.delete(moved)
+      this.#nodes.set(moved, { record: node.record, summary: isPlaceless ? node.summary : undefined })
+      for (const page of pages) {
+        page.isStored = false
+        this.#removed.delete(keyOf(moved, page))
+      }
     }
     this.#makeStale(parentOf(from))
     this.#makeStale(parentOf(to))
@@ -127,7 +173,7 @@ export class Tree {
     this.#viewId = viewId
     for (const node of this.#nodes.values()) {
       node.summary = undefined
-      node.touched = true
+      node.record.touch()
     }
   }
 
@@ -163,7 +209,7 @@ export class Tree {
     if (node === undefined || node.summary !== undefined) return node?.summary
     const { bytes, totals } = this.#list(path, node.record, scope)
     node.summary = { fingerprint: this.#fingerprint(bytes), ...totals }
-    node.touched = true
+    node.record.touch()
     return node.summary
   }
 
@@ -186,27 +232,52 @@ export class Tree {
   /** About how much there is of it, in bytes of records. */
   get sizeBytes(): number {
     let bytes = 0
-    for (const { record } of this.#nodes.values()) bytes += record.bytes.length
+    for (const { record } of this.#nodes.values()) bytes += record.sizeBytes
     return bytes
   }
 
   /**
-   * What differs from what is stored, and forgets that it does. `gives` says how many bytes of records are enough for
-   * now: these directories are forgotten, so that what is saved is never held twice; nothing in `put`: that was all.
+   * What differs from what is stored, and forgets that it does. `gives` says how many bytes of pages are enough for now:
+   * these are forgotten, so that what is saved is never held twice; nothing in `put`: that was all.
    */
-  takeChanges(gives = 0): { put: StoredDirectory[]; removed: RelPath[] } {
-    const put: StoredDirectory[] = []
+  takeChanges(gives = 0): { put: StoredPage[]; removed: string[] } {
+    const put: StoredPage[] = []
     let bytes = 0
-    for (const [path, node] of this.#nodes) {
+    for (const [path, { record, summary }] of this.#nodes) {
+      for (const page of record.pages) {
+        if (page.isStored) continue
+        if (gives > 0 && bytes >= gives) return { put, removed: this.#takeRemoved() }
+        page.isStored = true
+        put.push(storedPage(path, page, this.#viewId, summary))
+        bytes += page.bytes.length
+      }
       if (gives > 0) this.#nodes.delete(path)
-      if (!node.touched) continue
-      node.touched = false
-      put.push({ path, record: node.record, viewId: this.#viewId, summary: node.summary })
-      bytes += node.record.bytes.length
-      if (gives > 0 && bytes >= gives) break
     }
+    return { put, removed: this.#takeRemoved() }
+  }
+
+  #takeRemoved(): string[] {
     const removed = [...this.#removed]
     this.#removed.clear()
-    return { put, removed }
+    return removed
+  }
+}
+
+/** The directories that these are pages of. They come in any order; those of a large directory are put together. Throws `state-broken` where one is missing. */
+export function* joinStored(stored: Iterable<StoredPage>): Generator<StoredDirectory> {
+  const parts = new Map<RelPath, StoredPage[]>()
+  for (const { key, page, viewId, summary } of stored) {
+    if (page.pages === 1) yield { path: key as RelPath, record: joinPages([page]), viewId, summary }
+    else {
+      const path = pathOfKey(key)
+      const known = parts.get(path)
+      if (known === undefined) parts.set(path, [{ key, page, viewId, summary }])
+      else known.push({ key, page, viewId, summary })
+    }
+  }
+  for (const [path, pages] of parts) {
+    const record = joinPages(pages.map(({ page }) => page))
+    const { viewId = '', summary } = pages.find(({ page }) => page.pages > 0) ?? {}
+    yield { path, record, viewId, summary }
   }
 }

@@ -6,8 +6,9 @@ import { ByteWriter } from '../std/bytes.ts'
 import { badNameText, type Entry, type Kind, type Summary } from './entry.ts'
 import type { IgnoreScope, IgnoreText } from './ignore.ts'
 import { putEntry, startListing } from './listing.ts'
+import { editShift, flagBadName, flagUnreadable } from './page.ts'
 import { nameMaxBytes, pathMaxBytes } from './path.ts'
-import { type DirectoryRecord, editShift, flagBadName, flagUnreadable } from './record.ts'
+import type { DirectoryRecord } from './record.ts'
 import { isOutside, type SizeLimits } from './selection.ts'
 import {
   mtimeSecondsOf,
@@ -43,11 +44,12 @@ export function viewText(view: View): string {
 /** The kind of a row. What no listing could carry (a name, a size, a link) is one of the kinds that are never copied. */
 export function kindOf(record: DirectoryRecord, row: number): Kind {
   const flags = record.flags(row)
-  if ((flags & flagBadName) !== 0 || record.nameEnd(row) - record.nameStart(row) > nameMaxBytes) return 'bad-name'
+  if ((flags & flagBadName) !== 0 || record.nameLength(row) > nameMaxBytes) return 'bad-name'
+  const stats = record.stats(row)
   const at = record.at(row)
-  if ((flags & flagUnreadable) !== 0 || record.stats[at + statErrno] !== 0) return 'unreadable'
+  if ((flags & flagUnreadable) !== 0 || stats[at + statErrno] !== 0) return 'unreadable'
   const type = record.type(row)
-  if (type === typeFile) return sizeOf(record.stats, at) > Number.MAX_SAFE_INTEGER ? 'unreadable' : 'file'
+  if (type === typeFile) return sizeOf(stats, at) > Number.MAX_SAFE_INTEGER ? 'unreadable' : 'file'
   if (type === typeDirectory) return 'directory'
   if (type !== typeSymlink) return 'special'
   const link = record.link(row)
@@ -72,19 +74,20 @@ export function viewEntry(
   summary: (name: string) => Summary | undefined,
 ): Entry {
   const kind = kindOf(record, row)
+  const stats = record.stats(row)
   const at = record.at(row)
   const name = kind === 'bad-name' ? badNameText(record.nameBytes(row)) : (record.name(row) as string)
   const timed = kind === 'file' || kind === 'symlink'
   const time = timed
-    ? floorTime(mtimeSecondsOf(record.stats, at), record.stats[at + statMtimeNs] as number, view.timeGrainNs)
+    ? floorTime(mtimeSecondsOf(stats, at), stats[at + statMtimeNs] as number, view.timeGrainNs)
     : noTime
   return {
     kind,
     name,
-    mode: kind === 'file' || kind === 'directory' ? (record.stats[at + statMode] as number) & view.modeMask : 0,
+    mode: kind === 'file' || kind === 'directory' ? (stats[at + statMode] as number) & view.modeMask : 0,
     mtimeSeconds: time.seconds,
     mtimeNs: time.ns,
-    sizeBytes: kind === 'file' ? sizeOf(record.stats, at) : 0,
+    sizeBytes: kind === 'file' ? sizeOf(stats, at) : 0,
     edits: kind === 'file' ? record.flags(row) >>> editShift : 0,
     link: kind === 'symlink' ? record.link(row) : undefined,
     summary: kind === 'directory' ? summary(name) : undefined,
@@ -94,7 +97,7 @@ export function viewEntry(
 /** Whether this row is a file whose size is outside the limits: it is never taken away, whoever asks. */
 export function isOutsideRow(record: DirectoryRecord, row: number, limits: SizeLimits | undefined): boolean {
   if (limits === undefined || record.type(row) !== typeFile) return false
-  return isOutside(sizeOf(record.stats, record.at(row)), limits)
+  return isOutside(sizeOf(record.stats(row), record.at(row)), limits)
 }
 
 /** Whether the rules hide this row. Bad names can't be matched as text and are never hidden. */

@@ -3,12 +3,12 @@
 // A path holds the complete old or the complete new version at every instant. What was displaced stays in the staging
 // directory until the caller has synced, and is removed by `dropDisplaced` (aside.ts), which removes only what the scan saw.
 
+import type { Own } from '../core/page.ts'
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
-import type { Own } from '../core/record.ts'
 import { isAsSeen, isCtimeForgotten, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
-import type { StoredDirectory } from '../core/tree.ts'
+import type { StoredPage } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { type Aside, hasLanded, holdsUnseen, keepAside, swapsNames } from './aside.ts'
@@ -36,7 +36,7 @@ export type Landed = {
   /** Directories whose entries changed; to be looked at again, and synced in a small run. */
   readonly touched: Set<RelPath>
   /** Directories that landed whole, as they are now. */
-  readonly built: StoredDirectory[]
+  readonly built: StoredPage[]
   /** Digests of what landed in other directories. */
   readonly learned: LearnedWriter
   /** Whole directories that are gone. */
@@ -190,7 +190,7 @@ export class Apply {
 
   #countBuilt(section: StagedSection, own: Own): void {
     this.#landed.counts.created++
-    this.#landed.built.push(builtDirectory(this.#landing.batch, section, own, this.#nowMs()))
+    this.#landed.built.push(...builtDirectory(this.#landing.batch, section, own, this.#nowMs()))
     for (const { isWritten } of this.#stepsIn(section)) if (isWritten) this.#landed.counts.created++
   }
 

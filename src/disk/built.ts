@@ -2,15 +2,15 @@
 // looked at again. Its files had no name that others could use until now, so their signatures hold, unless they are so
 // young that a later write could share their time stamp.
 
-import type { SectionHead } from '../core/plan.ts'
-import { buildRecord, type DirectoryRecord, flagRacy, type Own, type RecordRow } from '../core/record.ts'
+import { flagRacy, type Own } from '../core/page.ts'
+import { buildRecord, type RecordRow } from '../core/record.ts'
 import { statWidth } from '../core/stat.ts'
-import type { StoredDirectory } from '../core/tree.ts'
+import { type StoredPage, storedPages } from '../core/tree.ts'
 import { isRacy } from './racy.ts'
 import type { StagedBatch, StagedSection } from './staged.ts'
 
 /** The directory as a scan would find it, digests included. Steps that were not written are not in it. */
-export function builtDirectory(batch: StagedBatch, section: StagedSection, own: Own, nowMs: number): StoredDirectory {
+export function builtDirectory(batch: StagedBatch, section: StagedSection, own: Own, nowMs: number): StoredPage[] {
   const rows: RecordRow[] = []
   const { rows: stats, digests } = batch
   for (const staged of batch.steps(section.firstStep, section.endStep)) {
@@ -20,9 +20,5 @@ export function builtDirectory(batch: StagedBatch, section: StagedSection, own: 
     const link = staged.kind === 'symlink' ? staged.entry.link : undefined
     rows.push({ name: staged.nameBytes, stats, at, flags, link, digest: digests.get(staged.number) })
   }
-  return stored(section.head, buildRecord(rows, own))
-}
-
-function stored({ path }: SectionHead, record: DirectoryRecord): StoredDirectory {
-  return { path, record, viewId: '', summary: undefined }
+  return storedPages({ path: section.head.path, record: buildRecord(rows, own), viewId: '', summary: undefined })
 }

@@ -3,7 +3,8 @@
 
 import { digestOf, openDigester } from '../chunk/digest.ts'
 import { damagedDigest } from '../core/digests.ts'
-import { type DirectoryRecord, flagRacy } from '../core/record.ts'
+import { flagRacy } from '../core/page.ts'
+import type { DirectoryRecord } from '../core/record.ts'
 import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import { equalBytes } from '../std/bytes.ts'
 import { type IsStopped, neverStopped } from '../std/stop.ts'
@@ -68,10 +69,11 @@ export function contentDigest(
   const known = record.digest(row)
   if (known !== undefined && !fresh) return known
   const name = record.nameBytes(row)
-  const digest = digestFile(sys, directory, name, sizeOf(record.stats, record.at(row)), isStopped)
+  const digest = digestFile(sys, directory, name, sizeOf(record.stats(row), record.at(row)), isStopped)
   if (digest === undefined) return undefined
   const now = new Uint32Array(statWidth)
-  const isUntouched = sys.stat(directory, name, now, 0) === 0 && sameSignature(now, 0, record.stats, record.at(row))
+  const isUntouched =
+    sys.stat(directory, name, now, 0) === 0 && sameSignature(now, 0, record.stats(row), record.at(row))
   if (known === undefined) {
     if (isUntouched) read.set(row, digest)
     return digest

@@ -79,7 +79,7 @@ export function sinceRecord(
   const row = standing.row.slice()
   // A directory's times change with its own entries, and are not part of its row (scan.ts).
   if (standing.kind === 'directory') row.fill(0, statCtimeSeconds, statErrno)
-  return sameSignature(row, 0, record.stats, record.at(at)) ? 'same' : 'changed'
+  return sameSignature(row, 0, record.stats(at), record.at(at)) ? 'same' : 'changed'
 }
 
 /** The ignore files of these names from the root down to the path's own directory; `unreadable` names the first that can't be read. */

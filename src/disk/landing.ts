@@ -5,9 +5,9 @@
 
 import { type Digester, digestOf, openDigester } from '../chunk/digest.ts'
 import { isCopied } from '../core/entry.ts'
+import { digestBytes } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
-import { digestBytes } from '../core/record.ts'
 import { mtimeSecondsOf, sameFile, sameSignature, statMtimeNs, statWidth } from '../core/stat.ts'
 import { present } from '../std/assert.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'

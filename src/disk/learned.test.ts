@@ -23,8 +23,8 @@ const folder = { a: 'a', b: 'b', 'd/a': 'da', 'd/b': 'db' }
 function statsOf(tree: Tree, directory: string, name: string): Uint32Array {
   const record = tree.record(directory as RelPath)
   assert.ok(record !== undefined)
-  const at = record.at(record.find(utf8(name)))
-  return record.stats.slice(at, at + statWidth)
+  const row = record.find(utf8(name))
+  return record.stats(row).slice(record.at(row), record.at(row) + statWidth)
 }
 
 function digestIn(tree: Tree, directory: string, name: string): string | undefined {
@@ -115,7 +115,7 @@ describe('learned', () => {
     assert.deepEqual(
       one.tree
         .takeChanges()
-        .put.map(({ path }) => path)
+        .put.map(({ key }) => key)
         .sort(),
       ['', 'd'],
     )

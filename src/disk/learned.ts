@@ -1,8 +1,8 @@
 // Digests on their way back to the tree they belong to: what reading or writing a file taught us, with the signature it
 // was taken under. One flat buffer, since there may be one for every file of a tree.
 
+import { digestBytes } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
-import { digestBytes } from '../core/record.ts'
 import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { ByteReader, ByteWriter } from '../std/bytes.ts'
@@ -60,8 +60,7 @@ export function applyLearned(tree: Tree, learned: Uint8Array, renamed: boolean):
   for (const { directory, name, stats, digest } of readLearned(learned)) {
     const record = tree.record(directory)
     const row = record?.find(name) ?? -1
-    if (record === undefined || row < 0 || !matches(record.stats, record.at(row), stats, 0)) continue
+    if (record === undefined || row < 0 || !matches(record.stats(row), record.at(row), stats, 0)) continue
     record.setDigest(row, digest)
-    tree.touch(directory)
   }
 }

@@ -1,8 +1,9 @@
 // Where directories were before a scan, by inode: one that lies elsewhere now keeps the digests of its files, and is
 // proposed as a rename. An inode alone proves nothing; it only says where to look.
 
+import type { Own } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
-import type { DirectoryRecord, Own } from '../core/record.ts'
+import type { DirectoryRecord } from '../core/record.ts'
 import type { Tree } from '../core/tree.ts'
 
 export class Lineage {

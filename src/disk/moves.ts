@@ -45,7 +45,7 @@ function moveOne(
   const parents = makeParents(sys, root, to)
   if (typeof parents === 'string') return parents
   made.push(...parents)
-  const code = renameDirectory(sys, root, from, to, parent.stats.slice(parent.at(row), parent.at(row) + statWidth))
+  const code = renameDirectory(sys, root, from, to, parent.stats(row).slice(parent.at(row), parent.at(row) + statWidth))
   if (code === undefined) tree.move(from, to)
   return code
 }
@@ -69,7 +69,7 @@ export function moveIntents(tree: Tree, moves: readonly DirectoryMove[]): MoveCh
       parents.unshift(at)
     }
     for (const path of parents) made.add(path)
-    const before = [...parent.stats.subarray(parent.at(row), parent.at(row) + statWidth)]
+    const before = [...parent.stats(row).subarray(parent.at(row), parent.at(row) + statWidth)]
     intents.push({ a: 'moved-directory', path: from, movedTo: to, before, parents })
   }
   return intents

@@ -2,18 +2,10 @@
 // over. Content is read in one case only: a file whose signature moved while its size and mtime did not, and whose digest
 // is known (a suspect). Knows no tree and no rules.
 
+import { editShift, flagBadName, flagRacy, type Own, PageWriter, type RecordPage } from '../core/page.ts'
 import { joinPath, pathMaxBytes, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
-import {
-  type DirectoryRecord,
-  editShift,
-  flagBadName,
-  flagRacy,
-  type Own,
-  type RecordRow,
-  RecordWriter,
-  recordRow,
-} from '../core/record.ts'
+import { DirectoryRecord, nameHash, pageEnds, type RecordRow, recordRow } from '../core/record.ts'
 import {
   sameSignature,
   sameTypeSizeTime,
@@ -40,31 +32,55 @@ export type Look = {
   readonly isStopped: IsStopped
 }
 
-/** The record of a directory, from the rows of the table; `before` is what was known of it. */
+/**
+ * The record of a directory, from the rows of the table; `known` is what was known of it. With `keeps`, which is known of
+ * this very directory, pages in which nothing changed are those of the new record too.
+ */
 export function recordOf(
   look: Look,
   handle: number,
   path: RelPath,
-  before: DirectoryRecord | undefined,
+  known: DirectoryRecord | undefined,
+  keeps: boolean,
   order: Int32Array,
   own: Own,
   nowMs: number,
 ): DirectoryRecord {
+  const { names, nameStarts, nameEnds } = look.table
+  const hashAt = (i: number): number => {
+    const row = order[i] as number
+    return nameHash(names, nameStarts[row] as number, nameEnds[row] as number)
+  }
+  const before = known === undefined ? undefined : new Going(known)
+  const pages: RecordPage[] = []
+  let start = 0
+  for (const end of pageEnds(order.length, hashAt)) {
+    const rows = order.subarray(start, end)
+    const kept = keeps ? before?.samePage(look.table, rows) : undefined
+    pages.push(kept ?? pageOf(look, handle, path, before, rows, start === 0 ? own : undefined, nowMs))
+    start = end
+  }
+  const record = new DirectoryRecord(pages)
+  record.setOwn(own)
+  return record
+}
+
+function pageOf(
+  look: Look,
+  handle: number,
+  path: RelPath,
+  before: Going | undefined,
+  rows: Int32Array,
+  own: Own | undefined,
+  nowMs: number,
+): RecordPage {
   const { names, nameStarts, nameEnds, stats } = look.table
   let nameBytes = 0
-  for (const row of order) nameBytes += (nameEnds[row] as number) - (nameStarts[row] as number)
-  const writer = new RecordWriter(order.length, nameBytes, own)
+  for (const row of rows) nameBytes += (nameEnds[row] as number) - (nameStarts[row] as number)
+  const writer = new PageWriter(rows.length, nameBytes, own)
   const nameBytesMax = pathMaxBytes - utf8(path).length - 1
-  let old = 0
-  for (const row of order) {
-    // Both are in the order of names, so what was known of this one is found by going along.
-    let comparison = -1
-    while (before !== undefined && old < before.count) {
-      comparison = compareName(look.table, row, before, old)
-      if (comparison <= 0) break
-      old++
-    }
-    const known = before !== undefined && comparison === 0 ? recordRow(before, old) : undefined
+  for (const row of rows) {
+    const known = before?.row(look.table, row)
     // It has a name, but no path that could be told. Directories are told when they are entered.
     const isTooLong = (nameEnds[row] as number) - (nameStarts[row] as number) > nameBytesMax
     const at = row * statWidth
@@ -76,6 +92,60 @@ export function recordOf(
     if (content.digest !== undefined) writer.digest(content.digest)
   }
   return writer.finish()
+}
+
+/** What was known, gone along in the order of names, as the rows of a table are. */
+class Going {
+  readonly #before: DirectoryRecord
+  #row = 0
+  #page = 0
+
+  constructor(before: DirectoryRecord) {
+    this.#before = before
+  }
+
+  /** What was known under the name of this row of the table. */
+  row(table: EntryTable, row: number): RecordRow | undefined {
+    const { names, nameStarts, nameEnds } = table
+    const [start, end] = [nameStarts[row] as number, nameEnds[row] as number]
+    for (; this.#row < this.#before.count; this.#row++) {
+      const order = this.#before.compareName(this.#row, names, start, end)
+      if (order === 0) return recordRow(this.#before, this.#row)
+      if (order > 0) return undefined
+    }
+    return undefined
+  }
+
+  /** The page that holds exactly these rows, unchanged. */
+  samePage(table: EntryTable, rows: Int32Array): RecordPage | undefined {
+    const first = rows[0] as number
+    const { names, nameStarts, nameEnds } = table
+    const { pages } = this.#before
+    for (; this.#page < pages.length; this.#page++) {
+      const page = pages[this.#page] as RecordPage
+      if (page.count === 0) return undefined
+      const order = page.compareName(0, names, nameStarts[first] as number, nameEnds[first] as number)
+      if (order < 0) continue
+      return order === 0 && page.count === rows.length && isSamePage(page, table, rows, 0) ? page : undefined
+    }
+    return undefined
+  }
+}
+
+/** Whether the page holds what the table does from `from` on, in the order of names, to the last bit of each signature. */
+export function isSamePage(page: RecordPage, table: EntryTable, order: Int32Array, from: number): boolean {
+  const { names, nameStarts, nameEnds, stats } = table
+  const { bytes } = page
+  for (let i = 0; i < page.count; i++) {
+    const row = order[from + i] as number
+    let at = nameStarts[row] as number
+    const end = nameEnds[row] as number
+    let beforeAt = page.nameStart(i)
+    if (page.nameEnd(i) - beforeAt !== end - at) return false
+    for (; at < end; at++, beforeAt++) if (names[at] !== bytes[beforeAt]) return false
+    if ((page.flags(i) & flagRacy) !== 0 || !sameSignature(stats, row * statWidth, page.stats, page.at(i))) return false
+  }
+  return true
 }
 
 type Content = {
@@ -156,13 +226,5 @@ function fileContent(
 /** Order of the name of a table's row and that of a record's. */
 export function compareName(table: EntryTable, row: number, before: DirectoryRecord, beforeRow: number): number {
   const { names, nameStarts, nameEnds } = table
-  const end = nameEnds[row] as number
-  const beforeEnd = before.nameEnd(beforeRow)
-  let i = nameStarts[row] as number
-  let j = before.nameStart(beforeRow)
-  for (; i < end && j < beforeEnd; i++, j++) {
-    const difference = (names[i] as number) - (before.bytes[j] as number)
-    if (difference !== 0) return difference
-  }
-  return end - i - (beforeEnd - j)
+  return -before.compareName(beforeRow, names, nameStarts[row] as number, nameEnds[row] as number)
 }

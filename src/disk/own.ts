@@ -1,6 +1,6 @@
 // What a directory says of itself, by its handle.
 
-import type { Own } from '../core/record.ts'
+import type { Own } from '../core/page.ts'
 import { mtimeSecondsOf, statInodeHigh, statInodeLow, statMtimeNs, statWidth } from '../core/stat.ts'
 import type { Sys } from './sys.ts'
 

@@ -22,8 +22,8 @@ import { FaultySys } from '../../test/world/faulty-sys.ts'
 import { kinds, listed, listing, problems, rowOf, type Scanned, scanned } from '../../test/world/one-scan.ts'
 import type { Folder } from '../../test/world/planted.ts'
 import { digestOf } from '../chunk/digest.ts'
+import { flagBadName, flagRacy } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
-import { flagBadName, flagRacy } from '../core/record.ts'
 import { statErrno, statWidth } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { hex, utf8 } from '../std/bytes.ts'
@@ -46,7 +46,7 @@ function learn(tree: Tree, path: string, name: string, text: string): void {
   const record = tree.record(path as RelPath)
   assert.ok(record !== undefined)
   record.setDigest(record.find(utf8(name)), digestOf(utf8(text)))
-  tree.touch(path as RelPath)
+  tree.record(path as RelPath)?.touch()
 }
 
 function digestIn(tree: Tree, path: string, name: string): string {
@@ -276,7 +276,7 @@ describe('scan: content', () => {
     learn(tree, '', 'f', 'aaaa')
     const record = tree.record('' as RelPath)
     assert.equal((record?.flags(0) ?? 0) & flagRacy, flagRacy)
-    const pinned = record?.stats.slice(record.at(0), record.at(0) + statWidth) as Uint32Array
+    const pinned = record?.stats(0).slice(record.at(0), record.at(0) + statWidth) as Uint32Array
     // The file system gives the second write the time stamp of the first.
     const sys = listing((table) => {
       const at = rowOf(table, 'f') * statWidth

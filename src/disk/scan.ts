@@ -3,25 +3,17 @@
 // and whose digest is known (a suspect). Absence is never guessed: what could not be read is recorded as unreadable.
 
 import { type IgnoreScope, type IgnoreText, ignoreScope } from '../core/ignore.ts'
+import { flagBadName } from '../core/page.ts'
 import { isReservedName, joinPath, ownDirectory, pathMaxBytes, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
-import { type DirectoryRecord, flagBadName, flagRacy } from '../core/record.ts'
-import {
-  sameSignature,
-  statCtimeSeconds,
-  statErrno,
-  statMode,
-  statWidth,
-  typeDirectory,
-  typeFile,
-  typeMask,
-} from '../core/stat.ts'
+import type { DirectoryRecord } from '../core/record.ts'
+import { statCtimeSeconds, statErrno, statMode, statWidth, typeDirectory, typeFile, typeMask } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import { type IsStopped, neverStopped, stopped } from '../std/stop.ts'
 import { Lineage } from './lineage.ts'
 import { isMarked } from './marker.ts'
-import { compareName, recordOf } from './observed.ts'
+import { compareName, isSamePage, recordOf } from './observed.ts'
 import { ownFacts } from './own.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
@@ -92,6 +84,7 @@ export function scanRoot(
     if (scanDirectory(scan, visit, true) !== 0) continue
     if (!before.delete(visit.path)) fresh.push(visit.path)
   }
+  scan.table.end()
   const moves = before.size > 0 ? scan.lineage.moves(before, fresh) : []
   for (const path of before) tree.remove(path)
   scan.texts.sort((a, b) => (a.directory < b.directory ? -1 : a.directory > b.directory ? 1 : 0))
@@ -121,6 +114,7 @@ export function rescanDirectories(
       }
     }
   }
+  scan.table.end()
   return scan.problems
 }
 
@@ -186,10 +180,10 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   scan.entries += order.length
   const own = ownFacts(sys, handle)
   if (!same) {
-    tree.put(visit.path, recordOf(scan, handle, visit.path, before ?? scan.lineage.former(own), order, own, nowMs))
+    const known = before ?? scan.lineage.former(own)
+    tree.put(visit.path, recordOf(scan, handle, visit.path, known, before !== undefined, order, own, nowMs))
   } else if (before.own.mtimeSeconds !== own.mtimeSeconds || before.own.mtimeNs !== own.mtimeNs) {
     before.setOwn(own)
-    tree.touch(visit.path)
   }
   sys.close(handle)
   pushDirectories(scan, visit, scope, deep)
@@ -291,16 +285,10 @@ function settleDirectoryRows(table: EntryTable, order: Int32Array): void {
 
 function isUnchanged(before: DirectoryRecord, table: EntryTable, order: Int32Array): boolean {
   if (before.count !== order.length) return false
-  const { names, nameStarts, nameEnds, stats } = table
-  for (let i = 0; i < order.length; i++) {
-    const row = order[i] as number
-    let at = nameStarts[row] as number
-    const end = nameEnds[row] as number
-    let beforeAt = before.nameStart(i)
-    if (before.nameEnd(i) - beforeAt !== end - at) return false
-    for (; at < end; at++, beforeAt++) if (names[at] !== before.bytes[beforeAt]) return false
-    if ((before.flags(i) & flagRacy) !== 0 || !sameSignature(stats, row * statWidth, before.stats, before.at(i)))
-      return false
+  let from = 0
+  for (const page of before.pages) {
+    if (!isSamePage(page, table, order, from)) return false
+    from += page.count
   }
   return true
 }

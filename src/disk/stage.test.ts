@@ -50,7 +50,7 @@ function learn(tree: Tree, directory: string, name: string, text: string): void 
   const record = tree.record(directory as RelPath)
   assert.ok(record !== undefined)
   record.setDigest(record.find(utf8(name)), digestOf(utf8(text)))
-  tree.touch(directory as RelPath)
+  tree.record(directory as RelPath)?.touch()
 }
 
 function names(wants: Uint8Array): string[] {

@@ -150,7 +150,7 @@ export class Stager {
     const row = record?.find(utf8(step.entry.name)) ?? -1
     if (record === undefined || row < 0 || !this.#isShown(section.path, record, row)) return false
     const at = record.at(row)
-    const expected = record.stats.slice(at, at + statWidth)
+    const expected = record.stats(row).slice(at, at + statWidth)
     const movedTo = this.#movedFrom.get(joinPath(section.path, step.entry.name))
     if (movedTo !== undefined) forgetCtime(expected, 0)
     const goes = step.action === 'delete' || step.action === 'retype'
@@ -205,7 +205,7 @@ export class Stager {
       }
       const stats = new Uint32Array(rows.length * statWidth)
       rows.forEach((row, i) =>
-        stats.set(record.stats.subarray(record.at(row), record.at(row) + statWidth), i * statWidth),
+        stats.set(record.stats(row).subarray(record.at(row), record.at(row) + statWidth), i * statWidth),
       )
       const movedTo = this.#movedFrom.size > 0 ? this.#forgetMoved(at, names, stats) : undefined
       seen.push({ path: at, names, rows: stats, ...(movedTo && { movedTo }) })
@@ -229,8 +229,9 @@ export class Stager {
     const name = utf8(nameOf(from))
     const row = record?.find(name) ?? -1
     if (record === undefined || row < 0 || record.type(row) !== typeFile) return undefined
-    if (sizeOf(record.stats, record.at(row)) !== sizeBytes || !this.#isShown(directory, record, row)) return undefined
-    return { directory, name, stats: record.stats.slice(record.at(row), record.at(row) + statWidth) }
+    if (sizeOf(record.stats(row), record.at(row)) !== sizeBytes || !this.#isShown(directory, record, row))
+      return undefined
+    return { directory, name, stats: record.stats(row).slice(record.at(row), record.at(row) + statWidth) }
   }
 
   #mayHave(sizeBytes: number): boolean {
@@ -249,7 +250,7 @@ export class Stager {
       return {
         directory: place.directory,
         name: place.record.nameBytes(place.row).slice(),
-        stats: place.record.stats.slice(at, at + statWidth),
+        stats: place.record.stats(place.row).slice(at, at + statWidth),
         moves: false,
       }
     }

@@ -21,6 +21,11 @@ export class EntryTable {
     this.#namesLength = 0
   }
 
+  /** Gives its memory back; it is of no use any more. */
+  end(): void {
+    for (const { buffer } of [this.stats, this.nameStarts, this.nameEnds, this.names]) (buffer as ArrayBuffer).transfer(0)
+  }
+
   /** Adds a name (copied from `bytes`) and returns its row. */
   add(bytes: Uint8Array, start: number, end: number): number {
     const row = this.count++
@@ -39,22 +44,20 @@ export class EntryTable {
 
   #growRows(): void {
     const rows = this.nameEnds.length * 2
-    const stats = new Uint32Array(rows * statWidth)
-    stats.set(this.stats)
-    this.stats = stats
-    const starts = new Uint32Array(rows)
-    starts.set(this.nameStarts)
-    this.nameStarts = starts
-    const ends = new Uint32Array(rows)
-    ends.set(this.nameEnds)
-    this.nameEnds = ends
+    this.stats = grown(this.stats, rows * statWidth)
+    this.nameStarts = grown(this.nameStarts, rows)
+    this.nameEnds = grown(this.nameEnds, rows)
   }
 
   #growNames(needed: number): void {
-    const names = new Uint8Array(Math.max(this.names.length * 2, this.#namesLength + needed))
-    names.set(this.names)
-    this.names = names
+    const bytes = Math.max(this.names.length * 2, this.#namesLength + needed)
+    this.names = new Uint8Array((this.names.buffer as ArrayBuffer).transfer(bytes))
   }
+}
+
+/** The same words in a buffer of more; the old one's memory is given back at once. */
+function grown({ buffer }: Uint32Array, words: number): Uint32Array {
+  return new Uint32Array((buffer as ArrayBuffer).transfer(4 * words))
 }
 
 export interface Sys {

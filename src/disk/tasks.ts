@@ -5,13 +5,14 @@
 import { domainDigest } from '../chunk/digest.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import { RecordPage } from '../core/page.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord } from '../core/record.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
-import { Tree } from '../core/tree.ts'
+import { joinStored, Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
 import { present } from '../std/assert.ts'
 import { discard, utf8 } from '../std/bytes.ts'
@@ -72,11 +73,11 @@ export type DirectoryListing = {
 
 /** Records that are copied at a time on their way out of a tree. */
 const drainedBytes = 64 * 1024
-/** After a tree of this size the system gets back what it took: a daemon may have nothing to do until tomorrow. */
-const trimmedBytes = 8 * 1024 * 1024
+/** A process that has grown to this gives back what a run took: a daemon may have nothing to do until tomorrow. */
+const trimmedBytes = 192 * 1024 * 1024
 
-/** Whether nothing else lies in the record's buffer: those of a loaded shelf share it. */
-function ownsBuffer({ bytes }: DirectoryRecord): boolean {
+/** Whether nothing else lies in the page's buffer: those of a loaded shelf share it. */
+function ownsBuffer({ bytes }: RecordPage): boolean {
   return bytes.length === bytes.buffer.byteLength
 }
 
@@ -139,7 +140,6 @@ export const tasks = {
       if (isStopped()) throw stopped()
       if (record === undefined || read.size === 0) continue
       for (const [row, digest] of read) record.setDigest(row, digest)
-      tree.touch(path)
     }
     return joinDigests(digests)
   },
@@ -185,9 +185,9 @@ export const tasks = {
     for (const path of input.removed) tree.removeWithin(path)
     const parents = new Set<RelPath>()
     for (const shelf of landed.built) {
-      for (const { path, record } of decodeShelf(shelf, '')) {
+      for (const { path, record } of joinStored(decodeShelf(shelf, ''))) {
         // On their own, so that each can be given away by itself.
-        tree.put(path, new DirectoryRecord(record.bytes.slice()))
+        tree.put(path, new DirectoryRecord(record.pages.map(({ bytes }) => new RecordPage(bytes.slice()))))
         if (path !== '') parents.add(parentOf(path))
       }
       discard(shelf)
@@ -232,7 +232,7 @@ export const tasks = {
    */
   takeChanges(input: { tree: number; maxBytes?: number }): Handover<{
     put: Uint8Array[]
-    removed: RelPath[]
+    removed: string[]
     more: boolean
     sizeBytes: number
   }> {
@@ -240,14 +240,14 @@ export const tasks = {
     const { maxBytes = Number.POSITIVE_INFINITY } = input
     const { sizeBytes } = tree
     let taken = 0
-    const removed: RelPath[] = []
+    const removed: string[] = []
     const shelves: Uint8Array[] = []
     for (;;) {
       const changes = tree.takeChanges(drainedBytes)
       removed.push(...changes.removed)
       if (changes.put.length === 0) break
       const shelf = encodeShelf(changes.put)
-      for (const { record } of changes.put) if (ownsBuffer(record)) discard(record.bytes)
+      for (const { page } of changes.put) if (ownsBuffer(page)) discard(page.bytes)
       shelves.push(shelf)
       taken += shelf.length
       if (taken >= maxBytes) break
@@ -265,9 +265,10 @@ export const tasks = {
     const open = trees.get(input.tree)
     trees.delete(input.tree)
     if (open === undefined) return
-    const { sizeBytes } = open.tree
-    for (const path of open.tree.paths()) discard(present(open.tree.record(path), 'a path is that of a record').bytes)
-    if (sizeBytes > trimmedBytes) sys.trimMemory()
+    for (const path of open.tree.paths()) {
+      for (const { bytes } of open.tree.record(path)?.pages ?? []) discard(bytes)
+    }
+    if (process.memoryUsage.rss() > trimmedBytes) sys.trimMemory()
   },
 
   /** Everything written to the file system of `handle` is on disk afterwards. Zero or a negative errno. */

@@ -3,9 +3,10 @@
 // believed again: its digest is forgotten and an edit is counted, so that the next run compares it and brings it anew.
 
 import { damagedDigest, joinDigests } from '../core/digests.ts'
+import { digestBytes, editShift, flagRacy } from '../core/page.ts'
 import { joinPath, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
-import { buildRecord, digestBytes, editShift, flagRacy, recordRow } from '../core/record.ts'
+import { buildRecord, recordRow } from '../core/record.ts'
 import { sameSignature, sizeOf, statDevice, statWidth, typeDirectory } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { isHidden, isOutsideRow, kindOf } from '../core/view.ts'
@@ -82,7 +83,7 @@ export function verifyChunks(
       if (kindOf(record, row) !== 'file' || isHidden(record, row, scope) || isOutsideRow(record, row, tree.sizes))
         continue
       const at = record.at(row)
-      const stats = record.stats.slice(at, at + statWidth)
+      const stats = record.stats(row).slice(at, at + statWidth)
       const sizeBytes = sizeOf(stats, 0)
       if (files >= chunkFilesMax || (files > 0 && bytes + sizeBytes > chunkBytesMax)) cut()
       if (chunks.length === chunksMax) return { chunks, next: { directory: number, row } }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { RelPath } from '../core/path.ts'
 import { buildRecord } from '../core/record.ts'
+import { storedPages } from '../core/tree.ts'
 import { systemClock } from '../std/clock.ts'
 import { openState, type State } from './open.ts'
 import { newRunId, type RunStart, startRun } from './runs.ts'
@@ -23,7 +24,10 @@ function open(name: string): State {
 test('of the trees of one place only the newest are kept, and no others go', () => {
   using state = open('trees')
   const record = buildRecord([], { mtimeSeconds: 0, mtimeNs: 0, inodeLow: 1, inodeHigh: 0 })
-  const root: TreeChanges = { put: [{ path: '' as RelPath, record, viewId: 'v', summary: undefined }], removed: [] }
+  const root: TreeChanges = {
+    put: storedPages({ path: '' as RelPath, record, viewId: 'v', summary: undefined }),
+    removed: [],
+  }
   const keys = Array.from({ length: 6 }, (_, i) => `served source a ${i}`)
   const others = ['served source b 1', 'served source', 'source a', 'served target a 1']
   for (const key of [...others, ...keys]) saveTree(state, key, 'v', root)

@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, beforeEach, test } from 'node:test'
 import { type RelPath, rootPath } from '../core/path.ts'
 import { buildRecord } from '../core/record.ts'
-import type { StoredDirectory } from '../core/tree.ts'
+import { type StoredDirectory, storedPages } from '../core/tree.ts'
 import { Bug } from '../std/assert.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
 import { listRuns } from './history.ts'
@@ -205,7 +205,7 @@ test('the end of a run lands whole', () => {
   const { runId } = startRun(state, start)
   saveHold(state, hold)
   const trees = ['s', 't'].map((treeKey) => {
-    return { treeKey, viewId: 'v', changes: { put: [directoryOf('')], removed: [] } }
+    return { treeKey, viewId: 'v', changes: { put: storedPages(directoryOf('')), removed: [] } }
   })
   commitRun(state, { runId, end: done, pair: pairOf(runId), trees, clearHold: true })
   assert.equal(listRuns(state, { limit: 1 })[0]?.outcome, 'done')
@@ -227,13 +227,13 @@ test('the end of a run lands whole', () => {
 
 test('the end of a run that fails at its last part leaves no trace, and no tree is believed after it', () => {
   using state = open()
-  saveTree(state, 's', 'v', { put: [directoryOf(''), directoryOf('old')], removed: [] })
+  saveTree(state, 's', 'v', { put: ['', 'old'].flatMap((path) => storedPages(directoryOf(path))), removed: [] })
   saveHold(state, hold)
   const { runId } = startRun(state, start)
   const before = listRuns(state, { limit: 5 })
   const trees = [
-    { treeKey: 's', viewId: 'v', changes: { put: [directoryOf('new')], removed: [rootPath] } },
-    { treeKey: 't', viewId: 'v', changes: { put: [directoryOf('', 'another view')], removed: [] } },
+    { treeKey: 's', viewId: 'v', changes: { put: storedPages(directoryOf('new')), removed: [rootPath] } },
+    { treeKey: 't', viewId: 'v', changes: { put: storedPages(directoryOf('', 'another view')), removed: [] } },
   ]
   assert.throws(() => commitRun(state, { runId, end: done, pair: pairOf(runId), trees, clearHold: true }), Bug)
   assert.deepEqual(listRuns(state, { limit: 5 }), before)
@@ -245,7 +245,7 @@ test('the end of a run that fails at its last part leaves no trace, and no tree 
   }
   // The changes are gone, so the holder's next ones don't build on what is stored, however early it failed.
   const isKept = (path: string): boolean => {
-    saveTree(state, 's', 'v', { put: [directoryOf(path)], removed: [] })
+    saveTree(state, 's', 'v', { put: storedPages(directoryOf(path)), removed: [] })
     using other = open()
     return loadTree(other, 's').directories.length > 1
   }
@@ -308,7 +308,7 @@ const endings = `
     const stats = new Uint32Array(12)
     const rows = Array.from({ length: 40 }, (_, row) => ({ name: Buffer.from('n' + (100 + row)), stats, at: 0, flags: 0 }))
     const record = buildRecord(rows, own)
-    const put = Array.from({ length: 60 }, (_, index) => ({ path: 'd' + index, record, viewId: 'v' }))
+    const put = Array.from({ length: 60 }, (_, index) => ({ key: 'd' + index, page: record.pages[0], viewId: 'v' }))
     const changes = { put, removed: [] }
     const each = ['s', 't'].map((treeKey) => ({ treeKey, viewId: 'v', changes }))
     runs.commitRun(state, { runId, end, pair, trees: each, clearHold: true })

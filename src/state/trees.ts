@@ -6,14 +6,14 @@
 
 import type { RelPath } from '../core/path.ts'
 import { decodeShelf, encodeShelf, shelfOf } from '../core/shelf.ts'
-import type { StoredDirectory } from '../core/tree.ts'
+import { joinStored, pathOfKey, type StoredDirectory, type StoredPage } from '../core/tree.ts'
 import { assert } from '../std/assert.ts'
 import { discard } from '../std/bytes.ts'
 import type { State } from './open.ts'
 import { bytesIn, isUnsound, numberIn, textIn } from './row.ts'
 
 /** What `Tree.takeChanges` gives: all that differs from what was loaded or saved last. */
-export type TreeChanges = { readonly put: readonly StoredDirectory[]; readonly removed: readonly RelPath[] }
+export type TreeChanges = { readonly put: readonly StoredPage[]; readonly removed: readonly string[] }
 
 const shelfBytes = 16 * 1024
 /** Shelves are made twice as many when they have grown to this size on average. */
@@ -39,7 +39,7 @@ export function loadTree(state: State, treeKey: string): { viewId: string; direc
   try {
     return state.read(() => {
       const tree = findTree(state, treeKey)
-      const directories = tree === undefined ? [] : loadShelves(state, tree)
+      const directories = tree === undefined ? [] : [...joinStored(loadShelves(state, tree))]
       state.generations.set(treeKey, tree?.generation ?? 0)
       return { viewId: tree?.viewId ?? '', directories }
     })
@@ -61,7 +61,12 @@ export function loadDirectory(state: State, treeKey: string, path: RelPath): Sto
       const select = state.prepare('SELECT body FROM shelves WHERE tree = ? AND shelf = ?')
       const row = select.get(tree.id, shelfOf(path, tree.shelfCount))
       const shelf = row === undefined ? [] : decodeShelf(bytesIn(row, 'body'), tree.viewId)
-      return shelf.find((directory) => directory.path === path)
+      const first = shelf.find(({ key }) => key === path)
+      if (first === undefined) return undefined
+      // The further pages of a large directory lie on any shelf.
+      const pages =
+        first.page.pages === 1 ? [first] : loadShelves(state, tree).filter(({ key }) => pathOfKey(key) === path)
+      return [...joinStored(pages)][0]
     })
   } catch (error) {
     if (!isUnsound(error)) throw error
@@ -137,12 +142,7 @@ function changeStored(state: State, tree: Tree, isSameView: boolean, changes: Tr
       if (storedBytes(state, tree) > tree.shelfCount * shelfMaxBytes) putAll(state, tree, loadShelves(state, tree))
     } else {
       // Under another view no summary that stays is worth anything.
-      const stored = loadShelves(state, tree).map(({ path, record }) => ({
-        path,
-        record,
-        viewId: '',
-        summary: undefined,
-      }))
+      const stored = loadShelves(state, tree).map(({ key, page }) => ({ key, page, viewId: '', summary: undefined }))
       putAll(state, tree, changed(stored, changes.removed, changes.put))
     }
     return true
@@ -213,14 +213,14 @@ function shelfBodies(state: State, tree: Tree): Uint8Array[] {
   return rows.map((row) => bytesIn(row, 'body'))
 }
 
-function loadShelves(state: State, tree: Tree): StoredDirectory[] {
+function loadShelves(state: State, tree: Tree): StoredPage[] {
   return shelfBodies(state, tree).flatMap((body) => decodeShelf(body, tree.viewId))
 }
 
 /** Rewrites the shelves on which something changed. */
 function changeShelves(state: State, tree: Tree, { put, removed }: TreeChanges): void {
-  const puts = byShelf(put, ({ path }) => path, tree.shelfCount)
-  const removals = byShelf(removed, (path) => path, tree.shelfCount)
+  const puts = byShelf(put, ({ key }) => key, tree.shelfCount)
+  const removals = byShelf(removed, (key) => key, tree.shelfCount)
   const select = state.prepare('SELECT body FROM shelves WHERE tree = ? AND shelf = ?')
   for (const shelf of new Set([...puts.keys(), ...removals.keys()])) {
     const row = select.get(tree.id, shelf)
@@ -229,30 +229,25 @@ function changeShelves(state: State, tree: Tree, { put, removed }: TreeChanges):
   }
 }
 
-function changed(
-  stored: readonly StoredDirectory[],
-  removed: readonly RelPath[],
-  put: readonly StoredDirectory[],
-): StoredDirectory[] {
-  const kept = new Map(stored.map((directory) => [directory.path, directory]))
-  for (const path of removed) kept.delete(path)
-  for (const directory of put) kept.set(directory.path, directory)
+function changed(stored: readonly StoredPage[], removed: readonly string[], put: readonly StoredPage[]): StoredPage[] {
+  const kept = new Map(stored.map((page) => [page.key, page]))
+  for (const key of removed) kept.delete(key)
+  for (const page of put) kept.set(page.key, page)
   return [...kept.values()]
 }
 
 /** Replaces all that is stored of a tree, on as many shelves as it needs now. */
-function putAll(state: State, tree: Tree, directories: readonly StoredDirectory[], expectedBytes = 0): void {
+function putAll(state: State, tree: Tree, pages: readonly StoredPage[], expectedBytes = 0): void {
   let sizeBytes = 0
-  for (const { record } of directories) sizeBytes += record.bytes.length
+  for (const { page } of pages) sizeBytes += page.bytes.length
   sizeBytes = Math.max(sizeBytes, expectedBytes)
   const shelfCount = 2 ** Math.ceil(Math.log2(Math.max(1, sizeBytes / shelfBytes)))
   deleteShelves(state, tree.id)
   state.prepare('UPDATE trees SET shelf_count = ? WHERE id = ?').run(shelfCount, tree.id)
-  for (const [shelf, those] of byShelf(directories, ({ path }) => path, shelfCount))
-    putShelf(state, tree.id, shelf, those)
+  for (const [shelf, those] of byShelf(pages, ({ key }) => key, shelfCount)) putShelf(state, tree.id, shelf, those)
 }
 
-function putShelf(state: State, tree: number, shelf: number, directories: readonly StoredDirectory[]): void {
+function putShelf(state: State, tree: number, shelf: number, directories: readonly StoredPage[]): void {
   if (directories.length === 0) state.prepare('DELETE FROM shelves WHERE tree = ? AND shelf = ?').run(tree, shelf)
   else {
     // An update in place, unlike a replacement, overwrites a body of equal size where it lies.
@@ -265,14 +260,10 @@ function putShelf(state: State, tree: number, shelf: number, directories: readon
   }
 }
 
-function byShelf<Item>(
-  items: readonly Item[],
-  pathOf: (item: Item) => RelPath,
-  shelfCount: number,
-): Map<number, Item[]> {
+function byShelf<Item>(items: readonly Item[], keyOf: (item: Item) => string, shelfCount: number): Map<number, Item[]> {
   const shelves = new Map<number, Item[]>()
   for (const item of items) {
-    const shelf = shelfOf(pathOf(item), shelfCount)
+    const shelf = shelfOf(keyOf(item), shelfCount)
     const there = shelves.get(shelf)
     if (there === undefined) shelves.set(shelf, [item])
     else there.push(item)

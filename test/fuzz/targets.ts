@@ -18,6 +18,7 @@ import { parseBytes, parseSeconds } from '../../src/core/quantity.ts'
 import { parseKeep } from '../../src/core/retention.ts'
 import { decodeShelf, encodeShelf } from '../../src/core/shelf.ts'
 import { typeSymlink } from '../../src/core/stat.ts'
+import { joinStored } from '../../src/core/tree.ts'
 import { recoverJournal } from '../../src/disk/journal.ts'
 import { readManifest } from '../../src/disk/manifest.ts'
 import { readMarker } from '../../src/disk/marker.ts'
@@ -162,7 +163,7 @@ function encodings(of: Of): Target[] {
       corpus: of('shelf'),
       run(bytes) {
         const shelf = decodeShelf(bytes, 'v')
-        for (const { record } of shelf) {
+        for (const { record } of joinStored(shelf)) {
           for (let row = 0; row < record.count; row++) {
             const ends = [record.name(row)?.length, record.digest(row)?.length, record.find(record.nameBytes(row))]
             assert.ok(ends.every((end) => end === undefined || end >= -1))

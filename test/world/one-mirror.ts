@@ -6,7 +6,7 @@ import { parentOf, type RelPath } from '../../src/core/path.ts'
 import { cutBatches, encodeBatch, type SectionHead } from '../../src/core/plan.ts'
 import type { Problem } from '../../src/core/problem.ts'
 import { sizeOf } from '../../src/core/stat.ts'
-import { Tree } from '../../src/core/tree.ts'
+import { pathOfKey, Tree } from '../../src/core/tree.ts'
 import type { View } from '../../src/core/view.ts'
 import { Apply, type Displaced, type LandCounts } from '../../src/disk/apply.ts'
 import { dropDisplaced, isStuck, Kept } from '../../src/disk/aside.ts'
@@ -212,7 +212,7 @@ function land(
     for (const key of ['created', 'replaced', 'attributes', 'deleted'] as const) into.counts[key] += landed.counts[key]
     into.problems.push(...landed.problems)
     for (const path of landed.touched) touched.add(path)
-    for (const { path } of landed.built) touched.add(path).add(parentOf(path))
+    for (const { key } of landed.built) touched.add(pathOfKey(key)).add(parentOf(pathOfKey(key)))
     displaced.push(...landed.displaced)
     for (const path of landed.removed) into.targetTree.removeWithin(path)
   }
@@ -285,7 +285,7 @@ function endOf(sys: Sys, root: Root, tree: Tree): End {
     const row = record?.find(utf8(name)) ?? -1
     if (record === undefined || row < 0) return undefined
     const handle = sys.openDirectory(root.handle, utf8(path))
-    const digest = record.digest(row) ?? digestFile(sys, handle, utf8(name), sizeOf(record.stats, record.at(row)))
+    const digest = record.digest(row) ?? digestFile(sys, handle, utf8(name), sizeOf(record.stats(row), record.at(row)))
     sys.close(handle)
     return digest
   }

@@ -1,8 +1,8 @@
 // Folders that are scanned in tests: planted, looked at with a Sys of the test's choice, and read back as small tables.
 // For tests only.
 
+import { editShift } from '../../src/core/page.ts'
 import type { RelPath } from '../../src/core/path.ts'
-import { editShift } from '../../src/core/record.ts'
 import type { Tree } from '../../src/core/tree.ts'
 import { kindOf } from '../../src/core/view.ts'
 import { type ScanReport, type ScanRules, scanRoot } from '../../src/disk/scan.ts'

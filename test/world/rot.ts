@@ -31,12 +31,14 @@ export function rot(machine: Machine, root: string, path: string): void {
   let patched = 0
   for (const { tree, shelf, body } of database.prepare('SELECT tree, shelf, body FROM shelves').all()) {
     const bytes = (body as Uint8Array).slice()
-    for (const { record } of decodeShelf(bytes, '')) {
-      const row = record.find(new TextEncoder().encode(path.slice(path.lastIndexOf('/') + 1)))
-      const at = row < 0 ? 0 : record.at(row)
-      if (row < 0 || record.stats[at + statInodeLow] !== Number(ino & 0xffff_ffffn)) continue
-      record.stats[at + statCtimeSeconds] = Number(ctimeNs / 1_000_000_000n)
-      record.stats[at + statCtimeNs] = Number(ctimeNs % 1_000_000_000n)
+    for (const { page } of decodeShelf(bytes, '')) {
+      const name = new TextEncoder().encode(path.slice(path.lastIndexOf('/') + 1))
+      let row = page.count - 1
+      while (row >= 0 && page.compareName(row, name, 0, name.length) !== 0) row--
+      const at = row < 0 ? 0 : page.at(row)
+      if (row < 0 || page.stats[at + statInodeLow] !== Number(ino & 0xffff_ffffn)) continue
+      page.stats[at + statCtimeSeconds] = Number(ctimeNs / 1_000_000_000n)
+      page.stats[at + statCtimeNs] = Number(ctimeNs % 1_000_000_000n)
       patched++
     }
     database

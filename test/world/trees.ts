@@ -6,9 +6,10 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { badNameBytes, type Entry } from '../../src/core/entry.ts'
 import { readListing } from '../../src/core/listing.ts'
+import { editShift, flagBadName } from '../../src/core/page.ts'
 import { joinPath, nameOf, type RelPath, rootPath } from '../../src/core/path.ts'
 import { type Decision, type Rules, reconcile, settleDigests } from '../../src/core/reconcile.ts'
-import { buildRecord, type DirectoryRecord, editShift, flagBadName, type RecordRow } from '../../src/core/record.ts'
+import { buildRecord, type DirectoryRecord, type RecordRow } from '../../src/core/record.ts'
 import { isOutside } from '../../src/core/selection.ts'
 import {
   statCtimeSeconds,
