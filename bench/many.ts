@@ -1,5 +1,5 @@
-// Trees that are made, not found: a million tiny files in many directories or in one, and a file of one gibibyte. The same
-// bytes and times every time.
+// Trees that are made, not found: a million tiny files in many directories or in one, a million of one content, and a file
+// of one gibibyte. The same bytes and times every time.
 
 import { createCipheriv } from 'node:crypto'
 import { closeSync, mkdirSync, openSync, utimesSync, writeFileSync, writeSync } from 'node:fs'
@@ -23,6 +23,24 @@ export async function makeMany(root: string, files: number, directories: number,
     if (i % 10_000 === 0) await nextTurn(undefined, { signal })
     const path = join(folders[i % folders.length] ?? root, `file-${i.toString(36)}`)
     writeFileSync(path, i % 10 === 0 ? `same ${(i / 10) % 1000}\n` : `${i}\n`)
+    utimesSync(path, firstTimeSeconds + i, firstTimeSeconds + i)
+  }
+}
+
+/** The same names and times, and one content of so many bytes for all. */
+export async function makeEqual(
+  root: string,
+  files: number,
+  directories: number,
+  sizeBytes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const content = Buffer.alloc(sizeBytes, 'one content for all\n')
+  for (let i = 0; i < directories; i++) mkdirSync(folderOf(root, i), { recursive: true })
+  for (let i = 0; i < files; i++) {
+    if (i % 10_000 === 0) await nextTurn(undefined, { signal })
+    const path = join(folderOf(root, i % directories), `file-${i.toString(36)}`)
+    writeFileSync(path, content)
     utimesSync(path, firstTimeSeconds + i, firstTimeSeconds + i)
   }
 }

@@ -17,6 +17,7 @@ export type RowName =
   | 'durability'
   | 'million'
   | 'million-flat'
+  | 'million-equal'
 
 /** What happens to the source before a mirror run: nothing (`first` into an empty target), or a change. */
 export type StepName = 'first' | 'unchanged' | 'edits' | 'rename' | 'moved'
@@ -132,6 +133,7 @@ export const rows: readonly Row[] = [
   { ...mirror, name: 'durability', kind: 'durability', places: ['ext4'], steps: [], peers: [] },
   { ...millions, name: 'million', work: 'many' },
   { ...millions, name: 'million-flat', work: 'flat' },
+  { ...millions, name: 'million-equal', work: 'equal' },
 ]
 
 /** The rows asked for, in our order; where none is named, all but those that run only when named. */

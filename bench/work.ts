@@ -1,15 +1,15 @@
 // The trees that are mirrored: Debian's kernel source (or, where that is not installed, a generated tree of its shape), two
-// folders of it for a slow link, one large file, a million tiny ones. A tree is made once for a place, below an empty
+// folders of it for a slow link, one large file, a million tiny ones, a million of one content. A tree is made once for a place, below an empty
 // folder, and every program finds it the same.
 
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Census, takeCensus } from './compare.ts'
 import { generateTree, kernelFiles } from './generate.ts'
-import { makeLarge, makeMany } from './many.ts'
+import { makeEqual, makeLarge, makeMany } from './many.ts'
 import { debianVersion, findProgram, must } from './processes.ts'
 
-export type WorkKind = 'tree' | 'small' | 'large' | 'many' | 'flat'
+export type WorkKind = 'tree' | 'small' | 'large' | 'many' | 'flat' | 'equal'
 
 export type Work = {
   readonly name: string
@@ -31,6 +31,7 @@ const smallFolders = ['kernel', 'lib']
 const smallFiles = 1_200
 const million = 1_000_000
 const filesPerDirectory = 200
+const equalBytes = 4096
 /** A tiny file is a page and what the system keeps to know it. */
 const tinyBytes = 5_300
 const gibibyte = 2 ** 30
@@ -62,7 +63,12 @@ export async function prepareWork(
   const count = Math.round(million * scale)
   const root = join(folder, 'many')
   mkdirSync(root)
-  await makeMany(root, count, kind === 'flat' ? 1 : Math.ceil(count / filesPerDirectory), signal)
+  const directories = kind === 'flat' ? 1 : Math.ceil(count / filesPerDirectory)
+  if (kind === 'equal') {
+    await makeEqual(root, count, directories, equalBytes, signal)
+    return { name: `generated ${count} equal`, folder: root, census: takeCensus(root) }
+  }
+  await makeMany(root, count, directories, signal)
   return { name: `generated ${count} tiny`, folder: root, census: takeCensus(root) }
 }
 

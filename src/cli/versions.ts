@@ -24,6 +24,7 @@ type Listed = {
   readonly run: string
   readonly atMs: number
   readonly path: string
+  readonly was?: string
   readonly why: string
   readonly kind: string
   readonly sizeBytes: number
@@ -54,7 +55,7 @@ export async function versions(path: string, options: VersionsOptions): Promise<
   }
 }
 
-function line({ run, atMs, path, why, kind, sizeBytes, mtimeSeconds }: Listed): string {
+function line({ run, atMs, path, was, why, kind, sizeBytes, mtimeSeconds }: Listed): string {
   const size = kind === 'file' ? showBytes(sizeBytes) : kind === 'symlink' ? 'link' : 'empty folder'
   const of =
     kind === 'directory'
@@ -62,7 +63,7 @@ function line({ run, atMs, path, why, kind, sizeBytes, mtimeSeconds }: Listed): 
       : `  of ${isoTime(mtimeSeconds * 1000)
           .slice(0, 16)
           .replace('T', ' ')}`
-  return `${run}  ${why} ${isoTime(atMs).slice(0, 16).replace('T', ' ')}  ${size}${of}  ${safeText(path)}`
+  return `${run}  ${why} ${isoTime(atMs).slice(0, 16).replace('T', ' ')}  ${size}${of}  ${safeText(path)}${was === undefined ? '' : ` (then ${safeText(was)})`}`
 }
 
 async function list(

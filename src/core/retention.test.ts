@@ -6,6 +6,8 @@ import {
   decideKeep,
   isExpired,
   type Keep,
+  type KeptRun,
+  type KeptRuns,
   keepNotices,
   keepText,
   longerKeep,
@@ -27,14 +29,14 @@ const run = (name: string, ageDays: number, sizeBytes = 1): { run: string; atMs:
   sizeBytes,
 })
 
+function kept(runs: readonly KeptRun[]): KeptRuns {
+  const oldestFirst = runs.toSorted((a, b) => a.atMs - b.atMs || (a.run < b.run ? -1 : 1))
+  const sizeBytes = runs.reduce((sum, run) => sum + run.sizeBytes, 0)
+  return { oldestFirst, sizeBytes, newestMs: oldestFirst.at(-1)?.atMs ?? 0 }
+}
+
 describe('retention', () => {
-  const cases: readonly (readonly [
-    string,
-    Parameters<typeof toPrune>[0],
-    Keep,
-    Parameters<typeof toPrune>[2],
-    Pruning,
-  ])[] = [
+  const cases: readonly (readonly [string, readonly KeptRun[], Keep, Parameters<typeof toPrune>[2], Pruning])[] = [
     ['nothing kept', [], days(30), roomy, { expired: [], early: [] }],
     ['young ones stay', [run('a', 29), run('b', 0)], days(30), roomy, { expired: [], early: [] }],
     ['old ones go', [run('b', 3), run('a', 31)], days(30), roomy, { expired: ['a'], early: [] }],
@@ -86,7 +88,7 @@ describe('retention', () => {
     ],
   ]
   for (const [name, runs, keep, volume, wanted] of cases) {
-    it(name, () => assert.deepEqual(toPrune(runs, keep, volume, now), wanted))
+    it(name, () => assert.deepEqual(toPrune(kept(runs), keep, volume, now), wanted))
   }
 
   it('reads what a person writes', () => {

@@ -74,31 +74,41 @@ export type Volume = {
   readonly neededBytes: number
 }
 
+/** All that is kept, the sums told apart: of thousands of runs only the oldest are looked at. */
+export type KeptRuns = {
+  readonly sizeBytes: number
+  /** When the newest of them began. */
+  readonly newestMs: number
+  readonly oldestFirst: Iterable<KeptRun>
+}
+
 /**
  * Which runs' versions go: those older than the policy, then the oldest until all of them take at most a tenth of the
  * volume and a twentieth of it is free. `forever` removes nothing. Where a version comes from later than now, the clock
  * went back: then nothing is removed by age.
  */
-export function toPrune(runs: readonly KeptRun[], keep: Keep, volume: Volume, nowMs: number): Pruning {
+export function toPrune(runs: KeptRuns, keep: Keep, volume: Volume, nowMs: number): Pruning {
   if (keep.kind === 'forever') return { expired: [], early: [] }
-  const byAge = [...runs].sort((a, b) => a.atMs - b.atMs || (a.run < b.run ? -1 : 1))
-  const isClockSane = byAge.every(({ atMs }) => atMs <= nowMs + dayMs)
-  const expired = isClockSane ? byAge.filter(({ atMs }) => isExpired(atMs, keep, nowMs)) : []
-  const freed = expired.reduce((sum, run) => sum + run.sizeBytes, 0)
-  let taken = byAge.reduce((sum, run) => sum + run.sizeBytes, 0) - freed
-  let free = volume.freeBytes + freed
+  const isClockSane = runs.newestMs <= nowMs + dayMs
+  const expired: string[] = []
   const early: string[] = []
-  for (const { run, sizeBytes } of byAge.slice(expired.length)) {
-    const fits = taken <= volume.totalBytes * shareMax
-    const isFree = free >= Math.max(volume.totalBytes * freeMin, volume.neededBytes)
-    if (fits && isFree) break
-    // What takes no space makes none; it still says what its run did.
-    if (sizeBytes === 0) continue
-    early.push(run)
+  let taken = runs.sizeBytes
+  let free = volume.freeBytes
+  for (const { run, atMs, sizeBytes } of runs.oldestFirst) {
+    const isOld = isClockSane && isExpired(atMs, keep, nowMs)
+    if (!isOld) {
+      const fits = taken <= volume.totalBytes * shareMax
+      const isFree = free >= Math.max(volume.totalBytes * freeMin, volume.neededBytes)
+      if (fits && isFree) break
+      // What takes no space makes none; it still says what its run did.
+      if (sizeBytes === 0) continue
+    }
+    const going = isOld ? expired : early
+    going.push(run)
     taken -= sizeBytes
     free += sizeBytes
   }
-  return { expired: expired.map(({ run }) => run), early }
+  return { expired, early }
 }
 
 /** What holds for a run: what it asks for, else what the target remembers, else the default; never less than the floor. */

@@ -7,8 +7,11 @@ import type { Problem } from '../core/problem.ts'
 import { encodeShelf } from '../core/shelf.ts'
 import { present } from '../std/assert.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
-import { Apply, type Displaced, type LandCounts } from './apply.ts'
+import { Apply, type LandCounts } from './apply.ts'
+import { encodeDisplaced } from './displaced.ts'
+import { toldOf } from './holdings.ts'
 import { intentsOf } from './intents.ts'
+import { encodeDisplacements } from './journal.ts'
 import { Landing, type TargetHandles } from './landing.ts'
 import { type LogLine, logLines } from './log-lines.ts'
 import { slabBytes } from './pack.ts'
@@ -41,7 +44,8 @@ export type LandReport = {
   readonly problems: readonly Problem[]
   readonly touched: readonly RelPath[]
   readonly removed: readonly RelPath[]
-  readonly displaced: readonly Displaced[]
+  /** What lies aside until the run ends, as `encodeDisplaced`. */
+  readonly displaced: Uint8Array
   readonly copied: number
   readonly moved: number
   readonly contentBytes: number
@@ -125,8 +129,8 @@ export const batchTasks = {
     open.apply = new Apply(sys, open.handles, landing, nowMs)
     return {
       ...unwritten,
-      displacements: open.apply.displacements,
-      intents: input.tells ? intentsOf(landing.batch) : [],
+      displacements: encodeDisplacements(open.apply.displacements),
+      told: input.tells ? toldOf(intentsOf(landing.batch)) : undefined,
       steps: landing.batch.count,
       contentBytes: landing.contentBytes,
     }
@@ -143,7 +147,7 @@ export const batchTasks = {
       problems: landed.problems,
       touched: [...landed.touched],
       removed: landed.removed,
-      displaced: landed.displaced,
+      displaced: encodeDisplaced(landed.displaced),
       copied: landing.copied,
       moved: landing.moved,
       contentBytes: landing.contentBytes,

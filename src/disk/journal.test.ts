@@ -17,7 +17,12 @@ import { after, describe, it } from 'node:test'
 import { Death, FaultySys } from '../../test/world/faulty-sys.ts'
 import { type MirrorOptions, mirror, problemsOf } from '../../test/world/one-mirror.ts'
 import { allTexts, contents, type Folder, facts, kept, plant, staging } from '../../test/world/planted.ts'
+import type { RelPath } from '../core/path.ts'
+import { statWidth } from '../core/stat.ts'
+import { ByteWriter } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
+import { encodeFrame, kindEntries } from './frames.ts'
+import { createJournal, type Displacement, encodeDisplacements, writeJournal } from './journal.ts'
 import { openTarget } from './root.ts'
 import { errno, type Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
@@ -26,6 +31,18 @@ import { openPortableSys } from './sys-portable.ts'
 // In memory where there is such a place: some thousand runs make no syncs, but many names.
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-journal-'))
 after(() => rmSync(home, { recursive: true, force: true }))
+
+const noRow: readonly number[] = new Array<number>(statWidth).fill(0)
+const marker = JSON.stringify({ version: 1, id: 'abcdefgh', machine: 'test', path: '' })
+
+/** What a frame holds that names one thing. */
+function entryOf(slot: string, path: string): Uint8Array {
+  const writer = new ByteWriter()
+  for (const text of ['', slot, path]) writer.text(text)
+  writer.u8(0)
+  for (const part of noRow) writer.u32(part)
+  return writer.take()
+}
 
 let made = 0
 function twoFolders(): { source: string; target: string } {
@@ -90,7 +107,6 @@ for (const open of forms) {
     const folders = twoFolders()
     plant(folders.source, scenario.source)
     // The marker is there already: making one syncs the disk.
-    const marker = JSON.stringify({ version: 1, id: 'abcdefgh', machine: 'test', path: '' })
     plant(folders.target, { ...scenario.target, '.nightferry/root.json': marker })
     if (scenario.move !== undefined) {
       const [from, to] = scenario.move
@@ -273,57 +289,114 @@ for (const open of forms) {
       assert.equal(contents(folders.target).goes, 'it goes')
     })
 
-    it('keeps all that lies aside when a line is damaged', async () => {
-      for (const damage of [
-        '{"slot":"../..","path":"x"}\n',
-        '\xff\xfe\n',
-        '[1]\n',
-        'null\n',
-        '{"slot":"d","path":"../x","expected":[]}\n',
-      ]) {
+    it('keeps all that lies aside when something of it is damaged, or is of no form that it knows', async () => {
+      const flipped = (bytes: Buffer, at: number): Buffer => {
+        const copy = Buffer.from(bytes)
+        copy[at] = (copy[at] as number) ^ 1
+        return copy
+      }
+      const damages: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+        'lines of JSON': () => Buffer.from('{"slot":"d1","path":"x","expected":[]}\n'),
+        'other bytes': () => Buffer.from('\xff\xfe\n', 'latin1'),
+        'a bit in a checksum': (bytes) => flipped(bytes, 5),
+        'a bit in an entry': (bytes) => flipped(bytes, 60),
+        'a bit in the magic': (bytes) => flipped(bytes, 0),
+        'zeros at the start': (bytes) => Buffer.concat([Buffer.alloc(40), bytes.subarray(40)]),
+        'a path that leads out': () => Buffer.from(encodeFrame(kindEntries, entryOf('d1', '../x'), 0)),
+        'a slot that leads out': () => Buffer.from(encodeFrame(kindEntries, entryOf('../..', 'x'), 0)),
+        'half an entry': () => Buffer.from(encodeFrame(kindEntries, entryOf('d1', 'x').subarray(0, 9), 0)),
+      }
+      for (const [what, damage] of Object.entries(damages)) {
         const folders = await displaced()
-        writeFileSync(join(folders.target, '.nightferry', 'journal'), Buffer.from(damage, 'latin1'))
+        const path = join(folders.target, '.nightferry', 'journal')
+        const bytes = readFileSync(path)
+        writeFileSync(path, damage(bytes))
         recover(folders.target)
-        assert.deepEqual(kept(folders.target), ['it goes', 'it goes too'], damage)
+        assert.deepEqual(kept(folders.target), ['it goes', 'it goes too'], what)
         assert.deepEqual(contents(folders.target), { stays: 's' })
         assert.deepEqual(readdirSync(join(folders.target, '..')).sort(), ['source', 'target'])
       }
     })
 
-    it('is written and synced before anything is displaced, whole or not at all', async () => {
+    it('keeps what was moved aside though the end of the journal is torn, and clears the rest away', async () => {
+      const folders = await displaced()
+      const path = join(folders.target, '.nightferry', 'journal')
+      writeFileSync(path, readFileSync(path).subarray(0, 50))
+      writeFileSync(join(folders.target, '.nightferry', 'staging', 'fabcdefgh'), 'ours')
+      recover(folders.target)
+      assert.deepEqual(kept(folders.target), ['it goes', 'it goes too'])
+      assert.deepEqual(staging(folders.target), [])
+      assert.equal(existsSync(path), false)
+    })
+
+    it('refuses a journal of a newer form, and touches nothing', async () => {
+      const folders = await displaced()
+      const path = join(folders.target, '.nightferry', 'journal')
+      const before = staging(folders.target)
+      writeFileSync(path, Buffer.concat([Buffer.from('NFJ2'), readFileSync(path).subarray(4)]))
+      assert.throws(
+        () => recover(folders.target),
+        (error) => error instanceof Failure && error.code === 'format-too-new',
+      )
+      assert.deepEqual(staging(folders.target), before)
+    })
+
+    it('is made durable before the journal goes, or the journal stays', async () => {
+      const folders = await displaced()
+      const path = join(folders.target, '.nightferry', 'journal')
+      refuses(folders.target, new FaultySys(real).on('syncFileSystem', { result: -errno.EIO }))
+      assert.ok(existsSync(path))
+      refuses(folders.target, new FaultySys(real).on('unlink', { name: 'journal', result: -errno.EIO }))
+      const sys = new FaultySys(real)
+      await displaced().then(({ target }) => recover(target, sys))
+      const synced = sys.trail.indexOf('syncFileSystem')
+      assert.ok(synced > 0 && synced < sys.trail.indexOf('unlink journal'), sys.trail.join('\n'))
+    })
+
+    it('tells ten thousand paths at most, and how many more there were', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { stays: 's' })
+      plant(folders.target, { stays: 's', '.nightferry/staging/x': '' })
+      const own = real.openRoot(join(folders.target, '.nightferry'))
+      const handle = createJournal(real, own)
+      const entries: Displacement[] = []
+      for (let i = 0; i < 10_020; i++) {
+        writeFileSync(join(folders.target, '.nightferry/staging', `d${i}`), '')
+        entries.push({ slot: `d${i}`, path: `f${i}` as RelPath, expected: noRow, staged: undefined })
+      }
+      assert.ok(writeJournal(real, { handle, own, at: 0 }, encodeDisplacements(entries)) > 0)
+      real.close(handle)
+      real.close(own)
+      const root = openTarget(quick(), folders.target, { create: true, machine: 'test', expectedId: undefined })
+      root.close()
+      assert.deepEqual([root.recovered.length, root.recoveredMore], [10_000, 20])
+      assert.equal(readdirSync(folders.target).length, 10_022)
+    })
+
+    it('is written and synced before anything is displaced, or nothing is', async () => {
       const folders = twoFolders()
       plant(folders.source, { replaced: 'the new version' })
       plant(folders.target, { replaced: 'old', goes: 'goes' })
       const sys = new FaultySys(real)
       await mirror({ sys, ...folders })
-      const named = sys.trail.indexOf('renameOver journal.new journal')
+      const made = sys.trail.indexOf('createFile journal')
       const takes = sys.trail.findIndex((line) => / (replaced|goes)( |$)/.test(line) && !line.startsWith('createFile'))
-      assert.ok(named > 0 && sys.trail[named - 1] === 'syncHandle' && sys.trail[named + 1] === 'syncHandle')
-      assert.ok(named < takes, sys.trail.join('\n'))
-      for (const call of ['createFile', 'renameOver'] as const) {
+      assert.deepEqual(sys.trail.slice(made + 1, made + 5), ['write', 'syncHandle', 'syncHandle', 'write'])
+      assert.ok(made > 0 && made + 3 < takes, sys.trail.join('\n'))
+      const faults = [
+        () => new FaultySys(real).on('createFile', { name: 'journal', result: -errno.ENOSPC }),
+        (nth: number) => new FaultySys(real).on('write', { nth, result: -errno.ENOSPC }),
+        () => new FaultySys(real).on('syncHandle', { result: -errno.EIO }),
+        () => new FaultySys(real).on('syncHandle', { nth: 2, result: -errno.EIO }),
+      ]
+      const writes = sys.trail.slice(0, made + 2).filter((line) => line === 'write').length
+      for (const fault of faults) {
         const others = twoFolders()
         plant(others.source, { replaced: 'the new version' })
-        plant(others.target, { replaced: 'old', goes: 'goes' })
-        const faulty = new FaultySys(real).on(call, { name: 'journal.new', result: -errno.ENOSPC })
-        await assert.rejects(mirror({ sys: faulty, ...others }), /refused/)
+        plant(others.target, { replaced: 'old', goes: 'goes', '.nightferry/root.json': marker })
+        await assert.rejects(mirror({ sys: fault(writes), ...others }), /refused/)
         assert.deepEqual(contents(others.target), { goes: 'goes', replaced: 'old' })
       }
-    })
-
-    it('is added to by a second group, and refuses to lose what it could not read', async () => {
-      const folders = await displaced()
-      const path = join(folders.target, '.nightferry', 'journal')
-      const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
-      assert.deepEqual(lines.map((line) => (JSON.parse(line) as { path: string }).path).sort(), ['d', 'goes'])
-      const { writeJournal } = await import('./journal.ts')
-      const own = real.openRoot(join(folders.target, '.nightferry'))
-      const more = { slot: 'd123', path: 'other' as never, expected: new Array<number>(12).fill(0), staged: undefined }
-      assert.equal(writeJournal(new FaultySys(real).on('read', { result: -errno.EIO }), own, [more]), -errno.EIO)
-      assert.equal(readFileSync(path, 'utf8').trimEnd().split('\n').length, 2)
-      assert.equal(writeJournal(real, own, [more]), 0)
-      assert.equal(writeJournal(real, own, []), 0)
-      assert.deepEqual(readFileSync(path, 'utf8').trimEnd().split('\n').slice(0, 2), lines)
-      real.close(own)
     })
   })
 }

@@ -4,7 +4,7 @@
 // A line that can't be read was never finished, and so never carried out.
 
 import { digestOf } from '../chunk/digest.ts'
-import { parseRelPath, type RelPath } from '../core/path.ts'
+import { isWithin, parentOf, parseRelPath, type RelPath } from '../core/path.ts'
 import {
   statMode,
   statMtimeNs,
@@ -79,14 +79,20 @@ export type Manifest = {
 
 const partPattern = /^part-\d{6}$/
 const partMaxBytes = 256 * 1024 * 1024
+const pathMark = '"path":'
+
+/** Changes as the lines of a part. */
+export function encodeChanges(changes: readonly Change[]): Uint8Array {
+  return utf8(changes.map((change) => `${JSON.stringify(change)}\n`).join(''))
+}
 
 /** Writes one part and syncs it. Parts are numbered from 0, each once. Zero or a negative errno. */
-export function writePart(sys: Sys, run: number, number: number, changes: readonly Change[]): number {
+export function writePart(sys: Sys, run: number, number: number, lines: readonly Uint8Array[]): number {
   const name = utf8(`part-${String(number).padStart(6, '0')}`)
   const handle = sys.createFile(run, name, 0o600)
   if (handle < 0) return handle
-  const lines = utf8(changes.map((change) => `${JSON.stringify(change)}\n`).join(''))
-  let code = sys.write(handle, lines, 0, lines.length)
+  let code = 0
+  for (const some of lines) if (code === 0) code = sys.write(handle, some, 0, some.length)
   if (code === 0) code = sys.syncHandle(handle)
   sys.close(handle)
   return code < 0 ? code : sys.syncHandle(run)
@@ -94,22 +100,71 @@ export function writePart(sys: Sys, run: number, number: number, changes: readon
 
 /** All of a run's parts, in order; a negative errno where one can't be read. */
 export function readManifest(sys: Sys, run: number): Manifest | number {
+  const changes = new Map<RelPath, Change>()
+  const moves: MoveChange[] = []
+  const code = eachChange(sys, run, (change) => take(change, changes, moves))
+  return code < 0 ? code : { changes, moves }
+}
+
+/**
+ * Calls `visit` with each line that was told, in order, one part in memory at a time; `mayMatter` spares the parsing of
+ * lines. Zero or a negative errno.
+ */
+export function eachChange(
+  sys: Sys,
+  run: number,
+  visit: (change: Change) => void,
+  mayMatter: (line: string) => boolean = () => true,
+): number {
   const table = new EntryTable()
   const listed = sys.list(run, table)
   if (listed < 0) return listed
   const names: string[] = []
   for (let row = 0; row < table.count; row++) names.push(fromUtf8(table.name(row)) ?? '')
-  const changes = new Map<RelPath, Change>()
-  const moves: MoveChange[] = []
   for (const name of names.filter((one) => partPattern.test(one)).sort()) {
     const bytes = readSmall(sys, run, utf8(name), partMaxBytes)
     if (typeof bytes === 'number') return bytes
-    for (const line of (fromUtf8(bytes) ?? '').split('\n')) {
-      const change = parseChange(line)
-      if (change !== undefined) take(change, changes, moves)
+    for (const line of linesIn(bytes)) {
+      const change = mayMatter(line) ? parseChange(line) : undefined
+      if (change !== undefined) visit(change)
     }
   }
-  return { changes, moves }
+  return 0
+}
+
+function* linesIn(bytes: Uint8Array): Generator<string> {
+  const newline = 0x0a
+  for (let start = 0; start < bytes.length; ) {
+    const found = bytes.indexOf(newline, start)
+    const end = found < 0 ? bytes.length : found
+    yield fromUtf8(bytes.subarray(start, end)) ?? ''
+    start = end + 1
+  }
+}
+
+/**
+ * What a run told about versions that may hold `path` or something below it: the changes at it, below it, and of
+ * directories above it. What was refused is left out. A negative errno where a part can't be read.
+ */
+export function changesAbout(sys: Sys, run: number, path: RelPath): Map<RelPath, Change> | number {
+  const changes = new Map<RelPath, Change>()
+  // Our own lines put the path second: only what begins like one of these is worth parsing.
+  const own = path === '' ? '' : JSON.stringify(path).slice(0, -1)
+  const above: string[] = []
+  for (let at = path; at !== ''; at = parentOf(at)) above.push(JSON.stringify(at))
+  const code = eachChange(
+    sys,
+    run,
+    (change) => {
+      if (isWithin(change.path, path) || isWithin(path, change.path)) take(change, changes, [])
+    },
+    (line) => {
+      const start = line.indexOf(pathMark) + pathMark.length
+      if (start < pathMark.length || line.startsWith(own, start)) return true
+      return above.some((text) => line.startsWith(text, start))
+    },
+  )
+  return code < 0 ? code : changes
 }
 
 /** A later line about the same thing holds. */

@@ -19,57 +19,68 @@ import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { copyContent } from './content.ts'
-import { type Change, readManifest } from './manifest.ts'
+import { type Change, changesAbout } from './manifest.ts'
 import { refusalCode } from './refusal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
-import { closeRunPlace, listRuns, openRunPlace, type RunPlace, type Store } from './versions.ts'
+import { closeRunPlace, openRunPlace, type RunPlace, type Store } from './versions.ts'
 
 export type Version = {
   readonly run: string
   /** When that run began. */
   readonly atMs: number
+  /** What it is called now. */
   readonly path: RelPath
+  /** What it was called then, where that is another name: something above it, or itself, was renamed since. */
+  readonly was?: RelPath
   readonly why: 'replaced' | 'deleted'
   readonly kind: 'file' | 'symlink' | 'directory'
   readonly sizeBytes: number
   readonly mtimeSeconds: number
 }
 
-/**
- * The versions of `path` and of all below it, the newest run first, at most `max` of them. Directories are told only
- * where they are empty.
- */
+/** A run that may keep versions of a path and of what is below it; `as`: what the path is called now. */
+export type Sought = { readonly run: string; readonly atMs: number; readonly path: RelPath; readonly as: RelPath }
+
+/** The versions that were sought, in their order, at most `max` of them. Directories are told only where they are empty. */
 export function listVersions(
   sys: Sys,
   store: Store,
-  path: RelPath,
-  options: { readonly run: string | undefined; readonly max: number },
+  sought: readonly Sought[],
+  max: number,
 ): { versions: Version[]; more: boolean } {
   const versions: Version[] = []
-  for (const { run, atMs } of listRuns(sys, store).reverse()) {
-    if (options.run !== undefined && !run.startsWith(options.run)) continue
+  for (const version of findVersions(sys, store, sought)) {
+    if (versions.length === max) return { versions, more: true }
+    versions.push(version)
+  }
+  return { versions, more: false }
+}
+
+function* findVersions(sys: Sys, store: Store, sought: readonly Sought[]): Generator<Version> {
+  for (const { run, atMs, path, as } of sought) {
     const place = openRunPlace(sys, store, run)
     if (place === undefined) continue
     try {
       for (const found of versionsIn(sys, place, path)) {
-        if (versions.length === options.max) return { versions, more: true }
-        versions.push({ ...found, run, atMs })
+        const now = (as === '' ? found.path : `${as}${found.path.slice(path.length)}`).replace(/^\//, '') as RelPath
+        yield { ...found, path: now, ...(now !== found.path && { was: found.path }), run, atMs }
       }
     } finally {
       closeRunPlace(sys, place)
     }
   }
-  return { versions, more: false }
 }
 
-type Found = Omit<Version, 'run' | 'atMs'>
+type Found = Omit<Version, 'run' | 'atMs' | 'was'>
 
 function* versionsIn(sys: Sys, place: RunPlace, path: RelPath): Generator<Found> {
-  const manifest = readManifest(sys, place.handle)
-  if (typeof manifest === 'number') {
-    throw new Failure('disk-error', `what the run ${place.run} kept can't be read (${errnoName(manifest)})`)
+  // Most runs that might have kept something of it did not: a look at the store is enough to know.
+  if (path !== '' && lookBelow(sys, place.files, path) === undefined) return
+  const changes = changesAbout(sys, place.handle, path)
+  if (typeof changes === 'number') {
+    throw new Failure('disk-error', `what the run ${place.run} kept can't be read (${errnoName(changes)})`)
   }
-  for (const change of [...manifest.changes.values()].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+  for (const change of [...changes.values()].sort((a, b) => (a.path < b.path ? -1 : 1))) {
     const why = whyOf(change)
     if (why === undefined) continue
     const from = isWithin(change.path, path) ? change.path : isWithin(path, change.path) ? path : undefined
@@ -137,20 +148,21 @@ export type Restored = {
 }
 
 /**
- * Brings the newest version of each path (or that of one run) back below `target`, at the same path, or at `as` in place
- * of `path`. `staging` must lie on the same file system.
+ * Brings the newest version of each path that was sought back below `target`, at the same path, or at `as` in place of
+ * `path`. `staging` must lie on the same file system.
  */
 export function restoreVersions(
   sys: Sys,
   store: Store,
   handles: { readonly target: number; readonly staging: number },
-  options: { readonly path: RelPath; readonly as: RelPath; readonly run: string | undefined },
+  options: { readonly sought: readonly Sought[]; readonly path: RelPath; readonly as: RelPath },
 ): Restored {
-  const { versions } = listVersions(sys, store, options.path, { run: options.run, max: Number.POSITIVE_INFINITY })
-  const newest = new Map<RelPath, Version>()
-  for (const version of versions) if (!newest.has(version.path)) newest.set(version.path, version)
   const restore = new Restore(sys, store, handles, options)
-  for (const version of newest.values()) restore.bring(version)
+  const seen = new Set<RelPath>()
+  for (const version of findVersions(sys, store, options.sought)) {
+    if (!seen.has(version.path)) restore.bring(version)
+    seen.add(version.path)
+  }
   return restore.end()
 }
 
@@ -208,11 +220,12 @@ class Restore {
 
   #copy(files: number, version: Version, to: RelPath): number {
     const sys = this.#sys
-    const parent = this.#openParent(files, version.path, to)
+    const { path: now, was = now } = version
+    const parent = this.#openParent(files, was, to)
     if (parent < 0) return parent
-    const from = sys.openDirectory(files, utf8(parentOf(version.path)))
+    const from = sys.openDirectory(files, utf8(parentOf(was)))
     const temporary = utf8(`f${randomName()}`)
-    const name = utf8(nameOf(version.path))
+    const name = utf8(nameOf(was))
     let code = from < 0 ? from : this.#stage(from, name, version.kind, temporary)
     if (from >= 0) sys.close(from)
     if (code === 0) code = sys.renameNoReplace(this.#handles.staging, temporary, parent, utf8(nameOf(to)))

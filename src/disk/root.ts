@@ -11,9 +11,10 @@ import { utf8 } from '../std/bytes.ts'
 import { Failure, systemHint } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { clearStaging, sweepKept } from './aside.ts'
-import { clearJournal, type Recovered, recoverJournal } from './journal.ts'
+import { clearJournal } from './journal.ts'
 import { bindMarker, type Rebound, readMarker, refuseNested } from './marker.ts'
 import { clearOutside } from './outside.ts'
+import { type Recovered, type Recovery, recoverJournal } from './recovery.ts'
 import { notWritable } from './refusal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 import { closeRunPlace, openRunPlace, openStore, readStoreSettings, type StoreSettings } from './versions.ts'
@@ -34,6 +35,8 @@ export type Root = {
   readonly empty: boolean
   /** What a run that died had left, settled while opening. Targets only. */
   readonly recovered: readonly Recovered[]
+  /** So much more was settled than `recovered` tells. */
+  readonly recoveredMore: number
   /** What of its marker no longer was so, and is from now on. Targets only. */
   readonly rebound: readonly Rebound[]
   /** Targets only. */
@@ -68,6 +71,7 @@ export function openSource(sys: Sys, path: string): Root {
       traits: { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
       empty: isEmpty(table),
       recovered: [],
+      recoveredMore: 0,
       rebound: [],
       own: undefined,
       close() {
@@ -196,14 +200,15 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
     if (create) makeTag(place, path)
     lock = takeLock(place, path)
     const { id, rebound } = bindMarker(path, { place, machine, write: create, isNew })
-    const recovered = create ? recoverStaging(sys, path, handle, { ...own, place }) : []
+    const { told, more } = create ? recoverStaging(sys, path, handle, { ...own, place }) : { told: [], more: 0 }
     return {
       path: realpathSync(path),
       handle,
       id: id ?? '',
       traits: create ? probe(sys, own.staging, path) : { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
       empty,
-      recovered,
+      recovered: told,
+      recoveredMore: more,
       rebound,
       own: { ...own, place },
       close() {
@@ -247,7 +252,8 @@ function missingTarget(path: string): Root {
   const parent = lookAt(dirname(path), 'target-not-writable')
   if (parent?.isDirectory() !== true) throw parentMissing(path)
   const traits = { timeGrainNs: 1, modeMask: permissionBits }
-  return { path, handle: -1, id: '', traits, empty: true, recovered: [], rebound: [], own: undefined, close: () => {} }
+  const nothing = { empty: true, recovered: [], recoveredMore: 0, rebound: [], own: undefined }
+  return { path, handle: -1, id: '', traits, ...nothing, close: () => {} }
 }
 
 function unmarkedTarget(sys: Sys, path: string, handle: number): Root {
@@ -260,6 +266,7 @@ function unmarkedTarget(sys: Sys, path: string, handle: number): Root {
     traits,
     empty: false,
     recovered: [],
+    recoveredMore: 0,
     rebound: [],
     own: undefined,
     close,
@@ -352,15 +359,18 @@ function recoverStaging(
   path: string,
   root: number,
   own: { handle: number; staging: number; place: string },
-): Recovered[] {
+): Recovery {
   const settings = readStoreSettings(own.place)
   const handles = { root, own: own.handle, staging: own.staging }
-  const recovered = recoverJournal(sys, handles, (run) => filesOfRun(sys, path, own, settings, run))
+  const recovery = recoverJournal(sys, handles, (run) => filesOfRun(sys, path, own, settings, run))
   sweepKept(sys, own.handle, own.staging)
   clearStaging(sys, own.staging)
   clearOutside(sys, own.place)
-  clearJournal(sys, own.handle)
-  return recovered
+  const cleared = clearJournal(sys, own.handle)
+  if (cleared < 0) {
+    throw new Failure('target-not-writable', `the target's settled journal can't be removed (${errnoName(cleared)})`)
+  }
+  return recovery
 }
 
 function filesOfRun(

@@ -245,7 +245,7 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
     },
     read: (handle, into, offset, length, position) =>
       attempt(() => readSync(handle, into, offset, length, position < 0 ? null : position)),
-    write: (handle, from, offset, length) => writeAll(handle, from, offset, length),
+    write: writeAll,
     setTimes(handle, mtimeSeconds, mtimeNs) {
       putTimes(mtimeSeconds, mtimeNs)
       return settle(libc.futimens(handle, timesAt))
@@ -384,10 +384,11 @@ function attempt(call: () => number): number {
   }
 }
 
-function writeAll(handle: number, from: Uint8Array, offset: number, length: number): number {
+function writeAll(handle: number, from: Uint8Array, offset: number, length: number, position?: number): number {
   let written = 0
   while (written < length) {
-    const count = attempt(() => writeSync(handle, from, offset + written, length - written))
+    const at = position === undefined ? null : position + written
+    const count = attempt(() => writeSync(handle, from, offset + written, length - written, at))
     if (count < 0) return count
     written += count
   }

@@ -176,10 +176,11 @@ export function openPortableSys(): Sys {
     createFile: (dir, name, mode) => attempt(() => openSync(at(dir, name), 'wx', mode)),
     read: (handle, into, offset, length, position) =>
       attempt(() => readSync(handle, into, offset, length, position < 0 ? null : position)),
-    write(handle, from, offset, length) {
+    write(handle, from, offset, length, position) {
       let written = 0
       while (written < length) {
-        const count = attempt(() => writeSync(handle, from, offset + written, length - written))
+        const at = position === undefined ? null : position + written
+        const count = attempt(() => writeSync(handle, from, offset + written, length - written, at))
         if (count < 0) return count
         written += count
       }

@@ -23,7 +23,8 @@ export class EntryTable {
 
   /** Gives its memory back; it is of no use any more. */
   end(): void {
-    for (const { buffer } of [this.stats, this.nameStarts, this.nameEnds, this.names]) (buffer as ArrayBuffer).transfer(0)
+    for (const { buffer } of [this.stats, this.nameStarts, this.nameEnds, this.names])
+      (buffer as ArrayBuffer).transfer(0)
   }
 
   /** Adds a name (copied from `bytes`) and returns its row. */
@@ -83,8 +84,8 @@ export interface Sys {
   createFile(dir: number, name: Uint8Array, mode: number): number
   /** Reads at `position` (or on from where the handle stands, with -1). */
   read(handle: number, into: Uint8Array, offset: number, length: number, position: number): number
-  /** Writes all of it or fails. */
-  write(handle: number, from: Uint8Array, offset: number, length: number): number
+  /** Writes all of it or fails, at `position` or where the handle stands. */
+  write(handle: number, from: Uint8Array, offset: number, length: number, position?: number): number
   setTimes(handle: number, mtimeSeconds: number, mtimeNs: number): number
   /** Sets the times of `name` itself, also when it is a symlink. */
   setTimesAt(dir: number, name: Uint8Array, mtimeSeconds: number, mtimeNs: number): number

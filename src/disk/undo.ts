@@ -21,14 +21,15 @@ import { Failure } from '../std/failure.ts'
 import { Apply, type LandCounts } from './apply.ts'
 import { type Aside, dropDisplaced, isStuck, Kept } from './aside.ts'
 import { finishDirectory, makeParents, renameDirectory, unlockDirectory } from './directories.ts'
+import { sizeKept } from './holdings.ts'
 import { intentsOf, refusedOf } from './intents.ts'
-import { clearJournal, writeJournal } from './journal.ts'
+import { clearJournal, createJournal, type Displacement, encodeDisplacements, writeJournal } from './journal.ts'
 import { Landing, type TargetHandles } from './landing.ts'
-import { type Change, writePart } from './manifest.ts'
+import { type Change, encodeChanges, writePart } from './manifest.ts'
 import type { StepNote } from './staged.ts'
 import { errnoName, type Sys } from './sys.ts'
 import type { UndoMove, UndoPlan } from './undo-steps.ts'
-import { type RunPlace, sizeKept } from './versions.ts'
+import type { RunPlace } from './versions.ts'
 
 export type Undone = {
   readonly counts: LandCounts & { renamed: number }
@@ -51,9 +52,9 @@ export function carryOutUndo(
   const landings = stageAll(sys, handles, plan, options)
   const applies = landings.map((landing) => new Apply(sys, handles, landing, options.nowMs))
   const displacements = applies.flatMap((apply) => apply.displacements)
-  mustSync(writeJournal(sys, handles.own, displacements, place.run))
+  if (displacements.length > 0) journal(sys, handles.own, displacements, place.run)
   const intents = [...landings.flatMap(({ batch }) => intentsOf(batch)), ...moveIntents(plan)]
-  mustSync(writePart(sys, place.handle, 0, intents))
+  mustSync(writePart(sys, place.handle, 0, [encodeChanges(intents)]))
   mustSync(sys.syncFileSystem(handles.staging))
   const counts = { created: 0, replaced: 0, attributes: 0, deleted: 0, renamed: 0 }
   const problems: Problem[] = []
@@ -80,14 +81,22 @@ export function carryOutUndo(
   refused.push(...refusedOf(problems.flatMap(({ path, detail }) => (detail === 'rename' ? [] : [path]))))
   if (!plan.movesFirst) moveAll()
   for (const path of plan.emptied) removeEmpty(sys, handles.root, path)
-  if (refused.length > 0) writePart(sys, place.handle, 1, refused)
+  if (refused.length > 0) writePart(sys, place.handle, 1, [encodeChanges(refused)])
   mustSync(sys.syncFileSystem(handles.root))
   if (!dropped.some(isStuck)) clearJournal(sys, handles.own)
   return { counts, problems, sizeBytes: intents.reduce((sum, change) => sum + sizeKept(change), 0) }
 }
 
+function journal(sys: Sys, own: number, displacements: readonly Displacement[], run: string): void {
+  const handle = createJournal(sys, own)
+  mustSync(handle)
+  const end = writeJournal(sys, { handle, own, at: 0 }, encodeDisplacements(displacements), run)
+  sys.close(handle)
+  mustSync(end)
+}
+
 function mustSync(code: number): void {
-  if (code === 0) return
+  if (code >= 0) return
   throw new Failure('sync-failed', `the target's disk could not be written or synced (${errnoName(code)})`, {
     hint: 'look at the disk, then undo again: what was done already is seen',
   })

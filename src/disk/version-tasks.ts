@@ -9,11 +9,12 @@ import { statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
 import { fromUtf8 } from '../std/bytes.ts'
 import { systemClock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
-import { type Aside, dropDisplaced, isStuck, Kept } from './aside.ts'
-import { clearJournal, type Displacement, writeJournal } from './journal.ts'
+import { dropDisplaced, isStuck, Kept } from './aside.ts'
+import { decodeDisplaced } from './displaced.ts'
+import { clearJournal, writeJournal } from './journal.ts'
 import type { TargetHandles } from './landing.ts'
-import { type Change, readManifest, writePart } from './manifest.ts'
-import { listVersions, type Restored, restoreVersions, type Version } from './past.ts'
+import { readManifest, writePart } from './manifest.ts'
+import { listVersions, type Restored, restoreVersions, type Sought, type Version } from './past.ts'
 import type { Traits } from './root.ts'
 import { EntryTable, errnoName } from './sys.ts'
 import { systemSys } from './system.ts'
@@ -21,12 +22,16 @@ import { carryOutUndo, type Undone } from './undo.ts'
 import { planUndo } from './undo-plan.ts'
 import type { UndoPlan } from './undo-steps.ts'
 import {
+  clearGone,
   closeRunPlace,
   dropRunPlace,
+  type KeptFacts,
   makeRunPlace,
-  type Pruned,
-  prune,
   type RunPlace,
+  readRun,
+  removeRuns,
+  runsIn,
+  type Stamped,
   type Store,
   writeRunFacts,
 } from './versions.ts'
@@ -35,49 +40,72 @@ const sys = systemSys()
 const nowMs = systemClock.nowMs
 
 export const versionTasks = {
-  writeJournal(input: { own: number; displacements: readonly Displacement[]; run: string | undefined }): number {
-    return writeJournal(sys, input.own, input.displacements, input.run)
+  /** Adds a group to a journal and syncs it: where that ends, or a negative errno. */
+  writeJournal(input: {
+    journal: { handle: number; own: number; at: number }
+    displacements: readonly Uint8Array[]
+    run: string | undefined
+  }): number {
+    return writeJournal(sys, input.journal, input.displacements, input.run)
   },
 
   /** Writes and syncs a part of a run's manifest. Zero or a negative errno. */
-  writePart(input: { place: RunPlace; number: number; changes: readonly Change[] }): number {
-    return writePart(sys, input.place.handle, input.number, input.changes)
+  writePart(input: { place: RunPlace; number: number; lines: readonly Uint8Array[] }): number {
+    return writePart(sys, input.place.handle, input.number, input.lines)
   },
 
-  /** Takes away what was displaced, makes that durable, and only then forgets the journal. */
+  /** Takes away what was displaced, makes that durable, and only then forgets the journal. `back`: deleted, and there again. */
   dropDisplaced(input: {
     handles: TargetHandles
     own: number
-    displaced: readonly Aside[]
+    displaced: readonly Uint8Array[]
     place: RunPlace | undefined
-  }): { problems: Problem[]; code: number } {
+  }): { problems: Problem[]; back: RelPath[]; code: number } {
     const { handles, own, displaced, place } = input
     const kept = new Kept(place?.files ?? -1)
-    const problems = dropDisplaced(sys, handles, displaced, kept)
+    const problems: Problem[] = []
+    const back: RelPath[] = []
+    for (const bytes of displaced) {
+      for (const aside of decodeDisplaced(bytes)) {
+        const [problem] = dropDisplaced(sys, handles, [aside], kept)
+        if (problem === undefined) continue
+        problems.push(problem)
+        if (aside.isDeleted && problem.code === 'not-empty') back.push(aside.path)
+      }
+    }
     const code = kept.sync(sys)
     if (code === 0 && !problems.some(isStuck)) clearJournal(sys, own)
-    return { problems, code }
+    return { problems, back, code }
   },
 
-  prune(input: { store: Store; own: number; keep: Keep; neededBytes: number; spare: string | undefined }): Pruned {
-    const { store, own, ...options } = input
-    return prune(sys, store, own, { ...options, nowMs: nowMs() })
+  /** The runs that a store holds. Whoever has the target's lock removes what is left of runs that went. */
+  listKept(input: { store: Store; isOwner: boolean }): Stamped[] {
+    if (input.isOwner) clearGone(sys, input.store)
+    return runsIn(sys, input.store)
   },
 
-  listVersions(input: { store: Store; path: RelPath; run: string | undefined; max: number }): {
+  readKept(input: { store: Store; runs: readonly string[] }): KeptFacts[] {
+    return input.runs.flatMap((run) => readRun(sys, input.store, run) ?? [])
+  },
+
+  removeRuns(input: { store: Store; own: number; runs: readonly string[]; keep: Keep }): void {
+    removeRuns(sys, input.store, input.own, { ...input, nowMs: nowMs() })
+  },
+
+  listVersions(input: { store: Store; sought: readonly Sought[]; max: number }): {
     versions: Version[]
     more: boolean
   } {
-    return listVersions(sys, input.store, input.path, input)
+    return listVersions(sys, input.store, input.sought, input.max)
   },
 
   restoreVersions(input: {
     store: Store
     target: number
     staging: number
+    sought: readonly Sought[]
     path: RelPath
     as: RelPath
-    run: string | undefined
   }): Restored {
     return restoreVersions(sys, input.store, input, input)
   },

@@ -21,23 +21,26 @@ import { Death, FaultySys } from '../../test/world/faulty-sys.ts'
 import { mirror, openPlace, problemsOf } from '../../test/world/one-mirror.ts'
 import { allTexts, contents, facts, kept, plant } from '../../test/world/planted.ts'
 import type { RelPath } from '../core/path.ts'
-import { type Keep, parseKeep } from '../core/retention.ts'
+import { type Keep, parseKeep, toPrune } from '../core/retention.ts'
 import { Failure } from '../std/failure.ts'
 import { findTarget, findTyped } from './find-target.ts'
 import { readManifest } from './manifest.ts'
-import { listVersions, restoreVersions } from './past.ts'
+import { listVersions, restoreVersions, type Sought } from './past.ts'
 import { openTarget } from './root.ts'
 import { errno, type Sys } from './sys.ts'
 import { systemSys } from './system.ts'
 import {
   checkStoreDirectory,
+  clearGone,
   closeRunPlace,
-  listRuns,
   makeRunPlace,
   openStore,
-  prune,
+  readRun,
   readStoreSettings,
+  removeRuns,
+  runsIn,
   type Store,
+  volumeOf,
   writeStoreSettings,
 } from './versions.ts'
 
@@ -49,7 +52,7 @@ const day = 86_400_000
 const runA = '20260101T000000000Z-aaaaaaaa'
 const runB = '20260102T000000000Z-bbbbbbbb'
 const runC = '20260103T000000000Z-cccccccc'
-const all = { run: undefined, max: 1000 }
+const all = 1000
 const top = '' as RelPath
 
 let made = 0
@@ -87,6 +90,33 @@ function withStore<Result>(target: string, work: (store: Store, own: number) => 
   }
 }
 
+/** Every run may keep something: what no index was asked for. */
+function sought(store: Store, path: RelPath, run?: string): Sought[] {
+  const runs = runsIn(real, store)
+    .map((one) => one.run)
+    .reverse()
+  return runs
+    .filter((one) => run === undefined || one === run)
+    .map((one) => ({ run: one, atMs: readRun(real, store, one)?.atMs ?? 0, path, as: path }))
+}
+
+/** Carries a policy out, by what the store itself says. */
+function prune(
+  sys: Sys,
+  store: Store,
+  own: number,
+  { keep, nowMs, neededBytes, spare }: { keep: Keep; nowMs: number; neededBytes: number; spare: string | undefined },
+): { expired: number; early: number } {
+  clearGone(sys, store)
+  const runs = runsIn(sys, store).flatMap(({ run }) => (run === spare ? [] : (readRun(sys, store, run) ?? [])))
+  const oldestFirst = runs.toSorted((a, b) => a.atMs - b.atMs)
+  const sizeBytes = runs.reduce((sum, run) => sum + run.sizeBytes, 0)
+  const kept = { oldestFirst, sizeBytes, newestMs: oldestFirst.at(-1)?.atMs ?? 0 }
+  const { expired, early } = toPrune(kept, keep, { ...volumeOf(store), neededBytes }, nowMs)
+  removeRuns(sys, store, own, { runs: [...expired, ...early], keep, nowMs })
+  return { expired: expired.length, early: early.length }
+}
+
 const text = (content: string, mtimeMs: number): { text: string; mtimeMs: number } => ({ text: content, mtimeMs })
 
 describe('the store of versions', () => {
@@ -101,17 +131,17 @@ describe('the store of versions', () => {
     assert.deepEqual(contents(join(store, runA, 'files')), {})
     assert.deepEqual(contents(join(store, runB, 'files')), { d: '/', 'd/e': '/', 'd/e/g': 'g', f: 'one' })
     assert.deepEqual(contents(join(store, runC, 'files')), { f: 'two', h: 'h' })
-    const listed = withStore(folders.target, (one) => listVersions(real, one, top, all))
+    const listed = withStore(folders.target, (one) => listVersions(real, one, sought(one, top), all))
     assert.deepEqual(
       listed.versions.map(({ run, path, why }) => `${run.slice(-1)} ${why} ${path}`),
       ['c replaced f', 'c deleted h', 'b deleted d/e/g', 'b replaced f'],
     )
-    const below = withStore(folders.target, (one) => listVersions(real, one, 'd/e/g' as RelPath, all))
+    const below = withStore(folders.target, (one) => listVersions(real, one, sought(one, 'd/e/g' as RelPath), all))
     assert.deepEqual(
       below.versions.map(({ path, sizeBytes }) => `${path} ${sizeBytes}`),
       ['d/e/g 1'],
     )
-    const capped = withStore(folders.target, (one) => listVersions(real, one, top, { run: undefined, max: 2 }))
+    const capped = withStore(folders.target, (one) => listVersions(real, one, sought(one, top), 2))
     assert.deepEqual([capped.versions.length, capped.more], [2, true])
   })
 
@@ -138,7 +168,7 @@ describe('the store of versions', () => {
     plant(folders.target, { replaced: 'old', goes: 'goes' })
     const sys = new FaultySys(real)
     await mirror({ sys, ...folders, run: runA })
-    const part = sys.trail.indexOf('createFile part-000001')
+    const part = sys.trail.indexOf('createFile part-000002')
     const takes = sys.trail.findIndex((line) =>
       /^(exchange|renameOver|renameNoReplace|link) .*(replaced|goes)/.test(line),
     )
@@ -196,7 +226,7 @@ describe('the store of versions', () => {
     assert.throws(() => withStore(folders.target, (one, own) => prune(dying, one, own, policy)), Death)
     dying.bury()
     assert.deepEqual(
-      withStore(folders.target, (one) => listRuns(real, one)).map(({ run }) => run),
+      withStore(folders.target, (one) => runsIn(real, one)).map(({ run }) => run),
       [runA, runC],
     )
     assert.ok(readdirSync(store).some((name) => name.startsWith('gone-')))
@@ -351,7 +381,10 @@ describe('bringing versions back', () => {
       const handles = { target: root.handle, staging: root.own?.staging ?? -1 }
       return withStore(
         target,
-        (store) => restoreVersions(sys, store, handles, { path: path as RelPath, as: as as RelPath, run }),
+        (store) => {
+          const options = { sought: sought(store, path as RelPath, run), path: path as RelPath, as: as as RelPath }
+          return restoreVersions(sys, store, handles, options)
+        },
         sys,
       )
     } finally {

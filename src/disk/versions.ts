@@ -6,13 +6,25 @@
 import { mkdirSync, realpathSync, rmdirSync, statfsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { ownDirectory, type RelPath } from '../core/path.ts'
-import { isExpired, type Keep, type KeptRun, keepText, parseKeep, toPrune } from '../core/retention.ts'
-import { mtimeSecondsOf, statCtimeSeconds, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
+import { isExpired, type Keep, type KeptRun, keepText, parseKeep } from '../core/retention.ts'
+import {
+  mtimeSecondsOf,
+  statCtimeNs,
+  statCtimeSeconds,
+  statInodeLow,
+  statMode,
+  statMtimeNs,
+  statWidth,
+  typeDirectory,
+  typeMask,
+} from '../core/stat.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { readOwnFile, writeOwnFile } from '../std/files.ts'
 import { unlockDirectory } from './directories.ts'
-import { readManifest, readSmall } from './manifest.ts'
+import { Gathering, type Holdings, sizeKept } from './holdings.ts'
+import { eachChange, readSmall } from './manifest.ts'
+import { racyMs } from './racy.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 const formatVersion = 1
@@ -164,7 +176,7 @@ function refused(path: string, code: number): Failure {
 
 /** Brings what a store holds to another one on the same file system. */
 export function moveStore(sys: Sys, from: Store, to: Store): void {
-  for (const run of runNames(sys, from.handle)) sys.renameNoReplace(from.handle, utf8(run), to.handle, utf8(run))
+  for (const { run } of runsIn(sys, from)) sys.renameNoReplace(from.handle, utf8(run), to.handle, utf8(run))
 }
 
 /** Makes a run's place. Throws `unsolicited` where the run has one already: no peer adds to what another run kept. */
@@ -213,59 +225,100 @@ export function dropRunPlace(sys: Sys, store: Store, place: RunPlace): void {
   removeRun(sys, store, place.run)
 }
 
-/** The runs that a store holds, oldest first. Throws `format-too-new` where one is of a newer format. */
-export function listRuns(sys: Sys, store: Store): KeptRun[] {
-  return runNames(sys, store.handle)
-    .sort()
-    .flatMap((run) => readRun(sys, store, run) ?? [])
-}
+/** A run that a store holds; what is known of it holds while its stamp is the same. */
+export type Stamped = { readonly run: string; readonly stamp: string }
 
-function runNames(sys: Sys, store: number): string[] {
+/** The runs that a store holds, oldest first. */
+export function runsIn(sys: Sys, store: Store): Stamped[] {
   const table = new EntryTable()
-  const names: string[] = []
-  if (sys.list(store, table) < 0) return names
-  for (let row = 0; row < table.count; row++) names.push(fromUtf8(table.name(row)) ?? '')
-  return names.filter(isRunId)
+  const runs: Stamped[] = []
+  if (sys.list(store.handle, table) < 0) return runs
+  for (let row = 0; row < table.count; row++) {
+    const run = fromUtf8(table.name(row)) ?? ''
+    if (isRunId(run)) runs.push({ run, stamp: stampOf(table.stats, row * statWidth) })
+  }
+  return runs.sort((a, b) => (a.run < b.run ? -1 : 1))
 }
 
-function readRun(sys: Sys, store: Store, run: string): KeptRun | undefined {
+/** The stamp of one run now; '' where it has none. */
+export function stampIn(sys: Sys, store: Store, run: string): string {
+  const row = new Uint32Array(statWidth)
+  return sys.stat(store.handle, utf8(run), row, 0) < 0 ? '' : stampOf(row, 0)
+}
+
+/** Inode and times of a directory: they move with whatever gets or loses a name in it. */
+function stampOf(stats: Uint32Array, at: number): string {
+  return [...stats.subarray(at + statInodeLow, at + statMtimeNs + 1)].join(' ')
+}
+
+/**
+ * Says whether runs came or went: two that are equal are of a store in which none did. Undefined where the last change is
+ * so young that another one would not show.
+ */
+export function storeSignature(sys: Sys, store: Store, nowMs: number): string | undefined {
+  const row = new Uint32Array(statWidth)
+  if (sys.statHandle(store.handle, row, 0) < 0) return undefined
+  const changedMs = (row[statCtimeSeconds] as number) * 1000 + (row[statCtimeNs] as number) / 1e6
+  if (Math.abs(nowMs - changedMs) <= racyMs) return undefined
+  return stampOf(row, 0)
+}
+
+/** What is known of a run that kept something, from its own place. */
+export type KeptFacts = KeptRun & {
+  readonly stamp: string
+  /** It closed its books: what is said here will not change. */
+  readonly isEnded: boolean
+  readonly holdings: Holdings
+}
+
+/** Undefined where the run is gone. Throws `format-too-new` where it is of a newer format. */
+export function readRun(sys: Sys, store: Store, run: string): KeptFacts | undefined {
   const handle = sys.openDirectory(store.handle, utf8(run))
   if (handle < 0) return undefined
   try {
-    const bytes = readSmall(sys, handle, runFile, smallMaxBytes)
-    const facts = typeof bytes === 'number' ? undefined : parseJson(bytes)
-    const version = facts?.['version']
-    if (typeof version === 'number' && version > formatVersion) throw tooNew(join(store.path, run))
+    const facts = readRunFile(sys, store, run, handle)
     const row = new Uint32Array(statWidth)
     sys.statHandle(handle, row, 0)
     const atMs = facts?.['atMs']
     const sizeBytes = facts?.['sizeBytes']
+    const told = readTold(sys, handle)
     return {
       run,
+      stamp: stampOf(row, 0),
       atMs: typeof atMs === 'number' ? atMs : mtimeSecondsOf(row, 0) * 1000,
-      sizeBytes: typeof sizeBytes === 'number' ? sizeBytes : manifestSize(sys, handle),
+      // A run that did not come to its end has kept what it told.
+      sizeBytes: typeof sizeBytes === 'number' ? sizeBytes : told.sizeBytes,
+      isEnded: typeof sizeBytes === 'number',
+      holdings: told.holdings,
     }
   } finally {
     sys.close(handle)
   }
 }
 
-/** What a run that did not come to its end has kept, by what it told. */
-function manifestSize(sys: Sys, run: number): number {
-  const manifest = readManifest(sys, run)
-  if (typeof manifest === 'number') return 0
-  let sum = 0
-  for (const change of manifest.changes.values()) sum += sizeKept(change)
-  return sum
+/** What a run says of itself, if anything. Throws `format-too-new`. */
+function readRunFile(sys: Sys, store: Store, run: string, handle: number): Record<string, unknown> | undefined {
+  const bytes = readSmall(sys, handle, runFile, smallMaxBytes)
+  const facts = typeof bytes === 'number' ? undefined : parseJson(bytes)
+  const version = facts?.['version']
+  if (typeof version === 'number' && version > formatVersion) throw tooNew(join(store.path, run))
+  return facts
 }
 
-/** Bytes of old versions that a change leaves in the store. */
-export function sizeKept(change: { readonly a: string } & object): number {
-  if ('sizeBytes' in change && typeof change.sizeBytes === 'number') return change.sizeBytes
-  if (!('before' in change) || !Array.isArray(change.before) || 'movedTo' in change) return 0
-  if (change.a !== 'replaced' && change.a !== 'retyped') return 0
-  const [mode = 0, , , , , , , low = 0, high = 0] = change.before as number[]
-  return (mode & typeMask) === typeDirectory ? 0 : high * 0x1_0000_0000 + low
+/** By its manifest, as far as that can be read. */
+function readTold(sys: Sys, run: number): { sizeBytes: number; holdings: Holdings } {
+  const gathering = new Gathering()
+  let sizeBytes = 0
+  eachChange(
+    sys,
+    run,
+    (change) => {
+      gathering.add(change)
+      sizeBytes += sizeKept(change)
+    },
+    (line) => !/^{"a":"(made|created|attributes)"/.test(line),
+  )
+  return { sizeBytes, holdings: gathering.take() }
 }
 
 export type Pruned = {
@@ -275,28 +328,21 @@ export type Pruned = {
   readonly early: number
 }
 
-/**
- * Applies the policy to a store and to what lies in `.nightferry/kept`. `neededBytes`: room that is wanted at once.
- * `spare`: the run that is under way, whose versions are never removed.
- */
-export function prune(
+/** Room on the file system that a store lies on. */
+export function volumeOf(store: Store): { totalBytes: number; freeBytes: number } {
+  const { bsize, blocks, bavail } = statfsSync(store.path)
+  return { totalBytes: bsize * blocks, freeBytes: bsize * bavail }
+}
+
+/** Removes runs from a store, and what has lain in `.nightferry/kept` for longer than versions are kept. */
+export function removeRuns(
   sys: Sys,
   store: Store,
   own: number,
-  options: { keep: Keep; nowMs: number; neededBytes: number; spare: string | undefined },
-): Pruned {
-  clearGone(sys, store)
-  const { keep, nowMs, neededBytes, spare } = options
-  const runs = listRuns(sys, store).filter(({ run }) => run !== spare)
-  const { expired, early } = toPrune(runs, keep, { ...volumeOf(store.path), neededBytes }, nowMs)
-  for (const run of [...expired, ...early]) removeRun(sys, store, run)
-  pruneKept(sys, own, keep, nowMs)
-  return { expired: expired.length, early: early.length }
-}
-
-function volumeOf(path: string): { totalBytes: number; freeBytes: number } {
-  const { bsize, blocks, bavail } = statfsSync(path)
-  return { totalBytes: bsize * blocks, freeBytes: bsize * bavail }
+  options: { runs: readonly string[]; keep: Keep; nowMs: number },
+): void {
+  for (const run of options.runs) removeRun(sys, store, run)
+  pruneKept(sys, own, options.keep, options.nowMs)
 }
 
 /** What a run that was cut off put aside for a person is not kept for longer than versions are. */
@@ -313,13 +359,21 @@ function pruneKept(sys: Sys, own: number, keep: Keep, nowMs: number): void {
   sys.close(kept)
 }
 
+/** Throws `format-too-new` before anything was touched: whatever was known of a run, it is asked once more. */
 function removeRun(sys: Sys, store: Store, run: string): void {
+  const handle = sys.openDirectory(store.handle, utf8(run))
+  if (handle < 0) return
+  try {
+    readRunFile(sys, store, run, handle)
+  } finally {
+    sys.close(handle)
+  }
   const gone = utf8(`${goneMark}${run}`)
   if (sys.renameNoReplace(store.handle, utf8(run), store.handle, gone) === 0) removeTree(sys, store.handle, gone)
 }
 
 /** Goes on where a machine died while it removed a run. */
-function clearGone(sys: Sys, store: Store): void {
+export function clearGone(sys: Sys, store: Store): void {
   const table = new EntryTable()
   if (sys.list(store.handle, table) < 0) return
   for (let row = 0; row < table.count; row++) {

@@ -1,16 +1,16 @@
 // What comes of a round of writing a batch: what is asked for again, or what has to be told before it lands.
 
-import type { Displacement } from './journal.ts'
+import type { Told } from './holdings.ts'
 import type { Landing } from './landing.ts'
-import type { Change } from './manifest.ts'
 
 /** The end of a round of writing: wants worth another round, or what has to be in the journal before landing. */
 export type Written = {
   readonly again: Uint8Array
   readonly count: number
-  readonly displacements: readonly Displacement[]
+  /** What is about to be displaced, as `encodeDisplacements`. */
+  readonly displacements: readonly Uint8Array[]
   /** What is about to happen, for the run's manifest. */
-  readonly intents: readonly Change[]
+  readonly told: Told | undefined
   readonly steps: number
   readonly contentBytes: number
   /** Above 0: so many bytes found no space. The round is not ended; ask again, with `hasRoom` or `last`. */
@@ -28,7 +28,7 @@ export const unwritten: Written = {
   again: new Uint8Array(0),
   count: 0,
   displacements: [],
-  intents: [],
+  told: undefined,
   steps: 0,
   contentBytes: 0,
   starvedBytes: 0,

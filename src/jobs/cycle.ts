@@ -246,6 +246,8 @@ function tellRecovered(right: TargetEnd, listen: RunListener): void {
 }
 
 function recoveredText(path: string, outcome: string): string {
+  const more = /^more (\d+)$/.exec(outcome)?.[1]
+  if (more !== undefined) return `put back or kept ${more} more that a run that was cut off had taken aside`
   switch (outcome) {
     case 'put-back':
       return `put back ${path}, which a run that was cut off had taken aside`

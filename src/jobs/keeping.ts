@@ -1,11 +1,13 @@
 // What a run on a target of this machine does about old versions: decides the policy, prunes before the first change,
-// writes the run's manifest ahead of each group of changes, makes room when the disk is full, and closes the books.
+// writes journal and manifest ahead of each group of changes, makes room when the disk is full, and closes the books.
 // One object a run; it exists once the plan was announced. The target's lock is held by whoever made it.
 
 import { join } from 'node:path'
 import { ownDirectory } from '../core/path.ts'
 import { decideKeep, type Keep, keepText } from '../core/retention.ts'
+import { Gathering, type Told, toldOf } from '../disk/holdings.ts'
 import { refusedOf } from '../disk/intents.ts'
+import { createJournal } from '../disk/journal.ts'
 import type { Change } from '../disk/manifest.ts'
 import type { Root } from '../disk/root.ts'
 import { errno } from '../disk/sys.ts'
@@ -24,12 +26,13 @@ import {
   readStoreSettings,
   type Store,
   type StoreSettings,
-  sizeKept,
   writeRunFacts,
   writeStoreSettings,
 } from '../disk/versions.ts'
+import type { IndexedRun } from '../state/kept.ts'
 import type { Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
+import { closeIndex, type KeptIndex, pruneStore, refreshIndex } from './kept.ts'
 import type { Workshop } from './local.ts'
 
 /** How versions are to be kept, as whoever opens the target wants it. */
@@ -51,7 +54,10 @@ export class Keeping {
   readonly #store: Store
   readonly #own: number
   readonly #seat: Seat<DiskTasks>
+  readonly #index: KeptIndex
   readonly #atMs: number
+  readonly #gathering = new Gathering()
+  #journal = { handle: -1, at: 0 }
   #parts = 0
   #sizeBytes = 0
   #early = 0
@@ -61,12 +67,13 @@ export class Keeping {
     keep: Keep
     own: number
     run: string
-    seat: Seat<DiskTasks>
+    index: KeptIndex
     atMs: number
   }) {
     this.#store = parts.store
     this.#own = parts.own
-    this.#seat = parts.seat
+    this.#seat = parts.index.seat
+    this.#index = parts.index
     this.#atMs = parts.atMs
     this.keep = parts.keep
     this.place =
@@ -82,7 +89,7 @@ export class Keeping {
     wish: KeepWish,
     run: string,
     seat: Seat<DiskTasks>,
-    { clock, log }: Pick<Workshop, 'clock' | 'log'>,
+    { clock, log, state }: Pick<Workshop, 'clock' | 'log' | 'state'>,
   ): Promise<{ keeping: Keeping; pruned: Pruned }> {
     if (!isRunId(run)) throw new Failure('protocol-broken', 'the id of a run is none')
     const ownPath = join(root.path, ownDirectory)
@@ -94,19 +101,21 @@ export class Keeping {
     const directory = wish.directory === undefined ? settings.directory : checkStoreDirectory(wish.directory, root.path)
     const next: StoreSettings = { directory, keep }
     const former = openStore(sys, place, settings, false)
+    const index = { state, clock, seat, root: root.id }
     let store: Store | undefined
     try {
+      if (former !== undefined) await refreshIndex(index, former, true)
       const pruned =
         former === undefined
           ? { expired: 0, early: 0 }
-          : await seat.run('prune', { store: former, own, keep, neededBytes: 0, spare: undefined })
+          : await pruneStore(index, former, { own, keep, neededBytes: 0, spare: undefined })
       store = openStore(sys, place, next, true) as Store
       const isElsewhere = directory !== settings.directory
       if (isElsewhere && former !== undefined) moveStore(sys, former, store)
       const isRemembered = !isElsewhere && settings.keep !== undefined && keepText(settings.keep) === keepText(keep)
       if (!isRemembered) writeStoreSettings(ownPlace, next)
       if (pruned.expired + pruned.early > 0) log.note('versions-pruned', { ...pruned })
-      return { keeping: new Keeping({ store, keep, own, run, seat, atMs: clock.nowMs() }), pruned }
+      return { keeping: new Keeping({ store, keep, own, run, index, atMs: clock.nowMs() }), pruned }
     } catch (error) {
       if (store !== undefined) sys.close(store.handle)
       throw error
@@ -127,13 +136,7 @@ export class Keeping {
   /** Applies the policy. Never touches what this run keeps. */
   async prune(neededBytes: number): Promise<Pruned> {
     const { keep } = this
-    const pruned = await this.#seat.run('prune', {
-      store: this.#store,
-      own: this.#own,
-      keep,
-      neededBytes,
-      spare: this.run,
-    })
+    const pruned = await pruneStore(this.#index, this.#store, { own: this.#own, keep, neededBytes, spare: this.run })
     this.#early += pruned.early
     return pruned
   }
@@ -146,21 +149,48 @@ export class Keeping {
     return expired + early > 0 ? await write() : code
   }
 
+  /** Journals what is about to be displaced; it is on disk when this resolves. Zero or a negative errno. */
+  async foresee(displacements: readonly Uint8Array[]): Promise<number> {
+    if (displacements.length === 0) return 0
+    if (this.#journal.handle < 0) this.#journal.handle = createJournal(systemSys(), this.#own)
+    if (this.#journal.handle < 0) return this.#journal.handle
+    const journal = { ...this.#journal, own: this.#own }
+    const end = await this.#seat.run('writeJournal', { journal, displacements, run: this.run })
+    if (end < 0) return end
+    this.#journal.at = end
+    return 0
+  }
+
   /** Tells what is about to happen; it is on disk when this resolves. Zero or a negative errno. */
-  async tell(changes: readonly Change[]): Promise<number> {
-    if (this.place === undefined || changes.length === 0) return 0
-    for (const change of changes) this.#sizeBytes += sizeKept(change)
-    return await this.#seat.run('writePart', { place: this.place, number: this.#parts++, changes })
+  async tell(told: readonly Told[]): Promise<number> {
+    const lines = told.map((one) => one.lines)
+    if (this.place === undefined || lines.every(({ length }) => length === 0)) return 0
+    const code = await this.#seat.run('writePart', { place: this.place, number: this.#parts++, lines })
+    if (code < 0) return code
+    for (const { sizeBytes, holdings } of told) {
+      this.#sizeBytes += sizeBytes
+      this.#gathering.addAll(holdings)
+    }
+    return code
+  }
+
+  /** The same for single changes, which may be renames of directories and take back what was told before. */
+  async tellChanges(changes: readonly Change[]): Promise<number> {
+    const { lines, sizeBytes } = toldOf(changes)
+    const code = await this.tell([{ lines, sizeBytes, holdings: { places: [], moves: [] } }])
+    if (code === 0) for (const change of changes) this.#gathering.add(change)
+    return code
   }
 
   /** Tells that the changes of these paths did not happen. */
   async takeBack(paths: readonly string[]): Promise<number> {
-    return await this.tell(refusedOf(paths))
+    return await this.tellChanges(refusedOf(paths))
   }
 
   /** Closes the books: what was told is all that happened. */
   close(): void {
     const sys = systemSys()
+    if (this.#journal.handle >= 0) sys.close(this.#journal.handle)
     if (this.place !== undefined) {
       if (this.#parts === 0) dropRunPlace(sys, this.#store, this.place)
       else {
@@ -168,6 +198,16 @@ export class Keeping {
         closeRunPlace(sys, this.place)
       }
     }
+    try {
+      closeIndex(this.#index, this.#store, this.#indexed())
+    } catch {
+      // The index is found to be behind then, and the next run brings it up to date.
+    }
     sys.close(this.#store.handle)
+  }
+
+  #indexed(): Omit<IndexedRun, 'stamp'> | undefined {
+    if (this.run === undefined || this.#parts === 0) return undefined
+    return { run: this.run, atMs: this.#atMs, sizeBytes: this.#sizeBytes, holdings: this.#gathering.take() }
   }
 }

@@ -130,9 +130,14 @@ export class LocalEnd {
       empty: root.empty,
       epoch,
       nowMs: workshop.clock.nowMs(),
-      recovered: [...root.recovered, ...root.rebound.map((outcome) => ({ path: '', outcome }))],
+      recovered: [
+        ...root.recovered,
+        ...(root.recoveredMore > 0 ? [{ path: '', outcome: `more ${root.recoveredMore}` }] : []),
+        ...root.rebound.map((outcome) => ({ path: '', outcome })),
+      ],
     }
     for (const { path, outcome } of root.recovered) this.log.note('recovered', { path, outcome })
+    if (root.recoveredMore > 0) this.log.note('recovered-more', { count: root.recoveredMore })
   }
 
   /** The seats of the crew, for this end, until it is closed. */

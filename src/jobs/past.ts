@@ -6,7 +6,7 @@ import { join, sep } from 'node:path'
 import { isReservedName, joinPath, ownDirectory, parentOf, type RelPath } from '../core/path.ts'
 import { findTyped, type Placed } from '../disk/find-target.ts'
 import { makeFolder, openOutside } from '../disk/outside.ts'
-import type { Restored, Version } from '../disk/past.ts'
+import type { Restored, Sought, Version } from '../disk/past.ts'
 import { openSource, openTarget, placeOf, type Root, targetId } from '../disk/root.ts'
 import { errno } from '../disk/sys.ts'
 import { systemSys } from '../disk/system.ts'
@@ -17,6 +17,7 @@ import { takeLease } from '../state/runs.ts'
 import { utf8 } from '../std/bytes.ts'
 import type { Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
+import { refreshIndex, seek } from './kept.ts'
 import type { Workshop } from './local.ts'
 import type { OwnerLimit } from './target.ts'
 
@@ -49,11 +50,30 @@ export async function versionsAt(
   }
   if (store === undefined) return { versions: [], more: false, storePath: '' }
   try {
-    const listed = await seatOf(workshop).run('listVersions', { store, path: placed.path, ...options })
+    const { run, max } = options
+    const sought = await soughtIn(workshop, store, targetId(placed.rootPath), {
+      path: placed.path,
+      run,
+      isOwner: false,
+    })
+    const listed = await seatOf(workshop).run('listVersions', { store, sought, max })
     return { ...listed, storePath: store.path }
   } finally {
     sys.close(store.handle)
   }
+}
+
+/** Where versions of a path may be, by an index that is brought up to date first. */
+async function soughtIn(
+  workshop: Workshop,
+  store: Store,
+  root: string,
+  { path, run, isOwner }: { path: RelPath; run: string | undefined; isOwner: boolean },
+): Promise<Sought[]> {
+  const { state, clock } = workshop
+  const index = { state, clock, seat: seatOf(workshop), root }
+  const open = await refreshIndex(index, store, isOwner)
+  return seek(index, open, path, run)
 }
 
 function seatOf(workshop: Workshop): Seat<DiskTasks> {
@@ -70,14 +90,9 @@ export async function undeleteAt(
     const { path } = placed
     const { run, as = path } = options
     checkFolder(root, parentOf(as))
-    const restored = await seatOf(workshop).run('restoreVersions', {
-      store,
-      target: root.handle,
-      staging,
-      path,
-      as,
-      run,
-    })
+    const sought = await soughtIn(workshop, store, root.id, { path, run, isOwner: true })
+    const places = { target: root.handle, staging }
+    const restored = await seatOf(workshop).run('restoreVersions', { store, ...places, sought, path, as })
     const { restored: count, existing, problems } = restored
     workshop.log.note('undeleted', { path, restored: count, existing: existing.length, problems: problems.length })
     return restored
@@ -113,9 +128,10 @@ export async function undeleteInto(
     const there = as === '' ? within.path : joinPath(within.path, as)
     return await undeleteAt(workshop, placed, { run, as: there })
   }
-  return await withTarget(workshop, rootPath, async ({ store, place }) => {
+  return await withTarget(workshop, rootPath, async ({ root, store, place }) => {
     const sys = systemSys()
-    const { versions } = await seatOf(workshop).run('listVersions', { store, path, run, max: 1 })
+    const sought = await soughtIn(workshop, store, root.id, { path, run, isOwner: true })
+    const { versions } = await seatOf(workshop).run('listVersions', { store, sought, max: 1 })
     if (versions.length === 0) return { restored: 0, sizeBytes: 0, existing: [], problems: [] }
     makeFolder(directory)
     const folder = openSource(sys, directory)
@@ -123,7 +139,7 @@ export async function undeleteInto(
       const outside = openOutside(sys, place, folder.path, folder.handle)
       try {
         const handles = { target: folder.handle, staging: outside.staging }
-        return await seatOf(workshop).run('restoreVersions', { store, ...handles, path, as, run })
+        return await seatOf(workshop).run('restoreVersions', { store, ...handles, sought, path, as })
       } finally {
         outside.close()
       }

@@ -8,10 +8,8 @@ import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
-import type { Displaced } from '../disk/apply.ts'
 import type { LandReport } from '../disk/batch-tasks.ts'
 import { isOpenToOwner } from '../disk/directories.ts'
-import type { Displacement } from '../disk/journal.ts'
 import type { TargetHandles } from '../disk/landing.ts'
 import { moveCorrections } from '../disk/moves.ts'
 import type { Root } from '../disk/root.ts'
@@ -65,7 +63,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #counts: ApplyCounts = { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }
   readonly #touched = new Set<RelPath>()
   readonly #removed: RelPath[] = []
-  readonly #displaced: Displaced[] = []
+  readonly #displaced: Uint8Array[] = []
   #totals: PlanTotals | undefined
   #deletes = 0
   #replaces = 0
@@ -168,9 +166,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
     this.#mustBegin()
     const intents = await this.treeSeat.run('moveIntents', { tree: this.tree, moves })
-    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().tell(intents)))
+    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().tellChanges(intents)))
     const { moved, made, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves })
-    await this.#keepingOf().tell(moveCorrections(intents, moved, made))
+    await this.#keepingOf().tellChanges(moveCorrections(intents, moved, made))
     this.#counts.created += made.length
     for (const path of made) {
       this.#touched.add(path).add(parentOf(path))
@@ -307,15 +305,10 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   async #land(group: readonly Batch[]): Promise<void> {
     if (this.#landFailure !== undefined) return
     this.#checkLease()
-    const displacements: Displacement[] = group.flatMap((batch) => [...(batch.written?.displacements ?? [])])
-    const { run } = this.#keepingOf()
-    if (displacements.length > 0) {
-      this.#mustSync(
-        await this.#keepingOf().store(() => this.treeSeat.run('writeJournal', { own: this.#own, displacements, run })),
-      )
-    }
-    const intents = group.flatMap((batch) => [...(batch.written?.intents ?? [])])
-    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().tell(intents)))
+    const displacements = group.flatMap((batch) => batch.written?.displacements ?? [])
+    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().foresee(displacements)))
+    const told = group.flatMap((batch) => batch.written?.told ?? [])
+    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().tell(told)))
     if (!this.#syncEach) this.#mustSync(await this.spareSeat.run('sync', { handle: this.#handles.staging }))
     for (const batch of group) {
       const report = await this.seat(batch.seat).run('land', { landing: batch.landing })
@@ -349,7 +342,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#problems.push(...report.problems)
     for (const path of report.touched) this.#touched.add(path)
     this.#removed.push(...report.removed)
-    this.#displaced.push(...report.displaced)
+    if (report.displaced.length > 0) this.#displaced.push(report.displaced)
     for (const { names, from, ...line } of report.done) {
       const moved = from === undefined ? {} : { from, reason: 'same-content' }
       this.log.note(line.action, { ...line, names: names.join('/'), count: names.length, ...moved })
@@ -372,7 +365,11 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (this.#landFailure !== undefined) throw this.#landFailure
     await this.treeSeat.run('finishDirectories', { root: this.#handles.root, heads: this.#unfinishedHeads() })
     await this.#syncLanded()
-    const { problems: dropped, code } = await this.treeSeat.run('dropDisplaced', {
+    const {
+      problems: dropped,
+      back,
+      code,
+    } = await this.treeSeat.run('dropDisplaced', {
       handles: this.#handles,
       own: this.#own,
       displaced: this.#displaced,
@@ -382,11 +379,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     await this.#keepingOf().takeBack(dropped.flatMap(({ path, detail }) => (detail === 'kept' ? [path] : [])))
     this.#problems.push(...dropped)
     // What went back was not deleted. What was kept aside has lost its name all the same.
-    const deleted = new Set(this.#displaced.filter(({ isDeleted }) => isDeleted).map(({ path }) => path))
-    const back = dropped.filter(({ path, code }) => code === 'not-empty' && deleted.has(path as RelPath))
     this.#counts.deleted -= back.length
     for (const { path } of dropped) this.#touched.add(parentOf(path as RelPath))
-    for (const { path, code } of back) this.log.note('put-back', { path, code })
+    for (const path of back) this.log.note('put-back', { path, code: 'not-empty' })
     const settled = await this.treeSeat.run('settleTree', {
       tree: this.tree,
       touched: [...this.#touched],

@@ -24,6 +24,11 @@
 // ''. `process` says which process runs it (std/alive.ts), `epoch` is that of the lease at the target, 0 where none was
 // taken. `options`, `totals`, `failure` and `halt` are JSON (history.ts).
 //
+// kept_stores, kept_runs, kept_places, kept_moves: an index of old versions by target root (kept.ts), believed while the
+// store on the disk says the same of itself as `signature`,
+// and of a run while its place there has the same `stamp`. `path` of a place is a directory of which entries are kept, or
+// with `whole` = 1 one that went with all below it.
+//
 // leases: one row a root of this machine: the epoch of the latest run that was let in. Epochs only rise.
 
 /** Stands in the file's header, so that a stranger's database is not taken for ours. */
@@ -104,6 +109,38 @@ export const migrations: readonly string[] = [
   ALTER TABLE runs ADD COLUMN totals TEXT NOT NULL DEFAULT '{}';
   ALTER TABLE runs ADD COLUMN failure TEXT;
   ALTER TABLE runs ADD COLUMN halt TEXT;
+  `,
+  `
+  CREATE TABLE kept_stores (
+    root TEXT PRIMARY KEY,
+    signature TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE kept_runs (
+    id INTEGER PRIMARY KEY,
+    root TEXT NOT NULL,
+    run TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    stamp TEXT NOT NULL,
+    UNIQUE (root, run)
+  ) STRICT;
+  CREATE INDEX kept_runs_by_age ON kept_runs (root, at_ms, run, size_bytes);
+  CREATE TABLE kept_places (
+    root TEXT NOT NULL,
+    path TEXT NOT NULL,
+    whole INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    PRIMARY KEY (root, path, whole, run)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX kept_places_of_run ON kept_places (run);
+  CREATE TABLE kept_moves (
+    root TEXT NOT NULL,
+    new_path TEXT NOT NULL,
+    old_path TEXT NOT NULL,
+    run INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX kept_moves_by_path ON kept_moves (root, new_path);
+  CREATE INDEX kept_moves_of_run ON kept_moves (run);
   `,
 ]
 

@@ -161,6 +161,8 @@ const versionsAnswer = record({
       run: text(64),
       atMs: uint(countMax),
       path: text(pathBytes),
+      /** What it was called then, where that is another name. */
+      was: optional(text(pathBytes)),
       why: text(16),
       kind: text(16),
       sizeBytes: uint(countMax),

@@ -36,6 +36,16 @@ async function twice(machine: Machine, source: string, target: string, ...more: 
   return String(run.lines[0]?.['runId'])
 }
 
+/** Writes what a run says of itself, as whoever wrote it would: under a new name, in a place that was renamed. */
+function rewriteRun(target: string, run: string, text: string | Uint8Array): void {
+  const place = join(target, '.nightferry/versions', run)
+  const file = join(place, 'run.json')
+  rmSync(file)
+  writeFileSync(file, text)
+  renameSync(place, `${place}.moved`)
+  renameSync(`${place}.moved`, place)
+}
+
 describe('versions of a target on this machine', () => {
   const world = new World()
   const machine = world.machine('one')
@@ -160,12 +170,63 @@ describe('versions of a target on this machine', () => {
     }
   })
 
+  it('finds and brings back what was kept under an older name, through several renames', async () => {
+    const { source, target } = folders()
+    plant(source, {
+      'one/sub/file': { text: 'first', mtimeMs: 1e12 },
+      'one/other': 'o',
+      'one/sub/gone': 'gone',
+      x: 'x',
+    })
+    await machine.mustSync('done', source, target)
+    plant(source, { 'one/sub/file': { text: 'second', mtimeMs: 1.1e12 } })
+    await machine.mustSync('done', source, target)
+    rmSync(join(source, 'one/sub/gone'))
+    await machine.mustSync('done', source, target)
+    renameSync(join(source, 'one'), join(source, 'two'))
+    assert.equal((await machine.mustSync('done', source, target)).counts['renamed'], 1)
+    plant(source, { 'two/sub/file': { text: 'third', mtimeMs: 1.2e12 } })
+    await machine.mustSync('done', source, target)
+    renameSync(join(source, 'two/sub'), join(source, 'three'))
+    assert.equal((await machine.mustSync('done', source, target)).counts['renamed'], 1)
+    // Another thing under the first name: its versions are its own.
+    plant(source, { 'one/sub/file': 'another' })
+    await machine.mustSync('done', source, target)
+    rmSync(join(source, 'one'), { recursive: true })
+    await machine.mustSync('done', source, target)
+
+    const listed = async (path: string): Promise<string[]> => {
+      const text = await machine.must('versions', join(target, path), '--json')
+      const { versions } = JSON.parse(text) as { versions: { path: string; was?: string; why: string }[] }
+      return versions.map(({ path: now, was, why }) => `${why} ${now}${was === undefined ? '' : ` was ${was}`}`)
+    }
+    const names = ['replaced three/file was two/sub/file', 'replaced three/file was one/sub/file']
+    assert.deepEqual(await listed('three/file'), names)
+    const all = [names[0], 'deleted three/gone was one/sub/gone', names[1]]
+    assert.deepEqual(await listed('three'), all)
+    assert.deepEqual(await listed('three/gone'), ['deleted three/gone was one/sub/gone'])
+    assert.deepEqual(await listed('two/other'), [])
+    assert.deepEqual(await listed('one/sub/file'), ['deleted one/sub/file', 'replaced one/sub/file'])
+    assert.match(await machine.must('versions', join(target, 'three/gone')), /three\/gone \(then one\/sub\/gone\)\n/)
+    // The index is a convenience: without it, and with one of another time, the store says the same.
+    const state = join(machine.state, 'state')
+    for (const name of readdirSync(state).filter((one) => one.startsWith('state.db'))) rmSync(join(state, name))
+    assert.deepEqual(await listed('three'), all)
+
+    assert.match(await machine.must('undelete', join(target, 'three/gone')), /brought back 1 version, 4 B/)
+    assert.equal(contents(target)['three/gone'], 'gone')
+    const elsewhere = world.folder(`elsewhere-${made}`)
+    rmSync(join(target, 'three/gone'))
+    await machine.must('undelete', join(target, 'three'), '--to', elsewhere)
+    assert.deepEqual(contents(elsewhere), { three: '/', 'three/file': 'second', 'three/gone': 'gone' })
+  })
+
   it('removes what is older than the policy before a run, and nothing of an unchanged one', async () => {
     const { source, target } = folders()
     const run = await twice(machine, source, target)
     const file = join(target, '.nightferry/versions', run, 'run.json')
     const old = JSON.parse(readFileSync(file, 'utf8')) as { atMs: number }
-    writeFileSync(file, JSON.stringify({ ...old, atMs: old.atMs - 31 * 86_400_000 }))
+    rewriteRun(target, run, JSON.stringify({ ...old, atMs: old.atMs - 31 * 86_400_000 }))
     const kept = runsOf(target)
     await machine.mustSync('unchanged', source, target)
     assert.deepEqual(runsOf(target), kept)
@@ -180,18 +241,22 @@ describe('versions of a target on this machine', () => {
     const run = await twice(machine, source, target)
     writeFileSync(join(source, 'a file'), 'again')
     const now = facts(target)
-    for (const [path, text] of [
-      [join(target, '.nightferry/versions', run, 'run.json'), '{"version":2}'],
-      [join(target, '.nightferry/versions.json'), '{"version":2}'],
-    ] as const) {
+    for (const [path, write] of [
+      [join(target, '.nightferry/versions', run, 'run.json'), (text) => rewriteRun(target, run, text)],
+      [
+        join(target, '.nightferry/versions.json'),
+        (text) => writeFileSync(join(target, '.nightferry/versions.json'), text),
+      ],
+    ] as readonly (readonly [string, (text: string | Uint8Array) => void])[]) {
+      const text = '{"version":2}'
       const was = readFileSync(path)
-      writeFileSync(path, text)
+      write(text)
       const { failure, code } = await machine.sync(source, target)
       assert.equal(code, 1)
       assert.equal(failure?.code, 'format-too-new')
       assert.deepEqual(facts(target), now)
       assert.equal(readFileSync(path, 'utf8'), text)
-      writeFileSync(path, was)
+      write(was)
     }
     await machine.mustSync('done', source, target)
   })
@@ -408,7 +473,7 @@ describe('versions of an ordinary user', () => {
     const released = await machine.sync(source, target, '--release')
     assert.equal(released.outcome, 'done', released.stdout)
     const last = String(released.lines[0]?.['runId'])
-    writeFileSync(join(target, '.nightferry/versions', last, 'run.json'), '{"version":1,"atMs":1,"sizeBytes":1}')
+    rewriteRun(target, last, '{"version":1,"atMs":1,"sizeBytes":1}')
     plant(source, { more: 'm' })
     if (own.user !== undefined) spawnSync('chown', ['-R', `${own.user.uid}:${own.user.gid}`, source])
     await machine.mustSync('done', source, target)

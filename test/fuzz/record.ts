@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { RelPath } from '../../src/core/path.ts'
-import { writeJournal } from '../../src/disk/journal.ts'
+import { createJournal, encodeDisplacements, writeJournal } from '../../src/disk/journal.ts'
 import { systemSys } from '../../src/disk/system.ts'
 import { type DiskTasks, tasks } from '../../src/disk/tasks.ts'
 import { payloadHeadBytes } from '../../src/jobs/endpoint.ts'
@@ -253,15 +253,10 @@ function recordFiles(home: string, recorder: Recorder): void {
   const handle = sys.openRoot(own)
   const row = Array.from({ length: 12 }, (_, i) => i)
   const line = { slot: 'abc123', path: 'd/b' as RelPath, expected: row, staged: row }
-  assert.equal(
-    writeJournal(
-      sys,
-      handle,
-      [line, { ...line, slot: 'x', staged: undefined }] as never,
-      '20260101T000000010Z-aaaaaaaa',
-    ),
-    0,
-  )
+  const journal = createJournal(sys, handle)
+  const entries = encodeDisplacements([line, { ...line, slot: 'x', staged: undefined }])
+  assert.ok(writeJournal(sys, { handle: journal, own: handle, at: 0 }, entries, '20260101T000000010Z-aaaaaaaa') > 0)
+  sys.close(journal)
   recorder.add('journal', readFileSync(join(own, 'journal')))
   sys.close(handle)
 }

@@ -23,8 +23,9 @@ import { recoverJournal } from '../../src/disk/journal.ts'
 import { readManifest } from '../../src/disk/manifest.ts'
 import { readMarker } from '../../src/disk/marker.ts'
 import { emptyRecord, slabBytes, takeRecord } from '../../src/disk/pack.ts'
+import { recoverJournal } from '../../src/disk/recovery.ts'
 import { systemSys } from '../../src/disk/system.ts'
-import { listRuns, readStoreSettings } from '../../src/disk/versions.ts'
+import { readRun, readStoreSettings, runsIn, type Store } from '../../src/disk/versions.ts'
 import { decodeWants, encodeWants } from '../../src/disk/wants.ts'
 import { parseEnd } from '../../src/jobs/ends.ts'
 import { loadShares } from '../../src/jobs/shares.ts'
@@ -340,7 +341,7 @@ function files(home: string, of: Of): Target[] {
       withHandle(directory, (handle) => void readManifest(sys, handle)),
     ),
     reading('run facts', of('run facts'), '20260101T000000010Z-aaaaaaaa/run.json', (directory) =>
-      withHandle(directory, (handle) => void listRuns(sys, { handle, path: directory })),
+      withHandle(directory, (handle) => readRuns({ handle, path: directory })),
     ),
     reading('log', [logLine], '2026-01-01-sync.jsonl', (directory) => {
       const found = searchLog(directory, { mayMatch: () => true, maxBytes: 2 ** 20 })
@@ -348,6 +349,10 @@ function files(home: string, of: Of): Target[] {
     }),
     journalTarget(place('journal'), of('journal')),
   ]
+}
+
+function readRuns(store: Store): void {
+  for (const { run } of runsIn(systemSys(), store)) readRun(systemSys(), store, run)
 }
 
 /** Where a machine was seen, as the file of addresses says it. */

@@ -148,8 +148,8 @@ export class FaultySys implements Sys {
   read(handle: number, into: Uint8Array, offset: number, length: number, position: number): number {
     return this.#number('read', [], () => this.#real.read(handle, into, offset, length, position))
   }
-  write(handle: number, from: Uint8Array, offset: number, length: number): number {
-    return this.#number('write', [], () => this.#real.write(handle, from, offset, length))
+  write(handle: number, from: Uint8Array, offset: number, length: number, position?: number): number {
+    return this.#number('write', [], () => this.#real.write(handle, from, offset, length, position))
   }
   setTimes(handle: number, seconds: number, ns: number): number {
     return this.#number('setTimes', [], () => this.#real.setTimes(handle, seconds, ns))

@@ -13,10 +13,16 @@ import { dropDisplaced, isStuck, Kept } from '../../src/disk/aside.ts'
 import { digestFile } from '../../src/disk/content.ts'
 import { finishDirectory } from '../../src/disk/directories.ts'
 import { intentsOf, refusedOf } from '../../src/disk/intents.ts'
-import { clearJournal, type Displacement, writeJournal } from '../../src/disk/journal.ts'
+import {
+  clearJournal,
+  createJournal,
+  type Displacement,
+  encodeDisplacements,
+  writeJournal,
+} from '../../src/disk/journal.ts'
 import { Landing } from '../../src/disk/landing.ts'
 import { applyLearned } from '../../src/disk/learned.ts'
-import { readManifest, writePart } from '../../src/disk/manifest.ts'
+import { encodeChanges, readManifest, writePart } from '../../src/disk/manifest.ts'
 import { moveCorrections, moveDirectories, moveIntents } from '../../src/disk/moves.ts'
 import { openSource, openTarget, type Root } from '../../src/disk/root.ts'
 import { rescanDirectories, type ScanReport, scanRoot } from '../../src/disk/scan.ts'
@@ -132,9 +138,9 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
   }
   const place = options.run === undefined ? undefined : openPlace(sys, target, options.run)
   const intents = moveIntents(targetTree, plan.moves)
-  if (place !== undefined) must(writePart(sys, place.handle, 0, intents))
+  if (place !== undefined) must(writePart(sys, place.handle, 0, [encodeChanges(intents)]))
   const { moved, made, problems } = moveDirectories(sys, target.handle, targetTree, plan.moves)
-  if (place !== undefined) must(writePart(sys, place.handle, 3, moveCorrections(intents, moved, made)))
+  if (place !== undefined) must(writePart(sys, place.handle, 1, [encodeChanges(moveCorrections(intents, moved, made))]))
   mirrored.renamed += moved.length
   mirrored.problems.push(...problems)
   const batches = [...cutBatches(plan.sections), ...cutBatches(plan.deletions)]
@@ -192,22 +198,15 @@ function land(
 ): void {
   const { sys, nowMs = later } = options
   const handles = handlesOf(target)
-  const applies = landings.map((landing) => new Apply(sys, handles, landing, nowMs))
-  const displacements: Displacement[] = applies.flatMap((apply) => apply.displacements)
-  must(writeJournal(sys, handles.own, displacements, options.run))
-  if (place !== undefined)
-    must(
-      writePart(
-        sys,
-        place.handle,
-        1,
-        landings.flatMap(({ batch }) => intentsOf(batch)),
-      ),
-    )
-  must(sys.syncFileSystem(handles.staging))
   const touched = new Set<RelPath>()
   const displaced: Displaced[] = []
-  for (const apply of applies) {
+  const journal = { handle: -1, own: handles.own, at: 0 }
+  // A group each: what jobs does with a hundred megabytes, it does here with a file.
+  for (const [i, landing] of landings.entries()) {
+    const apply = new Apply(sys, handles, landing, nowMs)
+    tell(sys, journal, apply.displacements, options.run)
+    if (place !== undefined) must(writePart(sys, place.handle, 2 * i + 2, [encodeChanges(intentsOf(landing.batch))]))
+    must(sys.syncFileSystem(handles.staging))
     const landed = apply.land()
     for (const key of ['created', 'replaced', 'attributes', 'deleted'] as const) into.counts[key] += landed.counts[key]
     into.problems.push(...landed.problems)
@@ -216,8 +215,10 @@ function land(
     displaced.push(...landed.displaced)
     for (const path of landed.removed) into.targetTree.removeWithin(path)
   }
+  if (journal.handle >= 0) sys.close(journal.handle)
   const refused = refusedOf(into.problems.map(({ path }) => path))
-  if (place !== undefined && refused.length > 0) must(writePart(sys, place.handle, 2, refused))
+  if (place !== undefined && refused.length > 0)
+    must(writePart(sys, place.handle, 2 * landings.length + 2, [encodeChanges(refused)]))
   for (const landing of landings) into.copiedLocally += landing.copied + landing.moved
   for (const head of [...heads].sort((a, b) => b.path.length - a.path.length)) {
     finishDirectory(sys, handles.root, head)
@@ -231,6 +232,20 @@ function land(
   for (const { path } of dropped) touched.add(parentOf(path as RelPath))
   if (!dropped.some(isStuck)) clearJournal(sys, handles.own)
   into.problems.push(...rescanDirectories(sys, handles.root, into.targetTree, touched, nowMs))
+}
+
+function tell(
+  sys: Sys,
+  journal: { handle: number; readonly own: number; at: number },
+  displacements: readonly Displacement[],
+  run: string | undefined,
+): void {
+  if (displacements.length === 0) return
+  if (journal.handle < 0) journal.handle = createJournal(sys, journal.own)
+  must(journal.handle)
+  const end = writeJournal(sys, journal, encodeDisplacements(displacements), run)
+  must(end)
+  journal.at = end
 }
 
 /** The place of a run in the target's own store, made where it is missing; the caller closes it. */
