@@ -133,7 +133,10 @@ describe('ssh', { skip: missing }, () => {
     writeTree(source, { big: contentOf('big', 4_000_000) })
     const first = laptop.start('sync', '--json', '--bwlimit', '1M', ...ends)
     await first.printed(/"type":"progress"/)
+    // It stands still meanwhile, however long the second one takes to log in.
+    first.kill('SIGSTOP')
     const second = await world.machine('other').sync(...ends)
+    first.kill('SIGCONT')
     assert.equal(second.code, 11, second.stdout + second.stderr)
     assert.equal((await first.ended).code, 0)
   })
