@@ -14,6 +14,7 @@ import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { loadPair } from '../state/pairs.ts'
 import { wentTheOtherWay } from '../state/runs.ts'
+import type { Clock } from '../std/clock.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
 import { Chronicle } from './chronicle.ts'
@@ -165,6 +166,8 @@ async function runEnds(
     const run = await runRecorded(workshop, opened, left, right, listen, signal)
     save = remembers(job, run)
     return { ...run, wireBytesOut: session?.link.bytesWritten ?? 0, wireBytesIn: session?.link.bytesRead ?? 0 }
+  } catch (error) {
+    throw session === undefined ? error : await whyOver(error, session, workshop.clock)
   } finally {
     signal.removeEventListener('abort', abort)
     await closeBoth(left, right, save)
@@ -217,6 +220,18 @@ async function takeTrees(...ends: readonly (SourceEnd | TargetEnd)[]): Promise<T
 export function exitCodeOf(end: Pick<RunEnd, 'outcome' | 'problems'>): number {
   if (end.outcome === 'halted') return 15
   return end.problems.length > 0 ? 3 : 0
+}
+
+/** So long it may take until it is known how a session ended: ssh is asked for its exit code. */
+const endingMs = 3_000
+
+/** Whoever was writing hears first that a line is broken; the session knows why. */
+async function whyOver(error: unknown, session: Session, clock: Clock): Promise<unknown> {
+  if (!(error instanceof Failure) || error.code !== 'connection-lost') return error
+  const ending = new AbortController()
+  const told = await Promise.race([session.closed, clock.sleep(endingMs, ending.signal)])
+  ending.abort()
+  return told ?? error
 }
 
 /** Both ends are closed, whatever the other one does. */

@@ -62,6 +62,7 @@ export type Pipes = {
 
 /** The failure that a stream's error stands for. Only its code is told: messages can hold what a peer chose. */
 export function lostConnection(machine: string, error: unknown): Failure {
+  if (error instanceof Failure) return error
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
   const detail = code === undefined ? '' : ` (${code})`
   return new Failure('connection-lost', `the connection to ${machine} broke${detail}`, { cause: error })
@@ -84,7 +85,7 @@ export function linkOver(stream: Duplex | Pipes, facts: LinkFacts, clock: Clock)
     if (outcome !== undefined) return
     outcome = { failure }
     ending?.cancel()
-    for (const settle of underWay) settle(lostConnection(facts.machine, undefined))
+    for (const settle of underWay) settle(failure ?? lostConnection(facts.machine, undefined))
     for (const call of closeCalls.splice(0)) call(failure)
   }
   const destroy = (failure?: Failure): void => {

@@ -3,7 +3,7 @@
 // locked, a failure without a word on what to do, a command of a person's that became more than one.
 
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -32,7 +32,8 @@ describe('ssh', { skip: missing }, () => {
   type Ends = { readonly source: string; readonly target: string; readonly ends: readonly [string, string] }
 
   /** A source with something in it and a target, on either side of ssh. */
-  function fresh(direction: 'push' | 'pull', name = `folder-${++number}`): Ends {
+  function fresh(direction: 'push' | 'pull', name = 'folder'): Ends {
+    number += 1
     const [here, there] = [world.folder(`here-${number}`), world.folder(`there-${number}/${name}`)]
     const remote = `ssh://nas${there}`
     return direction === 'push'
@@ -110,12 +111,32 @@ describe('ssh', { skip: missing }, () => {
     assert.match(await laptop.must('why', `${ends[1]}/mine`), /on the target of/)
   })
 
+  it('how Nightferry is started there is remembered with the run, and undo starts it so again', async () => {
+    const { source, target, ends } = fresh('push')
+    const marker = join(world.directory, `started-${number}`)
+    writeTree(source, few)
+    const command = `sh -c 'touch ${marker}; exec nightferry "$@"' x`
+    const run = await laptop.mustSync('done', ...ends, '--remote-command', command)
+    const id = String(run.lines[0]?.runId)
+    assert.match(await laptop.must('log', id), /remote command sh -c/)
+    rmSync(marker)
+    await laptop.must('undo', id)
+    assert.ok(existsSync(marker))
+    assert.deepEqual(
+      readdirSync(target).filter((name) => name !== '.nightferry'),
+      [],
+    )
+  })
+
   it('one command at a time works on a folder, over ssh too', async () => {
     const { source, ends } = fresh('push')
     writeTree(source, { big: contentOf('big', 4_000_000) })
     const first = laptop.start('sync', '--json', '--bwlimit', '1M', ...ends)
     await first.printed(/"type":"progress"/)
+    // It stands still meanwhile, however long the second one takes to log in.
+    first.kill('SIGSTOP')
     const second = await world.machine('other').sync(...ends)
+    first.kill('SIGCONT')
     assert.equal(second.code, 11, second.stdout + second.stderr)
     assert.equal((await first.ended).code, 0)
   })
@@ -260,14 +281,27 @@ describe('ssh', { skip: missing }, () => {
       cut: (pids: { run: number; there: number; ssh: number }) => readonly [number, NodeJS.Signals],
       code: number | undefined,
       failure: string | undefined,
+      told: RegExp,
     ])[] = [
-      ['the other side is killed', ({ there }) => [there, 'SIGKILL'], 13, 'connection-lost'],
-      ['the other side is told to end', ({ there }) => [there, 'SIGTERM'], 13, 'connection-lost'],
-      ['ssh is killed', ({ ssh }) => [ssh, 'SIGKILL'], 13, 'connection-lost'],
-      ['ctrl-C', ({ run }) => [run, 'SIGINT'], 130, 'cancelled'],
-      ['this side is killed', ({ run }) => [run, 'SIGKILL'], undefined, undefined],
+      [
+        'the other side is killed',
+        ({ there }) => [there, 'SIGKILL'],
+        13,
+        'connection-lost',
+        /connection to nas broke: ssh ended with code/,
+      ],
+      ['the other side is told to end', ({ there }) => [there, 'SIGTERM'], 13, 'connection-lost', /was told to end/],
+      [
+        'ssh is killed',
+        ({ ssh }) => [ssh, 'SIGKILL'],
+        13,
+        'connection-lost',
+        /connection to nas broke: ssh was ended by SIGKILL/,
+      ],
+      ['ctrl-C', ({ run }) => [run, 'SIGINT'], 130, 'cancelled', /the run was cancelled/],
+      ['this side is killed', ({ run }) => [run, 'SIGKILL'], undefined, undefined, /progress/],
     ]
-    for (const [what, cut, code, failure] of ways) {
+    for (const [what, cut, code, failure, told] of ways) {
       for (const direction of ['push', 'pull'] as const) {
         it(`${what}, ${direction}: told, nothing torn, and the next run goes on`, async () => {
           const place = fresh(direction)
@@ -278,6 +312,7 @@ describe('ssh', { skip: missing }, () => {
           const ended = await run.ended
           assert.equal(ended.code, code, ended.stdout + ended.stderr)
           if (failure !== undefined) assert.match(ended.stdout, new RegExp(`"code":"${failure}"`))
+          assert.match(ended.stdout, told)
           await assertConverges(place)
         })
       }

@@ -35,6 +35,8 @@ export function noSshd(): string | false {
   const { uid, shell } = userInfo()
   if (shell !== null && /nologin|false$/.test(shell)) return 'the user of these tests may not log in'
   if (uid !== 0) return false
+  // sshd lets nobody in whose password is locked, whatever their key.
+  if (/^root:!/m.test(readFileSync('/etc/shadow', 'utf8'))) return 'root is locked (passwd -S root)'
   try {
     // Where sshd is a service, systemd makes it; it must be there, be empty and belong to root.
     mkdirSync('/run/sshd', { mode: 0o755, recursive: true })
