@@ -10,6 +10,7 @@ import {
   sameSignature,
   sameTypeSizeTime,
   sizeOf,
+  statCtimeSeconds,
   statErrno,
   statMode,
   statWidth,
@@ -22,7 +23,7 @@ import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import type { IsStopped } from '../std/stop.ts'
 import { digestFile } from './content.ts'
 import { isRacy } from './racy.ts'
-import { type EntryTable, errno, errnoName, type Sys } from './sys.ts'
+import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 /** What a look needs: the table that was filled, and where problems of single paths go. */
 export type Look = {
@@ -32,9 +33,13 @@ export type Look = {
   readonly isStopped: IsStopped
 }
 
+/** A directory of more entries is looked at a page at a time: only the names of all of them are held. */
+export const wholeRowsMax = 4096
+
 /**
- * The record of a directory, from the rows of the table; `known` is what was known of it. With `keeps`, which is known of
- * this very directory, pages in which nothing changed are those of the new record too.
+ * The record of a directory, from the rows of the table, whose stat rows are there for a directory that is looked at whole;
+ * `known` is what was known of it. With `keeps`, which is known of this very directory, pages in which nothing changed are
+ * those of the new record too.
  */
 export function recordOf(
   look: Look,
@@ -52,17 +57,66 @@ export function recordOf(
     return nameHash(names, nameStarts[row] as number, nameEnds[row] as number)
   }
   const before = known === undefined ? undefined : new Going(known)
+  const window = look.table.count > wholeRowsMax ? new EntryTable() : undefined
   const pages: RecordPage[] = []
   let start = 0
   for (const end of pageEnds(order.length, hashAt)) {
     const rows = order.subarray(start, end)
-    const kept = keeps ? before?.samePage(look.table, rows) : undefined
-    pages.push(kept ?? pageOf(look, handle, path, before, rows, start === 0 ? own : undefined, nowMs))
+    const page = pageFrom(window === undefined ? rows : lookAtPage(look.sys, handle, look.table, rows, window))
+    if (page !== undefined) pages.push(page)
     start = end
   }
-  const record = new DirectoryRecord(pages)
-  record.setOwn(own)
+  window?.end()
+  const record = new DirectoryRecord(pages.length > 0 ? pages : [new PageWriter(0, 0, own).finish()])
+  if (!sameOwn(record.own, own)) record.setOwn(own)
   return record
+
+  function pageFrom(rows: Int32Array): RecordPage | undefined {
+    const seen = window === undefined ? look : { ...look, table: window }
+    const kept = keeps ? before?.samePage(seen.table, rows) : undefined
+    if (kept !== undefined || (rows.length === 0 && window !== undefined)) return kept
+    return pageOf(seen, handle, path, before, rows, pages.length === 0 ? own : undefined, nowMs)
+  }
+}
+
+/** Whether a directory's own inode says the same. */
+export function sameOwn(a: Own, b: Own): boolean {
+  return (
+    a.mtimeSeconds === b.mtimeSeconds &&
+    a.mtimeNs === b.mtimeNs &&
+    a.inodeLow === b.inodeLow &&
+    a.inodeHigh === b.inodeHigh
+  )
+}
+
+/** Fills `window` with the named rows, looked at now, and gives them in their order, without those that vanished. */
+function lookAtPage(sys: Sys, handle: number, from: EntryTable, rows: Int32Array, window: EntryTable): Int32Array {
+  window.clear()
+  for (const row of rows) {
+    const at = window.add(from.names, from.nameStarts[row] as number, from.nameEnds[row] as number)
+    const code = sys.stat(handle, window.name(at), window.stats, at)
+    if (code === -errno.ENOENT) window.drop()
+    else if (code < 0) {
+      window.stats.fill(0, at * statWidth, (at + 1) * statWidth)
+      window.stats[at * statWidth + statErrno] = -code
+    }
+  }
+  const seen = Int32Array.from({ length: window.count }, (_, row) => row)
+  settleDirectoryRows(window, seen)
+  return seen
+}
+
+/**
+ * A sub-directory's row keeps type, mode and inode only: its times change with its own entries, which are its own
+ * record's matter.
+ */
+export function settleDirectoryRows(table: EntryTable, order: Int32Array): void {
+  const { stats } = table
+  for (const row of order) {
+    const at = row * statWidth
+    if (((stats[at + statMode] as number) & typeMask) !== typeDirectory) continue
+    for (let column = statCtimeSeconds; column < statErrno; column++) stats[at + column] = 0
+  }
 }
 
 function pageOf(
@@ -118,7 +172,8 @@ class Going {
 
   /** The page that holds exactly these rows, unchanged. */
   samePage(table: EntryTable, rows: Int32Array): RecordPage | undefined {
-    const first = rows[0] as number
+    const [first] = rows
+    if (first === undefined) return undefined
     const { names, nameStarts, nameEnds } = table
     const { pages } = this.#before
     for (; this.#page < pages.length; this.#page++) {

@@ -7,6 +7,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -24,6 +25,7 @@ import type { Folder } from '../../test/world/planted.ts'
 import { digestOf } from '../chunk/digest.ts'
 import { flagBadName, flagRacy } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
+import type { DirectoryRecord } from '../core/record.ts'
 import { statErrno, statWidth } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { hex, utf8 } from '../std/bytes.ts'
@@ -95,6 +97,56 @@ describe('scan', () => {
     scan({ sys })
     listed(tree).forEach((path, i) => assert.equal(tree.record(path as RelPath), before[i]))
     assert.deepEqual(sys.trail, [])
+  })
+
+  it('looks at a large directory page by page, and makes anew only pages in which something changed', () => {
+    const { path, tree, scan } = folder({ 'd/below': 'b' })
+    const nameOf = (i: number): string => `f${String(i).padStart(6, '0')}`
+    for (let i = 0; i < 5000; i++) writeFileSync(join(path, nameOf(i)), String(i))
+    symlinkSync('to', join(path, 'link'))
+    writeFileSync(join(path, '.nightferryignore'), 'ignored\n')
+    writeFileSync(join(path, 'ignored'), '')
+    const rules = { overrides: [], ignoreFiles: ['.nightferryignore'] }
+    const root = (): DirectoryRecord => tree.record('' as RelPath) as DirectoryRecord
+    const namesIn = (): string[] => Array.from({ length: root().count }, (_, row) => root().name(row) ?? '')
+    const expected = (): string[] => readdirSync(path).sort()
+    const changed = (): number => tree.takeChanges().put.length
+    const report = scan({ rules })
+    assert.equal(report.entries, 5005)
+    assert.equal(report.texts.length, 1)
+    assert.deepEqual(problems(report), [])
+    assert.deepEqual(namesIn(), expected())
+    assert.deepEqual(root().link(root().find(utf8('link'))), utf8('to'))
+    const pages = root().pages.length
+    assert.ok(pages > 4)
+    assert.equal(changed(), pages + 1)
+    learn(tree, '', nameOf(7), '7')
+    learn(tree, '', nameOf(4000), '4000')
+    assert.equal(changed(), 2)
+    const before = root()
+    scan({ rules })
+    assert.equal(root(), before)
+    assert.equal(changed(), 0)
+    writeFileSync(join(path, nameOf(4000)), 'another')
+    scan({ rules })
+    assert.equal(root().pages.filter((page) => !before.pages.includes(page)).length, 1)
+    assert.equal(changed(), 2, 'that page, and the first, which holds what the directory says of itself')
+    assert.equal(digestIn(tree, '', nameOf(4000)), '')
+    assert.equal(digestIn(tree, '', nameOf(7)), digestText('7'))
+    for (const i of [0, 1, 2, 2500, 4999]) rmSync(join(path, nameOf(i)))
+    for (const name of ['a', 'f002500x', 'z']) writeFileSync(join(path, name), '')
+    scan({ rules })
+    assert.deepEqual(namesIn(), expected())
+    assert.equal(digestIn(tree, '', nameOf(7)), digestText('7'))
+    // A listing that leaves out a name is no proof that it is gone.
+    const sys = listing((table) => {
+      const kept = Array.from({ length: table.count }, (_, row) => table.name(row).slice())
+      table.clear()
+      for (const name of kept.slice(1)) table.add(name, 0, name.length, false)
+      return table.count
+    })
+    scan({ rules, sys })
+    assert.deepEqual(namesIn(), expected())
   })
 
   it('never follows a symlink, and takes a directory that became one for what it is', () => {

@@ -7,13 +7,13 @@ import { flagBadName } from '../core/page.ts'
 import { isReservedName, joinPath, ownDirectory, pathMaxBytes, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import type { DirectoryRecord } from '../core/record.ts'
-import { statCtimeSeconds, statErrno, statMode, statWidth, typeDirectory, typeFile, typeMask } from '../core/stat.ts'
+import { statErrno, statMode, statWidth, typeDirectory, typeFile, typeMask } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
-import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { compareBytes, decodeName, fromUtf8, utf8 } from '../std/bytes.ts'
 import { type IsStopped, neverStopped, stopped } from '../std/stop.ts'
 import { Lineage } from './lineage.ts'
 import { isMarked } from './marker.ts'
-import { compareName, isSamePage, recordOf } from './observed.ts'
+import { compareName, isSamePage, recordOf, sameOwn, settleDirectoryRows, wholeRowsMax } from './observed.ts'
 import { ownFacts } from './own.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
@@ -162,7 +162,7 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   const path = utf8(visit.path)
   const isTooLong = visit.depth > depthMax || path.length > pathMaxBytes
   const handle = isTooLong ? -errno.ENAMETOOLONG : sys.openDirectory(scan.root, path)
-  const listed = handle < 0 ? handle : sys.list(handle, table)
+  const listed = handle < 0 ? handle : sys.list(handle, table, wholeRowsMax)
   if (listed < 0) {
     if (handle >= 0) sys.close(handle)
     note(scan, visit.path, listed === -errno.ENOENT ? 'vanished' : 'unreadable', errnoName(listed))
@@ -170,7 +170,8 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   }
   const before = tree.record(visit.path)
   const listedRows = sortedRows(scan, visit.path)
-  const same = before !== undefined && isUnchanged(before, table, listedRows)
+  const isWhole = table.count <= wholeRowsMax
+  const same = isWhole && before !== undefined && isUnchanged(before, table, listedRows)
   const order = same || before === undefined ? listedRows : completeRows(scan, handle, visit.path, before, listedRows)
   const scope = enterRules(scan, handle, visit, order)
   if (scope === undefined) {
@@ -181,10 +182,9 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   const own = ownFacts(sys, handle)
   if (!same) {
     const known = before ?? scan.lineage.former(own)
-    tree.put(visit.path, recordOf(scan, handle, visit.path, known, before !== undefined, order, own, nowMs))
-  } else if (before.own.mtimeSeconds !== own.mtimeSeconds || before.own.mtimeNs !== own.mtimeNs) {
-    before.setOwn(own)
-  }
+    const record = recordOf(scan, handle, visit.path, known, before !== undefined, order, own, nowMs)
+    if (before === undefined || !hasSamePages(before, record)) tree.put(visit.path, record)
+  } else if (!sameOwn(before.own, own)) before.setOwn(own)
   sys.close(handle)
   pushDirectories(scan, visit, scope, deep)
   return 0
@@ -204,9 +204,11 @@ function completeRows(
   const { sys, table } = scan
   let isMissed = false
   for (const name of missingNames(before, table, order)) {
-    const row = table.add(name, 0, name.length)
-    const code = sys.stat(handle, name, table.stats, row)
-    if (code < 0) {
+    const isWhole = table.count < wholeRowsMax
+    const row = table.add(name, 0, name.length, isWhole)
+    const code = isWhole ? sys.stat(handle, name, table.stats, row) : sys.stat(handle, name, lone, 0)
+    if (code === -errno.ENOENT) table.drop()
+    else if (code < 0 && isWhole) {
       table.stats.fill(0, row * statWidth, (row + 1) * statWidth)
       table.stats[row * statWidth + statErrno] = -code
     }
@@ -237,9 +239,10 @@ function sortedRows(scan: Scan, path: RelPath): Int32Array {
   const { table } = scan
   const { names, nameStarts, nameEnds, stats } = table
   const order = new Int32Array(table.count)
+  const isWhole = table.count <= wholeRowsMax
   let kept = 0
   for (let row = 0; row < table.count; row++) {
-    if (stats[row * statWidth + statErrno] === errno.ENOENT) continue
+    if (isWhole && stats[row * statWidth + statErrno] === errno.ENOENT) continue
     const first = names[nameStarts[row] as number] as number
     const mayBeOurs = first === 0x2e || first === 0x4e || first === 0x6e || first >= 0x80
     if (mayBeOurs && isOurs(scan, path, row)) continue
@@ -257,7 +260,7 @@ function sortedRows(scan: Scan, path: RelPath): Int32Array {
     return iEnd - i - (jEnd - j)
   }
   const sorted = order.subarray(0, kept).sort(compare)
-  settleDirectoryRows(table, sorted)
+  if (isWhole) settleDirectoryRows(table, sorted)
   return sorted
 }
 
@@ -270,17 +273,35 @@ function isOurs(scan: Scan, path: RelPath, row: number): boolean {
   return true
 }
 
-/**
- * A sub-directory's row keeps type, mode and inode only: its times change with its own entries, which are its own
- * record's matter.
- */
-function settleDirectoryRows(table: EntryTable, order: Int32Array): void {
-  const { stats } = table
-  for (const row of order) {
-    const at = row * statWidth
-    if (((stats[at + statMode] as number) & typeMask) !== typeDirectory) continue
-    for (let column = statCtimeSeconds; column < statErrno; column++) stats[at + column] = 0
+/** A row for a look at one name. */
+const lone = new Uint32Array(statWidth)
+
+/** The stat row of a row of the table: the one that is there, or, in a large directory, one that is taken now. */
+function rowAt({ sys, table }: Scan, handle: number, name: Uint8Array, row: number): [stats: Uint32Array, at: number] {
+  if (table.count <= wholeRowsMax) return [table.stats, row * statWidth]
+  lone[statErrno] = 0
+  const code = sys.stat(handle, name, lone, 0)
+  if (code < 0) lone[statErrno] = -code
+  return [lone, 0]
+}
+
+/** The row of a name, or -1; `order` has the rows in the order of names. */
+function findRow(table: EntryTable, order: Int32Array, name: Uint8Array): number {
+  let low = 0
+  let high = order.length - 1
+  while (low <= high) {
+    const middle = (low + high) >> 1
+    const row = order[middle] as number
+    const comparison = compareBytes(table.name(row), name)
+    if (comparison === 0) return row
+    if (comparison < 0) low = middle + 1
+    else high = middle - 1
   }
+  return -1
+}
+
+function hasSamePages(before: DirectoryRecord, after: DirectoryRecord): boolean {
+  return before.pages.length === after.pages.length && before.pages.every((page, i) => page === after.pages[i])
 }
 
 function isUnchanged(before: DirectoryRecord, table: EntryTable, order: Int32Array): boolean {
@@ -299,14 +320,14 @@ function isUnchanged(before: DirectoryRecord, table: EntryTable, order: Int32Arr
  */
 function enterRules(scan: Scan, handle: number, visit: Visit, order: Int32Array): IgnoreScope | undefined {
   if (scan.rules.ignoreFiles.length === 0) return enterScope(scan, visit, [])
-  const { stats } = scan.table
   const found: IgnoreText[] = []
   for (const label of scan.rules.ignoreFiles) {
     const name = utf8(label)
-    const row = order.find((candidate) => equalBytes(scan.table.name(candidate), name))
-    if (row === undefined) continue
-    const code = stats[row * statWidth + statErrno] as number
-    if (code === 0 && ((stats[row * statWidth + statMode] as number) & typeMask) !== typeFile) continue
+    const row = findRow(scan.table, order, name)
+    if (row < 0) continue
+    const [stats, at] = rowAt(scan, handle, name, row)
+    const code = stats[at + statErrno] as number
+    if (code === 0 && ((stats[at + statMode] as number) & typeMask) !== typeFile) continue
     const text = code === 0 ? readText(scan.sys, handle, name) : undefined
     if (text === undefined) {
       note(scan, joinPath(visit.path, label), 'unreadable', 'rules')

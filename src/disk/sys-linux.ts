@@ -149,7 +149,6 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
     scratch[offset + name.length] = 0
     return true
   }
-  const takeStat = (into: Uint32Array, row: number): void => putStat(stat, into, row)
   const putTimes = (seconds: number, ns: number): void => putTimespecs(times, seconds, ns)
 
   /**
@@ -174,6 +173,13 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
   const { enter, came, left } = openWhereabouts(libc, roams)
   const opened = (result: number): number => (result < 0 ? fail() : came(result))
 
+  /** Stats the name in scratch, in `dir` or, with -1, in the working directory. */
+  const lookAt = (into: EntryTable, row: number, dir: number): void => {
+    const code = dir < 0 ? libc.lstat(firstAt, statAt) : libc.fstatat(dir, firstAt, statAt, AT_SYMLINK_NOFOLLOW)
+    if (code === 0) putStat(stat, into.stats, row)
+    else markUnseen(into, row, -fail())
+  }
+
   return {
     form: 'linux-ffi',
     timeGrainNs: 1,
@@ -194,7 +200,7 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
       left(handle)
       libc.close(handle)
     },
-    list(dir, into) {
+    list(dir, into, looks = Number.POSITIVE_INFINITY) {
       into.clear()
       if (libc.lseek(dir, 0n, 0) < 0n) return fail()
       const isHere = enter(dir)
@@ -209,10 +215,8 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
           for (let byte = dents[end] as number; byte !== 0; byte = dents[++end] as number) scratch[end - start] = byte
           scratch[end - start] = 0
           if (!isDots(dents, start, end)) {
-            const row = into.add(dents, start, end)
-            const code = isHere ? libc.lstat(firstAt, statAt) : libc.fstatat(dir, firstAt, statAt, AT_SYMLINK_NOFOLLOW)
-            if (code === 0) takeStat(into.stats, row)
-            else markUnseen(into, row, -fail())
+            const row = into.add(dents, start, end, into.count < looks)
+            if (row < looks) lookAt(into, row, isHere ? -1 : dir)
           }
           at += dentsView.getUint16(at + 16, true)
         }
@@ -222,12 +226,12 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
       if (!putName(name, 0)) return -errno.ENAMETOOLONG
       const code = enter(dir) ? libc.lstat(firstAt, statAt) : libc.fstatat(dir, firstAt, statAt, AT_SYMLINK_NOFOLLOW)
       if (code < 0) return fail()
-      takeStat(into, row)
+      putStat(stat, into, row)
       return 0
     },
     statHandle(handle, into, row) {
       if (libc.fstat(handle, statAt) < 0) return fail()
-      takeStat(into, row)
+      putStat(stat, into, row)
       return 0
     },
     readLink(dir, name) {

@@ -143,11 +143,12 @@ export function openPortableSys(): Sys {
       roots.delete(handle)
       perform(() => closeSync(handle))
     },
-    list(dir, into) {
+    list(dir, into, looks = Number.POSITIVE_INFINITY) {
       into.clear()
       return attempt(() => {
         for (const name of readdirSync(at(dir, utf8('.')), { encoding: 'buffer' })) {
-          const row = into.add(name, 0, name.length)
+          const row = into.add(name, 0, name.length, into.count < looks)
+          if (row >= looks) continue
           const code = this.stat(dir, name, into.stats, row)
           if (code < 0) {
             into.stats.fill(0, row * statWidth, (row + 1) * statWidth)

@@ -27,10 +27,11 @@ export class EntryTable {
       (buffer as ArrayBuffer).transfer(0)
   }
 
-  /** Adds a name (copied from `bytes`) and returns its row. */
-  add(bytes: Uint8Array, start: number, end: number): number {
+  /** Adds a name (copied from `bytes`) and returns its row; `looks` says that its stat row will be written. */
+  add(bytes: Uint8Array, start: number, end: number, looks = true): number {
     const row = this.count++
     if (row >= this.nameEnds.length) this.#growRows()
+    if (looks && (row + 1) * statWidth > this.stats.length) this.stats = grown(this.stats, this.stats.length * 2)
     const length = end - start
     if (this.#namesLength + length > this.names.length) this.#growNames(length)
     this.nameStarts[row] = this.#namesLength
@@ -39,13 +40,18 @@ export class EntryTable {
     return row
   }
 
+  /** Takes back the row that was added last. */
+  drop(): void {
+    this.count--
+    this.#namesLength = this.nameStarts[this.count] as number
+  }
+
   name(row: number): Uint8Array {
     return this.names.subarray(this.nameStarts[row], this.nameEnds[row])
   }
 
   #growRows(): void {
     const rows = this.nameEnds.length * 2
-    this.stats = grown(this.stats, rows * statWidth)
     this.nameStarts = grown(this.nameStarts, rows)
     this.nameEnds = grown(this.nameEnds, rows)
   }
@@ -72,8 +78,8 @@ export interface Sys {
   /** Opens a directory at or below `dir`; `path` may have several components; no symlink is followed, nothing above `dir` is reached. */
   openDirectory(dir: number, path: Uint8Array): number
   close(handle: number): void
-  /** Fills `into` with every entry but `.` and `..`, in no order, each with its stat row. */
-  list(dir: number, into: EntryTable): number
+  /** Fills `into` with every entry but `.` and `..`, in no order: names, and a stat row for each of the first `looks`. */
+  list(dir: number, into: EntryTable, looks?: number): number
   /** Stats `name` without following it, into row `row` of `into`. */
   stat(dir: number, name: Uint8Array, into: Uint32Array, row: number): number
   statHandle(handle: number, into: Uint32Array, row: number): number
