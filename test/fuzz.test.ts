@@ -77,7 +77,13 @@ describe('the fuzzer', () => {
     try {
       for (const { name, corpus, run } of targets) {
         if (/session|pairing|pack|small texts|^(end|path|peer id|rows)/.test(name)) continue
-        for (const bytes of corpus) await run(bytes.slice())
+        for (const bytes of corpus) {
+          try {
+            await run(bytes.slice())
+          } catch (error) {
+            assert.fail(`${name} has changed: record the corpus anew (npm run test:fuzz -- --record)\n${error}`)
+          }
+        }
       }
       assert.ok(targets.length > 60)
     } finally {

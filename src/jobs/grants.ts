@@ -44,9 +44,13 @@ export function grantsOfShares(configDirectory: string, machine: string): Grants
   return {
     end(name, sub) {
       const share = find(name)
-      const path = placeOf(share, sub)
+      const rules = rulesOf(share, [realPath(share.path), share.path])
       const label = sub === '' ? share.name : `${share.name}/${sub}`
-      return { path, label, versions: keepWishOf(share), ...rulesOf(share, [share.path]) }
+      try {
+        return { path: placeOf(share, sub), label, versions: keepWishOf(share), ...rules }
+      } catch (error) {
+        throw rules.told(error)
+      }
     },
     past(name, sub) {
       const share = find(name)

@@ -186,44 +186,37 @@ test('a certificate without its key is of no use to anybody', () => {
   )
 })
 
+type Said = { readonly code: number | null; readonly text: string }
+
+/** What openssl's client sees at the door, with ann's key, and how many links came of it. */
+async function asked(input: string, ...options: readonly string[]): Promise<Said & { links: number }> {
+  let links = 0
+  const listener = await listenOnLoopback(bee, {
+    authorise: () => 'ann',
+    onLink: (link) => {
+      links++
+      link.onData(() => {})
+    },
+  })
+  const identity = ['-cert', file('ann.pem', ann.certificatePem), '-key', file('ann-key.pem', ann.privateKeyPem)]
+  const alpn = ['-alpn', sessionProtocol]
+  const child = spawn('openssl', ['s_client', '-connect', `${host}:${listener.port}`, ...identity, ...alpn, ...options])
+  let text = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (more: string) => (text += more))
+  child.stdin.on('error', () => {})
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  // Once the handshake is done, or has failed, what is to be said is said.
+  await Promise.race([ended, until(() => /Verify return code|alert/.test(text), 'the handshake')])
+  for (const part of input) child.stdin.write(part)
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, input === '' ? 0 : 300))])
+  child.stdin.end('Q\n')
+  const code = await ended
+  listener.close()
+  return { code, text, links }
+}
+
 describe('TLS besides', { skip }, () => {
-  type Said = { readonly code: number | null; readonly text: string }
-
-  /** What openssl's client sees at the door, with ann's key, and how many links came of it. */
-  async function asked(input: string, ...options: readonly string[]): Promise<Said & { links: number }> {
-    let links = 0
-    const listener = await listenOnLoopback(bee, {
-      authorise: () => 'ann',
-      onLink: (link) => {
-        links++
-        link.onData(() => {})
-      },
-    })
-    const identity = ['-cert', file('ann.pem', ann.certificatePem), '-key', file('ann-key.pem', ann.privateKeyPem)]
-    const alpn = ['-alpn', sessionProtocol]
-    const child = spawn('openssl', [
-      's_client',
-      '-connect',
-      `${host}:${listener.port}`,
-      ...identity,
-      ...alpn,
-      ...options,
-    ])
-    let text = ''
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (more: string) => (text += more))
-    child.stdin.on('error', () => {})
-    const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-    // Once the handshake is done, or has failed, what is to be said is said.
-    await Promise.race([ended, until(() => /Verify return code|alert/.test(text), 'the handshake')])
-    for (const part of input) child.stdin.write(part)
-    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, input === '' ? 0 : 300))])
-    child.stdin.end('Q\n')
-    const code = await ended
-    listener.close()
-    return { code, text, links }
-  }
-
   for (const version of ['-tls1', '-tls1_1', '-tls1_2']) {
     test(`an older version is refused: ${version}`, async () => {
       const { text, links } = await asked('', version, '-cipher', 'ALL:@SECLEVEL=0')

@@ -12,7 +12,7 @@ before(async () => {
 after(() => soak?.close())
 
 it('ends no daemon, touches nothing outside, and leaves no lock behind', { timeout: 120_000 }, async () => {
-  for (let seed = 1; seed <= 60; seed++) await soak.session(seed)
+  for (let seed = 1; seed <= 50; seed++) await soak.session(seed)
   await soak.honestRun()
   // What a driver usually does was among it, up to the end of a run.
   for (const name of ['open', 'scan', 'view', 'listings', 'digests', 'begin', 'stage', 'finish', 'close'] as const)

@@ -9,7 +9,7 @@ import type { RelPath } from '../../src/core/path.ts'
 import { encodeWants } from '../../src/disk/wants.ts'
 import type { CallHandlers } from '../../src/jobs/bulk.ts'
 import { writeTree } from '../world/disk-trees.ts'
-import { type EvilSource, evilSource, listingOf } from '../world/hostile.ts'
+import { type EvilSource, evilSource, listingOf, politeTarget } from '../world/hostile.ts'
 import { type Pair, pairedMachines, type Synced } from '../world/machines.ts'
 import { fileEntry } from '../world/steps.ts'
 
@@ -18,23 +18,6 @@ const none = encodeWants([])
 const asking = (...files: readonly (readonly [string, string])[]): Uint8Array =>
   encodeWants(files.map(([path, name]) => ({ path: path as RelPath, names: [name] })))
 const time = { mtimeSeconds: 1_600_000_000n, mtimeNs: 0 }
-const summary = { fingerprint: new Uint8Array(32).fill(9), files: 0, directories: 0, sizeBytes: 0 }
-const counts = { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }
-
-/** An empty target that takes all it is offered, and says that it is done. */
-const polite: Answers = {
-  listings: async ({ paths }) => ({ listings: paths.map(() => ({ ...time, known: true, bytes: listingOf() })) }),
-  view: async () => ({ summary }),
-  scan: async () => ({ entries: 0, problems: [], texts: [], moves: [] }),
-  begin: async () => ({ epoch: 1, keep: 'none', expired: 0, early: 0 }),
-  moves: async () => ({ problems: [] }),
-  stage: async () => ({ wants: none, wantCount: 0, asks: none, askCount: 0 }),
-  answer: async () => ({ wants: none, wantCount: 0, asks: none, askCount: 0 }),
-  written: async () => ({ again: none, count: 0 }),
-  finish: async () => ({ summary, ...counts, early: 0, problems: [] }),
-  verify: async () => ({ files: 0, bytes: 0, problems: [], asks: none, digests: new Uint8Array(0) }),
-  distrust: async () => ({}),
-}
 
 describe('a hostile target', () => {
   let pair: Pair
@@ -58,7 +41,7 @@ describe('a hostile target', () => {
 
   /** A run against these answers; `.env` is left out of it. It must end by itself, without a stack. */
   async function push(answers: Answers, ...options: readonly string[]): Promise<Synced> {
-    target.answer({ ...polite, ...answers })
+    target.answer({ ...politeTarget, ...answers })
     const run = await pair.laptop.sync(source, 'nas:data', '--exclude', '.env', ...options)
     assert.equal(run.signal, undefined)
     assert.doesNotMatch(run.stderr, /\n {4}at /, 'it crashed')
@@ -107,7 +90,10 @@ describe('a hostile target', () => {
       written: async () => ({ again: asking(['', 'offered']), count: 1 }),
     }
     assert.equal((await push(endless)).failure?.code, 'protocol-broken')
-    const circling = { ...(await polite.verify?.({ from: { directory: 0, row: 0 } })), next: { directory: 0, row: 0 } }
+    const circling = {
+      ...(await politeTarget.verify?.({ from: { directory: 0, row: 0 } })),
+      next: { directory: 0, row: 0 },
+    }
     const run = await push({ verify: async () => circling as never }, '--verify')
     assert.equal(run.failure?.code, 'protocol-broken', run.stdout + run.stderr)
     const lying: Answers = { stage: async () => ({ wants: none, wantCount: 5, asks: none, askCount: 0 }) }

@@ -88,9 +88,9 @@ function anyWants(chance: Chance): Uint8Array {
   )
 }
 
-function anyPack(chance: Chance): Uint8Array {
+function anyPack(chance: Chance, staged: number): Uint8Array {
   const head = new Uint8Array(payloadHeadBytes)
-  new DataView(head.buffer).setUint32(0, chance(4), true)
+  new DataView(head.buffer).setUint32(0, chance(6) === 0 ? chance(4) : Math.max(0, staged - 1), true)
   const pieces = Array.from({ length: 1 + chance(3) }, () => ({
     number: chance(3),
     text: 'x'.repeat(chance(3)),
@@ -110,6 +110,7 @@ export class ChanceDriver {
   #packs: WireStream | undefined
   #role: 'source' | 'target' = 'target'
   #last: CallName = 'close'
+  #staged = 0
 
   constructor(session: Session, chance: Chance, sub: string) {
     this.#session = session
@@ -142,6 +143,7 @@ export class ChanceDriver {
   #next(step: number): CallName {
     const chance = this.#chance
     if (step === 0) return chance(10) === 0 ? pick(chance, names) : 'open'
+    if (step === 1) this.#staged = 0
     return chance(6) === 0 ? pick(chance, names) : pick(chance, next[this.#role][this.#last] ?? ['open'])
   }
 
@@ -150,7 +152,8 @@ export class ChanceDriver {
       case 'share':
         return chance(20) === 0 ? 'no-such' : 'data'
       case 'sub':
-        return chance(15) === 0 ? undefined : this.#sub
+        // Never the share itself: were that a target, no other could lie within it.
+        return chance(15) === 0 ? pick(chance, ['no/where', '..', `${this.#sub}/d`, 'x'.repeat(300)]) : this.#sub
       case 'role':
         this.#role = pick(chance, ['target', 'target', 'source'])
         return this.#role
@@ -169,7 +172,7 @@ export class ChanceDriver {
       case 'directory':
         return chance(24) === 0 ? pick(chance, hostilePaths) : pick(chance, paths)
       case 'batch':
-        return chance(4)
+        return chance(6) === 0 ? chance(4) : Math.max(0, this.#staged - 1 - chance(2))
       case 'bytes':
         return this.#bent(anyBatch(chance))
       case 'wants':
@@ -217,7 +220,11 @@ export class ChanceDriver {
         ? pick(by, ['', '../x', '20260101T000000010Z-aaaaaaaa', 'x'.repeat(64)])
         : field === 'job' && name !== 'open'
           ? 'job'
-          : this.#hint(field, by)
+          : name === 'verify'
+            ? undefined
+            : field === 'batch' && name === 'stage' && by(10) > 0
+              ? this.#staged++
+              : this.#hint(field, by)
     try {
       const good = encodeMessage(schema, anyValue(shape, chance, hint))
       return chance(10) === 0 ? mutate(good, [good], chance) : good
@@ -258,7 +265,7 @@ export class ChanceDriver {
   #sendPack(): void {
     try {
       if (this.#packs === undefined) this.#openPacks()
-      const bytes = anyPack(this.#chance)
+      const bytes = anyPack(this.#chance, this.#staged)
       if (bytes.length > 0) this.#packs?.send(bytes).catch(() => {})
     } catch (error) {
       if (!(error instanceof Failure)) throw error

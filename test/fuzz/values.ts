@@ -67,7 +67,7 @@ function anyText(chance: Chance, max: number): string {
 
 /** A value within the bounds of its schema. */
 export function anyValue(shape: Shape, chance: Chance, hint: Hint, field = ''): unknown {
-  const hinted = chance(8) === 0 ? undefined : hint(field, chance)
+  const hinted = chance(20) === 0 && field !== 'sub' ? undefined : hint(field, chance)
   if (hinted !== undefined) return hinted
   switch (shape.kind) {
     case 'uint':

@@ -5,7 +5,7 @@ import type { Entry } from '../../src/core/entry.ts'
 import { putEntry, startListing } from '../../src/core/listing.ts'
 import { openPlaces } from '../../src/daemon/config.ts'
 import { openReach } from '../../src/daemon/reach.ts'
-import { decodeWants } from '../../src/disk/wants.ts'
+import { decodeWants, encodeWants } from '../../src/disk/wants.ts'
 import { answerCall, type CallHandlers } from '../../src/jobs/bulk.ts'
 import { type PlanTotals, payloadHeadBytes } from '../../src/jobs/endpoint.ts'
 import { openRemoteTarget } from '../../src/jobs/remote.ts'
@@ -126,10 +126,14 @@ export async function intrude({ laptop }: Pair, sub: string, totals: Partial<Pla
 export type EvilSource = {
   /** Changes what it answers: an honest source of one file `good` otherwise. */
   answer(handlers: Partial<CallHandlers>): void
+  /** The answers of an honest source. */
+  readonly honest: CallHandlers
   /** All content that was sent to it, one pack after the other. */
   received(): string
   /** Sends a pack for a batch, wanted or not. */
   send(batch: number, ...pieces: readonly Piece[]): Promise<void>
+  /** Cuts the links that are open. */
+  hangUp(): void
   close(): void
 }
 
@@ -186,7 +190,12 @@ export async function evilSource({ nas, laptop }: Pair): Promise<EvilSource> {
       handlers = { ...honest, ...change }
     },
     send,
+    honest,
     received: () => received,
+    hangUp() {
+      for (const link of links) link.destroy()
+      links.clear()
+    },
     close() {
       for (const link of links) link.destroy()
       listener.close()
@@ -245,4 +254,24 @@ function honestHandlers(send: EvilSource['send']): CallHandlers {
     undelete: refuse,
     undo: refuse,
   }
+}
+
+const none = encodeWants([])
+const summary = { fingerprint: new Uint8Array(32).fill(9), files: 0, directories: 0, sizeBytes: 0 }
+const counts = { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }
+const time = { mtimeSeconds: 1_600_000_000n, mtimeNs: 0 }
+
+/** An empty target that takes all it is offered, and says that it is done. */
+export const politeTarget: Partial<CallHandlers> = {
+  listings: async ({ paths }) => ({ listings: paths.map(() => ({ ...time, known: true, bytes: listingOf() })) }),
+  view: async () => ({ summary }),
+  scan: async () => ({ entries: 0, problems: [], texts: [], moves: [] }),
+  begin: async () => ({ epoch: 1, keep: 'none', expired: 0, early: 0 }),
+  moves: async () => ({ problems: [] }),
+  stage: async () => ({ wants: none, wantCount: 0, asks: none, askCount: 0 }),
+  answer: async () => ({ wants: none, wantCount: 0, asks: none, askCount: 0 }),
+  written: async () => ({ again: none, count: 0 }),
+  finish: async () => ({ summary, ...counts, early: 0, problems: [] }),
+  verify: async () => ({ files: 0, bytes: 0, problems: [], asks: none, digests: new Uint8Array(0) }),
+  distrust: async () => ({}),
 }
