@@ -7,9 +7,10 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import type { FinishedRun } from '../../src/jobs/run.ts'
 import { type Chance, contentOf, editTree, growTree, placesIn, readTree } from '../world/disk-trees.ts'
 import { assertTidy, contentsOn, holdingOf, owedOn } from '../world/oracle.ts'
-import { lossOf, type SimulatedRun, Simulation, type Trouble, type Way } from '../world/simulation.ts'
+import { lossOf, type Simulated, Simulation, type Trouble, type Way } from '../world/simulation.ts'
 import { casesOf, chanceFor, isWhole, replay } from './options.ts'
 
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-campaign-'))
@@ -105,7 +106,7 @@ class Campaign {
     return trouble
   }
 
-  async #run(trouble: Trouble, change = {}): Promise<SimulatedRun> {
+  async #run(trouble: Trouble, change = {}): Promise<Simulated<FinishedRun>> {
     const { source, target } = this.#simulation
     for (const content of owedOn(target)) this.#owed.add(content)
     const [theirs, before] = [readTree(source), readTree(target)]
@@ -146,7 +147,7 @@ class Campaign {
     const shown = (root: string): string[] => readTree(root).filter((line) => !isHidden(line))
     const [here, there] = [shown(source), shown(target)]
     // A directory that holds what is hidden stays.
-    const kept = readTree(target).flatMap((line) => /^([^]*)\/[^/]*\.hidden /.exec(line)?.[1] ?? [])
+    const kept = readTree(target).flatMap((line) => /^(.*)\/[^/]*\.hidden /s.exec(line)?.[1] ?? [])
     const isKept = (line: string): boolean =>
       kept.some((path) => `${path}/`.startsWith(`${line.split(' directory ')[0]}/`))
     assert.deepEqual(
@@ -183,7 +184,7 @@ class Campaign {
 }
 
 describe('a campaign', { skip: process.platform !== 'linux' && 'the disk is Linux' }, () => {
-  const count = isWhole ? 2000 : 40
+  const count = isWhole ? 2000 : 15
   it('of edits, deaths, cuts, stalls and jumps loses nothing, tells the truth, and comes to an end', async () => {
     for (const number of casesOf(count, count, 'campaign')) {
       const campaign = new Campaign(number, `${number}`)
@@ -196,7 +197,7 @@ describe('a campaign', { skip: process.platform !== 'linux' && 'the disk is Linu
   })
 
   it('is the same when it is made again', async () => {
-    for (const number of casesOf(isWhole ? 20 : 2, 2, 'campaign again')) {
+    for (const number of casesOf(isWhole ? 20 : 1, 1, 'campaign again')) {
       const stories: string[][] = []
       for (const name of ['once', 'again']) {
         const campaign = new Campaign(number, name)

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { assertSameTree } from '../world/disk-trees.ts'
 import type { Loss } from '../world/lossy-disk.ts'
-import { assertNothingLost, assertOldOrNew, assertTidy, holdingOf } from '../world/oracle.ts'
+import { assertNothingLost, assertOldOrNew, assertTidy, type Holding, holdingOf } from '../world/oracle.ts'
 import { Simulation, type Way } from '../world/simulation.ts'
 import { type Extent, writeState } from '../world/two-states.ts'
 import { casesOf, chanceFor, isLeftOut, replay } from './options.ts'
@@ -32,9 +32,9 @@ describe('a power cut in front of a call', { skip: process.platform !== 'linux' 
   }
 
   for (const [way, extent, sample] of [
-    ['local', 'few', 30],
-    ['local', 'many', 30],
-    ['push', 'many', 15],
+    ['local', 'few', 8],
+    ['local', 'many', 8],
+    ['push', 'many', 4],
   ] as const) {
     const part = `power-${way}-${extent}`
     it(`${extent} changes, ${way}: old or new content stays, nothing is lost, and the next run converges`, {
@@ -76,4 +76,36 @@ describe('a power cut in front of a call', { skip: process.platform !== 'linux' 
       }
     })
   }
+
+  const undoing = 'power-undo'
+  it('an undo: nothing is lost, and the same undo again ends it', { skip: isLeftOut(undoing) }, async (t) => {
+    const brought = async (): Promise<{ simulation: Simulation; goal: Holding; run: string }> => {
+      const simulation = await prepared('local', 'few')
+      const goal = holdingOf(simulation.target)
+      return { simulation, goal, run: `${(await simulation.run()).end?.runId}` }
+    }
+    const whole = await brought()
+    const { calls, end } = await whole.simulation.undo(whole.run)
+    assert.equal(end?.outcome, 'done')
+    assert.deepEqual(holdingOf(whole.simulation.target), whole.goal)
+    whole.simulation.close()
+    t.diagnostic(`${undoing}: ${calls} calls`)
+    for (const at of casesOf(calls, 4, undoing)) {
+      const chance = chanceFor(`${undoing} ${at}`)
+      for (const loss of ['least', chance] as const) {
+        const { simulation, goal, run } = await brought()
+        const { target } = simulation
+        const old = holdingOf(target)
+        const cut = await simulation.undo(run, { dieAt: at, loss })
+        const where = `cut in front of call ${at}, ${cut.trail.at(-1)} (${replay(undoing, at)})`
+        assertOldOrNew(target, old, goal, where)
+        for (const held of [old, goal]) assertNothingLost(target, held, where)
+        const again = await simulation.undo(run)
+        assert.match(`${again.end?.outcome}`, /^(done|nothing)$/, `${where}: ${JSON.stringify(again.end?.conflicts)}`)
+        assert.deepEqual(holdingOf(target), goal, where)
+        for (const held of [old, goal]) assertNothingLost(target, held, where)
+        simulation.close()
+      }
+    }
+  })
 })
