@@ -145,7 +145,9 @@ export class Simulation {
 
   /** An undo of a run, by its id. */
   async undo(run: string, trouble: Trouble = {}): Promise<Simulated<UndoResult>> {
-    return await this.#meet(trouble, (laptop, reach) => undoRun(laptop, reach, { prefix: run, dryRun: false }, never))
+    const ways = { remoteCommand: undefined, tell: () => {} }
+    const request = { prefix: run, dryRun: false, ways }
+    return await this.#meet(trouble, (laptop, reach) => undoRun(laptop, reach, request, never))
   }
 
   async #meet<End>(trouble: Trouble, work: (laptop: Workshop, reach: Reach) => Promise<End>): Promise<Simulated<End>> {
