@@ -3,16 +3,16 @@
 // What is left holds old or new content, complete; nothing is lost; a plain run converges, even when the power goes again.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { assertSameTree } from '../world/disk-trees.ts'
+import { assertSameTree, writeTree } from '../world/disk-trees.ts'
 import type { Loss } from '../world/lossy-disk.ts'
 import { assertNothingLost, assertOldOrNew, assertTidy, type Holding, holdingOf } from '../world/oracle.ts'
 import { Simulation, type Way } from '../world/simulation.ts'
 import { type Extent, writeState } from '../world/two-states.ts'
-import { casesOf, chanceFor, isLeftOut, replay } from './options.ts'
+import { casesOf, chanceFor, isLeftOut, isWhole, replay } from './options.ts'
 
 // In memory where there is such a place: nothing here is synced for real.
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-power-'))
@@ -76,6 +76,34 @@ describe('a power cut in front of a call', { skip: process.platform !== 'linux' 
       }
     })
   }
+
+  const ended = 'power-ended'
+  it('when a run has said done, all that it did is there', { skip: isLeftOut(ended) }, async () => {
+    for (const number of casesOf(isWhole ? 60 : 2, 2, ended)) {
+      const chance = chanceFor(`${ended} ${number}`)
+      for (const extent of ['few', 'many'] as const) {
+        for (const loss of ['least', chance] as const) {
+          const simulation = new Simulation(join(home, `${++made}`), number % 2 === 0 ? 'local' : 'push')
+          const { source, target } = simulation
+          const where = `${extent} (${replay(ended, number)})`
+          // All of it is new first, then everything changes, then little: nothing is taken away that would be synced.
+          for (const edit of [
+            () => writeState(source, 0, extent),
+            () => writeState(source, 1, extent),
+            () => writeTree(source, { 'one more': where, 'd/and one': where }),
+            () => chmodSync(join(source, 'replaced'), 0o640),
+          ]) {
+            edit()
+            const run = await simulation.run({ loss })
+            assert.equal(run.end?.outcome, 'done', `${where}: ${run.failure?.message}`)
+            assertSameTree(target, source)
+          }
+          assert.equal((await simulation.run()).end?.outcome, 'unchanged', where)
+          simulation.close()
+        }
+      }
+    }
+  })
 
   const undoing = 'power-undo'
   it('an undo: nothing is lost, and the same undo again ends it', { skip: isLeftOut(undoing) }, async (t) => {

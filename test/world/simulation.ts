@@ -33,7 +33,7 @@ export type Way = 'local' | 'push' | 'pull'
 export type Trouble = {
   /** The machine with the target loses its power in front of this call, from 1. */
   readonly dieAt?: number
-  /** And what it keeps. */
+  /** And what it keeps. Without `dieAt`: when the run has ended. */
   readonly loss?: Loss
   /** The line is cut after so many bytes, of both directions. */
   readonly cutAt?: number
@@ -170,7 +170,7 @@ export class Simulation {
     const { calls, isDead: died } = disk
     const trail = [...disk.trail]
     if (died) copyState(saved, this.#stateOf(this.#keeper))
-    disk.crash(died ? (trouble.loss ?? 'most') : 'most')
+    disk.crash(died || trouble.dieAt === undefined ? (trouble.loss ?? 'most') : 'most')
     return { end, failure, calls, trail, died, asked: watch.asked, refused: watch.refused }
   }
 
