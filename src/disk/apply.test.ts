@@ -425,5 +425,17 @@ for (const open of forms) {
       assert.deepEqual(problemsOf(end), ['f: target-changed'])
       assert.equal(facts(folders.target).f, 'mine 644 1700000000000')
     })
+
+    it('attributes are on disk when few changes have landed, by the sync of their own file', async () => {
+      for (const syncEach of [true, false]) {
+        const folders = twoFolders()
+        plant(folders.source, { f: { text: 'same', mode: 0o600, mtimeMs: 1_500_000_000_000 } })
+        plant(folders.target, { f: 'same' })
+        const sys = new FaultySys(real)
+        await run(folders, { sys, syncEach })
+        const set = sys.trail.indexOf('setTimes', sys.trail.lastIndexOf('setMode'))
+        assert.equal(sys.trail[set + 1] === 'syncHandle', syncEach, sys.trail.join('\n'))
+      }
+    })
   })
 }

@@ -437,9 +437,9 @@ export class Apply {
 
   #setAttributes(staged: StagedStep, directory: number, name: Uint8Array): void {
     if (!this.#isAsSeen(staged, directory, name)) return this.#refuse(staged, 'target-changed')
-    const code = setAttributes(this.#sys, directory, name, staged.entry, (handle) => {
-      return this.#sys.statHandle(handle, this.#row, 0) === 0 && this.#rowAsSeen(staged)
-    })
+    const sys = this.#sys
+    const isSeen = (handle: number): boolean => sys.statHandle(handle, this.#row, 0) === 0 && this.#rowAsSeen(staged)
+    const code = setAttributes(sys, directory, name, staged.entry, isSeen, this.#landing.syncEach)
     if (code < 0) this.#refuse(staged, code)
     else this.#landed.counts.attributes++
   }

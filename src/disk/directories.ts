@@ -95,7 +95,8 @@ export function dressDirectory(sys: Sys, handle: number, head: SectionHead): voi
 
 /**
  * Sets mode and time of an entry that is there, as far as its kind has them. `isSeen` is asked about the open handle: the
- * name may have been given to another file since it was looked at. Zero or a negative errno.
+ * name may have been given to another file since it was looked at. `sync`: it is on disk then, except for a symlink, which
+ * is with its directory. Zero or a negative errno.
  */
 export function setAttributes(
   sys: Sys,
@@ -103,6 +104,7 @@ export function setAttributes(
   name: Uint8Array,
   entry: Entry,
   isSeen: (handle: number) => boolean,
+  sync: boolean,
 ): number {
   if (entry.kind === 'symlink') return sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
   const isDirectory = entry.kind === 'directory'
@@ -114,6 +116,7 @@ export function setAttributes(
   else if (isDirectory) code = setDirectoryMode(sys, handle, entry.mode)
   else code = sys.setMode(handle, entry.mode)
   if (code === 0 && !isDirectory) code = sys.setTimes(handle, entry.mtimeSeconds, entry.mtimeNs)
+  if (code === 0 && sync) code = sys.syncHandle(handle)
   sys.close(handle)
   return code
 }

@@ -396,6 +396,16 @@ describe('traits', () => {
   for (const [name, sys, timeGrainNs, modeMask] of grains)
     it(`are found out: ${name}`, () => assert.deepEqual(visit(fresh(), {}, sys).traits, { timeGrainNs, modeMask }))
 
+  it('are not taken from a disk that fails for a moment', () => {
+    for (const call of ['setMode', 'setTimes', 'statHandle'] as const) {
+      const path = fresh()
+      visit(path)
+      fails('target-not-writable', () =>
+        target(path, {}, new FaultySys(real).on(call, { sticky: true, result: -errno.EIO })),
+      )
+      assert.deepEqual(visit(path).traits.modeMask, 0o777)
+    }
+  })
   it('of a source are those of the system', () => {
     const path = fresh()
     mkdirSync(path)

@@ -396,16 +396,21 @@ export function probe(sys: Sys, staging: number, path: string): Traits {
   const handle = sys.createFile(staging, name, 0o600)
   if (handle < 0) throw notWritable(path, errnoName(handle))
   const row = new Uint32Array(statWidth)
-  sys.setMode(handle, 0o651)
-  sys.setTimes(handle, 1_700_000_001, 123_456_789)
-  sys.statHandle(handle, row, 0)
+  const told = [sys.setMode(handle, 0o651), sys.setTimes(handle, 1_700_000_001, 123_456_789)]
+  const looked = sys.statHandle(handle, row, 0)
   sys.close(handle)
   sys.unlink(staging, name)
+  // A disk that fails for a moment is no other kind of disk: by other traits the next run would see all in another way.
+  const failed = [...told.filter((code) => !cannotHold.includes(-code)), looked].find((code) => code < 0)
+  if (failed !== undefined) throw notWritable(path, errnoName(failed))
   return {
     modeMask: ((row[statMode] as number) & permissionBits) === 0o651 ? permissionBits : 0,
     timeGrainNs: Math.max(sys.timeGrainNs, grainOf(mtimeSecondsOf(row, 0), row[statMtimeNs] as number)),
   }
 }
+
+/** What file systems say that have no modes or times to set. */
+const cannotHold: readonly number[] = [errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL]
 
 function grainOf(seconds: number, ns: number): number {
   if (seconds !== 1_700_000_001) return 2_000_000_000

@@ -3,14 +3,26 @@
 // obvious walk holds the target against the invariants of ARCHITECTURE.md. A campaign is made again by its number.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import type { FinishedRun } from '../../src/jobs/run.ts'
 import { type Chance, contentOf, editTree, growTree, placesIn, readTree } from '../world/disk-trees.ts'
 import { assertTidy, contentsOn, holdingOf, owedOn } from '../world/oracle.ts'
-import { lossOf, type SimulatedRun, Simulation, type Trouble, type Way } from '../world/simulation.ts'
-import { casesOf, chanceFor, isWhole, replay } from './options.ts'
+import { lossOf, type Simulated, Simulation, type Trouble, type Way } from '../world/simulation.ts'
+import { casesOf, chanceFor, isLeftOut, isWhole, replay } from './options.ts'
 
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-campaign-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -23,6 +35,10 @@ const options = {
   overrides: [{ directory: '', label: '--exclude', text: `${hidden}\n` }],
 } as const
 
+function hashOf(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex')
+}
+
 class Campaign {
   readonly #chance: Chance
   readonly #simulation: Simulation
@@ -34,12 +50,13 @@ class Campaign {
   /** What happened, in words, and the calls of each run. */
   readonly story: string[] = []
   #edits = 0
+  #hasEnded = true
 
   constructor(number: number, name: string) {
     this.#chance = chanceFor(`campaign ${number}`)
     const way = (['local', 'push', 'pull'] as const satisfies Way[])[this.#chance(3)] as Way
     this.#simulation = new Simulation(join(home, name), way)
-    this.#where = `${replay('campaign', number)}\n${way}`
+    this.#where = `${replay('campaign-once', number)}\n${way}`
   }
 
   close(): void {
@@ -60,9 +77,33 @@ class Campaign {
 
   #edit(): void {
     const { source, target } = this.#simulation
-    editTree(this.#chance, source, 1 + this.#chance(6))
+    this.#editSource(1 + this.#chance(6), !this.#hasEnded)
     if (this.#chance(3) === 0) this.#meddle(target)
     for (const root of [source, target]) for (const what of holdingOf(root).values()) this.#known.add(what)
+  }
+
+  /**
+   * Other content under the size and time that it had is found by the signature that the last run kept. Where that run came
+   * to no end, or is under way, nobody can know (docs/threats.md, Windows): such an edit shows in the time then.
+   */
+  #editSource(edits: number, isSeen: boolean): void {
+    const { source } = this.#simulation
+    const look = (): Map<string, { facts: string; content: string; path: string }> =>
+      new Map(
+        placesIn(source).flatMap(({ path, kind }) => {
+          if (kind !== 'file') return []
+          const { ino, size, mtimeMs } = lstatSync(path)
+          return [[`${ino}`, { facts: `${size} ${mtimeMs}`, content: hashOf(path), path }]]
+        }),
+      )
+    const before = look()
+    editTree(this.#chance, source, edits)
+    if (!isSeen) return
+    for (const [inode, { facts, content, path }] of look()) {
+      const old = before.get(inode)
+      if (old !== undefined && old.facts === facts && old.content !== content)
+        utimesSync(path, 1, 1_650_000_000 + this.#chance(1e6))
+    }
   }
 
   /** What a person does on the target. What it destroys is nobody's to keep. */
@@ -90,7 +131,7 @@ class Campaign {
   #trouble(): Trouble {
     const chance = this.#chance
     const trouble: { -readonly [Key in keyof Trouble]: Trouble[Key] } = {}
-    const { source, target } = this.#simulation
+    const { target } = this.#simulation
     const what = chance(8)
     if (what <= 2) trouble.dieAt = 1 + chance(120)
     if (what <= 2) trouble.loss = lossOf(chance)
@@ -98,19 +139,20 @@ class Campaign {
     if (what === 4) trouble.stallAt = chance(20_000)
     if (what === 5 || what === 0) {
       const isTarget = chance(2) === 0
-      const act = (): void => (isTarget ? this.#meddle(target) : editTree(chance, source, 1))
+      const act = (): void => (isTarget ? this.#meddle(target) : this.#editSource(1, true))
       trouble.meanwhile = { at: 1 + chance(100), act }
     }
     if (chance(6) === 0) trouble.jumpMs = [-3650 * dayMs, 30 * dayMs, -3_600_000, 3_600_000][chance(4)] as number
     return trouble
   }
 
-  async #run(trouble: Trouble, change = {}): Promise<SimulatedRun> {
+  async #run(trouble: Trouble, change = {}): Promise<Simulated<FinishedRun>> {
     const { source, target } = this.#simulation
     for (const content of owedOn(target)) this.#owed.add(content)
     const [theirs, before] = [readTree(source), readTree(target)]
     const run = await this.#simulation.run(trouble, { ...options, ...change })
     const { end, failure } = run
+    this.#hasEnded = end !== undefined && !run.died
     const became = run.died ? 'died' : (failure?.code ?? end?.outcome)
     this.story.push(`${JSON.stringify(trouble)}: ${became} after ${run.calls} calls: ${run.trail.join(' ')}`)
     for (const root of [source, target]) {
@@ -146,7 +188,7 @@ class Campaign {
     const shown = (root: string): string[] => readTree(root).filter((line) => !isHidden(line))
     const [here, there] = [shown(source), shown(target)]
     // A directory that holds what is hidden stays.
-    const kept = readTree(target).flatMap((line) => /^([^]*)\/[^/]*\.hidden /.exec(line)?.[1] ?? [])
+    const kept = readTree(target).flatMap((line) => /^(.*)\/[^/]*\.hidden /s.exec(line)?.[1] ?? [])
     const isKept = (line: string): boolean =>
       kept.some((path) => `${path}/`.startsWith(`${line.split(' directory ')[0]}/`))
     assert.deepEqual(
@@ -183,9 +225,11 @@ class Campaign {
 }
 
 describe('a campaign', { skip: process.platform !== 'linux' && 'the disk is Linux' }, () => {
-  const count = isWhole ? 2000 : 40
-  it('of edits, deaths, cuts, stalls and jumps loses nothing, tells the truth, and comes to an end', async () => {
-    for (const number of casesOf(count, count, 'campaign')) {
+  const count = isWhole ? 2000 : 15
+  it('of edits, deaths, cuts, stalls and jumps loses nothing, tells the truth, and comes to an end', {
+    skip: isLeftOut('campaign-once'),
+  }, async () => {
+    for (const number of casesOf(count, count, 'campaign-once')) {
       const campaign = new Campaign(number, `${number}`)
       try {
         await campaign.play()
@@ -195,8 +239,8 @@ describe('a campaign', { skip: process.platform !== 'linux' && 'the disk is Linu
     }
   })
 
-  it('is the same when it is made again', async () => {
-    for (const number of casesOf(isWhole ? 20 : 2, 2, 'campaign again')) {
+  it('is the same when it is made again', { skip: isLeftOut('campaign-again') }, async () => {
+    for (const number of casesOf(isWhole ? 20 : 1, 1, 'campaign-again')) {
       const stories: string[][] = []
       for (const name of ['once', 'again']) {
         const campaign = new Campaign(number, name)
@@ -204,7 +248,7 @@ describe('a campaign', { skip: process.platform !== 'linux' && 'the disk is Linu
         campaign.close()
         stories.push(campaign.story)
       }
-      assert.deepEqual(stories[1], stories[0], replay('campaign', number))
+      assert.deepEqual(stories[1], stories[0], replay('campaign-again', number))
     }
   })
 })

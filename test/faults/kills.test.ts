@@ -4,20 +4,21 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { assertNothingLost, assertOldOrNew, assertStateWhole, holdingOf } from '../world/oracle.ts'
+import { assertNothingLost, assertOldOrNew, assertStateWhole, type Holding, holdingOf } from '../world/oracle.ts'
 import { noTracing } from '../world/traced.ts'
-import { casesOf, isLeftOut, replay } from './options.ts'
+import { casesOf, isLeftOut, isWhole, replay } from './options.ts'
 import { Scene } from './scene.ts'
 
 describe('a process that is killed in front of a system call', { skip: noTracing }, () => {
   for (const [way, side, extent, sample] of [
-    ['local', 'driver', 'few', 4],
-    ['local', 'driver', 'many', 4],
-    ['push', 'daemon', 'many', 3],
-    ['push', 'driver', 'few', 1],
-    ['pull', 'driver', 'few', 2],
-    ['pull', 'daemon', 'few', 1],
+    ['local', 'driver', 'few', 2],
+    ['local', 'driver', 'many', 0],
+    ['push', 'daemon', 'many', 1],
+    ['push', 'driver', 'few', 0],
+    ['pull', 'driver', 'few', 1],
+    ['pull', 'daemon', 'few', 0],
   ] as const) {
+    if (sample === 0 && !isWhole) continue
     const part = `kills-${way}-${side}-${extent}`
     it(`the ${side} of a ${way} run, ${extent} changes: nothing is lost, and a plain run converges`, {
       skip: isLeftOut(part),
@@ -50,4 +51,41 @@ describe('a process that is killed in front of a system call', { skip: noTracing
       }
     })
   }
+
+  const part = 'kills-undo'
+  it('an undo: nothing is lost, and the same undo again ends it', { skip: isLeftOut(part) }, async (t) => {
+    const scene = await new Scene('local', 'few').open()
+    const { laptop, target, launcher } = scene
+    /** Undoes the last run, of which `goal` is what was there before; in front of call `at` it is killed. */
+    const undo = async (run: string, goal: Holding, at?: number): Promise<readonly string[]> => {
+      const old = holdingOf(target)
+      const trace = launcher.next([laptop.state, target], at === undefined ? undefined : { at, how: 'KILL' })
+      await laptop.run('undo', run)
+      const where = `killed in front of call ${at}, ${trace.report().hit} (${replay(part, at ?? 1)})`
+      assertOldOrNew(target, old, goal, where)
+      for (const held of [old, goal]) assertNothingLost(target, held, where)
+      assertStateWhole(laptop.state, where)
+      const again = await laptop.run('undo', run)
+      assert.equal(again.code, 0, `${where}: ${again.stdout}${again.stderr}`)
+      assert.deepEqual(holdingOf(target), goal, where)
+      for (const held of [old, goal]) assertNothingLost(target, held, where)
+      return trace.report().calls
+    }
+    /** A run that brings the target on, or again; its id. */
+    const bring = async (): Promise<string> => {
+      const held = await scene.sync()
+      const run = held.outcome === 'halted' ? await laptop.sync('--release', ...scene.ends) : held
+      assert.equal(run.outcome, 'done', run.stdout + run.stderr)
+      return `${run.lines[0]?.runId}`
+    }
+    try {
+      const goal = holdingOf(target)
+      scene.nextState()
+      const calls = await undo(await bring(), goal)
+      t.diagnostic(`${part}: ${calls.length} calls`)
+      for (const at of casesOf(calls.length, 1, part)) await undo(await bring(), goal, at)
+    } finally {
+      await scene.close()
+    }
+  })
 })

@@ -40,6 +40,7 @@ if (values.only !== undefined) env.NIGHTFERRY_ONLY = values.only
 const ended = spawnSync(
   process.execPath,
   [
+    '--disable-warning=ExperimentalWarning',
     '--test',
     '--test-concurrency=2',
     `--test-reporter=${join(folder, '..', 'report.ts')}`,

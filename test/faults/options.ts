@@ -27,7 +27,10 @@ export function chanceFor(word: string): Chance {
 
 /** Numbers from 1 to `count`: the one asked for, all of them, or as many as `sample`, spread and chosen by the seed. */
 export function casesOf(count: number, sample: number, word: string): number[] {
-  if (only !== undefined) return only <= count ? [only] : []
+  if (only !== undefined) {
+    if (only < 1 || only > count) throw new Error(`${word} has cases 1 to ${count}, and no ${only}`)
+    return [only]
+  }
   if (isWhole || sample >= count) return Array.from({ length: count }, (_, index) => index + 1)
   const chance = chanceFor(word)
   const width = count / sample

@@ -3,16 +3,16 @@
 // What is left holds old or new content, complete; nothing is lost; a plain run converges, even when the power goes again.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { assertSameTree } from '../world/disk-trees.ts'
+import { assertSameTree, writeTree } from '../world/disk-trees.ts'
 import type { Loss } from '../world/lossy-disk.ts'
-import { assertNothingLost, assertOldOrNew, assertTidy, holdingOf } from '../world/oracle.ts'
+import { assertNothingLost, assertOldOrNew, assertTidy, type Holding, holdingOf } from '../world/oracle.ts'
 import { Simulation, type Way } from '../world/simulation.ts'
 import { type Extent, writeState } from '../world/two-states.ts'
-import { casesOf, chanceFor, isLeftOut, replay } from './options.ts'
+import { casesOf, chanceFor, isLeftOut, isWhole, replay } from './options.ts'
 
 // In memory where there is such a place: nothing here is synced for real.
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-power-'))
@@ -32,9 +32,9 @@ describe('a power cut in front of a call', { skip: process.platform !== 'linux' 
   }
 
   for (const [way, extent, sample] of [
-    ['local', 'few', 30],
-    ['local', 'many', 30],
-    ['push', 'many', 15],
+    ['local', 'few', 8],
+    ['local', 'many', 8],
+    ['push', 'many', 4],
   ] as const) {
     const part = `power-${way}-${extent}`
     it(`${extent} changes, ${way}: old or new content stays, nothing is lost, and the next run converges`, {
@@ -76,4 +76,64 @@ describe('a power cut in front of a call', { skip: process.platform !== 'linux' 
       }
     })
   }
+
+  const ended = 'power-ended'
+  it('when a run has said done, all that it did is there', { skip: isLeftOut(ended) }, async () => {
+    for (const number of casesOf(isWhole ? 60 : 2, 2, ended)) {
+      const chance = chanceFor(`${ended} ${number}`)
+      for (const extent of ['few', 'many'] as const) {
+        for (const loss of ['least', chance] as const) {
+          const simulation = new Simulation(join(home, `${++made}`), number % 2 === 0 ? 'local' : 'push')
+          const { source, target } = simulation
+          const where = `${extent} (${replay(ended, number)})`
+          // All of it is new first, then everything changes, then little: nothing is taken away that would be synced.
+          for (const edit of [
+            () => writeState(source, 0, extent),
+            () => writeState(source, 1, extent),
+            () => writeTree(source, { 'one more': where, 'd/and one': where }),
+            () => chmodSync(join(source, 'replaced'), 0o640),
+          ]) {
+            edit()
+            const run = await simulation.run({ loss })
+            assert.equal(run.end?.outcome, 'done', `${where}: ${run.failure?.message}`)
+            assertSameTree(target, source)
+          }
+          assert.equal((await simulation.run()).end?.outcome, 'unchanged', where)
+          simulation.close()
+        }
+      }
+    }
+  })
+
+  const undoing = 'power-undo'
+  it('an undo: nothing is lost, and the same undo again ends it', { skip: isLeftOut(undoing) }, async (t) => {
+    const brought = async (): Promise<{ simulation: Simulation; goal: Holding; run: string }> => {
+      const simulation = await prepared('local', 'few')
+      const goal = holdingOf(simulation.target)
+      return { simulation, goal, run: `${(await simulation.run()).end?.runId}` }
+    }
+    const whole = await brought()
+    const { calls, end } = await whole.simulation.undo(whole.run)
+    assert.equal(end?.outcome, 'done')
+    assert.deepEqual(holdingOf(whole.simulation.target), whole.goal)
+    whole.simulation.close()
+    t.diagnostic(`${undoing}: ${calls} calls`)
+    for (const at of casesOf(calls, 4, undoing)) {
+      const chance = chanceFor(`${undoing} ${at}`)
+      for (const loss of ['least', chance] as const) {
+        const { simulation, goal, run } = await brought()
+        const { target } = simulation
+        const old = holdingOf(target)
+        const cut = await simulation.undo(run, { dieAt: at, loss })
+        const where = `cut in front of call ${at}, ${cut.trail.at(-1)} (${replay(undoing, at)})`
+        assertOldOrNew(target, old, goal, where)
+        for (const held of [old, goal]) assertNothingLost(target, held, where)
+        const again = await simulation.undo(run)
+        assert.match(`${again.end?.outcome}`, /^(done|nothing)$/, `${where}: ${JSON.stringify(again.end?.conflicts)}`)
+        assert.deepEqual(holdingOf(target), goal, where)
+        for (const held of [old, goal]) assertNothingLost(target, held, where)
+        simulation.close()
+      }
+    }
+  })
 })

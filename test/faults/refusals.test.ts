@@ -39,8 +39,8 @@ describe('a call that the system refuses', { skip: process.platform !== 'linux' 
   }
 
   for (const [sticky, sample] of [
-    [false, 30],
-    [true, 15],
+    [false, 12],
+    [true, 6],
   ] as const) {
     const part = sticky ? 'refusals-from' : 'refusals-once'
     it(`${sticky ? 'and all after it' : 'once'}, by each errno: nothing is lost, it is told, and mended`, {
@@ -67,7 +67,13 @@ describe('a call that the system refuses', { skip: process.platform !== 'linux' 
           assert.ok(failure !== undefined && wholeFailures.includes(failure.code), `${where}: ${failure?.code}`)
           const isNamed = /\(E[A-Z]+\)|errno \d+|space/.test(failure.message)
           assert.ok(isNamed, `${where}: ${failure.code} ${failure.message}`)
-        } else if (end.problems.length === 0) assertSameTree(target, source)
+        } else if (end.outcome === 'halted') {
+          // A root that lost what it could hold, as it seems, is looked at by a person before anything goes.
+          assert.deepEqual(holdingOf(target), old, where)
+        } else if (end.problems.length === 0) {
+          assert.match(end.outcome, /^(done|unchanged)$/, where)
+          assertSameTree(target, source)
+        }
         const key = failure?.code ?? end?.outcome ?? ''
         codes.set(key, (codes.get(key) ?? 0) + 1)
         for (const last of [await simulation.run(), await simulation.run()])
@@ -84,11 +90,12 @@ describe('a call that the system refuses', { skip: process.platform !== 'linux' 
 
 describe('a call of a process that the system refuses', { skip: noTracing }, () => {
   for (const [side, sticky, sample] of [
-    ['driver', false, 4],
-    ['driver', true, 2],
-    ['daemon', false, 2],
+    ['driver', false, 2],
+    ['driver', true, 0],
+    ['daemon', false, 0],
     ['daemon', true, 1],
   ] as const) {
+    if (sample === 0 && !isWhole) continue
     const part = `refusals-${sticky ? 'from' : 'once'}-${side}`
     it(`of the ${side}, ${sticky ? 'and all after it' : 'once'}: it is told, nothing is lost, and mended`, {
       skip: isLeftOut(part),

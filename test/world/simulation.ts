@@ -9,11 +9,11 @@ import type { Sys } from '../../src/disk/sys.ts'
 import { openLinuxSys } from '../../src/disk/sys-linux.ts'
 import { systemSys } from '../../src/disk/system.ts'
 import { type DiskTasks, tasks } from '../../src/disk/tasks.ts'
-import type { RunEvent } from '../../src/jobs/endpoint.ts'
 import type { Workshop } from '../../src/jobs/local.ts'
-import { type FinishedRun, type RunRequest, runOnce } from '../../src/jobs/run.ts'
+import { type FinishedRun, type Reach, type RunRequest, runOnce } from '../../src/jobs/run.ts'
 import { addShare } from '../../src/jobs/shares.ts'
 import { SlabStore } from '../../src/jobs/slabs.ts'
+import { type UndoResult, undoRun } from '../../src/jobs/undo.ts'
 import { openState } from '../../src/state/open.ts'
 import { Bug } from '../../src/std/assert.ts'
 import type { Clock } from '../../src/std/clock.ts'
@@ -33,7 +33,7 @@ export type Way = 'local' | 'push' | 'pull'
 export type Trouble = {
   /** The machine with the target loses its power in front of this call, from 1. */
   readonly dieAt?: number
-  /** And what it keeps. */
+  /** And what it keeps. Without `dieAt`: when the run has ended. */
   readonly loss?: Loss
   /** The line is cut after so many bytes, of both directions. */
   readonly cutAt?: number
@@ -47,10 +47,9 @@ export type Trouble = {
   readonly refuse?: { readonly at: number; readonly code: number; readonly sticky: boolean }
 }
 
-export type SimulatedRun = {
-  readonly end: FinishedRun | undefined
+export type Simulated<End> = {
+  readonly end: End | undefined
   readonly failure: Failure | undefined
-  readonly events: readonly RunEvent[]
   /** Calls that change or sync something, on the target. */
   readonly calls: number
   readonly trail: readonly string[]
@@ -59,6 +58,9 @@ export type SimulatedRun = {
   readonly asked: number
   readonly refused: string | undefined
 }
+
+/** Nobody cancels. */
+const never = new AbortController().signal
 
 /** Installs a Sys in the place of this thread's. */
 function install(sys: Sys): void {
@@ -120,61 +122,66 @@ export class Simulation {
   }
 
   /** One run, as a person starts it, with what it meets. */
-  async run(trouble: Trouble = {}, change: Partial<RunRequest> = {}): Promise<SimulatedRun> {
+  async run(trouble: Trouble = {}, change: Partial<RunRequest> = {}): Promise<Simulated<FinishedRun>> {
+    const far = 'nas:there'
+    const request: RunRequest = {
+      source: this.way === 'pull' ? far : this.source,
+      target: this.way === 'push' ? far : this.target,
+      mode: 'mirror',
+      checksum: false,
+      dryRun: false,
+      overrides: [],
+      ignoreFiles: [],
+      limit: { kind: 'percent', percent: 100 },
+      release: false,
+      listsChanges: false,
+      newTarget: false,
+      keep: undefined,
+      versions: undefined,
+      ...change,
+    }
+    return await this.#meet(trouble, (laptop, reach) => runOnce(laptop, reach, request, () => {}, never))
+  }
+
+  /** An undo of a run, by its id. */
+  async undo(run: string, trouble: Trouble = {}): Promise<Simulated<UndoResult>> {
+    const ways = { remoteCommand: undefined, tell: () => {} }
+    const request = { prefix: run, dryRun: false, ways }
+    return await this.#meet(trouble, (laptop, reach) => undoRun(laptop, reach, request, never))
+  }
+
+  async #meet<End>(trouble: Trouble, work: (laptop: Workshop, reach: Reach) => Promise<End>): Promise<Simulated<End>> {
     this.#jumpedMs += trouble.jumpMs ?? 0
-    const events: RunEvent[] = []
     const disk = this.#disk
     const saved = join(this.directory, 'state at the end')
     disk.begin(trouble.dieAt, () => copyState(this.#stateOf(this.#keeper), saved))
     const watch = new Watch(disk, trouble)
     install(watch.sys)
-    let end: FinishedRun | undefined
+    let end: End | undefined
     let failure: Failure | undefined
     try {
-      end = await this.#runOnce(trouble, change, events)
+      end = await this.#work(trouble, work)
     } catch (error) {
-      if (error instanceof Failure) failure = error
+      if (error instanceof Failure && !(error.cause instanceof Bug)) failure = error
       else if (!(error instanceof Death)) throw error
-      if (error instanceof Failure && error.cause instanceof Bug) throw error
     } finally {
       install(this.#real)
     }
     const { calls, isDead: died } = disk
     const trail = [...disk.trail]
     if (died) copyState(saved, this.#stateOf(this.#keeper))
-    disk.crash(died ? (trouble.loss ?? 'most') : 'most')
-    return { end, failure, events, calls, trail, died, asked: watch.asked, refused: watch.refused }
+    disk.crash(died || trouble.dieAt === undefined ? (trouble.loss ?? 'most') : 'most')
+    return { end, failure, calls, trail, died, asked: watch.asked, refused: watch.refused }
   }
 
-  async #runOnce(trouble: Trouble, change: Partial<RunRequest>, events: RunEvent[]): Promise<FinishedRun> {
+  async #work<End>(trouble: Trouble, work: (laptop: Workshop, reach: Reach) => Promise<End>): Promise<End> {
     const laptop = this.#workshop('laptop')
     const nas = this.way === 'local' ? undefined : this.#workshop('nas')
     const attached: Promise<void>[] = []
     try {
-      const far = 'nas:there'
-      const request: RunRequest = {
-        source: this.way === 'pull' ? far : this.source,
-        target: this.way === 'push' ? far : this.target,
-        mode: 'mirror',
-        checksum: false,
-        dryRun: false,
-        overrides: [],
-        ignoreFiles: [],
-        limit: { kind: 'percent', percent: 100 },
-        release: false,
-        listsChanges: false,
-        newTarget: false,
-        keep: undefined,
-        versions: undefined,
-        ...change,
-      }
-      const reach = {
-        isMachine: (name: string) => name === 'nas',
-        connect: () => this.#connect(nas as Workshop, trouble, attached),
-        connectSsh: () => Promise.reject(new Bug('no simulation goes by ssh')),
-      }
-      const signal = new AbortController().signal
-      return await runOnce(laptop, reach, request, (event) => void events.push(event), signal)
+      const connect = (): Promise<Session> => this.#connect(nas as Workshop, trouble, attached)
+      const connectSsh = (): Promise<Session> => Promise.reject(new Bug('no simulation goes by ssh'))
+      return await work(laptop, { isMachine: (name) => name === 'nas', connect, connectSsh })
     } finally {
       await Promise.all(attached)
       laptop.state[Symbol.dispose]()
