@@ -1,9 +1,9 @@
 // Which wants of a batch are large, and what the target had at their names: those are told in portions where that may pay.
 
 import { chunkedFromBytes } from '../chunk/split.ts'
+import { digestBytes } from '../core/page.ts'
 import { joinPath, type RelPath } from '../core/path.ts'
 import type { Section } from '../core/plan.ts'
-import { digestBytes } from '../core/page.ts'
 import { sizeOf, statWidth, typeFile } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { hex, utf8 } from '../std/bytes.ts'
