@@ -3,6 +3,7 @@
 // it is read and cut before it counts, so that it does not matter what a crash made of it. Never holds more than our own
 // unfinished work; bounded in age and space.
 
+import { statfsSync } from 'node:fs'
 import { domainDigest } from '../chunk/digest.ts'
 import type { RelPath } from '../core/path.ts'
 import { mtimeSecondsOf, sizeOf, statMode, statWidth, typeFile, typeMask } from '../core/stat.ts'
@@ -15,12 +16,20 @@ const ageMaxSeconds = 7 * 24 * 3600
 const countMax = 64
 const volumePartMax = 0.1
 
-/** Opens the place, made where it is missing; negative where that can't be: then nothing is resumed. */
-export function openPartials(sys: Sys, own: number): number {
-  const there = sys.openDirectory(own, partialsName)
-  if (there >= 0) return there
-  const made = sys.makeDirectory(own, partialsName, 0o700)
-  return made < 0 ? made : sys.openDirectory(own, partialsName)
+/**
+ * Opens the place, made where it is missing, and removes what is too old or too much: a handle, and the names of what is
+ * left. A negative handle: nothing is resumed. The handle is the caller's, to be closed by the thread that called.
+ */
+export function openPartials(
+  sys: Sys,
+  own: number,
+  { path, nowMs }: { readonly path: string; readonly nowMs: number },
+): { handle: number; names: readonly string[] } {
+  let handle = sys.openDirectory(own, partialsName)
+  if (handle < 0 && sys.makeDirectory(own, partialsName, 0o700) === 0) handle = sys.openDirectory(own, partialsName)
+  if (handle < 0) return { handle, names: [] }
+  const { bsize, blocks } = statfsSync(path)
+  return { handle, names: sweepPartials(sys, handle, { nowMs, volumeBytes: bsize * blocks }) }
 }
 
 /** What an unfinished file of this path is called. */

@@ -12,6 +12,7 @@ import type { LandReport } from '../disk/batch-tasks.ts'
 import { unfinishedHeads } from '../disk/directories.ts'
 import type { TargetHandles } from '../disk/landing.ts'
 import { moveCorrections } from '../disk/moves.ts'
+import { openPartials } from '../disk/partials.ts'
 import type { Root } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { Staged } from '../disk/stage.ts'
@@ -127,14 +128,15 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const wish = { ...this.#keepWish, asked: totals.keep ?? this.#keepWish.asked }
     const opened = await Keeping.open(this.root, wish, this.#runId, this.rawTreeSeat, this.workshop)
     this.#keeping = opened.keeping
-    await this.#openPartials()
+    this.#openPartials()
     await this.treeSeat.run('beginStaging', { tree: this.tree, modeMask: this.#modeMask, syncEach: this.#syncEach })
     return { keep: opened.keeping.keep, ...opened.pruned }
   }
 
   /** What a break left of large files counts as content that is here. */
-  async #openPartials(): Promise<void> {
-    const { handle, names } = await this.treeSeat.run('openPartials', { own: this.#own, path: this.root.path })
+  #openPartials(): void {
+    const place = { path: this.root.path, nowMs: this.workshop.clock.nowMs() }
+    const { handle, names } = openPartials(systemSys(), this.#own, place)
     this.#handles = { ...this.#handles, partials: handle }
     const facts = { tree: this.tree, root: this.#handles.root, partials: names }
     this.#deltas = new Deltas(this.workshop, this.treeSeat, facts)
