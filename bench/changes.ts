@@ -1,12 +1,14 @@
-// What a person does to a tree between two runs: a hundred files edited, a directory renamed, a large file moved. Each
+// What a person does to a tree between two runs: a hundred files edited, a directory renamed, a large file moved or edited. Each
 // change says how to take itself back, so that the next program finds the tree as it was, times included.
 
 import {
   closeSync,
+  ftruncateSync,
   lstatSync,
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   statSync,
   utimesSync,
@@ -54,6 +56,87 @@ export function editFiles(root: string): Change {
         utimesSync(path, times.atime, times.mtime)
       }
     },
+  }
+}
+
+/** A byte before all of it; a mebibyte after it; one in a hundred of its blocks of 64 KiB, all over it. */
+export type LargeEdit = 'front-insert' | 'append' | 'vm-image'
+
+const appendedBytes = 1024 * 1024
+const blockBytes = 64 * 1024
+const changedBlocks = 0.01
+/** Programs that look at whole seconds see the change. */
+const laterSeconds = 10
+
+/** Edits a large file as a person, a log or a virtual machine does. */
+export function editLarge(path: string, edit: LargeEdit): Change {
+  const times = statSync(path)
+  const undo = edit === 'front-insert' ? insertInFront(path) : edit === 'append' ? append(path) : changeBlocks(path)
+  utimesSync(path, times.atime, times.mtimeMs / 1000 + laterSeconds)
+  return {
+    undo() {
+      undo()
+      utimesSync(path, times.atime, times.mtime)
+    },
+  }
+}
+
+function insertInFront(path: string): () => void {
+  rewrite(path, Buffer.from('x'), 0)
+  return () => rewrite(path, Buffer.alloc(0), 1)
+}
+
+/** Writes the file anew: `front`, then what it holds from `start` on. */
+function rewrite(path: string, front: Buffer, start: number): void {
+  const beside = `${path}.new`
+  const [from, to] = [openSync(path, 'r'), openSync(beside, 'w')]
+  const piece = Buffer.alloc(8 * 1024 * 1024)
+  writeSync(to, front)
+  for (let at = start; ; ) {
+    const count = readSync(from, piece, 0, piece.length, at)
+    if (count === 0) break
+    writeSync(to, piece, 0, count)
+    at += count
+  }
+  closeSync(from)
+  closeSync(to)
+  renameSync(beside, path)
+}
+
+function append(path: string): () => void {
+  const { size } = statSync(path)
+  const random = seeded(0xa44e)
+  writeFileSync(path, Buffer.from(Array.from({ length: appendedBytes }, () => random() * 256)), { flag: 'a' })
+  return () => {
+    const handle = openSync(path, 'r+')
+    ftruncateSync(handle, size)
+    closeSync(handle)
+  }
+}
+
+function changeBlocks(path: string): () => void {
+  const blocks = Math.floor(statSync(path).size / blockBytes)
+  const random = seeded(0xb10c)
+  const chosen = new Set<number>()
+  while (chosen.size < Math.ceil(blocks * changedBlocks)) chosen.add(Math.floor(random() * blocks))
+  const handle = openSync(path, 'r+')
+  const kept = [...chosen].map((block) => {
+    const before = Buffer.alloc(blockBytes)
+    readSync(handle, before, 0, blockBytes, block * blockBytes)
+    writeSync(
+      handle,
+      Buffer.from(Array.from({ length: blockBytes }, () => random() * 256)),
+      0,
+      blockBytes,
+      block * blockBytes,
+    )
+    return { before, at: block * blockBytes }
+  })
+  closeSync(handle)
+  return () => {
+    const again = openSync(path, 'r+')
+    for (const { before, at } of kept) writeSync(again, before, 0, blockBytes, at)
+    closeSync(again)
   }
 }
 

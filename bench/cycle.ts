@@ -2,9 +2,9 @@
 // the mirror after it. The clock runs only while a command runs; making targets, starting daemons, changing the source and
 // looking whether both trees are equal happen outside of it. A cycle leaves the source as it found it.
 
-import { lstatSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Change, editFiles, movePath } from './changes.ts'
+import { type Change, editFiles, editLarge, movePath } from './changes.ts'
 import { compareContent, compareMetadata } from './compare.ts'
 import { type Measured, measure, type Sides } from './measure.ts'
 import type { Network } from './network.ts'
@@ -73,9 +73,10 @@ export async function runCycle(cycle: Cycle, signal: AbortSignal): Promise<void>
 
 function changeFor(step: StepName, work: Work): Change | undefined {
   if (step === 'edits') return editFiles(work.folder)
-  if (step !== 'rename' && step !== 'moved') return undefined
+  if (step === 'first' || step === 'unchanged') return undefined
   if (work.move === undefined) throw new Error(`${work.name}: nothing is there to be moved`)
-  return movePath(work.folder, ...work.move)
+  if (step === 'rename' || step === 'moved') return movePath(work.folder, ...work.move)
+  return editLarge(join(work.folder, work.move.find((path) => existsSync(join(work.folder, path))) ?? ''), step)
 }
 
 async function runTask(

@@ -28,7 +28,8 @@ type Wanted = {
 }
 
 const usage = `npm run bench -- [ROW ...] [--runs N] [--on PLACE] [--peer NAME] [--files N] [--markdown]
-  ROW        first, unchanged, edits, rename, moved, slow, start, durability (all of these);
+  ROW        first, unchanged, edits, rename, moved, front-insert, append, vm-image, slow, start,
+             durability (all of these);
              ssh (only when named); million, million-flat, million-equal (too: they take long
              and up to 20 GB of memory)
   --runs N   cycles; the figures are medians over them (3)

@@ -1,6 +1,7 @@
 // The rows of the benchmark, as a table: which tree, which programs, what is timed, and the target of the design. Only data
 // and what can be read from it; cycle.ts, start.ts and durability.ts carry it out, report.ts judges by it.
 
+import type { LargeEdit } from './changes.ts'
 import type { PeerName } from './peers.ts'
 import type { PlaceName } from './places.ts'
 import type { WorkKind } from './work.ts'
@@ -11,6 +12,9 @@ export type RowName =
   | 'edits'
   | 'rename'
   | 'moved'
+  | 'front-insert'
+  | 'append'
+  | 'vm-image'
   | 'slow'
   | 'ssh'
   | 'start'
@@ -20,12 +24,13 @@ export type RowName =
   | 'million-equal'
 
 /** What happens to the source before a mirror run: nothing (`first` into an empty target), or a change. */
-export type StepName = 'first' | 'unchanged' | 'edits' | 'rename' | 'moved'
+export type StepName = 'first' | 'unchanged' | 'edits' | 'rename' | 'moved' | LargeEdit
 
 /** What the design promises of a step. */
 export type Goal =
   | { readonly what: 'ratio'; readonly step: string; readonly against: PeerName; readonly most: number }
   | { readonly what: 'one rename'; readonly step: string; readonly mostWireBytes: number }
+  | { readonly what: 'wire'; readonly step: string; readonly mostWireBytes: number }
   | { readonly what: 'seconds'; readonly step: string; readonly most: number }
   /** The peak of each side. */
   | { readonly what: 'memory'; readonly step: string; readonly mostBytes: number }
@@ -105,6 +110,30 @@ export const rows: readonly Row[] = [
   },
   {
     ...mirror,
+    name: 'front-insert',
+    work: 'large',
+    steps: ['front-insert'],
+    goals: [
+      { what: 'wire', step: 'front-insert', mostWireBytes: 300_000 },
+      { what: 'ratio', step: 'front-insert', against: 'rsync daemon', most: 1 },
+    ],
+  },
+  {
+    ...mirror,
+    name: 'append',
+    work: 'large',
+    steps: ['append'],
+    goals: [{ what: 'wire', step: 'append', mostWireBytes: 1_200_000 }],
+  },
+  {
+    ...mirror,
+    name: 'vm-image',
+    work: 'large',
+    steps: ['vm-image'],
+    goals: [{ what: 'wire', step: 'vm-image', mostWireBytes: 16_000_000 }],
+  },
+  {
+    ...mirror,
     name: 'slow',
     work: 'small',
     network: 'slow',
@@ -152,7 +181,16 @@ export function groupRows(chosen: readonly Row[]): readonly (readonly Row[])[] {
 /** What one program does in a cycle of these rows, in order. */
 export type Task = { readonly row: RowName; readonly step: StepName; readonly times: number }
 
-const stepOrder: readonly StepName[] = ['first', 'unchanged', 'edits', 'rename', 'moved']
+const stepOrder: readonly StepName[] = [
+  'first',
+  'unchanged',
+  'edits',
+  'rename',
+  'moved',
+  'append',
+  'vm-image',
+  'front-insert',
+]
 
 export function tasksOf(group: readonly Row[], peer: PeerName): readonly Task[] {
   const tasks = group

@@ -52,6 +52,11 @@ function judge(goal: Goal, own: readonly Run[], runs: readonly Run[]): string {
       const renames = one ? 'one rename on the target' : 'NOT one rename on the target'
       return `  ${wireBytes} bytes on the wire at most, ${renames} (target: below ${goal.mostWireBytes}, one): ${verdict}`
     }
+    case 'wire': {
+      const wireBytes = Math.max(...own.map(({ told }) => told.wireBytes ?? Number.NaN))
+      const verdict = verdictOf(wireBytes, goal.mostWireBytes)
+      return `  ${wireBytes} bytes on the wire at most (target: at most ${goal.mostWireBytes}): ${verdict}`
+    }
     case 'seconds': {
       const wall = wallOf(own)
       return `  ${seconds(wall)} s (target: at most ${goal.most}): ${verdictOf(wall, goal.most)}`
@@ -67,6 +72,7 @@ function judge(goal: Goal, own: readonly Run[], runs: readonly Run[]): string {
 }
 
 function verdictOf(value: number, most: number): string {
+  if (Number.isNaN(value)) return 'MISSED: it was not told'
   return value <= most ? 'met' : `MISSED by ${Math.round((value / most - 1) * 100)} %`
 }
 

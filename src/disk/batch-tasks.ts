@@ -1,6 +1,7 @@
 // What the threads of a crew do for batches: reading what is wanted, writing what comes, giving it names; part of the
 // table in tasks.ts. A batch of wants or of landing lives in the seat that it was given, and its buffers are shared.
 
+import { encodeRecipe } from '../chunk/recipe.ts'
 import { expand, squeeze } from '../chunk/squeeze.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
@@ -8,6 +9,8 @@ import { encodeShelf } from '../core/shelf.ts'
 import { present } from '../std/assert.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Apply, type LandCounts } from './apply.ts'
+import type { DeltaOrder } from './assemblies.ts'
+import { basisOf } from './delta-tasks.ts'
 import { encodeDisplaced } from './displaced.ts'
 import { toldOf } from './holdings.ts'
 import { intentsOf } from './intents.ts'
@@ -15,6 +18,8 @@ import { encodeDisplacements } from './journal.ts'
 import { Landing, type TargetHandles } from './landing.ts'
 import { type LogLine, logLines } from './log-lines.ts'
 import { slabBytes } from './pack.ts'
+import { RecipesAtHand } from './portion-reader.ts'
+import { decodePortions, encodePortions } from './portions.ts'
 import { racyMs } from './racy.ts'
 import type { LandingOrder } from './staged.ts'
 import { Supply } from './supply.ts'
@@ -30,6 +35,7 @@ type OpenLanding = { readonly landing: Landing; readonly handles: TargetHandles;
 const supplies = new Map<number, Supply>()
 const landings = new Map<number, OpenLanding>()
 const slabs = new Map<number, Uint8Array>()
+const atHand = new RecipesAtHand()
 
 function slabOf(id: number): Uint8Array {
   return present(slabs.get(id), 'a slab was made known to its seat')
@@ -50,6 +56,8 @@ export type LandReport = {
   readonly moved: number
   readonly contentBytes: number
   readonly learned: Uint8Array
+  /** Of large files, as `encodeRecipe`: what they were found to be made of. */
+  readonly recipes: readonly Uint8Array[]
   /** Directories that landed whole, as a shelf. */
   readonly built: Uint8Array | undefined
   /** What landed, a directory each, for the log. */
@@ -57,8 +65,10 @@ export type LandReport = {
 }
 
 export const batchTasks = {
-  openSupply(input: { supply: number; root: number; wants: Uint8Array }): void {
-    supplies.set(input.supply, new Supply(sys, input.root, decodeWants(input.wants)))
+  /** `tree` is that of the source: what is at hand of its files is no other source's. */
+  openSupply(input: { supply: number; tree: number; root: number; wants: Uint8Array; portions: Uint8Array }): void {
+    const portions = { list: decodePortions(input.portions), atHand, scope: String(input.tree) }
+    supplies.set(input.supply, new Supply(sys, input.root, decodeWants(input.wants), nowMs, portions))
   },
 
   /** Makes a buffer known to this seat under a number, so that packs are passed by number. */
@@ -97,8 +107,15 @@ export const batchTasks = {
     supplies.delete(input.supply)
   },
 
-  openLanding(input: { landing: number; handles: TargetHandles; order: LandingOrder }): void {
-    const landing = new Landing(sys, input.handles, input.order, process.umask())
+  openLanding(input: {
+    landing: number
+    handles: TargetHandles
+    order: LandingOrder
+    deltas: readonly DeltaOrder[]
+    basis: number
+  }): void {
+    const large = { deltas: input.deltas, basis: basisOf(input.basis) }
+    const landing = new Landing(sys, input.handles, input.order, process.umask(), large)
     landings.set(input.landing, { landing, handles: input.handles, apply: undefined })
     landing.begin()
   },
@@ -123,7 +140,9 @@ export const batchTasks = {
     if (starvedBytes > 0) return { ...unwritten, starvedBytes }
     if (numbers.length > 0 && !input.last) {
       landing.wantAgain(numbers)
-      return { ...unwritten, again: encodeWants(landing.namesOf(numbers)), count: numbers.length }
+      const portions = landing.portionsOf(numbers)
+      const told = portions.length === 0 ? unwritten.portions : encodePortions(portions)
+      return { ...unwritten, again: encodeWants(landing.namesOf(numbers)), count: numbers.length, portions: told }
     }
     landing.writtenMs = nowMs()
     open.apply = new Apply(sys, open.handles, landing, nowMs)
@@ -152,13 +171,14 @@ export const batchTasks = {
       moved: landing.moved,
       contentBytes: landing.contentBytes,
       learned: landed.learned.take(),
+      recipes: landing.large.recipes.map(encodeRecipe),
       built: landed.built.length === 0 ? undefined : encodeShelf(landed.built),
       done: logLines(landing.batch),
     }
   },
 
   closeLanding(input: { landing: number }): void {
-    landings.get(input.landing)?.landing.finishWriting()
+    landings.get(input.landing)?.landing.close()
     landings.delete(input.landing)
   },
 }

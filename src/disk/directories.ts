@@ -127,7 +127,7 @@ const ownerMayWrite = 0o300
  * Whether a directory of this mode can be worked in by its owner: opened, which needs the right to read it, and changed.
  * Another one gets its mode when all in it is done.
  */
-export function isOpenToOwner(mode: number): boolean {
+function isOpenToOwner(mode: number): boolean {
   return (mode & 0o700) === 0o700
 }
 
@@ -141,4 +141,16 @@ export function unlockDirectory(sys: Sys, handle: number): (() => void) | undefi
   const mode = (row[statMode] as number) & 0o7777
   if ((mode & ownerMayWrite) === ownerMayWrite) return undefined
   return sys.setMode(handle, mode | ownerMayWrite) < 0 ? undefined : () => void sys.setMode(handle, mode)
+}
+
+/** Of the directories that a run worked in: new ones that nothing was put into later have their mode and time already. */
+export function unfinishedHeads(heads: readonly SectionHead[]): SectionHead[] {
+  const parents = new Set(heads.map((head) => parentOf(head.path)))
+  const unique = new Map<string, SectionHead>()
+  for (const head of heads) {
+    const done = head.state === 'new' && !parents.has(head.path) && isOpenToOwner(head.mode)
+    const known = unique.get(head.path)
+    if (!done && (known === undefined || known.state === 'present')) unique.set(head.path, head)
+  }
+  return [...unique.values()]
 }

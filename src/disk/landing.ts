@@ -12,20 +12,35 @@ import { mtimeSecondsOf, sameFile, sameSignature, statMtimeNs, statWidth } from 
 import { present } from '../std/assert.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
+import { Assemblies, type Basis, type DeltaOrder } from './assemblies.ts'
 import { copyContent } from './content.ts'
-import { emptyRecord, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
+import { emptyRecord, flagEntries, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
+import type { Portion } from './portions.ts'
 import { refusalCode, refusedStaging } from './refusal.ts'
 import { type Donor, type LandingOrder, StagedBatch, type StagedSection, type StagedStep } from './staged.ts'
-import { errnoName, type Sys } from './sys.ts'
+import { errno, errnoName, type Sys } from './sys.ts'
 import type { WantedDirectory } from './wants.ts'
 
 /** Handles of a target's own places; they belong to the run. */
-export type TargetHandles = { readonly root: number; readonly staging: number }
+export type TargetHandles = {
+  readonly root: number
+  readonly staging: number
+  /** Where large files are written until they are whole; missing or negative where nothing is resumed. */
+  readonly partials?: number
+}
+
+/** What is done about large files: those that are told, and what they may be made of. */
+export type LargeFiles = { readonly deltas: readonly DeltaOrder[]; readonly basis: Basis | undefined }
+
+/** So often the content of a step is asked for again after it came to nothing. */
+const failuresMax = 2
 
 type Incoming = {
   readonly step: number
   readonly handle: number
   readonly name: Uint8Array
+  /** It lies where a break leaves it. */
+  readonly isPartial: boolean
   /** None for a content that comes in one piece. */
   readonly digester: Digester | undefined
   written: number
@@ -33,6 +48,8 @@ type Incoming = {
 
 export class Landing {
   readonly batch: StagedBatch
+  /** Its large files. */
+  readonly large: Assemblies
   /** Contents that were on the target: copied there, and files that only moved. */
   copied = 0
   moved = 0
@@ -45,17 +62,20 @@ export class Landing {
   readonly #handles: TargetHandles
   readonly #order: LandingOrder
   readonly #umask: number
+  /** How often the content of a step came to nothing. */
+  readonly #failures = new Map<number, number>()
   #incoming: Incoming | undefined
   #buildHandle = -1
   #buildSection: StagedSection | undefined
   readonly #record: PackRecord = emptyRecord()
 
-  constructor(sys: Sys, handles: TargetHandles, order: LandingOrder, umask: number) {
+  constructor(sys: Sys, handles: TargetHandles, order: LandingOrder, umask: number, large?: LargeFiles) {
     this.#sys = sys
     this.#handles = handles
     this.#order = order
     this.#umask = umask
     this.batch = new StagedBatch(order)
+    this.large = new Assemblies(sys, handles, large?.deltas, large?.basis)
     for (let number = 0; number < this.batch.count; number++) {
       if (order.wanted[number] === 1) this.#wants.push(number)
     }
@@ -205,10 +225,13 @@ export class Landing {
     }
     if ((record.flags & flagFailed) !== 0) {
       this.#drop()
+      this.large.drop(number)
+      if (record.code === 'vanished') this.large.discard(staged.path)
       staged.problem = { code: record.code as ProblemCode, detail: 'source' }
       return
     }
     if (staged.problem?.code === 'no-space') return
+    if (this.large.has(number)) return this.#receiveTold(staged, pack, record)
     if ((record.flags & flagFirst) !== 0) this.#openIncoming(staged, number, record)
     if (staged.problem !== undefined && this.#incoming?.step !== number) return
     const incoming = this.#incoming
@@ -221,7 +244,7 @@ export class Landing {
     const wrote = length === 0 ? 0 : this.#sys.write(incoming.handle, pack, record.contentStart, length)
     if (wrote < 0) {
       this.#drop()
-      return this.#refuse(staged, wrote)
+      return this.#refuseLarge(staged, wrote)
     }
     incoming.written += length
     this.contentBytes += length
@@ -229,15 +252,38 @@ export class Landing {
     if ((record.flags & flagLast) !== 0) this.#closeIncoming(staged, incoming, pack, record, content)
   }
 
+  /** A record of a file that is told in portions. */
+  #receiveTold(staged: StagedStep, pack: Uint8Array, record: PackRecord): void {
+    if ((record.flags & flagFirst) !== 0) staged.problem = undefined
+    if (staged.problem !== undefined) return
+    const code = this.large.take(staged.number, record, pack, staged.entry.sizeBytes)
+    if (code === -errno.EPROTO) {
+      throw new Failure('unsolicited', 'the source went on with a file that it had not begun')
+    }
+    if (code < 0) return this.#refuseLarge(staged, code)
+    if ((record.flags & flagEntries) === 0) this.contentBytes += record.contentEnd - record.contentStart
+  }
+
+  /** What there is of a file whose content can't be written stays if it is large, unless it is what fills the disk. */
+  #refuseLarge(staged: StagedStep, code: number): void {
+    this.large.drop(staged.number)
+    this.#refuse(staged, code)
+    if (staged.problem?.code === 'no-space') this.large.discard(staged.path)
+  }
+
   #openIncoming(staged: StagedStep, number: number, record: PackRecord): void {
     this.#drop()
     staged.problem = undefined
+    if ((record.flags & flagEntries) !== 0) {
+      throw new Failure('unsolicited', 'the source tells of a file that was to come whole')
+    }
     const { directory, name } = this.#place(staged)
-    const mode = record.mode & this.#order.modeMask
-    const handle = this.#sys.createFile(directory, name, mode)
-    if (handle < 0) return this.#refuse(staged, handle)
     const whole = (record.flags & flagLast) !== 0
-    this.#incoming = { step: number, handle, name, digester: whole ? undefined : openDigester(), written: 0 }
+    const isPartial = !whole && this.large.keeps(record.sizeBytes)
+    const mode = record.mode & this.#order.modeMask
+    const handle = isPartial ? this.large.create(staged.path) : this.#sys.createFile(directory, name, mode)
+    if (handle < 0) return this.#refuse(staged, handle)
+    this.#incoming = { step: number, handle, name, isPartial, digester: whole ? undefined : openDigester(), written: 0 }
   }
 
   #closeIncoming(
@@ -251,12 +297,28 @@ export class Landing {
     const told = pack.subarray(record.digestStart, record.digestStart + digestBytes)
     if (incoming.written !== record.sizeBytes || !equalBytes(digest, told)) return this.#spoil(staged)
     this.#incoming = undefined
+    if (incoming.isPartial) return this.#adopt(staged, incoming.handle, record, digest)
     const mode = record.mode & this.#order.modeMask
     this.#seal(staged, incoming.handle, incoming.name, mode, record.mtimeSeconds, record.mtimeNs)
     if (staged.isWritten) this.batch.digests.set(staged.number, digest)
   }
 
+  /** A large file is whole and right: it goes where the others wait for their names. */
+  #adopt(staged: StagedStep, handle: number, record: PackRecord, digest: Uint8Array): void {
+    const { directory, name } = this.#place(staged)
+    const mode = record.mode & this.#order.modeMask
+    let code = this.large.moveOut(staged.path, directory, name)
+    if (code === 0) code = this.#sys.setMode(handle, mode)
+    if (code < 0) {
+      this.#sys.close(handle)
+      return this.#refuse(staged, code)
+    }
+    this.#seal(staged, handle, name, mode, record.mtimeSeconds, record.mtimeNs)
+    if (staged.isWritten) this.batch.digests.set(staged.number, digest)
+  }
+
   #spoil(staged: StagedStep): void {
+    if (this.#incoming?.isPartial === true) this.large.discard(staged.path)
     this.#drop()
     staged.problem = { code: 'damaged-in-transit', detail: '' }
   }
@@ -283,6 +345,7 @@ export class Landing {
     if (incoming === undefined) return
     this.#incoming = undefined
     this.#sys.close(incoming.handle)
+    if (incoming.isPartial) return
     const { directory } = this.#place(this.batch.step(incoming.step))
     this.#sys.unlink(directory, incoming.name)
   }
@@ -299,18 +362,41 @@ export class Landing {
    */
   finishWriting(hasRoom = false): number[] {
     this.#drop()
-    if (this.#buildHandle >= 0) this.#sys.close(this.#buildHandle)
-    this.#buildHandle = -1
-    this.#buildSection = undefined
+    for (const number of [...this.large.underWay]) this.#goOn(this.batch.step(number))
+    this.#leaveBuild()
     const again: number[] = []
     for (const staged of this.batch.steps()) {
       if (staged.isWritten || !staged.bringsContent) continue
       const code = staged.problem?.code
       const isFull = hasRoom && code === 'no-space'
+      if ((this.#failures.get(staged.number) ?? 0) >= failuresMax) continue
       if (isFull || code === undefined || code === 'changing' || code === 'damaged-in-transit')
         again.push(staged.number)
     }
     return again
+  }
+
+  /** Lets go of all that is under way: what there is of large files stays for another run. */
+  close(): void {
+    this.#drop()
+    this.large.close()
+    this.#leaveBuild()
+  }
+
+  #leaveBuild(): void {
+    if (this.#buildHandle >= 0) this.#sys.close(this.#buildHandle)
+    this.#buildHandle = -1
+    this.#buildSection = undefined
+  }
+
+  /** Does for a large file what can be done before more of it comes. */
+  #goOn(staged: StagedStep): void {
+    const { number } = staged
+    if (staged.problem !== undefined) return this.large.drop(number)
+    const next = this.large.next(number)
+    if (next.kind === 'failed') this.#refuseLarge(staged, next.code)
+    else if (next.kind === 'whole') staged.problem = { code: 'damaged-in-transit', detail: '' }
+    else if (next.kind === 'complete') this.#adopt(staged, next.handle, next.facts, next.digest)
   }
 
   /** Starts another round of wants, for the steps that `finishWriting` named. */
@@ -319,9 +405,15 @@ export class Landing {
     for (const number of numbers) {
       this.#wants.push(number)
       const staged = this.batch.step(number)
+      if (!this.large.isAsking(number)) this.#failures.set(number, (this.#failures.get(number) ?? 0) + 1)
       staged.problem = { code: 'changing', detail: '' }
       staged.dropDonor()
     }
+  }
+
+  /** Of these steps, as the wants that they are now, those of which only portions are to come. */
+  portionsOf(numbers: readonly number[]): Portion[] {
+    return this.large.portionsOf(numbers)
   }
 
   /** The named steps as wants, in their order. */

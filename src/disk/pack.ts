@@ -18,6 +18,8 @@ export const flagFirst = 1
 export const flagLast = 2
 /** The file could not be read: `code` says why, nothing more of it comes. */
 export const flagFailed = 4
+/** What follows are entries (lengths and ids) of a file that is told, not its bytes. */
+export const flagEntries = 8
 
 export type PackRecord = {
   number: number
@@ -81,7 +83,7 @@ export function takeRecord(view: DataView, at: number, end: number, into: PackRe
   into.contentStart = at + recordHeadBytes
   into.contentEnd = into.contentStart + length
   const failed = (into.flags & flagFailed) !== 0
-  if (into.contentEnd > end || into.flags > 7 || into.mtimeNs > 999_999_999) throw broken()
+  if (into.contentEnd > end || into.flags > 15 || into.mtimeNs > 999_999_999) throw broken()
   if (failed !== (into.code !== undefined) || !Number.isSafeInteger(into.sizeBytes)) throw broken()
   return into.contentEnd
 }

@@ -3,6 +3,7 @@
 // digest first; what is here is copied, what only moved is renamed, the rest is wanted. Also says what the scan saw at
 // each name that is to change, so that the writing worker can hold the plan against what is there.
 
+import { chunkedFromBytes } from '../chunk/split.ts'
 import { isCopied } from '../core/entry.ts'
 import { isDirectoryHidden } from '../core/exposed.ts'
 import type { IgnoreScope } from '../core/ignore.ts'
@@ -16,6 +17,7 @@ import { isHidden, isOutsideRow, kindOf } from '../core/view.ts'
 import { equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { digestFile } from './content.ts'
+import { type LargeWant, largeWants } from './large.ts'
 import type { Donor, LandingOrder, SeenDirectory, StepNote } from './staged.ts'
 import type { Sys } from './sys.ts'
 import { encodeWants, type WantedDirectory } from './wants.ts'
@@ -38,6 +40,8 @@ export type Staged = {
   readonly replaces: number
   /** Directories that get their mode and time once everything in them is done. */
   readonly heads: readonly SectionHead[]
+  /** Of the wants, the large ones; once nothing is asked. */
+  readonly large: readonly LargeWant[]
   /** For the writing worker; complete once nothing is asked. */
   readonly order: LandingOrder
 }
@@ -135,7 +139,7 @@ export class Stager {
         return
       }
     }
-    if (this.#mayHave(step.entry.sizeBytes)) pending.asked.push(number)
+    if (this.#mayHave(section.path, step)) pending.asked.push(number)
     else pending.wanted[number] = 1
   }
 
@@ -234,11 +238,15 @@ export class Stager {
     return { directory, name, stats: record.stats(row).slice(record.at(row), record.at(row) + statWidth) }
   }
 
-  #mayHave(sizeBytes: number): boolean {
+  /** Whether a file may hold the content of a step. A large one that is replaced by as large a one is told anyway. */
+  #mayHave(path: RelPath, { action, entry: { sizeBytes, name } }: Step): boolean {
     if (this.#tree.directoryCount <= 1 && (this.#tree.record('' as RelPath)?.count ?? 0) === 0) return false
     this.#sizes ??= new SizeIndex(this.#tree)
-    const places = this.#sizes.places(sizeBytes)
-    return places.some((place) => sizeBytes >= hashUnknownMinBytes || place.record.digest(place.row) !== undefined)
+    const isTold = action === 'replace' && sizeBytes >= chunkedFromBytes
+    return this.#sizes.places(sizeBytes).some(({ directory, record, row }) => {
+      if (isTold && directory === path && record.name(row) === name) return false
+      return sizeBytes >= hashUnknownMinBytes || record.digest(row) !== undefined
+    })
   }
 
   #findContent(sizeBytes: number, digest: Uint8Array): Omit<Donor, 'digest'> | undefined {
@@ -281,6 +289,7 @@ export class Stager {
       askCount: asks.count,
       deletes: pending.deletes,
       replaces: pending.replaces,
+      large: asks.count > 0 ? [] : largeWants(this.#tree, pending.sections, pending.wanted),
       heads: pending.sections.map(({ steps: _, ...head }) => ({ ...head, mode: head.mode & this.#options.modeMask })),
       order: { batch, bytes: pending.bytes, wanted: pending.wanted, notes: pending.notes, ...this.#options },
     }

@@ -15,10 +15,12 @@ import {
   typeFile,
   typeMask,
 } from '../core/stat.ts'
-import { utf8 } from '../std/bytes.ts'
+import { hex, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { LearnedWriter } from './learned.ts'
-import { flagFailed, flagFirst, flagLast, putRecordHead, recordHeadBytes } from './pack.ts'
+import { flagEntries, flagFailed, flagFirst, flagLast, putRecordHead, recordHeadBytes } from './pack.ts'
+import { PortionReader, RecipesAtHand } from './portion-reader.ts'
+import { entryBytesMax, type Portion } from './portions.ts'
 import { isRacy, racyMs } from './racy.ts'
 import { errno, type Sys } from './sys.ts'
 import type { WantedDirectory } from './wants.ts'
@@ -36,6 +38,19 @@ type OpenFile = {
   first: boolean
 }
 
+/** A large file of which portions go. */
+type Telling = {
+  readonly handle: number
+  readonly number: number
+  readonly before: Uint32Array
+  readonly portion: Portion
+  readonly reader: PortionReader
+  first: boolean
+}
+
+/** What of the wants is not to come whole, and what is known of such files. `scope` keeps the files of two runs apart. */
+export type Portions = { readonly list: readonly Portion[]; readonly atHand: RecipesAtHand; readonly scope: string }
+
 /** One batch of wants on its way. Lives in one worker; `fill` until it says done, then `learned`. */
 export class Supply {
   readonly learned: LearnedWriter = new LearnedWriter()
@@ -48,6 +63,10 @@ export class Supply {
   #directory = -1
   #directoryPath: RelPath | undefined
   #open: OpenFile | undefined
+  #telling: Telling | undefined
+  readonly #portions = new Map<number, Portion>()
+  readonly #atHand: RecipesAtHand
+  readonly #scope: string
   readonly #before = new Uint32Array(statWidth)
   readonly #after = new Uint32Array(statWidth)
 
@@ -56,7 +75,11 @@ export class Supply {
     root: number,
     wants: readonly WantedDirectory[],
     nowMs: () => number = () => systemClock.nowMs(),
+    { list, atHand, scope }: Portions = { list: [], atHand: new RecipesAtHand(), scope: '' },
   ) {
+    for (const portion of list) this.#portions.set(portion.want, portion)
+    this.#atHand = atHand
+    this.#scope = scope
     this.#nowMs = nowMs
     this.#sys = sys
     this.#root = root
@@ -68,21 +91,23 @@ export class Supply {
   fill(slab: Uint8Array): { length: number; done: boolean } {
     const view = new DataView(slab.buffer, slab.byteOffset, slab.byteLength)
     let at = 0
+    if (this.#telling !== undefined) at = this.#tell(slab, view, at)
     if (this.#open !== undefined) at = this.#continue(slab, view, at)
-    while (this.#open === undefined && this.#next < this.#files.length) {
+    while (this.#open === undefined && this.#telling === undefined && this.#next < this.#files.length) {
       const room = slab.length - at - recordHeadBytes
       if (room < Math.min(pieceMin, slab.length >> 1)) break
       const took = this.#start(slab, view, at, room)
       if (took < 0) break
       at = took
     }
-    const done = this.#open === undefined && this.#next >= this.#files.length
+    const done = this.#open === undefined && this.#telling === undefined && this.#next >= this.#files.length
     if (done) this.close()
     return { length: at, done }
   }
 
   close(): void {
     if (this.#open !== undefined) this.#sys.close(this.#open.handle)
+    if (this.#telling !== undefined) this.#endTelling()
     if (this.#directory >= 0) this.#sys.close(this.#directory)
     this.#open = undefined
     this.#directory = -1
@@ -101,6 +126,11 @@ export class Supply {
       return this.#fail(view, at, number, 'changing')
     }
     const sizeBytes = sizeOf(this.#before, 0)
+    const portion = this.#portions.get(number)
+    if (portion !== undefined) {
+      this.#next++
+      return this.#startTelling(slab, view, at, { handle, number, portion, sizeBytes })
+    }
     if (sizeBytes > room) {
       // A file that would fit an empty buffer waits for one; a larger one starts in what is left and goes on.
       if (at > 0 && sizeBytes <= slab.length - recordHeadBytes) {
@@ -177,6 +207,59 @@ export class Supply {
     if (!whole) return this.#fail(view, at, open.number, 'changing')
     this.#finish(view, slab, at, open.number, flags | flagLast, filled, digest, open.before)
     return start + filled
+  }
+
+  #startTelling(
+    slab: Uint8Array,
+    view: DataView,
+    at: number,
+    { sizeBytes, ...file }: Pick<Telling, 'handle' | 'number' | 'portion'> & { sizeBytes: number },
+  ): number {
+    const { handle, number, portion } = file
+    const before = this.#before.slice()
+    const known = this.#atHand.get(this.#keyOf(number), before, portion.grain)
+    const reader = new PortionReader(this.#sys, handle, sizeBytes, portion, known)
+    this.#telling = { ...file, before, reader, first: true }
+    return this.#tell(slab, view, at)
+  }
+
+  #keyOf(number: number): string {
+    const { directory, name } = this.#files[number] as { directory: RelPath; name: Uint8Array }
+    return `${this.#scope}\0${directory}\0${hex(name)}`
+  }
+
+  /** Goes on with the file of which portions go. */
+  #tell(slab: Uint8Array, view: DataView, at: number): number {
+    const telling = this.#telling as Telling
+    const { handle, number, before, portion, reader } = telling
+    const start = at + recordHeadBytes
+    if (slab.length - start < entryBytesMax) return at
+    const filled = reader.fill(slab.subarray(start))
+    if (filled < 0 || (reader.done && !this.#stoodStill(handle, before))) {
+      this.#endTelling()
+      return this.#fail(view, at, number, 'changing')
+    }
+    const flags = (telling.first ? flagFirst : 0) | (portion.level === 'content' ? 0 : flagEntries)
+    telling.first = false
+    this.#head(view, at, number, flags | (reader.done ? flagLast : 0), filled, before)
+    this.contentBytes += filled
+    if (!reader.done) return start + filled
+    this.#endTelling()
+    const { recipe } = reader
+    slab.fill(0, at + 32, at + recordHeadBytes)
+    if (recipe === undefined) return start + filled
+    slab.set(recipe.digest, at + 32)
+    this.#atHand.put(this.#keyOf(number), before, recipe)
+    const { directory, name } = this.#files[number] as { directory: RelPath; name: Uint8Array }
+    this.learned.add({ directory, name, stats: before, digest: recipe.digest })
+    return start + filled
+  }
+
+  #endTelling(): void {
+    const { handle, reader } = this.#telling as Telling
+    reader.close()
+    this.#sys.close(handle)
+    this.#telling = undefined
   }
 
   #stoodStill(handle: number, before: Uint32Array): boolean {

@@ -7,7 +7,7 @@
 // openat, statx and mkdirat. It does so only in directories whose handle this form opened, and it leaves one when that
 // handle is closed: the working directory never outlives the handle, and pins no file system that the handle does not.
 
-import { constants, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
+import { constants, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import {
   statCtimeNs,
@@ -54,6 +54,7 @@ type Libc = {
   syncfs(handle: number): number
   malloc_trim(keptBytes: bigint): number
   lseek(handle: number, offset: bigint, whence: number): bigint
+  ioctl(handle: number, request: bigint, argument: Pointer): number
   close(handle: number): number
   __errno_location(): Pointer
 }
@@ -89,6 +90,7 @@ const signatures: Record<keyof Libc, { arguments: string[]; return: string }> = 
   syncfs: { arguments: ['i32'], return: 'i32' },
   malloc_trim: { arguments: ['u64'], return: 'i32' },
   lseek: { arguments: ['i32', 'i64', 'i32'], return: 'i64' },
+  ioctl: { arguments: ['i32', 'u64', 'pointer'], return: 'i32' },
   close: { arguments: ['i32'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },
 }
@@ -103,10 +105,12 @@ const RESOLVE_NO_SYMLINKS = 0x04
 const RESOLVE_BENEATH = 0x08
 const RENAME_NOREPLACE = 1
 const RENAME_EXCHANGE = 2
+const FICLONERANGE = 0x4020940dn
 const pathMax = 4096
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | O_CLOEXEC
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | O_CLOEXEC
+const reopenFlags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK | O_CLOEXEC
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | O_CLOEXEC
 
 /**
@@ -249,7 +253,21 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
     },
     read: (handle, into, offset, length, position) =>
       attempt(() => readSync(handle, into, offset, length, position < 0 ? null : position)),
+    reopenFile(dir, name) {
+      if (!putName(name, 0)) return -errno.ENAMETOOLONG
+      return settle(enter(dir) ? libc.open(firstAt, reopenFlags, 0) : libc.openat(dir, firstAt, reopenFlags, 0))
+    },
     write: writeAll,
+    clone(from, fromAt, to, toAt, length) {
+      const fields = [from, fromAt, length, toAt]
+      for (const [i, field] of fields.entries()) times.setBigInt64(8 * i, BigInt(field), true)
+      return settle(libc.ioctl(to, FICLONERANGE, timesAt))
+    },
+    setLength: (handle, sizeBytes) =>
+      attempt(() => {
+        ftruncateSync(handle, sizeBytes)
+        return 0
+      }),
     setTimes(handle, mtimeSeconds, mtimeNs) {
       putTimes(mtimeSeconds, mtimeNs)
       return settle(libc.futimens(handle, timesAt))

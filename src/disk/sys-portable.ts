@@ -10,6 +10,7 @@ import {
   fchmodSync,
   fstatSync,
   fsyncSync,
+  ftruncateSync,
   futimesSync,
   linkSync,
   lstatSync,
@@ -177,6 +178,7 @@ export function openPortableSys(): Sys {
     createFile: (dir, name, mode) => attempt(() => openSync(at(dir, name), 'wx', mode)),
     read: (handle, into, offset, length, position) =>
       attempt(() => readSync(handle, into, offset, length, position < 0 ? null : position)),
+    reopenFile: (dir, name) => openAt(dir, name, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)),
     write(handle, from, offset, length, position) {
       let written = 0
       while (written < length) {
@@ -187,6 +189,8 @@ export function openPortableSys(): Sys {
       }
       return 0
     },
+    clone: () => -errno.ENOSYS,
+    setLength: (handle, sizeBytes) => perform(() => ftruncateSync(handle, sizeBytes)),
     setTimes: (handle, seconds, ns) => perform(() => futimesSync(handle, timeText(seconds, ns), timeText(seconds, ns))),
     setTimesAt: (dir, name, seconds, ns) =>
       perform(() => lutimesSync(at(dir, name), timeText(seconds, ns), timeText(seconds, ns))),

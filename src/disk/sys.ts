@@ -90,8 +90,14 @@ export interface Sys {
   createFile(dir: number, name: Uint8Array, mode: number): number
   /** Reads at `position` (or on from where the handle stands, with -1). */
   read(handle: number, into: Uint8Array, offset: number, length: number, position: number): number
-  /** Writes all of it or fails, at `position` or where the handle stands. */
+  /** Opens a regular file of our own again, to read and to write: never one of a user's. */
+  reopenFile(dir: number, name: Uint8Array): number
+  /** Writes all of it or fails; at `position`, or on from where the handle stands. */
   write(handle: number, from: Uint8Array, offset: number, length: number, position?: number): number
+  /** Lets the file at `toAt` share what the other has at `fromAt`, where the file system can; a negative errno where not. */
+  clone(from: number, fromAt: number, to: number, toAt: number, length: number): number
+  /** Cuts the file off, or lets it end with a hole. */
+  setLength(handle: number, sizeBytes: number): number
   setTimes(handle: number, mtimeSeconds: number, mtimeNs: number): number
   /** Sets the times of `name` itself, also when it is a symlink. */
   setTimesAt(dir: number, name: Uint8Array, mtimeSeconds: number, mtimeNs: number): number

@@ -21,8 +21,9 @@ import { Handover } from '../std/crew.ts'
 import { type IsStopped, stopOf, stopped } from '../std/stop.ts'
 import { batchTasks } from './batch-tasks.ts'
 import { contentDigest } from './content.ts'
-
+import { deltaTasks } from './delta-tasks.ts'
 import { finishDirectory } from './directories.ts'
+import { type ContentPlace, placesOfContents } from './large.ts'
 import { applyLearned } from './learned.ts'
 import type { MoveChange } from './manifest.ts'
 import { type Moved, moveDirectories, moveIntents } from './moves.ts'
@@ -221,6 +222,11 @@ export const tasks = {
     distrustFiles(treeOf(input.tree).tree, decodeWants(input.files), input.damaged)
   },
 
+  /** Where these contents lie, as far as the tree knows; `digests` side by side. */
+  placesOf(input: { tree: number; digests: Uint8Array }): ContentPlace[] {
+    return placesOfContents(treeOf(input.tree).tree, input.digests)
+  },
+
   /** Adds what reading taught a source's tree. */
   learn(input: { tree: number; learned: Uint8Array }): void {
     applyLearned(treeOf(input.tree).tree, input.learned, false)
@@ -299,6 +305,7 @@ export const tasks = {
   },
 
   ...batchTasks,
+  ...deltaTasks,
   ...versionTasks,
 }
 

@@ -7,6 +7,8 @@ import type { Landing } from './landing.ts'
 export type Written = {
   readonly again: Uint8Array
   readonly count: number
+  /** Of what is wanted again, those of which only portions are to come. */
+  readonly portions: Uint8Array
   /** What is about to be displaced, as `encodeDisplacements`. */
   readonly displacements: readonly Uint8Array[]
   /** What is about to happen, for the run's manifest. */
@@ -27,6 +29,7 @@ export function starvedBy(landing: Landing): number {
 export const unwritten: Written = {
   again: new Uint8Array(0),
   count: 0,
+  portions: new Uint8Array(0),
   displacements: [],
   told: undefined,
   steps: 0,

@@ -60,6 +60,8 @@ export type Needs = {
   /** Wants, as `encodeWants`; to be supplied in this order. */
   readonly wants: Uint8Array
   readonly wantCount: number
+  /** Of the wants, those of which only portions are to come, as `encodePortions`. */
+  readonly portions?: Uint8Array
   /** Files whose digests are needed before it is known what is wanted. */
   readonly asks: Uint8Array
   readonly askCount: number
@@ -117,9 +119,15 @@ export interface End {
 /** A pack on its way: `payload` holds an 8-byte batch number and the pack, and is the sink's until its promise resolves. */
 export type PackSink = (payload: Uint8Array) => Promise<void>
 
+/** What a target wants after a round: once more, or further portions. */
+export type Again = { readonly again: Uint8Array; readonly count: number; readonly portions?: Uint8Array }
+
 export interface SourceEnd extends End {
-  /** Reads what is wanted and hands it to the sink, in order. Resolves when the last pack was taken. */
-  supply(batch: number, wants: Uint8Array, sink: PackSink): Promise<void>
+  /**
+   * Reads what is wanted and hands it to the sink, in order; of some wants only `portions`. Resolves when the last pack
+   * was taken.
+   */
+  supply(batch: number, wants: Uint8Array, sink: PackSink, portions?: Uint8Array): Promise<void>
 }
 
 export interface TargetEnd extends End {
@@ -133,7 +141,7 @@ export interface TargetEnd extends End {
   /** Takes a pack of a batch's wants. The payload is the caller's again when this resolves. */
   receive(payload: Uint8Array): Promise<void>
   /** All packs of this round were received. Wants to be supplied once more; with `last`, none. */
-  written(batch: number, last: boolean): Promise<{ readonly again: Uint8Array; readonly count: number }>
+  written(batch: number, last: boolean): Promise<Again>
   /** Lands what is left, makes it durable, removes what goes, and reads back. */
   finish(): Promise<ApplyResult>
   /** Reads files again, from the first or from where an earlier answer says. What is damaged is distrusted already. */

@@ -9,9 +9,9 @@ import { findTarget, findTyped, type Placed } from '../disk/find-target.ts'
 import { realPath } from '../disk/root.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { KeepWish } from './keeping.ts'
+import type { OwnerLimit } from './owner-limit.ts'
 import { keepWishOf, loadShares, ownerLimitOf, type Share, shareFor } from './shares.ts'
 import { homeShare, topShare } from './ssh-place.ts'
-import type { OwnerLimit } from './target.ts'
 
 /** A folder that may be used, and how. */
 export type Grant = {

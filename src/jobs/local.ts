@@ -282,10 +282,15 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     this.#flow.stop()
   }
 
-  async supply(batch: number, wants: Uint8Array, sink: PackSink): Promise<void> {
+  async supply(
+    batch: number,
+    wants: Uint8Array,
+    sink: PackSink,
+    portions: Uint8Array = new Uint8Array(0),
+  ): Promise<void> {
     const seat = this.seat(batch)
     const supply = nextSeatId()
-    await seat.run('openSupply', { supply, root: this.root.handle, wants })
+    await seat.run('openSupply', { supply, tree: this.tree, root: this.root.handle, wants, portions })
     const underWay: Promise<void>[] = []
     let failed: unknown
     try {

@@ -19,7 +19,7 @@ import type { Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import { refreshIndex, seek } from './kept.ts'
 import type { Workshop } from './local.ts'
-import type { OwnerLimit } from './target.ts'
+import type { OwnerLimit } from './owner-limit.ts'
 
 export type VersionList = {
   readonly versions: readonly Version[]

@@ -21,6 +21,7 @@ import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import { call } from './bulk.ts'
 import {
+  type Again,
   type ApplyResult,
   type Begun,
   batchOf,
@@ -136,12 +137,16 @@ class RemoteSource extends RemoteEnd implements SourceEnd {
     waiting.arrived()
   }
 
-  async supply(batch: number, wants: Uint8Array, sink: PackSink): Promise<void> {
+  async supply(batch: number, wants: Uint8Array, sink: PackSink, portions?: Uint8Array): Promise<void> {
     let check = (): void => {}
     const waiting = { sink, packs: 0, taken: [] as Promise<void>[], arrived: () => check() }
     this.#sinks.set(batch, waiting)
     try {
-      const { packs } = await call(this.session, 'supply', { batch, wants })
+      const { packs } = await call(
+        this.session,
+        'supply',
+        portions === undefined ? { batch, wants } : { batch, wants, portions },
+      )
       await new Promise<void>((resolve, reject) => {
         check = () => {
           if (waiting.packs === packs) resolve()
@@ -208,12 +213,13 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
     await this.#packs.send(payload, { hasHeadroom: payload.byteOffset >= payloadHeadroomBytes })
   }
 
-  async written(batch: number, last: boolean): Promise<{ again: Uint8Array; count: number }> {
-    const { again, count } = await call(this.session, 'written', { batch, last })
+  async written(batch: number, last: boolean): Promise<Again> {
+    const answer = await call(this.session, 'written', { batch, last })
+    const { again, count } = answer
     if (last && count > 0) throw new Failure('protocol-broken', 'the target asks for content more often than it may')
     this.#offers.check(batch, again, count)
     if (count === 0) this.#offers.remove(batch)
-    return { again, count }
+    return answer
   }
 
   async finish(): Promise<ApplyResult> {

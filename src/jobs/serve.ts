@@ -206,15 +206,16 @@ export class Served {
     return key
   }
 
-  async #supply({ batch, wants }: CallInput<'supply'>): Promise<{ packs: number }> {
+  async #supply({ batch, wants, portions }: CallInput<'supply'>): Promise<{ packs: number }> {
     const stream = this.#packs
     if (stream === undefined) throw new Failure('protocol-broken', 'no stream of packs is open')
     this.#visit?.moved()
     let packs = 0
-    await this.#mustSource().supply(batch, wants, async (payload) => {
+    const send = async (payload: Uint8Array): Promise<void> => {
       packs++
       await stream.send(payload, { hasHeadroom: payload.byteOffset >= payloadHeadroomBytes })
-    })
+    }
+    await this.#mustSource().supply(batch, wants, send, portions)
     return { packs }
   }
 

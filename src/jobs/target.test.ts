@@ -17,8 +17,9 @@ import { systemClock } from '../std/clock.ts'
 import { type Crew, Handover, type Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import type { PlanTotals } from './endpoint.ts'
+import type { OwnerLimit } from './owner-limit.ts'
 import { SlabStore } from './slabs.ts'
-import { LocalTarget, type OwnerLimit } from './target.ts'
+import { LocalTarget } from './target.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-target-'))
 after(() => rmSync(home, { recursive: true, force: true }))

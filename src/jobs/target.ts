@@ -3,26 +3,30 @@
 // more than was announced ends the session, whoever planned it.
 
 import { joinDigests } from '../core/digests.ts'
-import { exceedsLimit, type GuardLimit, guardLimitText, inspect } from '../core/guard.ts'
+import { inspect } from '../core/guard.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import type { LandReport } from '../disk/batch-tasks.ts'
-import { isOpenToOwner } from '../disk/directories.ts'
+import { unfinishedHeads } from '../disk/directories.ts'
 import type { TargetHandles } from '../disk/landing.ts'
 import { moveCorrections } from '../disk/moves.ts'
+import { openPartials } from '../disk/partials.ts'
 import type { Root } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { Staged } from '../disk/stage.ts'
 import { errno } from '../disk/sys.ts'
+import { systemSys } from '../disk/system.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { Written } from '../disk/written.ts'
 import { currentEpoch } from '../state/runs.ts'
 import { present } from '../std/assert.ts'
 import { Failure } from '../std/failure.ts'
+import { Deltas } from './deltas.ts'
 import {
+  type Again,
   type ApplyCounts,
   type ApplyResult,
   type Begun,
@@ -36,15 +40,13 @@ import {
 } from './endpoint.ts'
 import { Keeping, type KeepWish } from './keeping.ts'
 import { LocalEnd, type LocalOptions, leaseOf, nextSeatId, type Workshop } from './local.ts'
+import { checkOwnerLimit, type OwnerLimit } from './owner-limit.ts'
 import { eachSeat, joinReports } from './verify.ts'
 
 /** Up to this many steps each file is synced by itself; above, whole groups are. */
 const syncEachMax = 16
 const groupContentBytes = 256 * 1024 * 1024
 const groupSteps = 20_000
-
-/** What the owner of a share lets a run take away from it. */
-export type OwnerLimit = { readonly share: string; readonly limit: GuardLimit }
 
 type Batch = {
   readonly landing: number
@@ -55,7 +57,7 @@ type Batch = {
 }
 
 export class LocalTarget extends LocalEnd implements TargetEnd {
-  readonly #handles: TargetHandles
+  #handles: TargetHandles
   readonly #own: number
   readonly #batches = new Map<number, Batch>()
   readonly #heads: SectionHead[] = []
@@ -77,6 +79,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #keepWish: KeepWish
   readonly #runId: string
   #keeping: Keeping | undefined
+  #deltas: Deltas | undefined
 
   constructor(
     workshop: Workshop,
@@ -113,7 +116,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       throw new Failure('protocol-broken', 'this target can begin nothing now')
     this.#checkLease()
     const entries = await this.#entries()
-    this.#checkOwnerLimit(totals, entries)
+    checkOwnerLimit(this.#ownerLimit, totals.deletes + totals.replaces, entries)
     const halt = totals.released ? undefined : inspect({ ...totals, rightEntries: entries }, totals.limit)
     if (halt !== undefined) {
       throw new Failure(
@@ -125,25 +128,26 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const wish = { ...this.#keepWish, asked: totals.keep ?? this.#keepWish.asked }
     const opened = await Keeping.open(this.root, wish, this.#runId, this.rawTreeSeat, this.workshop)
     this.#keeping = opened.keeping
+    this.#openPartials()
     await this.treeSeat.run('beginStaging', { tree: this.tree, modeMask: this.#modeMask, syncEach: this.#syncEach })
     return { keep: opened.keeping.keep, ...opened.pruned }
   }
 
-  #keepingOf(): Keeping {
-    return present(this.#keeping, 'a plan was announced')
+  /** What a break left of large files counts as content that is here. */
+  #openPartials(): void {
+    const place = { path: this.root.path, nowMs: this.workshop.clock.nowMs() }
+    const { handle, names } = openPartials(systemSys(), this.#own, place)
+    this.#handles = { ...this.#handles, partials: handle }
+    const facts = { tree: this.tree, root: this.#handles.root, partials: names }
+    this.#deltas = new Deltas(this.workshop, this.treeSeat, facts)
   }
 
-  /** A release is the word of the driver's person; the owner of a share may have said less, and that holds. */
-  #checkOwnerLimit(totals: PlanTotals, entries: number): void {
-    const owner = this.#ownerLimit
-    const guarded = totals.deletes + totals.replaces
-    if (owner === undefined || !exceedsLimit(guarded, entries, owner.limit)) return
-    const limit = guardLimitText(owner.limit)
-    throw new Failure(
-      'root-held',
-      `the share ${owner.share} lets a run delete and replace ${limit} of its ${entries} entries at most, not ${guarded}`,
-      { hint: `nothing was changed; only its owner can lift that there: nightferry share limit ${owner.share} none` },
-    )
+  #deltasOf(): Deltas {
+    return present(this.#deltas, 'a plan was announced')
+  }
+
+  #keepingOf(): Keeping {
+    return present(this.#keeping, 'a plan was announced')
   }
 
   /** A run whose lease was taken over by a later one may not change anything any more. */
@@ -212,13 +216,14 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   async #settle(batch: number, staged: Staged): Promise<Needs> {
     const { wants, wantCount, asks, askCount, order } = staged
-    if (askCount === 0) {
-      const { landing, seat } = this.#batch(batch)
-      const opened = this.seat(seat).run('openLanding', { landing, handles: this.#handles, order })
-      this.#open(batch)
-      await opened
-    }
-    return { wants, wantCount, asks, askCount }
+    if (askCount > 0) return { wants, wantCount, asks, askCount }
+    const { landing, seat: number } = this.#batch(batch)
+    const seat = this.seat(number)
+    const { portions, ...deltas } = await this.#deltasOf().prepare(seat, staged.large)
+    const opened = seat.run('openLanding', { landing, handles: this.#handles, order, ...deltas })
+    this.#open(batch)
+    await opened
+    return portions.length === 0 ? { wants, wantCount, asks, askCount } : { wants, wantCount, asks, askCount, portions }
   }
 
   #open(batch: number): void {
@@ -254,7 +259,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     await this.seat(seat).run('receive', { landing, word: wordOf(payload), ...where })
   }
 
-  async written(batch: number, last: boolean): Promise<{ again: Uint8Array; count: number }> {
+  async written(batch: number, last: boolean): Promise<Again> {
     const known = this.#receiving(batch)
     const written = await this.#finishWriting(known, last)
     if (written.count === 0) {
@@ -264,7 +269,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       if (this.#waitingGroups > 1) await this.#landing
     }
     if (this.#landFailure !== undefined) throw this.#landFailure
-    return { again: written.again, count: written.count }
+    const { again, count, portions } = written
+    return portions.length === 0 ? { again, count } : { again, count, portions }
   }
 
   /** Where the disk is full, old versions make room, and what found none is asked for again. */
@@ -275,6 +281,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const written = await finish(last ? 'leave' : 'say')
     if (written.starvedBytes === 0) return written
     const { expired, early } = await this.#keepingOf().prune(written.starvedBytes * 2)
+    const { partials: unfinished = -1 } = this.#handles
+    if (unfinished >= 0)
+      await this.treeSeat.run('sparePartials', { handle: unfinished, spare: [...this.#deltasOf().inUse] })
     this.workshop.log.note('disk-full', { starvedBytes: written.starvedBytes, expired, early })
     return await finish(expired + early > 0 ? 'again' : 'leave')
   }
@@ -329,7 +338,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   /** What was written is known: the tree learns it when it is settled. */
-  async #keep({ built, learned }: LandReport): Promise<void> {
+  async #keep({ built, learned, recipes }: LandReport): Promise<void> {
+    this.#deltasOf().keep(recipes)
     const buffers = [built, learned].flatMap((bytes) => (bytes === undefined ? [] : [bytes.buffer as ArrayBuffer]))
     await this.treeSeat.run('keepLanded', { tree: this.tree, built, learned }, buffers)
   }
@@ -363,7 +373,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#landGroup(true)
     await this.#landing
     if (this.#landFailure !== undefined) throw this.#landFailure
-    await this.treeSeat.run('finishDirectories', { root: this.#handles.root, heads: this.#unfinishedHeads() })
+    await this.treeSeat.run('finishDirectories', { root: this.#handles.root, heads: unfinishedHeads(this.#heads) })
     await this.#syncLanded()
     const {
       problems: dropped,
@@ -420,24 +430,15 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#mustSync(code)
   }
 
-  /** New directories that nothing was put into later have their mode and time already. */
-  #unfinishedHeads(): SectionHead[] {
-    const parents = new Set(this.#heads.map((head) => parentOf(head.path)))
-    const unique = new Map<string, SectionHead>()
-    for (const head of this.#heads) {
-      const done = head.state === 'new' && !parents.has(head.path) && isOpenToOwner(head.mode)
-      const known = unique.get(head.path)
-      if (!done && (known === undefined || known.state === 'present')) unique.set(head.path, head)
-    }
-    return [...unique.values()]
-  }
-
   protected override async closeOwn(): Promise<void> {
     await this.#landing
     await super.closeOwn()
+    const { partials = -1 } = this.#handles
     try {
       for (const { landing, seat } of this.#batches.values()) await this.rawSeat(seat).run('closeLanding', { landing })
+      await this.#deltas?.close()
     } finally {
+      if (partials >= 0) systemSys().close(partials)
       this.#keeping?.close()
     }
   }

@@ -1,5 +1,6 @@
 // Carries a plan out between a source and a target: several batches at once, each staged, supplied and written in order.
-// What arrives damaged or changed while it was read is asked for again, twice at most. Sends only what the target wants.
+// What arrives damaged or changed while it was read is asked for again, twice at most; a large file comes in portions, a
+// round each. Sends only what the target wants.
 
 import { contentLength } from '../chunk/squeeze.ts'
 import { BatchCutter, cutBatches, encodeBatch, type PackedSection } from '../core/plan.ts'
@@ -10,7 +11,8 @@ import { type Needs, payloadHeadBytes, type RunListener, type SourceEnd, type Ta
 
 /** Batches under way at once: enough to keep both ends busy across a round trip. */
 const batchesAtOnce = 8
-const roundsMax = 3
+/** A large file takes three to be told, two to be mended, and may have to come whole after that. */
+const roundsMax = 8
 
 export type TransferTotals = {
   wanted: number
@@ -98,22 +100,25 @@ async function runBatch(
   totals.wanted += needs.wantCount
   let wants = needs.wants
   let count = needs.wantCount
+  let portions = needs.portions
   for (let round = 1; ; round++) {
     if (count > 0) {
       totals.supplied += count
-      await source.supply(batch, wants, async (payload) => {
+      const take = async (payload: Uint8Array): Promise<void> => {
         const sentBytes = payload.length - payloadHeadBytes
         const bytes = contentLength(wordOf(payload), sentBytes)
         totals.contentBytes += bytes
         totals.sentBytes += sentBytes
         progress.add(bytes, sentBytes)
         await target.receive(payload)
-      })
+      }
+      await source.supply(batch, wants, take, portions)
     }
     const written = await target.written(batch, round === roundsMax)
     if (written.count === 0) break
     wants = written.again
     count = written.count
+    portions = written.portions
   }
   progress.done(sections)
 }

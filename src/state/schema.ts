@@ -30,6 +30,10 @@
 // with `whole` = 1 one that went with all below it.
 //
 // leases: one row a root of this machine: the epoch of the latest run that was let in. Epochs only rise.
+//
+// recipes: large contents as chunks (chunk/recipe.ts), by the content's digest: a tree's records hold digests under
+// signatures, so a recipe follows its file through every rename and is found no more once the file has changed. `used_ms`
+// only decides which of them go when there are too many.
 
 /** Stands in the file's header, so that a stranger's database is not taken for ours. */
 export const applicationId = 0x4e467374
@@ -141,6 +145,15 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX kept_moves_by_path ON kept_moves (root, new_path);
   CREATE INDEX kept_moves_of_run ON kept_moves (run);
+  `,
+  `
+  CREATE TABLE recipes (
+    digest BLOB NOT NULL,
+    grain INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    used_ms INTEGER NOT NULL,
+    PRIMARY KEY (digest, grain)
+  ) STRICT;
   `,
 ]
 

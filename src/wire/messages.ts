@@ -119,14 +119,24 @@ const needsAnswer = record({
   wantCount: uint(countMax),
   asks: bytes(callBytesMax),
   askCount: uint(countMax),
+  /** Of the wants, those of which only portions are to come; nothing where there are none. */
+  portions: optional(bytes(callBytesMax)),
 })
 
-const supplyRequest = record({ batch: uint(2 ** 32 - 1), wants: bytes(callBytesMax) })
+const supplyRequest = record({
+  batch: uint(2 ** 32 - 1),
+  wants: bytes(callBytesMax),
+  portions: optional(bytes(callBytesMax)),
+})
 /** How many packs the batch had: the driver waits until it has taken as many. */
 const supplyAnswer = record({ packs: uint(countMax) })
 
 const writtenRequest = record({ batch: uint(2 ** 32 - 1), last: flag })
-const writtenAnswer = record({ again: bytes(callBytesMax), count: uint(countMax) })
+const writtenAnswer = record({
+  again: bytes(callBytesMax),
+  count: uint(countMax),
+  portions: optional(bytes(callBytesMax)),
+})
 
 const applyAnswer = record({
   summary,

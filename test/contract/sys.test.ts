@@ -295,6 +295,36 @@ for (const open of forms) {
   })
 
   describe(`sys ${sys.form}: content`, () => {
+    within('a file of ours is opened again, and written at places; what lies between is a hole', (root, path) => {
+      sys.close(works(sys.createFile(root, utf8('f'), 0o600)))
+      fails(sys.reopenFile(root, utf8('g')), 'ENOENT')
+      const handle = works(sys.reopenFile(root, utf8('f')))
+      assert.equal(sys.write(handle, utf8('later'), 0, 5, 1_000_000), 0)
+      assert.equal(sys.write(handle, utf8('xyfirst'), 2, 5, 0), 0)
+      const bytes = new Uint8Array(5)
+      assert.equal(sys.read(handle, bytes, 0, 5, 1_000_000), 5)
+      assert.deepEqual(bytes, utf8('later'))
+      assert.equal(sys.setLength(handle, 1_000_002), 0)
+      assert.equal(readFileSync(join(path, 'f')).toString('latin1').replaceAll('\0', ''), 'firstla')
+      assert.equal(sys.setLength(handle, 3_000_000), 0)
+      assert.equal(statSync(join(path, 'f')).size, 3_000_000)
+      sys.close(handle)
+      symlinkSync('f', join(path, 'l'))
+      fails(sys.reopenFile(root, utf8('l')), 'ELOOP')
+    })
+
+    within('what one file has is shared with another, or refused and nothing done', (root, path) => {
+      writeFileSync(join(path, 'from'), Buffer.alloc(262_144, 'shared'))
+      const from = works(sys.openFile(root, utf8('from')))
+      sys.close(works(sys.createFile(root, utf8('to'), 0o600)))
+      const to = works(sys.reopenFile(root, utf8('to')))
+      const code = sys.clone(from, 65_536, to, 0, 131_072)
+      const expected = code === 0 ? readFileSync(join(path, 'from')).subarray(65_536, 196_608) : Buffer.alloc(0)
+      assert.deepEqual(readFileSync(join(path, 'to')), expected, errnoName(code))
+      sys.close(from)
+      sys.close(to)
+    })
+
     within('is written whole, read on or at a position, and synced', (root) => {
       const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251)
       const handle = works(sys.createFile(root, utf8('f'), 0o600))

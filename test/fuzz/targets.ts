@@ -22,6 +22,7 @@ import { joinStored } from '../../src/core/tree.ts'
 import { readManifest } from '../../src/disk/manifest.ts'
 import { readMarker } from '../../src/disk/marker.ts'
 import { emptyRecord, slabBytes, takeRecord } from '../../src/disk/pack.ts'
+import { decodePortions, EntryReader, encodePortions } from '../../src/disk/portions.ts'
 import { recoverJournal } from '../../src/disk/recovery.ts'
 import { systemSys } from '../../src/disk/system.ts'
 import { readRun, readStoreSettings, runsIn, type Store } from '../../src/disk/versions.ts'
@@ -100,6 +101,19 @@ export function openTargets(corpus: Corpus): { targets: readonly Target[]; close
   return { targets, close: () => rmSync(home, { recursive: true, force: true }) }
 }
 
+const somePortions = encodePortions([
+  { want: 0, level: 'outline', grain: 13, ranges: [] },
+  {
+    want: 3,
+    level: 'content',
+    grain: 14,
+    ranges: [
+      { at: 5, length: 70_000 },
+      { at: 2 ** 40, length: 1 },
+    ],
+  },
+])
+
 type Of = (name: string) => readonly Uint8Array[]
 
 /** Encodings of our own, which have one form each. */
@@ -158,6 +172,22 @@ function encodings(of: Of): Target[] {
       run: (bytes) => assert.ok(equalBytes(encodeWants(decodeWants(bytes)), bytes)),
     },
     { name: 'pack', corpus: of('pack'), run: readPack },
+    {
+      name: 'portions',
+      corpus: [somePortions],
+      run(bytes) {
+        const portions = decodePortions(bytes)
+        assert.deepEqual(decodePortions(encodePortions(portions)), portions)
+      },
+    },
+    {
+      name: 'entries',
+      corpus: [new Uint8Array(40).fill(9)],
+      run(bytes) {
+        const entries = new EntryReader(bytes, 1_000_000)
+        while (entries.next()) assert.ok(entries.length > 0 && entries.length <= 1_000_000)
+      },
+    },
     {
       name: 'shelf',
       corpus: of('shelf'),

@@ -28,7 +28,10 @@ export class Death extends Error {
 
 const changing: readonly SysCall[] = [
   'createFile',
+  'reopenFile',
   'write',
+  'clone',
+  'setLength',
   'setTimes',
   'setTimesAt',
   'setMode',
@@ -41,7 +44,7 @@ const changing: readonly SysCall[] = [
   'unlink',
   'removeDirectory',
 ]
-const opening: readonly SysCall[] = ['openRoot', 'openDirectory', 'openFile', 'createFile']
+const opening: readonly SysCall[] = ['openRoot', 'openDirectory', 'openFile', 'reopenFile', 'createFile']
 
 type Script = { readonly call: SysCall; readonly fault: Fault; seen: number }
 
@@ -148,8 +151,17 @@ export class FaultySys implements Sys {
   read(handle: number, into: Uint8Array, offset: number, length: number, position: number): number {
     return this.#number('read', [], () => this.#real.read(handle, into, offset, length, position))
   }
+  reopenFile(dir: number, name: Uint8Array): number {
+    return this.#number('reopenFile', [name], () => this.#real.reopenFile(dir, name))
+  }
   write(handle: number, from: Uint8Array, offset: number, length: number, position?: number): number {
     return this.#number('write', [], () => this.#real.write(handle, from, offset, length, position))
+  }
+  clone(from: number, fromAt: number, to: number, toAt: number, length: number): number {
+    return this.#number('clone', [], () => this.#real.clone(from, fromAt, to, toAt, length))
+  }
+  setLength(handle: number, sizeBytes: number): number {
+    return this.#number('setLength', [], () => this.#real.setLength(handle, sizeBytes))
   }
   setTimes(handle: number, seconds: number, ns: number): number {
     return this.#number('setTimes', [], () => this.#real.setTimes(handle, seconds, ns))

@@ -260,7 +260,17 @@ export class LossyDisk {
           this.#touch(handle, true)
           return handle
         }),
-      write: (handle, from, offset, length) => this.#call('write', () => real.write(handle, from, offset, length)),
+      reopenFile: (dir, name) =>
+        this.#call('reopenFile', () => {
+          const handle = real.reopenFile(dir, name)
+          // What is written to it is as new as what is written to a new one.
+          if (handle >= 0) this.#touch(handle, true)
+          return handle
+        }),
+      write: (handle, from, offset, length, position) =>
+        this.#call('write', () => real.write(handle, from, offset, length, position)),
+      clone: (from, fromAt, to, toAt, length) => this.#call('clone', () => real.clone(from, fromAt, to, toAt, length)),
+      setLength: (handle, sizeBytes) => this.#call('setLength', () => real.setLength(handle, sizeBytes)),
       setTimes: (handle, seconds, ns) =>
         this.#call('setTimes', () => {
           this.#touch(handle, false)

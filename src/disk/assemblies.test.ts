@@ -1,0 +1,224 @@
+// A batch with large files that are told, from a reading worker to a writing one: what a peer lies about costs its own path
+// and no other, what was not asked for ends the session, and what a break or a full disk leaves is what it should be.
+
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, beforeEach, describe, it } from 'node:test'
+import { FaultySys } from '../../test/world/faulty-sys.ts'
+import { noise } from '../../test/world/noise.ts'
+import { batchBytes, fileEntry, head } from '../../test/world/steps.ts'
+import type { RelPath } from '../core/path.ts'
+import type { Step } from '../core/plan.ts'
+import { Failure } from '../std/failure.ts'
+import { Apply } from './apply.ts'
+import type { DeltaOrder } from './assemblies.ts'
+import { Landing } from './landing.ts'
+import { emptyRecord, flagEntries, flagFirst, flagLast, type PackRecord, putRecordHead, takeRecord } from './pack.ts'
+import { partialName } from './partials.ts'
+import { RecipesAtHand } from './portion-reader.ts'
+import { Supply } from './supply.ts'
+import { errno, type Sys } from './sys.ts'
+import { systemSys } from './system.ts'
+
+const real = systemSys()
+const home = mkdtempSync(join(tmpdir(), 'nf-assemblies-'))
+after(() => rmSync(home, { recursive: true, force: true }))
+const mib = 1024 * 1024
+
+let place = ''
+let made = 0
+beforeEach(() => {
+  place = mkdtempSync(join(home, `${made++}-`))
+  for (const name of ['source', 'target', 'staging', 'partials']) mkdirSync(join(place, name))
+})
+
+/** The batch: these files are created, those named in `told` in portions. */
+function landingOf(files: readonly string[], told: readonly string[], sys: Sys = real): Landing {
+  const steps: Step[] = files.map((name) => {
+    const entry = fileEntry(name, statSync(join(place, 'source', name)).size)
+    return { action: 'create', entry, from: undefined, digest: undefined }
+  })
+  const order = {
+    batch: 0,
+    bytes: batchBytes([[head(''), steps]]),
+    wanted: new Uint8Array(files.length).fill(1),
+    notes: new Map(),
+    modeMask: 0o777,
+    syncEach: false,
+  }
+  const deltas: DeltaOrder[] = told.map((name) => {
+    return { number: files.indexOf(name), grain: 13, path: name as RelPath, old: undefined }
+  })
+  const [root, staging, partials] = ['target', 'staging', 'partials'].map((name) => real.openRoot(join(place, name)))
+  const handles = { root: root as number, staging: staging as number, partials: partials as number }
+  const landing = new Landing(sys, handles, order, process.umask(), { deltas, basis: undefined })
+  landing.begin()
+  return landing
+}
+
+type Meddle = (name: string, record: PackRecord, pack: Uint8Array) => void
+
+/** Carries the batch out as a driver does; what is wrong in the end, by path. */
+function carryOut(landing: Landing, files: readonly string[], meddle: Meddle = () => {}): string[] {
+  const source = real.openRoot(join(place, 'source'))
+  const atHand = new RecipesAtHand()
+  let numbers: number[] = files.map((_, number) => number)
+  for (let round = 1; round <= 8 && numbers.length > 0; round++) {
+    const names = numbers.map((number) => files[number] as string)
+    const portions = { list: landing.portionsOf(numbers), atHand, scope: '' }
+    const supply = new Supply(real, source, [{ path: '' as RelPath, names }], Date.now, portions)
+    for (let done = false; !done; ) {
+      const slab = new Uint8Array(256 * 1024)
+      const filled = supply.fill(slab)
+      done = filled.done
+      const pack = slab.subarray(0, filled.length)
+      const record = emptyRecord()
+      const view = new DataView(pack.buffer)
+      for (let at = 0; at < pack.length; ) {
+        at = takeRecord(view, at, pack.length, record)
+        meddle(names[record.number] as string, record, pack)
+      }
+      landing.receive(pack)
+    }
+    numbers = landing.finishWriting()
+    if (numbers.length > 0 && round < 8) landing.wantAgain(numbers)
+  }
+  real.close(source)
+  const handles = { root: real.openRoot(join(place, 'target')), staging: real.openRoot(join(place, 'staging')) }
+  const landed = new Apply(real, handles, landing, Date.now).land()
+  return landed.problems.map(({ path, code }) => `${path}: ${code}`)
+}
+
+function write(name: string, content: Uint8Array): void {
+  writeFileSync(join(place, 'source', name), content)
+}
+
+function isSame(name: string): boolean {
+  return readFileSync(join(place, 'target', name)).equals(readFileSync(join(place, 'source', name)))
+}
+
+const files = ['a', 'b', 'small', 'z']
+
+function fourFiles(): void {
+  write('a', noise(1, 3 * mib))
+  write('b', noise(2, 2 * mib + 5))
+  write('small', noise(3, 1000))
+  write('z', noise(4, 2 * mib))
+}
+
+describe('a batch with large files that are told', () => {
+  it('lands whole, told and sent side by side', () => {
+    fourFiles()
+    const landing = landingOf(files, ['a', 'z'])
+    assert.deepEqual(carryOut(landing, files), [])
+    for (const name of files) assert.ok(isSame(name), name)
+    assert.deepEqual(readdirSync(join(place, 'partials')), [])
+    assert.equal(landing.large.recipes.length, 2)
+  })
+
+  for (const [what, isMeant] of [
+    ['content', (record: PackRecord) => (record.flags & flagEntries) === 0],
+    ['entries', (record: PackRecord) => (record.flags & flagEntries) !== 0],
+  ] as const) {
+    it(`that are lied about in their ${what} cost a problem of that path, or nothing, and never a wrong byte`, () => {
+      fourFiles()
+      const problems = carryOut(landingOf(files, ['a', 'z']), files, (name, record, pack) => {
+        if (name !== 'a' || !isMeant(record) || record.contentEnd === record.contentStart) return
+        const last = record.contentEnd - 1
+        pack[last] = (pack[last] as number) ^ 1
+      })
+      assert.deepEqual(problems, what === 'content' ? ['a: damaged-in-transit'] : [])
+      assert.equal(existsSync(join(place, 'target', 'a')), what === 'entries')
+      if (what === 'entries') assert.ok(isSame('a'))
+      for (const name of ['b', 'small', 'z']) assert.ok(isSame(name), name)
+    })
+  }
+
+  it('of an absurd size takes no space, and costs a problem of that path', () => {
+    fourFiles()
+    const problems = carryOut(landingOf(files, ['a', 'z']), files, (name, record, pack) => {
+      if (name !== 'a') return
+      const head = { ...record, sizeBytes: 2 ** 50, length: record.contentEnd - record.contentStart }
+      putRecordHead(new DataView(pack.buffer), record.contentStart - 64, head)
+    })
+    assert.deepEqual(problems, ['a: write-failed'])
+    assert.deepEqual(readdirSync(join(place, 'partials')), [])
+  })
+})
+
+describe('what was not asked for', () => {
+  function record(flags: number, number = 0): Uint8Array {
+    const pack = new Uint8Array(64)
+    const facts = { number, flags, code: undefined, mode: 0o644, sizeBytes: 3 * mib, mtimeSeconds: 1, mtimeNs: 0 }
+    putRecordHead(new DataView(pack.buffer), 0, { ...facts, length: 0 })
+    return pack
+  }
+
+  it('ends the session: entries of a file that was to come whole, and a told one gone on with before it began', () => {
+    fourFiles()
+    for (const [flags, number] of [
+      [flagFirst | flagEntries, 1],
+      [flagEntries, 0],
+      [0, 0],
+    ] as const) {
+      const landing = landingOf(files, ['a'])
+      assert.throws(
+        () => landing.receive(record(flags, number)),
+        (error) => error instanceof Failure && error.code === 'unsolicited',
+      )
+      landing.close()
+    }
+  })
+
+  it('is no outline: a whole file in place of one comes to nothing', () => {
+    fourFiles()
+    const landing = landingOf(['a'], ['a'])
+    landing.receive(record(flagFirst | flagLast))
+    assert.deepEqual(landing.finishWriting(), [0])
+    landing.wantAgain([0])
+    assert.deepEqual(landing.portionsOf([0]), [], 'it is asked for whole')
+    landing.close()
+  })
+})
+
+describe('what is left of a large file', () => {
+  it('stays after a break, and is gone on with', () => {
+    write('a', noise(5, 3 * mib))
+    const left = join(place, 'partials', partialName('a' as RelPath))
+    const cut = landingOf(['a'], [])
+    const source = real.openRoot(join(place, 'source'))
+    const supply = new Supply(real, source, [{ path: '' as RelPath, names: ['a'] }])
+    for (let packs = 0; packs < 6; packs++) {
+      const slab = new Uint8Array(256 * 1024)
+      cut.receive(slab.subarray(0, supply.fill(slab).length))
+    }
+    supply.close()
+    cut.close()
+    assert.ok(statSync(left).size > mib)
+    const there = statSync(left).size
+    const landing = landingOf(['a'], ['a'])
+    assert.deepEqual(carryOut(landing, ['a']), [])
+    assert.ok(isSame('a'))
+    assert.ok(landing.contentBytes <= 3 * mib - there + 65_536, `${landing.contentBytes} came`)
+    assert.ok(!existsSync(left))
+  })
+
+  it('goes where the disk is full, told or not, and where it is damaged', () => {
+    write('a', noise(6, 3 * mib))
+    for (const told of [[], ['a']]) {
+      const sys = new FaultySys(real).on('write', { nth: 2, sticky: true, result: -errno.ENOSPC })
+      const landing = landingOf(['a'], told, sys)
+      carryOut(landing, ['a'])
+      assert.deepEqual(landing.problems(), [{ path: 'a', code: 'no-space', detail: 'ENOSPC' }])
+      assert.deepEqual(readdirSync(join(place, 'partials')), [])
+      assert.deepEqual(readdirSync(join(place, 'target')), [])
+    }
+    const problems = carryOut(landingOf(['a'], []), ['a'], (_, record, pack) => {
+      pack[record.contentStart] = (pack[record.contentStart] as number) ^ 1
+    })
+    assert.deepEqual(problems, ['a: damaged-in-transit'])
+    assert.deepEqual(readdirSync(join(place, 'partials')), [])
+  })
+})

@@ -1,0 +1,217 @@
+// The large files of one batch that are put together from what is told and what is here: which of the batch's steps they
+// are, where each is written, and how far it is. Whole files of some size are begun here too, so that a break leaves
+// what came of them. Knows no plan and gives nothing a name: `take over` is the landing's.
+
+import type { Recipe } from '../chunk/recipe.ts'
+import { chunkedFromBytes, type Grain } from '../chunk/split.ts'
+import type { RelPath } from '../core/path.ts'
+import { utf8 } from '../std/bytes.ts'
+import { Assembly, type Next } from './assembly.ts'
+import { ChunkDonor, type DonorFile, DonorSet } from './donors.ts'
+import { flagEntries, flagFirst, flagLast, type PackRecord } from './pack.ts'
+import { partialName } from './partials.ts'
+import type { Level, Portion, Range } from './portions.ts'
+import { StagedFile } from './staged-file.ts'
+import { errno, type Sys } from './sys.ts'
+
+/** One step whose file is told, not sent. */
+export type DeltaOrder = {
+  readonly number: number
+  readonly grain: Grain
+  readonly path: RelPath
+  /** The file that it replaces, where it is not among those that are known. */
+  readonly old: DonorFile | undefined
+}
+
+/** A file is told with at most this size above what the plan said: it may have grown meanwhile. */
+const grownBytesMax = 64 * 1024 * 1024
+
+/** How far a file is. A complete one gives its handle and what was told of it. */
+export type Progress =
+  | Exclude<Next, { kind: 'whole' | 'complete' }>
+  | { readonly kind: 'whole' }
+  | { readonly kind: 'complete'; readonly handle: number; readonly facts: PackRecord; readonly digest: Uint8Array }
+
+type Open = { readonly assembly: Assembly; readonly file: StagedFile; facts: PackRecord }
+
+/** Files of a tree that chunks can be taken from, by grain. Of one thread. */
+export class Basis {
+  readonly #sets = new Map<Grain, DonorSet>()
+  readonly #donors: ChunkDonor[]
+
+  constructor(sys: Sys, root: number, files: readonly DonorFile[]) {
+    this.#donors = files.map((file) => ChunkDonor.of(sys, root, file))
+  }
+
+  at(grain: Grain): DonorSet {
+    let set = this.#sets.get(grain)
+    if (set === undefined) {
+      set = new DonorSet(grain)
+      for (const donor of this.#donors) if (donor.recipe(grain) !== undefined) set.add(donor)
+      this.#sets.set(grain, set)
+    }
+    return set
+  }
+}
+
+export class Assemblies {
+  readonly #sys: Sys
+  readonly #root: number
+  readonly #partials: number
+  readonly #orders = new Map<number, DeltaOrder>()
+  readonly #basis: Basis | undefined
+  readonly #open = new Map<number, Open>()
+  readonly #asked = new Map<number, { readonly level: Level; readonly ranges: readonly Range[] }>()
+  /** What files were found to be made of: those that were put together, and those that had to be read for it. */
+  readonly recipes: Recipe[] = []
+
+  constructor(
+    sys: Sys,
+    handles: { readonly root: number; readonly partials?: number },
+    orders: readonly DeltaOrder[] = [],
+    basis?: Basis,
+  ) {
+    this.#sys = sys
+    this.#root = handles.root
+    this.#partials = handles.partials ?? -1
+    this.#basis = basis
+    for (const order of orders) this.#orders.set(order.number, order)
+  }
+
+  /** Whether the file of this step is told. */
+  has(number: number): boolean {
+    return this.#orders.has(number)
+  }
+
+  /** The steps whose files are under way. */
+  get underWay(): Iterable<number> {
+    return this.#open.keys()
+  }
+
+  /** Whether a further portion of this file is asked for: it goes on. */
+  isAsking(number: number): boolean {
+    return this.#asked.has(number)
+  }
+
+  /** Takes a record of a step that is told; zero or a negative errno. EPROTO where nothing of the kind was asked for. */
+  take(number: number, record: PackRecord, pack: Uint8Array, plannedBytes: number): number {
+    const isFirst = (record.flags & flagFirst) !== 0
+    const isOutline = isFirst && !this.#asked.has(number)
+    if (record.sizeBytes > 2 * plannedBytes + grownBytesMax) return -errno.EOVERFLOW
+    if (isOutline) {
+      this.drop(number)
+      const code = this.#begin(this.#orders.get(number) as DeltaOrder, record)
+      if (code < 0) return code
+    }
+    const open = this.#open.get(number)
+    if (open === undefined) return -errno.EPROTO
+    open.facts = { ...record }
+    const isEntries = (record.flags & flagEntries) !== 0
+    const content = pack.subarray(record.contentStart, record.contentEnd)
+    const code = open.assembly.take(content, isEntries, record.sizeBytes)
+    if (code === 0 && (record.flags & flagLast) !== 0) {
+      open.assembly.end(pack.subarray(record.digestStart, record.digestStart + 32))
+    }
+    return code
+  }
+
+  #begin(order: DeltaOrder, record: PackRecord): number {
+    const sys = this.#sys
+    const name = utf8(partialName(order.path))
+    const known = sys.reopenFile(this.#partials, name)
+    const made = known < 0 ? this.create(order.path) : known
+    // What was made is only for writing.
+    if (made < 0) return made
+    const handle = known < 0 ? sys.reopenFile(this.#partials, name) : known
+    if (known < 0) sys.close(made)
+    if (handle < 0) return handle
+    const { grain, old } = order
+    const sets: DonorSet[] = []
+    let own: ChunkDonor | undefined
+    const add = (donor: ChunkDonor): ChunkDonor => {
+      const set = new DonorSet(grain)
+      set.add(donor)
+      sets.push(set)
+      return donor
+    }
+    if (known >= 0) own = add(new ChunkDonor(sys, () => sys.openFile(this.#partials, name), undefined, undefined))
+    const before = old === undefined ? undefined : add(ChunkDonor.of(sys, this.#root, old))
+    if (this.#basis !== undefined) sets.push(this.#basis.at(grain))
+    const file = new StagedFile(sys, handle, known < 0)
+    this.#open.set(order.number, { assembly: new Assembly(grain, file, sets, own), file, facts: { ...record } })
+    const recipe = before?.recipe(grain)
+    if (recipe !== undefined && before?.isFresh === true) this.recipes.push(recipe)
+    return 0
+  }
+
+  /** Whether a file of this size is worth being gone on with after a break. */
+  keeps(sizeBytes: number): boolean {
+    return this.#partials >= 0 && sizeBytes >= chunkedFromBytes
+  }
+
+  /** Makes a file that is to come whole, in place of what is there of it: a handle to write, or a negative errno. */
+  create(path: RelPath): number {
+    const name = utf8(partialName(path))
+    const handle = this.#sys.createFile(this.#partials, name, 0o600)
+    if (handle !== -errno.EEXIST) return handle
+    this.#sys.unlink(this.#partials, name)
+    return this.#sys.createFile(this.#partials, name, 0o600)
+  }
+
+  /** Gives a whole file the name that it has while it waits to be landed. Zero or a negative errno. */
+  moveOut(path: RelPath, directory: number, name: Uint8Array): number {
+    return this.#sys.renameNoReplace(this.#partials, utf8(partialName(path)), directory, name)
+  }
+
+  /** Removes what there is of a file. */
+  discard(path: RelPath): void {
+    if (this.#partials >= 0) this.#sys.unlink(this.#partials, utf8(partialName(path)))
+  }
+
+  /** How far a file is, after all that can be done for it here. */
+  next(number: number): Progress {
+    const { assembly, file, facts } = this.#open.get(number) as Open
+    const next = assembly.next()
+    this.#asked.delete(number)
+    if (next.kind === 'portion') {
+      this.#asked.set(number, next)
+      return next
+    }
+    const { recipe } = assembly
+    if (next.kind === 'failed') {
+      this.drop(number)
+      return next
+    }
+    if (next.kind === 'whole' || recipe === undefined) {
+      this.drop(number)
+      this.#orders.delete(number)
+      return { kind: 'whole' }
+    }
+    if (assembly.isProven()) this.recipes.push(recipe)
+    assembly.close(true)
+    this.#open.delete(number)
+    return { kind: 'complete', facts, handle: file.handle, digest: recipe.digest }
+  }
+
+  /** What is asked for of these steps, which are the wants of the next round in this order. */
+  portionsOf(numbers: readonly number[]): Portion[] {
+    return numbers.flatMap((number, want) => {
+      const order = this.#orders.get(number)
+      if (order === undefined) return []
+      const { level, ranges } = this.#asked.get(number) ?? { level: 'outline', ranges: [] }
+      return [{ want, level, grain: order.grain, ranges }]
+    })
+  }
+
+  /** Lets go of a file that is under way; what there is of it stays where it is. */
+  drop(number: number): void {
+    this.#asked.delete(number)
+    const open = this.#open.get(number)
+    this.#open.delete(number)
+    open?.assembly.close()
+  }
+
+  close(): void {
+    for (const number of [...this.#open.keys()]) this.drop(number)
+  }
+}

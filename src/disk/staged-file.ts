@@ -1,0 +1,160 @@
+// A large file that is being put together aside: opened or gone on with, filled range by range in any order, cut to its
+// length and hashed as it lies there. Ranges of zeros that nobody wrote before stay holes. What is copied is shared where
+// the file system can share it. Says nothing about whether the content is right but what its digest is.
+
+import { openDigester } from '../chunk/digest.ts'
+import type { ChunkDonor } from './donors.ts'
+import { errno, type Sys } from './sys.ts'
+
+/** One for each thread; calls are synchronous. */
+const piece = new Uint8Array(1 << 20)
+/** Extents are shared by whole blocks of this size, which is a multiple of every file system's. */
+const blockBytes = 64 * 1024
+
+export class StagedFile {
+  readonly handle: number
+  readonly #sys: Sys
+  /** Where it was empty when it was opened, what was not written reads as zeros. */
+  readonly #isNew: boolean
+  #donor: ChunkDonor | undefined
+  #donorHandle = -1
+
+  constructor(sys: Sys, handle: number, isNew: boolean) {
+    this.#sys = sys
+    this.handle = handle
+    this.#isNew = isNew
+  }
+
+  /** Writes content. Zero or a negative errno. */
+  write(content: Uint8Array, start: number, length: number, at: number): number {
+    if (!this.#isNew) return this.#sys.write(this.handle, content, start, length, at)
+    for (let done = 0; done < length; ) {
+      const zeros = runOf(content, start + done, start + length, true)
+      done += zeros
+      const rest = runOf(content, start + done, start + length, false)
+      const code = rest === 0 ? 0 : this.#sys.write(this.handle, content, start + done, rest, at + done)
+      if (code < 0) return code
+      done += rest
+    }
+    return 0
+  }
+
+  /**
+   * Copies from a donor, or shares with it. A donor that gives less than it should is `isGone`, and what it did not give
+   * is not there. Zero, or the negative errno of a write.
+   */
+  copy(donor: ChunkDonor, from: number, at: number, length: number): number {
+    const handle = this.#enter(donor)
+    if (handle < 0) return 0
+    const skew = (at - from) % blockBytes
+    if (!donor.clones || skew !== 0 || length < 2 * blockBytes) return this.#copyBytes(donor, handle, from, at, length)
+    const head = (blockBytes - (from % blockBytes)) % blockBytes
+    const middle = length - head - ((length - head) % blockBytes)
+    const cloned = this.#sys.clone(handle, from + head, this.handle, at + head, middle)
+    if (cloned === -errno.ENOSPC || cloned === -errno.EDQUOT) return cloned
+    if (cloned < 0) {
+      donor.clones = false
+      return this.#copyBytes(donor, handle, from, at, length)
+    }
+    const before = this.#copyBytes(donor, handle, from, at, head)
+    if (before < 0) return before
+    const done = head + middle
+    return this.#copyBytes(donor, handle, from + done, at + done, length - done)
+  }
+
+  #copyBytes(donor: ChunkDonor, handle: number, from: number, at: number, length: number): number {
+    for (let done = 0; done < length; ) {
+      const count = this.#sys.read(handle, piece, 0, Math.min(piece.length, length - done), from + done)
+      if (count <= 0) {
+        donor.isGone = true
+        return 0
+      }
+      const code = this.write(piece, 0, count, at + done)
+      if (code < 0) return code
+      done += count
+    }
+    return 0
+  }
+
+  #enter(donor: ChunkDonor): number {
+    if (this.#donor === donor) return this.#donorHandle
+    this.#leave()
+    this.#donorHandle = donor.open()
+    this.#donor = donor
+    return this.#donorHandle
+  }
+
+  #leave(): void {
+    if (this.#donorHandle >= 0) this.#sys.close(this.#donorHandle)
+    this.#donorHandle = -1
+    this.#donor = undefined
+  }
+
+  /** Copies within the file, to where nothing was written. Zero or a negative errno. */
+  repeat(from: number, at: number, length: number): number {
+    for (let done = 0; done < length; ) {
+      const count = this.#sys.read(this.handle, piece, 0, Math.min(piece.length, length - done), from + done)
+      if (count <= 0) return count
+      const code = this.write(piece, 0, count, at + done)
+      if (code < 0) return code
+      done += count
+    }
+    return 0
+  }
+
+  /** Ends the file at `sizeBytes` and reads it: its digest, or a negative errno. */
+  finish(sizeBytes: number): Uint8Array | number {
+    this.#leave()
+    const cut = this.#sys.setLength(this.handle, sizeBytes)
+    if (cut < 0) return cut
+    const digester = openDigester()
+    let read = 0
+    let code = 0
+    while (read < sizeBytes) {
+      const count = this.#sys.read(this.handle, piece, 0, piece.length, read)
+      if (count <= 0) {
+        code = count < 0 ? count : -errno.EIO
+        break
+      }
+      digester.update(piece.subarray(0, count))
+      read += count
+    }
+    const digest = digester.finish()
+    return code < 0 ? code : digest
+  }
+
+  /** Reads what lies at `at`; undefined where that is not to be had. The view is overwritten by the next call of anything. */
+  read(at: number, length: number): Uint8Array | undefined {
+    const into = length > piece.length ? new Uint8Array(length) : piece
+    for (let done = 0; done < length; ) {
+      const count = this.#sys.read(this.handle, into, done, length - done, at + done)
+      if (count <= 0) return undefined
+      done += count
+    }
+    return into.subarray(0, length)
+  }
+
+  /** Closes what it has open, and itself unless somebody else took the handle. */
+  close(keepsHandle = false): void {
+    this.#leave()
+    if (!keepsHandle) this.#sys.close(this.handle)
+  }
+}
+
+const zeroBlockBytes = 4096
+
+/** How many bytes from `start` on are zero, or are not, in steps of a block; the last block may be short. */
+function runOf(content: Uint8Array, start: number, end: number, zero: boolean): number {
+  let at = start
+  while (at < end) {
+    const stop = Math.min(end, at + zeroBlockBytes)
+    if (isZero(content, at, stop) !== zero) break
+    at = stop
+  }
+  return at - start
+}
+
+function isZero(content: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (content[at] !== 0) return false
+  return true
+}
