@@ -244,5 +244,9 @@ function honestHandlers(send: EvilSource['send']): CallHandlers {
     versions: refuse,
     undelete: refuse,
     undo: refuse,
+    undoLook: refuse,
+    undoList: refuse,
+    undoBegin: refuse,
+    undoCarry: refuse,
   }
 }
