@@ -121,7 +121,8 @@ export class DonorSet {
 
   /** A donor that has this part. */
   findPart(id: Uint32Array): Found | undefined {
-    const number = (this.#parts ??= this.#index()).get(id, 0)
+    this.#parts ??= this.#index()
+    const number = this.#parts.get(id, 0)
     return number < 0 ? undefined : this.#places[number]
   }
 

@@ -153,7 +153,6 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
     scratch[offset + name.length] = 0
     return true
   }
-  const putTimes = (seconds: number, ns: number): void => putTimespecs(times, seconds, ns)
 
   /**
    * NOREPLACE between the names in scratch where the file system has none (NFS, NTFS-3G): a second name, which must be
@@ -269,12 +268,12 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
         return 0
       }),
     setTimes(handle, mtimeSeconds, mtimeNs) {
-      putTimes(mtimeSeconds, mtimeNs)
+      putTimespecs(times, mtimeSeconds, mtimeNs)
       return settle(libc.futimens(handle, timesAt))
     },
     setTimesAt(dir, name, mtimeSeconds, mtimeNs) {
       if (!putName(name, 0)) return -errno.ENAMETOOLONG
-      putTimes(mtimeSeconds, mtimeNs)
+      putTimespecs(times, mtimeSeconds, mtimeNs)
       return settle(libc.utimensat(dir, firstAt, timesAt, AT_SYMLINK_NOFOLLOW))
     },
     setMode: (handle, mode) => settle(libc.fchmod(handle, mode)),
