@@ -18,29 +18,26 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { Death, FaultySys } from '../../test/world/faulty-sys.ts'
+import { prune, sought } from '../../test/world/kept-runs.ts'
 import { mirror, openPlace, problemsOf } from '../../test/world/one-mirror.ts'
 import { allTexts, contents, facts, kept, plant } from '../../test/world/planted.ts'
 import type { RelPath } from '../core/path.ts'
-import { type Keep, parseKeep, toPrune } from '../core/retention.ts'
+import { type Keep, parseKeep } from '../core/retention.ts'
 import { Failure } from '../std/failure.ts'
 import { findTarget, findTyped } from './find-target.ts'
 import { readManifest } from './manifest.ts'
-import { listVersions, restoreVersions, type Sought } from './past.ts'
+import { listVersions, restoreVersions } from './past.ts'
 import { openTarget } from './root.ts'
 import { errno, type Sys } from './sys.ts'
 import { systemSys } from './system.ts'
 import {
   checkStoreDirectory,
-  clearGone,
   closeRunPlace,
   makeRunPlace,
   openStore,
-  readRun,
   readStoreSettings,
-  removeRuns,
   runsIn,
   type Store,
-  volumeOf,
   writeStoreSettings,
 } from './versions.ts'
 
@@ -88,33 +85,6 @@ function withStore<Result>(target: string, work: (store: Store, own: number) => 
     sys.close(store.handle)
     sys.close(own)
   }
-}
-
-/** Every run may keep something: what no index was asked for. */
-function sought(store: Store, path: RelPath, run?: string): Sought[] {
-  const runs = runsIn(real, store)
-    .map((one) => one.run)
-    .reverse()
-  return runs
-    .filter((one) => run === undefined || one === run)
-    .map((one) => ({ run: one, atMs: readRun(real, store, one)?.atMs ?? 0, path, as: path }))
-}
-
-/** Carries a policy out, by what the store itself says. */
-function prune(
-  sys: Sys,
-  store: Store,
-  own: number,
-  { keep, nowMs, neededBytes, spare }: { keep: Keep; nowMs: number; neededBytes: number; spare: string | undefined },
-): { expired: number; early: number } {
-  clearGone(sys, store)
-  const runs = runsIn(sys, store).flatMap(({ run }) => (run === spare ? [] : (readRun(sys, store, run) ?? [])))
-  const oldestFirst = runs.toSorted((a, b) => a.atMs - b.atMs)
-  const sizeBytes = runs.reduce((sum, run) => sum + run.sizeBytes, 0)
-  const kept = { oldestFirst, sizeBytes, newestMs: oldestFirst.at(-1)?.atMs ?? 0 }
-  const { expired, early } = toPrune(kept, keep, { ...volumeOf(store), neededBytes }, nowMs)
-  removeRuns(sys, store, own, { runs: [...expired, ...early], keep, nowMs })
-  return { expired: expired.length, early: early.length }
 }
 
 const text = (content: string, mtimeMs: number): { text: string; mtimeMs: number } => ({ text: content, mtimeMs })
