@@ -19,6 +19,7 @@ import { parseKeep } from '../../src/core/retention.ts'
 import { decodeShelf, encodeShelf } from '../../src/core/shelf.ts'
 import { typeSymlink } from '../../src/core/stat.ts'
 import { joinStored } from '../../src/core/tree.ts'
+import { encodeFrame, kindEntries, kindSeal, payloadMaxBytes } from '../../src/disk/frames.ts'
 import { readManifest } from '../../src/disk/manifest.ts'
 import { readMarker } from '../../src/disk/marker.ts'
 import { emptyRecord, slabBytes, takeRecord } from '../../src/disk/pack.ts'
@@ -31,7 +32,7 @@ import { parseEnd } from '../../src/jobs/ends.ts'
 import { loadShares } from '../../src/jobs/shares.ts'
 import { countsIn, problemsIn, stringsIn } from '../../src/state/row.ts'
 import { unpackRunId } from '../../src/state/runs.ts'
-import { ByteWriter, equalBytes, fromUtf8, utf8 } from '../../src/std/bytes.ts'
+import { ByteWriter, concatBytes, equalBytes, fromUtf8, utf8 } from '../../src/std/bytes.ts'
 import { systemClock } from '../../src/std/clock.ts'
 import { searchLog } from '../../src/std/log-reader.ts'
 import { decodePlaces, reachingOf } from '../../src/wire/addresses.ts'
@@ -376,7 +377,8 @@ function files(home: string, of: Of): Target[] {
       const found = searchLog(directory, { mayMatch: () => true, maxBytes: 2 ** 20 })
       for (const entry of found.entries) assert.equal(typeof entry.action, 'string')
     }),
-    journalTarget(place('journal'), of('journal')),
+    journalTarget(place('journal'), of('journal'), false),
+    journalTarget(place('journal entries'), frameBodies(of('journal')), true),
   ]
 }
 
@@ -391,22 +393,34 @@ function book([machines = new Uint8Array(0)]: readonly Uint8Array[]): string {
   return JSON.stringify({ version: 2, machines: [{ peerId, addresses: [address] }] })
 }
 
-/** Settling a journal moves files: within its root, and none of another's. */
-function journalTarget(home: string, corpus: readonly Uint8Array[]): Target {
+/** What the frames of a journal hold. */
+function frameBodies(journals: readonly Uint8Array[]): Uint8Array[] {
+  const [frame = new Uint8Array(0)] = journals
+  const head = encodeFrame(kindEntries, new Uint8Array(0), 0).length
+  const { length } = encodeFrame(kindSeal, new Uint8Array(0), 0)
+  return [frame.slice(head, frame.length - length)]
+}
+
+/**
+ * Settling a journal moves files: within its root, and none of another's. As its file lies, most damage ends at a checksum;
+ * as `framed`, what is bent are the entries, and the frames around them are right.
+ */
+function journalTarget(home: string, corpus: readonly Uint8Array[], framed: boolean): Target {
   const sys = systemSys()
   const [root, own] = [join(home, 'root'), join(home, 'root/.nightferry')]
   writeFileSync(join(home, 'canary'), 'canary')
   return {
-    name: 'journal',
+    name: framed ? 'journal entries' : 'journal',
     corpus,
     weight: 20,
-    isText: true,
     run(bytes) {
       rmSync(root, { recursive: true, force: true })
       for (const path of ['d', '.nightferry/staging']) mkdirSync(join(root, path), { recursive: true })
       for (const slot of ['abc123', 'x']) writeFileSync(join(own, 'staging', slot), slot)
       writeFileSync(join(root, 'd/mine'), 'mine')
-      writeFileSync(join(own, 'journal'), bytes)
+      const entries = framed ? encodeFrame(kindEntries, bytes.subarray(0, payloadMaxBytes), 0) : bytes
+      const seal = framed ? encodeFrame(kindSeal, new Uint8Array(0), entries.length) : new Uint8Array(0)
+      writeFileSync(join(own, 'journal'), concatBytes([entries, seal]))
       const handles = { root: sys.openRoot(root), own: sys.openRoot(own), staging: sys.openRoot(join(own, 'staging')) }
       try {
         recoverJournal(sys, handles, () => -1)
