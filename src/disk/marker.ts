@@ -159,6 +159,15 @@ export function isMarked(sys: Sys, root: number, path: RelPath): boolean {
 
 /** Whether two paths lead to one folder, by links, mounts or names. */
 export function isOneFolder(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }))
+  const [a, b] = [one, other].map(factsOf)
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino
+}
+
+/** What can't be looked at (a circle of links, say) is for who opens it to tell. */
+function factsOf(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
 }

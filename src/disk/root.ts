@@ -296,7 +296,13 @@ function makeTarget(path: string): void {
     mkdirSync(path)
   } catch (error) {
     const code = errorCode(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw parentMissing(path)
+    const isMissing = statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory() !== true
+    if (isMissing && (code === 'ENOENT' || code === 'ENOTDIR')) throw parentMissing(path)
+    if (code === 'EEXIST') {
+      throw new Failure('target-not-directory', `${path} is a link that leads nowhere`, {
+        hint: 'is the disk mounted that it leads to? else name the folder itself',
+      })
+    }
     throw notWritable(path, code, `the folder ${path} can't be made`)
   }
 }

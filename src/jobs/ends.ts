@@ -72,9 +72,24 @@ export function checkEnds(
   const to = realPath(target.path)
   if (from === to || isOneFolder(from, to))
     throw new Failure('same-ends', `source and target are the same folder, ${from}`)
-  const inside = (inner: string, outer: string): boolean => inner.startsWith(outer === '/' ? '/' : `${outer}/`)
-  if (inside(to, from)) throw new Failure('nested-ends', `the target ${to} lies inside the source ${from}`)
-  if (inside(from, to)) throw new Failure('nested-ends', `the source ${from} lies inside the target ${to}`)
+  if (isInside(to, from)) throw new Failure('nested-ends', `the target ${to} lies inside the source ${from}`)
+  if (isInside(from, to)) throw new Failure('nested-ends', `the source ${from} lies inside the target ${to}`)
+}
+
+/** A source is never written to: no old versions of anything are kept in it. */
+export function checkVersionsFolder(folder: string, source: EndName, realPath: (path: string) => string): void {
+  if (folder === '') throw new Failure('bad-usage', '--versions names no folder')
+  if (source.kind !== 'local') return
+  const [place, from] = [realPath(folder), realPath(source.path)]
+  if (place === from || isInside(place, from)) {
+    throw new Failure('nested-ends', `the folder for old versions ${place} lies inside the source ${from}`, {
+      hint: 'a source is never written to; name a folder beside the target, or leave --versions out',
+    })
+  }
+}
+
+function isInside(inner: string, outer: string): boolean {
+  return inner.startsWith(outer === '/' ? '/' : `${outer}/`)
 }
 
 /** Says which run can do it: the one that is typed where the source lies. */

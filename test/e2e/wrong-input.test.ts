@@ -37,6 +37,8 @@ describe('wrong input', () => {
     writeTree(shared, { 'inside/c.txt': 'c' })
     symlinkSync(source, join(world.directory, 'link'))
     symlinkSync(fixed, join(shared, 'out'))
+    symlinkSync('round', join(world.folder('links'), 'round'))
+    symlinkSync('no-such', join(world.directory, 'links/nowhere'))
     await Promise.all([
       nas
         .must('share', 'add', 'fixed', fixed, '--read-only')
@@ -102,6 +104,24 @@ describe('wrong input', () => {
     ['the help of an unknown verb', ['help', 'verions'], 2, /unknown command 'verions'\n\(Did you mean versions\?\)/],
     ['the help of an unknown verb of share', ['help', 'share', 'ad'], 2, /unknown command 'ad'\n.*mean add/],
     ['the same the other way round', ['share', 'help', 'ad'], 2, /unknown command 'ad'/],
+    ['versions inside the source', ['sync', 'source', 'new', '--versions', 'source/sub/old'], 2, /inside the source/],
+    [
+      'versions in the source itself, by a link',
+      ['sync', 'source', 'new', '--versions', 'link'],
+      2,
+      /inside the source/,
+    ],
+    ['no folder for versions', ['sync', 'source', 'new', '--versions', ''], 2, /--versions names no folder/],
+    ['no folder for the state', ['--state', '', 'status'], 2, /--state names no folder/],
+    ['a circle of links as source', ['sync', 'links/round', 'new'], 1, /round can't be looked at \(ELOOP\)/],
+    ['a circle of links as target', ['sync', 'source', 'links/round'], 1, /round can't be looked at \(ELOOP\)/],
+    ['a link that leads nowhere as target', ['sync', 'source', 'links/nowhere'], 1, /nowhere is a link that leads nowhere/],
+    [
+      'a target that the system does not make',
+      ['sync', 'source', '/proc/new'],
+      1,
+      /\/proc\/new can't be made \(ENOENT\)/,
+    ],
     ['a port that is none', ['serve', '--listen', '127.0.0.1:70000'], 2, /70000/],
     [
       'an address of no machine here',
