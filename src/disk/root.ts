@@ -91,7 +91,9 @@ function lookAt(path: string, code: 'source-unreadable' | 'target-not-writable')
   try {
     return statSync(path, { bigint: true, throwIfNoEntry: false })
   } catch (error) {
-    throw new Failure(code, `the folder ${path} can't be looked at (${errorCode(error)})`, { cause: error })
+    const word = errorCode(error)
+    const hint = systemHint(word)
+    throw new Failure(code, `the folder ${path} can't be looked at (${word})`, { hint, cause: error })
   }
 }
 

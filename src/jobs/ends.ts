@@ -1,5 +1,6 @@
 // What a person writes as an end: a local path; `machine:share[/sub]`, where the text before the first ':' has no '/'
-// and names a paired machine (else write `./a:b`); or `ssh://[user@]host[:port]/path`. A trailing slash means nothing.
+// and names a paired machine (else write `./a:b`); or `ssh://[user@]host[:port]/path`. The bare name of a paired machine is
+// no folder either (else `./a`). A trailing slash means nothing.
 
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import { Failure } from '../std/failure.ts'
@@ -26,6 +27,11 @@ export function parseEnd(text: string, isMachine: (name: string) => boolean): En
   }
   const colon = text.indexOf(':')
   const before = colon < 0 ? '' : text.slice(0, colon)
+  if (colon < 0 && isMachine(text)) {
+    throw new Failure('bad-end', `${text} is a paired machine, and no share of it is named`, {
+      hint: `write ${text}:SHARE; if a folder here is meant, write ./${text}`,
+    })
+  }
   if (colon <= 0 || before.includes('/')) return { kind: 'local', path: text }
   if (!isMachine(before)) {
     throw new Failure('unknown-machine', `no paired machine is named ${before}`, {

@@ -82,6 +82,7 @@ describe('wrong input', () => {
     ['equal ends', ['sync', 'source', 'source/'], 2, /source/],
     ['equal ends, by a link', ['sync', 'link', './source'], 2, /source/],
     ['two remote ends', ['sync', 'nas:data', 'nas:fixed'], 2, /both on nas;.*\n.*type it on nas/],
+    ['a machine without a share', ['sync', 'source', 'nas'], 2, /nas is a paired machine.*\n.*nas:SHARE/],
     ['an empty end', ['sync', 'source', ''], 2, /empty/],
     ['an unknown machine', ['sync', 'source', 'nobody:data'], 2, /nobody/],
     ['an unknown share', ['sync', 'source', 'nas:nothing'], 12, /nothing/],
@@ -115,7 +116,12 @@ describe('wrong input', () => {
     ['no folder for the state', ['--state', '', 'status'], 2, /--state names no folder/],
     ['a circle of links as source', ['sync', 'links/round', 'new'], 1, /round can't be looked at \(ELOOP\)/],
     ['a circle of links as target', ['sync', 'source', 'links/round'], 1, /round can't be looked at \(ELOOP\)/],
-    ['a link that leads nowhere as target', ['sync', 'source', 'links/nowhere'], 1, /nowhere is a link that leads nowhere/],
+    [
+      'a link that leads nowhere as target',
+      ['sync', 'source', 'links/nowhere'],
+      1,
+      /nowhere is a link that leads nowhere/,
+    ],
     [
       'a target that the system does not make',
       ['sync', 'source', '/proc/new'],
