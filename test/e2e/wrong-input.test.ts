@@ -104,6 +104,7 @@ describe('wrong input', () => {
     ['an unknown verb', ['sink', 'source', 'new'], 2, /sink/],
     ['the help of an unknown verb', ['help', 'verions'], 2, /unknown command 'verions'\n\(Did you mean versions\?\)/],
     ['the help of an unknown verb of share', ['help', 'share', 'ad'], 2, /unknown command 'ad'\n.*mean add/],
+    ['the help of an unknown verb, as an option', ['verions', '--help'], 2, /unknown command 'verions'/],
     ['the same the other way round', ['share', 'help', 'ad'], 2, /unknown command 'ad'/],
     ['versions inside the source', ['sync', 'source', 'new', '--versions', 'source/sub/old'], 2, /inside the source/],
     [
@@ -155,6 +156,9 @@ describe('wrong input', () => {
       [['share', 'help', 'limit'], /Usage: nightferry share limit/],
       [['help', 'machines', 'remove'], /Usage: nightferry machines remove/],
       [['help', 'machines'], /Usage: nightferry machines \[options\]/],
+      [['--help'], /Usage: nightferry \[options\] \[command\]/],
+      [['share', '--help'], /Usage: nightferry share/],
+      [['share', 'add', '--help'], /Usage: nightferry share add/],
     ] as const)
       assert.match(await pair.laptop.must(...args), text)
   })
