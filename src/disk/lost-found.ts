@@ -15,14 +15,14 @@ const ownInode = 11
 export function isLostFound(sys: Sys, root: number, table: EntryTable, row: number): boolean {
   const start = table.nameStarts[row] as number
   if (table.names[start] !== name[0] || Buffer.compare(table.name(row), name) !== 0) return false
-  if (((table.stats[row * statWidth + statMode] as number) & typeMask) !== typeDirectory) return false
-  if (!hasInode(table.stats, row * statWidth, ownInode)) return false
-  const top = new Uint32Array(statWidth)
-  return sys.statHandle(root, top, 0) === 0 && hasInode(top, 0, topInode) && holdsNothing(sys, root)
+  const seen = new Uint32Array(statWidth)
+  if (sys.stat(root, name, seen, 0) !== 0 || !hasInode(seen, ownInode)) return false
+  if (((seen[statMode] as number) & typeMask) !== typeDirectory) return false
+  return sys.statHandle(root, seen, 0) === 0 && hasInode(seen, topInode) && holdsNothing(sys, root)
 }
 
-function hasInode(stats: Uint32Array, at: number, inode: number): boolean {
-  return stats[at + statInodeLow] === inode && stats[at + statInodeHigh] === 0
+function hasInode(row: Uint32Array, inode: number): boolean {
+  return row[statInodeLow] === inode && row[statInodeHigh] === 0
 }
 
 function holdsNothing(sys: Sys, root: number): boolean {
