@@ -11,6 +11,12 @@ export function addHelp(command: Command, text: string): void {
     .command('help [verb...]')
     .description(text)
     .action((words: readonly string[]) => showHelp(command, words))
+  // `frob --help` asks for the help of a verb too.
+  command.addHelpText('beforeAll', ({ command: shown }) => {
+    const word = shown.args.find((one) => !one.startsWith('-'))
+    if (shown !== command || word === undefined || command.commands.some((one) => one.name() === word)) return ''
+    return command.error(`error: unknown command '${word}'`)
+  })
 }
 
 /** Shows the help of the verb below `command` that the words name. Throws what ends a command line that is wrong. */

@@ -8,7 +8,9 @@ import { openSource } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { checkStoreDirectory } from '../disk/versions.ts'
 import { addShare, limitShare, loadShares, notShared, removeShare, type Share } from '../jobs/shares.ts'
+import { systemClock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
+import { openPeers } from '../wire/peers.ts'
 import type { GlobalOptions } from './machine.ts'
 import { safeText } from './print.ts'
 
@@ -26,7 +28,8 @@ export function shareAdd(name: string, path: string, options: ShareOptions): num
   const places = openPlaces(options.state, process.env)
   const root = openSource(systemSys(), path)
   root.close()
-  const { readOnly = false, for: machines } = options
+  const { readOnly = false } = options
+  const machines = options.for === undefined ? undefined : [...new Set(options.for)]
   const keep = options.keepVersions === undefined ? undefined : keepOf(options.keepVersions)
   const versions = options.versions === undefined ? undefined : checkStoreDirectory(options.versions, root.path)
   const kept = { ...(keep && { keepVersions: keepText(keep) }), ...(versions && { versions }) }
@@ -35,6 +38,10 @@ export function shareAdd(name: string, path: string, options: ShareOptions): num
   const how = readOnly ? ', to be read only' : maxDelete === undefined ? '' : `; ${limitText(maxDelete)}`
   const time = keep === undefined ? '' : `; ${keptText(keepText(keep))}`
   process.stdout.write(`${safeText(root.path)} is shared as ${name} with ${whom}${how}${time}\n`)
+  const peers = openPeers(places.config, systemClock)
+  for (const machine of machines ?? [])
+    if (peers.byName(machine) === undefined)
+      process.stdout.write(`${safeText(machine)} is not paired with this machine yet\n`)
   return 0
 }
 

@@ -17,6 +17,7 @@ export type Places = {
 
 /** The directories of this user's machine, or those below `stateOption`. Makes them (0700). */
 export function openPlaces(stateOption: string | undefined, environment: NodeJS.ProcessEnv): Places {
+  if (stateOption === '') throw new Failure('bad-usage', '--state names no folder')
   const home = environment['HOME'] ?? '/'
   const configBase = environment['XDG_CONFIG_HOME'] ?? join(home, '.config')
   const stateBase = environment['XDG_STATE_HOME'] ?? join(home, '.local', 'state')

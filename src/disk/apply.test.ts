@@ -17,30 +17,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { FaultySys } from '../../test/world/faulty-sys.ts'
-import { type Mirrored, type MirrorOptions, mirror, problemsOf } from '../../test/world/one-mirror.ts'
+import { problemsOf } from '../../test/world/one-mirror.ts'
 import { contents, facts, kept, plant, staging } from '../../test/world/planted.ts'
+import { endsMaker, mainForms, mirrorsWith } from '../../test/world/sys-forms.ts'
 import { utf8 } from '../std/bytes.ts'
-import type { Sys } from './sys.ts'
-import { openLinuxSys } from './sys-linux.ts'
 import { openPortableSys } from './sys-portable.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-apply-'))
 after(() => rmSync(home, { recursive: true, force: true }))
 
-let made = 0
-function twoFolders(): { source: string; target: string } {
-  const path = join(home, `case-${++made}`)
-  mkdirSync(path)
-  return { source: join(path, 'source'), target: join(path, 'target') }
-}
+const twoFolders = endsMaker(home)
 
-const forms: readonly (() => Sys)[] = process.platform === 'linux' ? [openLinuxSys, openPortableSys] : [openPortableSys]
-
-for (const open of forms) {
+for (const open of mainForms) {
   const real = open()
-  type Steps = Omit<Partial<MirrorOptions>, 'source' | 'target'>
-  const run = (folders: { source: string; target: string }, steps: Steps = {}): Promise<Mirrored> =>
-    mirror({ sys: real, ...folders, ...steps })
+  const run = mirrorsWith(real)
 
   describe(`apply ${real.form}: a mirror`, () => {
     it('brings, changes and takes away everything, and the next run has nothing to do', async () => {

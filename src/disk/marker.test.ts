@@ -7,7 +7,6 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -17,10 +16,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { Failure, type FailureCode } from '../std/failure.ts'
+import { fails, picture, target, visit } from '../../test/world/open-roots.ts'
 import { isOneFolder } from './marker.ts'
-import { openTarget, type Root, type TargetOptions } from './root.ts'
-import { systemSys } from './system.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-marker-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -28,36 +25,6 @@ let made = 0
 
 function fresh(): string {
   return join(home, `case-${++made}`)
-}
-
-function target(path: string, change: Partial<TargetOptions> = {}): Root {
-  return openTarget(systemSys(), path, { create: true, machine: 'here', expectedId: undefined, ...change })
-}
-
-/** Opens, closes, and gives what was told. */
-function visit(path: string, change: Partial<TargetOptions> = {}): Root {
-  const root = target(path, change)
-  root.close()
-  return root
-}
-
-function fails(code: FailureCode, open: () => Root): void {
-  assert.throws(
-    () => open().close(),
-    (error) => error instanceof Failure && error.code === code,
-    code,
-  )
-}
-
-/** Every name, time and content below: what a call that must not write leaves as it was. */
-function picture(path: string): string[] {
-  return readdirSync(path, { recursive: true, withFileTypes: true })
-    .map((entry) => {
-      const at = join(entry.parentPath, entry.name)
-      const { mode, mtimeMs, ino } = lstatSync(at)
-      return `${at} ${mode} ${mtimeMs} ${ino} ${entry.isFile() ? readFileSync(at, 'latin1') : ''}`
-    })
-    .sort()
 }
 
 describe('the marker of a target', () => {

@@ -27,8 +27,8 @@ export type Marker = {
   readonly inode: string | undefined
 }
 
-/** What differs from what the marker says; for a notice. */
-export type Rebound = 'root-moved' | 'root-other-disk'
+/** What differs from what the marker says, and what a new target holds that is left alone; for a notice. */
+export type Rebound = 'root-moved' | 'root-other-disk' | 'lost-found'
 
 /** The marker in `ownPath`, or undefined where there is none. `path` is the target, for people. */
 export function readMarker(ownPath: string, path: string): Marker | undefined {
@@ -159,6 +159,15 @@ export function isMarked(sys: Sys, root: number, path: RelPath): boolean {
 
 /** Whether two paths lead to one folder, by links, mounts or names. */
 export function isOneFolder(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }))
+  const [a, b] = [one, other].map(factsOf)
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino
+}
+
+/** What can't be looked at (a circle of links, say) is for who opens it to tell. */
+function factsOf(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
 }

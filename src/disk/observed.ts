@@ -7,6 +7,7 @@ import { joinPath, pathMaxBytes, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord, nameHash, pageEnds, type RecordRow, recordRow } from '../core/record.ts'
 import {
+  sameFile,
   sameSignature,
   sameTypeSizeTime,
   sizeOf,
@@ -267,8 +268,10 @@ function fileContent(
   const same = sameSignature(stats, at, known.stats, known.at)
   if (same && (!racy || known.digest === undefined)) return { flags: edits << editShift, digest: known.digest }
   if (known.digest === undefined) {
-    // Nobody knows what it was. A change of mode explains a moved ctime; anything else may hide an edit.
-    const isExplained = stats[at + statMode] !== known.stats[known.at + statMode]
+    // Nobody knows what it was. A change of mode explains a moved ctime of the same file; anything else, and another file
+    // that looks like it, may hide an edit.
+    const hasNewMode = stats[at + statMode] !== known.stats[known.at + statMode]
+    const isExplained = hasNewMode && sameFile(stats, at, known.stats, known.at)
     return { flags: (isExplained ? edits : edits + 1) << editShift, digest: undefined }
   }
   // Size and mtime say "same", something else moved: only the content can tell.

@@ -20,9 +20,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { FaultySys } from '../../test/world/faulty-sys.ts'
+import { fails, picture, target, visit } from '../../test/world/open-roots.ts'
 import { plant } from '../../test/world/planted.ts'
 import { Failure, type FailureCode } from '../std/failure.ts'
-import { openSource, openTarget, type Root, realPath, type TargetOptions } from './root.ts'
+import { openSource, realPath } from './root.ts'
 import { errno, type Sys } from './sys.ts'
 import { systemSys } from './system.ts'
 
@@ -39,36 +40,6 @@ let made = 0
 
 function fresh(): string {
   return join(home, `case-${++made}`)
-}
-
-function target(path: string, change: Partial<TargetOptions> = {}, sys: Sys = real): Root {
-  return openTarget(sys, path, { create: true, machine: 'here', expectedId: undefined, ...change })
-}
-
-/** Opens, closes, and gives what was told. */
-function visit(path: string, change: Partial<TargetOptions> = {}, sys: Sys = real): Root {
-  const root = target(path, change, sys)
-  root.close()
-  return root
-}
-
-function fails(code: FailureCode, open: () => Root): void {
-  assert.throws(
-    () => open().close(),
-    (error) => error instanceof Failure && error.code === code,
-    code,
-  )
-}
-
-/** Every name, time and content below: what a call that must not write leaves as it was. */
-function picture(path: string): string[] {
-  return readdirSync(path, { recursive: true, withFileTypes: true })
-    .map((entry) => {
-      const at = join(entry.parentPath, entry.name)
-      const { mode, mtimeMs, ino } = lstatSync(at)
-      return `${at} ${mode} ${mtimeMs} ${ino} ${entry.isFile() ? readFileSync(at, 'latin1') : ''}`
-    })
-    .sort()
 }
 
 function openHandles(): number {

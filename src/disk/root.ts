@@ -7,11 +7,12 @@ import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ownDirectory } from '../core/path.ts'
 import { mtimeSecondsOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
-import { utf8 } from '../std/bytes.ts'
+import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure, systemHint } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { clearStaging, sweepKept } from './aside.ts'
 import { clearJournal } from './journal.ts'
+import { isLostFound } from './lost-found.ts'
 import { bindMarker, type Rebound, readMarker, refuseNested } from './marker.ts'
 import { clearOutside } from './outside.ts'
 import { type Recovered, type Recovery, recoverJournal } from './recovery.ts'
@@ -69,7 +70,7 @@ export function openSource(sys: Sys, path: string): Root {
       handle,
       id: `inode-${facts.ino}-${facts.birthtimeNs}`,
       traits: { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
-      empty: isEmpty(table),
+      empty: isEmpty(sys, handle, table),
       recovered: [],
       recoveredMore: 0,
       rebound: [],
@@ -90,7 +91,9 @@ function lookAt(path: string, code: 'source-unreadable' | 'target-not-writable')
   try {
     return statSync(path, { bigint: true, throwIfNoEntry: false })
   } catch (error) {
-    throw new Failure(code, `the folder ${path} can't be looked at (${errorCode(error)})`, { cause: error })
+    const word = errorCode(error)
+    const hint = systemHint(word)
+    throw new Failure(code, `the folder ${path} can't be looked at (${word})`, { hint, cause: error })
   }
 }
 
@@ -98,9 +101,14 @@ function errorCode(error: unknown): string {
   return (error as { code?: string } | undefined)?.code ?? 'unknown'
 }
 
-function isEmpty(table: EntryTable): boolean {
-  if (table.count > 1) return false
-  return table.count === 0 || Buffer.from(table.name(0)).toString('latin1') === ownDirectory
+function rowsOf(table: EntryTable): number[] {
+  return Array.from({ length: table.count }, (_, row) => row)
+}
+
+/** Whether a root holds nothing but our own directory, and the file system's. */
+function isEmpty(sys: Sys, root: number, table: EntryTable): boolean {
+  if (table.count > 2) return false
+  return rowsOf(table).every((row) => fromUtf8(table.name(row)) === ownDirectory || isLostFound(sys, root, table, row))
 }
 
 /** A folder that is a target of some other job may not be read while that job writes it. */
@@ -173,9 +181,11 @@ export function openTarget(sys: Sys, path: string, options: TargetOptions): Root
     const table = new EntryTable()
     const count = sys.list(handle, table)
     if (count < 0) throw notWritable(path, errnoName(count), `the folder ${path} can't be read`)
-    const empty = isEmpty(table)
+    const empty = isEmpty(sys, handle, table)
     if (!marked && !options.create) return { ...unmarkedTarget(sys, path, handle), empty }
-    return openMarked(sys, path, handle, empty, options)
+    const leavesLostFound = !marked && rowsOf(table).some((row) => isLostFound(sys, handle, table, row))
+    const root = openMarked(sys, path, handle, empty, options)
+    return leavesLostFound ? { ...root, rebound: [...root.rebound, 'lost-found'] } : root
   } catch (error) {
     sys.close(handle)
     throw error
@@ -288,7 +298,13 @@ function makeTarget(path: string): void {
     mkdirSync(path)
   } catch (error) {
     const code = errorCode(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw parentMissing(path)
+    const isMissing = statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory() !== true
+    if (isMissing && (code === 'ENOENT' || code === 'ENOTDIR')) throw parentMissing(path)
+    if (code === 'EEXIST') {
+      throw new Failure('target-not-directory', `${path} is a link that leads nowhere`, {
+        hint: 'is the disk mounted that it leads to? else name the folder itself',
+      })
+    }
     throw notWritable(path, code, `the folder ${path} can't be made`)
   }
 }

@@ -12,6 +12,7 @@ import type { Tree } from '../core/tree.ts'
 import { compareBytes, decodeName, fromUtf8, utf8 } from '../std/bytes.ts'
 import { type IsStopped, neverStopped, stopped } from '../std/stop.ts'
 import { Lineage } from './lineage.ts'
+import { isLostFound } from './lost-found.ts'
 import { isMarked } from './marker.ts'
 import { compareName, isSamePage, recordOf, sameOwn, settleDirectoryRows, wholeRowsMax } from './observed.ts'
 import { ownFacts } from './own.ts'
@@ -234,7 +235,7 @@ function missingNames(before: DirectoryRecord, table: EntryTable, order: Int32Ar
   return missing
 }
 
-/** Rows of the table in the order of name bytes, without what is ours and what vanished while we looked. */
+/** Rows of the table in the order of name bytes, without what is ours or the file system's, and what vanished while we looked. */
 function sortedRows(scan: Scan, path: RelPath): Int32Array {
   const { table } = scan
   const { names, nameStarts, nameEnds, stats } = table
@@ -246,6 +247,7 @@ function sortedRows(scan: Scan, path: RelPath): Int32Array {
     const first = names[nameStarts[row] as number] as number
     const mayBeOurs = first === 0x2e || first === 0x4e || first === 0x6e || first >= 0x80
     if (mayBeOurs && isOurs(scan, path, row)) continue
+    if (path === rootPath && isLostFound(scan.sys, scan.root, table, row)) continue
     order[kept++] = row
   }
   const compare = (a: number, b: number): number => {

@@ -266,6 +266,8 @@ function recoveredText(path: string, outcome: string): string {
       return 'the target was moved, or goes by another path, since its last run; it is known by this one from now on'
     case 'root-other-disk':
       return 'the target lies on another disk, or is another copy of the same folder, than at its last run'
+    case 'lost-found':
+      return "the target is the top of a disk; the file system's own lost+found there is left alone, as long as it is empty"
     default:
       return `kept a version of ${path} in .nightferry/kept: a run that was cut off had displaced it unseen`
   }

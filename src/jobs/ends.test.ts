@@ -36,6 +36,15 @@ test('two ends behind the wire are told why not, and what to type where', () => 
     )
 })
 
+test('the name of a machine alone is no folder, unless it is written as one', () => {
+  assert.throws(
+    () => endOf('nas'),
+    (error: Failure) => error.code === 'bad-end' && /nas:SHARE.*\.\/nas/.test(error.hint),
+  )
+  for (const text of ['./nas', 'nas/', '/nas', 'nasty']) assert.deepEqual(endOf(text), { kind: 'local', path: text })
+  assert.equal(endOf('nas:a').kind, 'remote')
+})
+
 test('one end behind the wire, and two folders apart, are a run', () => {
   for (const [source, target] of [
     ['/a', 'nas:b'],

@@ -1,5 +1,6 @@
 // What a person writes as an end: a local path; `machine:share[/sub]`, where the text before the first ':' has no '/'
-// and names a paired machine (else write `./a:b`); or `ssh://[user@]host[:port]/path`. A trailing slash means nothing.
+// and names a paired machine (else write `./a:b`); or `ssh://[user@]host[:port]/path`. The bare name of a paired machine is
+// no folder either (else `./a`). A trailing slash means nothing.
 
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import { Failure } from '../std/failure.ts'
@@ -26,6 +27,11 @@ export function parseEnd(text: string, isMachine: (name: string) => boolean): En
   }
   const colon = text.indexOf(':')
   const before = colon < 0 ? '' : text.slice(0, colon)
+  if (colon < 0 && isMachine(text)) {
+    throw new Failure('bad-end', `${text} is a paired machine, and no share of it is named`, {
+      hint: `write ${text}:SHARE; if a folder here is meant, write ./${text}`,
+    })
+  }
   if (colon <= 0 || before.includes('/')) return { kind: 'local', path: text }
   if (!isMachine(before)) {
     throw new Failure('unknown-machine', `no paired machine is named ${before}`, {
@@ -72,9 +78,24 @@ export function checkEnds(
   const to = realPath(target.path)
   if (from === to || isOneFolder(from, to))
     throw new Failure('same-ends', `source and target are the same folder, ${from}`)
-  const inside = (inner: string, outer: string): boolean => inner.startsWith(outer === '/' ? '/' : `${outer}/`)
-  if (inside(to, from)) throw new Failure('nested-ends', `the target ${to} lies inside the source ${from}`)
-  if (inside(from, to)) throw new Failure('nested-ends', `the source ${from} lies inside the target ${to}`)
+  if (isInside(to, from)) throw new Failure('nested-ends', `the target ${to} lies inside the source ${from}`)
+  if (isInside(from, to)) throw new Failure('nested-ends', `the source ${from} lies inside the target ${to}`)
+}
+
+/** A source is never written to: no old versions of anything are kept in it. */
+export function checkVersionsFolder(folder: string, source: EndName, realPath: (path: string) => string): void {
+  if (folder === '') throw new Failure('bad-usage', '--versions names no folder')
+  if (source.kind !== 'local') return
+  const [place, from] = [realPath(folder), realPath(source.path)]
+  if (place === from || isInside(place, from)) {
+    throw new Failure('nested-ends', `the folder for old versions ${place} lies inside the source ${from}`, {
+      hint: 'a source is never written to; name a folder beside the target, or leave --versions out',
+    })
+  }
+}
+
+function isInside(inner: string, outer: string): boolean {
+  return inner.startsWith(outer === '/' ? '/' : `${outer}/`)
 }
 
 /** Says which run can do it: the one that is typed where the source lies. */

@@ -255,3 +255,38 @@ function moveDirectories(chance: (limit: number) => number, source: string): voi
     utimesSync(to, 1_500_000_000, 1_500_000_000)
   }
 }
+
+describe('a directory made anew with the inode of one that went', () => {
+  const old: Folder = { 'a/one': 'old1', 'a/two': 'old2', 'a/sub/three': 'old3', stays: 'stays' }
+
+  /** The same names, sizes and times, in files of their own. */
+  function rewrite(source: string, mode: number): void {
+    renameSync(join(source, 'a'), join(source, 'b'))
+    for (const name of ['one', 'two', 'sub/three']) {
+      const path = join(source, 'b', name)
+      const { atimeNs, mtimeNs } = statSync(path, { bigint: true })
+      writeFileSync(join(source, 'made'), `new${name.length}`, { mode })
+      utimesSync(join(source, 'made'), Number(atimeNs) / 1e9, Number(mtimeNs) / 1e9)
+      renameSync(join(source, 'made'), path)
+    }
+  }
+
+  for (const mode of [0o644, 0o600]) {
+    for (const isKnown of [true, false]) {
+      const what = `${isKnown ? 'whose content was read' : 'that was never read'}, mode ${mode.toString(8)}`
+      it(`is brought as it is, though its files look like those ${what}`, async () => {
+        const one = trialIn(join(home, `case-${++made}`))
+        plant(one.source, old)
+        if (!isKnown) plant(one.target, old)
+        for (const path of ['a/one', 'a/two', 'a/sub/three', 'stays'])
+          for (const end of isKnown ? [one.source] : [one.source, one.target])
+            utimesSync(join(end, path), 1_700_000_000, 1_700_000_000)
+        await one.run()
+        rewrite(one.source, mode)
+        await runTold(one)
+        assert.equal(contents(one.target)['b/sub/three'], 'new9')
+        await runTold(one)
+      })
+    }
+  }
+})

@@ -20,7 +20,7 @@ import type { Session } from '../wire/session.ts'
 import { Chronicle } from './chronicle.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
-import { checkEnds, type EndName, endText, parseEnd, type RemoteName } from './ends.ts'
+import { checkEnds, checkVersionsFolder, type EndName, endText, parseEnd, type RemoteName } from './ends.ts'
 import { LocalEnd, LocalSource, type TakenTree, treeKeyOf, type Workshop } from './local.ts'
 import { freeFlow } from './outflow.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
@@ -97,7 +97,7 @@ export async function runOnce(
   const source = parseEnd(request.source, reach.isMachine)
   const target = parseEnd(request.target, reach.isMachine)
   checkEnds(source, target, realPath, isOneFolder)
-  checkVersions(request, target)
+  checkVersions(request, source, target)
   if (source.kind === 'local' && target.kind === 'local') checkSshOnly(request.remoteCommand)
   const job = jobOf(request, source, target)
   const names = { source: endText(source, realPath), target: endText(target, realPath) }
@@ -114,8 +114,9 @@ export async function runOnce(
 }
 
 /** Where versions lie on another machine is for its owner to say. */
-function checkVersions({ versions }: RunRequest, target: EndName): void {
-  if (versions === undefined || target.kind === 'local') return
+function checkVersions({ versions }: RunRequest, source: EndName, target: EndName): void {
+  if (versions === undefined) return
+  if (target.kind === 'local') return checkVersionsFolder(versions, source, realPath)
   throw new Failure('bad-usage', '--versions names a folder for a target on this machine', {
     hint:
       target.ssh === undefined

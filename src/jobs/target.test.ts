@@ -212,6 +212,43 @@ describe('a target, whatever its driver says', () => {
   })
 })
 
+describe('a target that writes faster than it gives names', () => {
+  it('takes one group more than the one that lands, and then makes its driver wait', async () => {
+    const gate = Promise.withResolvers<void>()
+    const landed: number[] = []
+    const slow: Seat<DiskTasks> = {
+      ...seat,
+      async run(name, input, transfer) {
+        if (name === 'land') {
+          await gate.promise
+          landed.push(landed.length)
+        }
+        const result = await seat.run(name, input, transfer)
+        // Each batch is as much as a group may hold.
+        return name === 'finishWriting' ? ({ ...(result as object), contentBytes: 2 ** 28 } as never) : result
+      },
+    }
+    const { path, target, state, close } = await held(undefined, oneSeat(slow))
+    await target.begin(totals({ deletes: 3 }))
+    for (const batch of [0, 1, 2]) await target.stage(batch, deletion(`f${batch}`))
+    await target.written(0, true)
+    let goesOn = false
+    const second = target.written(1, true).then(() => {
+      goesOn = true
+    })
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual([goesOn, landed], [false, []], 'what is written and has no name is bounded')
+    gate.resolve()
+    await second
+    assert.deepEqual(landed, [0, 1])
+    await target.written(2, true)
+    await target.finish()
+    assert.deepEqual(Object.keys(contents(path)).slice(0, 2), ['f3', 'f4'])
+    assert.equal(state.notices.length, 0)
+    await close()
+  })
+})
+
 describe('a target that ends badly', () => {
   const again = (path: string): void =>
     openTarget(systemSys(), path, { create: true, machine: 'here', expectedId: undefined }).close()

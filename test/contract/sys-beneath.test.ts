@@ -15,58 +15,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { statWidth } from '../../src/core/stat.ts'
-import { EntryTable, type errno, errnoName, type Sys } from '../../src/disk/sys.ts'
-import { openLinuxSys } from '../../src/disk/sys-linux.ts'
-import { openPortableSys } from '../../src/disk/sys-portable.ts'
+import { EntryTable, errnoName, type Sys } from '../../src/disk/sys.ts'
 import { utf8 } from '../../src/std/bytes.ts'
+import { allForms, fails, folderMaker, suiteOf, works } from '../world/sys-forms.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-sys-'))
 after(() => rmSync(home, { recursive: true, force: true }))
 
+const freshFolder = folderMaker(home)
 let made = 0
-function freshFolder(): string {
-  const path = join(home, `case-${++made}`)
-  mkdirSync(path)
-  return path
-}
 
-const forms: readonly (() => Sys)[] =
-  process.platform === 'linux'
-    ? [() => openLinuxSys(false), openPortableSys, () => openLinuxSys(true)]
-    : [openPortableSys]
-
-for (const open of forms) {
+for (const open of allForms) {
   const sys = open()
-  /** A folder, its handle, and what a test does in it. */
-  const within = (name: string, run: (root: number, path: string) => void): void => {
-    it(name, () => {
-      const path = freshFolder()
-      const root = sys.openRoot(path)
-      assert.ok(root >= 0, errnoName(root))
-      try {
-        run(root, path)
-      } finally {
-        sys.close(root)
-      }
-    })
-  }
-  const fails = (code: number, name: keyof typeof errno): void =>
-    assert.equal(code < 0 ? errnoName(code) : `no error (${code})`, name)
-  const works = (code: number): number => {
-    assert.ok(code >= 0, errnoName(code))
-    return code
-  }
+  const { within, namesIn, put } = suiteOf(sys, freshFolder)
   const row = new Uint32Array(statWidth)
-  const namesIn = (handle: number): string[] => {
-    const table = new EntryTable()
-    works(sys.list(handle, table))
-    return Array.from({ length: table.count }, (_, i) => Buffer.from(table.name(i)).toString('latin1')).sort()
-  }
-  const put = (root: number, name: Uint8Array, text: string): void => {
-    const handle = works(sys.createFile(root, name, 0o644))
-    works(sys.write(handle, utf8(text), 0, text.length))
-    sys.close(handle)
-  }
   describe(`sys ${sys.form}: nothing outside is reached`, () => {
     const outsideOf = (path: string): string => {
       const outside = join(path, '..', `outside-${++made}`)

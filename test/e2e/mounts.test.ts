@@ -131,6 +131,29 @@ describe('mounts', { skip: noMountSpace }, () => {
     assertSameTree(inside(target), source)
   })
 
+  it("a fresh disk's lost+found is left alone, told once, and is no reason to halt", async (t) => {
+    const { source, target } = fresh({ a: 'a', 'd/b': 'b' })
+    const image = join(space.world.directory, `ext4-${number}.img`)
+    if (!space.makeDisk(image, 4, '-O', '^has_journal') || !space.tries('mount', '-o', 'loop', image, target))
+      return t.skip('an ext4 file system in a file is needed')
+    const notices = (run: { lines: readonly { type: string; text?: unknown }[] }): string[] =>
+      run.lines.filter(({ type }) => type === 'notice').map(({ text }) => String(text))
+    const first = await laptop.mustSync('done', source, target)
+    assert.match(notices(first).join(), /lost\+found there is left alone/)
+    const again = await laptop.mustSync('unchanged', source, target)
+    assert.deepEqual(notices(again), [])
+    rmSync(join(source, 'd'), { recursive: true })
+    await laptop.mustSync('done', source, target)
+    assert.deepEqual(readdirSync(inside(target)).sort(), ['.nightferry', 'a', 'lost+found'])
+    // As a source it is none of the user's either; what was found in it is.
+    const copy = space.world.folder(`copy-${number}`)
+    await laptop.mustSync('done', target, copy)
+    assert.deepEqual(readdirSync(copy).sort(), ['.nightferry', 'a'])
+    space.must('sh', '-c', `echo found > ${target}/lost+found/found`)
+    await laptop.mustSync('done', target, copy)
+    assert.equal(readFileSync(join(copy, 'lost+found/found'), 'utf8'), 'found\n')
+  })
+
   it('a read-only disk without our folder, or under the settings, is told as such', async () => {
     const { source, target } = fresh({ a: 'a' })
     space.mountSmall(target, 'size=2m,ro')

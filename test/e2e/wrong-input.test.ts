@@ -37,6 +37,8 @@ describe('wrong input', () => {
     writeTree(shared, { 'inside/c.txt': 'c' })
     symlinkSync(source, join(world.directory, 'link'))
     symlinkSync(fixed, join(shared, 'out'))
+    symlinkSync('round', join(world.folder('links'), 'round'))
+    symlinkSync('no-such', join(world.directory, 'links/nowhere'))
     await Promise.all([
       nas
         .must('share', 'add', 'fixed', fixed, '--read-only')
@@ -80,6 +82,7 @@ describe('wrong input', () => {
     ['equal ends', ['sync', 'source', 'source/'], 2, /source/],
     ['equal ends, by a link', ['sync', 'link', './source'], 2, /source/],
     ['two remote ends', ['sync', 'nas:data', 'nas:fixed'], 2, /both on nas;.*\n.*type it on nas/],
+    ['a machine without a share', ['sync', 'source', 'nas'], 2, /nas is a paired machine.*\n.*nas:SHARE/],
     ['an empty end', ['sync', 'source', ''], 2, /empty/],
     ['an unknown machine', ['sync', 'source', 'nobody:data'], 2, /nobody/],
     ['an unknown share', ['sync', 'source', 'nas:nothing'], 12, /nothing/],
@@ -101,7 +104,31 @@ describe('wrong input', () => {
     ['an unknown verb', ['sink', 'source', 'new'], 2, /sink/],
     ['the help of an unknown verb', ['help', 'verions'], 2, /unknown command 'verions'\n\(Did you mean versions\?\)/],
     ['the help of an unknown verb of share', ['help', 'share', 'ad'], 2, /unknown command 'ad'\n.*mean add/],
+    ['the help of an unknown verb, as an option', ['verions', '--help'], 2, /unknown command 'verions'/],
     ['the same the other way round', ['share', 'help', 'ad'], 2, /unknown command 'ad'/],
+    ['versions inside the source', ['sync', 'source', 'new', '--versions', 'source/sub/old'], 2, /inside the source/],
+    [
+      'versions in the source itself, by a link',
+      ['sync', 'source', 'new', '--versions', 'link'],
+      2,
+      /inside the source/,
+    ],
+    ['no folder for versions', ['sync', 'source', 'new', '--versions', ''], 2, /--versions names no folder/],
+    ['no folder for the state', ['--state', '', 'status'], 2, /--state names no folder/],
+    ['a circle of links as source', ['sync', 'links/round', 'new'], 1, /round can't be looked at \(ELOOP\)/],
+    ['a circle of links as target', ['sync', 'source', 'links/round'], 1, /round can't be looked at \(ELOOP\)/],
+    [
+      'a link that leads nowhere as target',
+      ['sync', 'source', 'links/nowhere'],
+      1,
+      /nowhere is a link that leads nowhere/,
+    ],
+    [
+      'a target that the system does not make',
+      ['sync', 'source', '/proc/new'],
+      1,
+      /\/proc\/new can't be made \(ENOENT\)/,
+    ],
     ['a port that is none', ['serve', '--listen', '127.0.0.1:70000'], 2, /70000/],
     [
       'an address of no machine here',
@@ -129,6 +156,9 @@ describe('wrong input', () => {
       [['share', 'help', 'limit'], /Usage: nightferry share limit/],
       [['help', 'machines', 'remove'], /Usage: nightferry machines remove/],
       [['help', 'machines'], /Usage: nightferry machines \[options\]/],
+      [['--help'], /Usage: nightferry \[options\] \[command\]/],
+      [['share', '--help'], /Usage: nightferry share/],
+      [['share', 'add', '--help'], /Usage: nightferry share add/],
     ] as const)
       assert.match(await pair.laptop.must(...args), text)
   })
