@@ -90,7 +90,7 @@ export class Assembly {
   #findPart(id: Uint32Array, at: number, length: number): Found | undefined {
     for (const set of this.#sets) {
       const found = set.findPart(id)
-      if (found === undefined || found.donor.isGone) continue
+      if (found === undefined) continue
       const outline = found.donor.outline(this.#grain)
       if (outline?.lengths[found.index] !== length) continue
       if (found.donor !== this.#own || found.at >= at) return found

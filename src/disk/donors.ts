@@ -27,6 +27,7 @@ export class ChunkDonor {
   readonly #stats: Uint32Array | undefined
   #recipe: Recipe | undefined
   #outline: Outline | undefined
+  #isLookedAt = false
   /** It turned out to be of no use. */
   isGone = false
   /** Its recipe was found by reading it, under a signature that stood still. */
@@ -60,6 +61,14 @@ export class ChunkDonor {
     if (handle >= 0) this.#sys.close(handle)
     this.isGone = true
     return -1
+  }
+
+  /** Whether it is what it was; looked at once, before anything is taken from it. */
+  get isThere(): boolean {
+    const handle = this.#isLookedAt ? -1 : this.open()
+    if (handle >= 0) this.#sys.close(handle)
+    this.#isLookedAt = true
+    return !this.isGone
   }
 
   #isSame(handle: number): boolean {
@@ -123,7 +132,8 @@ export class DonorSet {
   findPart(id: Uint32Array): Found | undefined {
     this.#parts ??= this.#index()
     const number = this.#parts.get(id, 0)
-    return number < 0 ? undefined : this.#places[number]
+    const found = number < 0 ? undefined : this.#places[number]
+    return found?.donor.isThere === true ? found : undefined
   }
 
   #index(): IdMap {
@@ -149,7 +159,7 @@ export class DonorSet {
       let at = 0
       for (let chunk = 0; chunk < recipe.lengths.length; chunk++) {
         const value = wanted.get(recipe.ids, chunk * idWords)
-        if (value >= 0 && !found(value, donor, at)) return
+        if (value >= 0 && donor.isThere && !found(value, donor, at)) return
         at += recipe.lengths[chunk] as number
       }
     }

@@ -97,7 +97,7 @@ describe('pack', () => {
     for (const end of [0, 1, recordHeadBytes - 1, recordHeadBytes, recordHeadBytes + 9])
       broken(() => take(put({}), end))
     broken(() => take(put({ length: 0xffff_ffff })))
-    broken(() => take(put({ flags: 8 })))
+    broken(() => take(put({ flags: 16 })))
     broken(() => take(put({ flags: 255 })))
     broken(() => take(put({ mtimeNs: 1_000_000_000 })))
     broken(() => take(put({ flags: flagFailed })))

@@ -96,7 +96,10 @@ export class Deltas {
   async #load(): Promise<readonly DonorFile[]> {
     const { state } = this.#workshop
     let total = 0
-    const known = knownRecipes(state).filter(({ bodyBytes }) => (total += bodyBytes) <= basisBytesMax)
+    const known = knownRecipes(state).filter(({ bodyBytes }) => {
+      total += bodyBytes
+      return total <= basisBytesMax
+    })
     if (known.length === 0) return []
     const digests = joinDigests(known.map(({ digest }) => digest))
     const places = await this.#treeSeat.run('placesOf', { tree: this.#tree, digests })

@@ -183,7 +183,7 @@ function encodings(of: Of): Target[] {
     },
     {
       name: 'entries',
-      corpus: [new Uint8Array(40).fill(9)],
+      corpus: [new Uint8Array(34).fill(9)],
       run(bytes) {
         const entries = new EntryReader(bytes, 1_000_000)
         while (entries.next()) assert.ok(entries.length > 0 && entries.length <= 1_000_000)
