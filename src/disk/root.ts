@@ -383,9 +383,7 @@ function recoverStaging(
   clearStaging(sys, own.staging)
   clearOutside(sys, own.place)
   const cleared = clearJournal(sys, own.handle)
-  if (cleared < 0) {
-    throw new Failure('target-not-writable', `the target's settled journal can't be removed (${errnoName(cleared)})`)
-  }
+  if (cleared < 0) throw notWritable(path, errnoName(cleared), `the settled journal of ${path} can't be removed`)
   return recovery
 }
 

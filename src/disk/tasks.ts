@@ -82,6 +82,15 @@ function ownsBuffer({ bytes }: RecordPage): boolean {
   return bytes.length === bytes.buffer.byteLength
 }
 
+/** Asking opens a file: where none can be opened any more, nothing is worth failing for that. */
+function residentBytes(): number {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return 0
+  }
+}
+
 export const tasks = {
   /** Opens a tree with what is stored of it, and scans its root. */
   scan(input: {
@@ -274,7 +283,7 @@ export const tasks = {
     for (const path of open.tree.paths()) {
       for (const { bytes } of open.tree.record(path)?.pages ?? []) discard(bytes)
     }
-    if (process.memoryUsage.rss() > trimmedBytes) sys.trimMemory()
+    if (residentBytes() > trimmedBytes) sys.trimMemory()
   },
 
   /** Everything written to the file system of `handle` is on disk afterwards. Zero or a negative errno. */

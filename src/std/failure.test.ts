@@ -18,6 +18,7 @@ test('where no more files can be opened, what to do is told, wherever that was m
   for (const [text, word, remedy] of [
     ['Worker initialization failure: EMFILE', 'EMFILE', /ulimit -n/],
     ["EMFILE: too many open files, open '/some/program.cjs'", 'EMFILE', /ulimit -n/],
+    ['Cannot read package config /a/package.json: too many open files.', 'EMFILE', /ulimit -n/],
     ["ENFILE: file table overflow, open '/a'", 'ENFILE', /fs\.file-max/],
   ] as const) {
     const failure = asFailure(new Error(text), 'disk-error')

@@ -102,7 +102,8 @@ export function asFailure(thrown: unknown, code: FailureCode): Failure {
   // A bug stops the process, wherever it comes through.
   if (thrown instanceof Bug) throw thrown
   // Met anywhere, by a thread that starts as by a file that is opened; the place says nothing about the cause.
-  const word = thrown instanceof Error ? /\b(EMFILE|ENFILE)\b/.exec(`${thrown.message}`)?.[0] : undefined
+  const met = thrown instanceof Error ? /\b(EMFILE|ENFILE)\b|too many open files/.exec(thrown.message) : null
+  const word = met === null ? undefined : (met[1] ?? 'EMFILE')
   if (word !== undefined)
     return new Failure(code, `too many files are open (${word})`, { hint: systemHint(word), cause: thrown })
   return new Failure(code, thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown })
