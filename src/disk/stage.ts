@@ -66,6 +66,7 @@ export class Stager {
   /** The directory that was asked about last: steps come by directory. */
   #shown: { readonly directory: RelPath; readonly scope: IgnoreScope; readonly isShown: boolean } | undefined
   readonly #hashed = new Map<string, Uint8Array | undefined>()
+  #lastFound: { readonly sizeBytes: number; readonly digest: Uint8Array; readonly donor: Donor | undefined } | undefined
   /** Files that get a second name, which moves their ctime; their old name goes later. */
   readonly #movedFrom = new Map<RelPath, RelPath>()
 
@@ -108,7 +109,7 @@ export class Stager {
       const digest = digests[i]
       const donor = digest === undefined ? undefined : this.#findContent(step.entry.sizeBytes, digest)
       if (donor === undefined) pending.wanted[number] = 1
-      else this.#note(pending, number, { donor: { ...donor, digest } })
+      else this.#note(pending, number, { donor })
     })
     pending.asked.length = 0
     return this.#settle(batch, pending)
@@ -249,7 +250,19 @@ export class Stager {
     })
   }
 
-  #findContent(sizeBytes: number, digest: Uint8Array): Omit<Donor, 'digest'> | undefined {
+  /** Many files may have one content: they share what is found, and each costs no search. */
+  #findContent(sizeBytes: number, digest: Uint8Array): Donor | undefined {
+    const last = this.#lastFound
+    if (last?.sizeBytes === sizeBytes && equalBytes(last.digest, digest)) return last.donor
+    const found = this.#searchContent(sizeBytes, digest)
+    // A copy: the view would take the whole answer along.
+    const own = digest.slice()
+    const donor = found && { ...found, digest: own }
+    this.#lastFound = { sizeBytes, digest: own, donor }
+    return donor
+  }
+
+  #searchContent(sizeBytes: number, digest: Uint8Array): Omit<Donor, 'digest'> | undefined {
     this.#sizes ??= new SizeIndex(this.#tree)
     for (const place of this.#sizes.places(sizeBytes)) {
       const known = place.record.digest(place.row) ?? this.#digestOf(place, sizeBytes)
