@@ -379,12 +379,12 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       problems: dropped,
       back,
       code,
-    } = await this.treeSeat.run('dropDisplaced', {
-      handles: this.#handles,
-      own: this.#own,
-      displaced: this.#displaced,
-      place: this.#keepingOf().place,
-    })
+    } = await this.treeSeat.run(
+      'dropDisplaced',
+      { handles: this.#handles, own: this.#own, displaced: this.#displaced, place: this.#keepingOf().place },
+      // Given away: a run that replaces a million files has a hundred megabytes of it.
+      this.#displaced.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : [])),
+    )
     this.#mustSync(code)
     await this.#keepingOf().takeBack(dropped.flatMap(({ path, detail }) => (detail === 'kept' ? [path] : [])))
     this.#problems.push(...dropped)
