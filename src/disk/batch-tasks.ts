@@ -102,6 +102,11 @@ export const batchTasks = {
     return { ...filled, ...squeezed, squeezeMs: systemClock.monotonicMs() - startMs }
   },
 
+  /** The source of this tree is closed: nothing of its files has to be at hand any more. */
+  forgetRecipes(input: { tree: number }): void {
+    atHand.forget(`${input.tree}\0`)
+  },
+
   closeSupply(input: { supply: number }): void {
     supplies.get(input.supply)?.close()
     supplies.delete(input.supply)

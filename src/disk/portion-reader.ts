@@ -92,6 +92,11 @@ export class RecipesAtHand {
     }
   }
 
+  /** Forgets all whose names begin so. */
+  forget(prefix: string): void {
+    for (const key of [...this.#known.keys()]) if (key.startsWith(prefix)) this.#drop(key)
+  }
+
   #drop(key: string): void {
     this.#bytes -= this.#known.get(key)?.recipe.ids.byteLength ?? 0
     this.#known.delete(key)

@@ -376,5 +376,6 @@ export class LocalSource extends LocalEnd implements SourceEnd {
   override async close(save: boolean): Promise<void> {
     this.stop()
     await super.close(save)
+    for (const seat of this.workshop.crew.seats) if (seat.isStarted) seat.tell('forgetRecipes', { tree: this.tree })
   }
 }
