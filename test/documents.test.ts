@@ -144,7 +144,9 @@ describe('documents', () => {
   })
 
   it('tell every call, and the exit code and retry class of every failure', () => {
-    const told = rowsOf(page('docs/wire-protocol.md')).map(([first = '']) => /^`([a-z]+)`[*†]?( |$)/.exec(first)?.[1])
+    const told = rowsOf(page('docs/wire-protocol.md')).map(
+      ([first = '']) => /^`([a-zA-Z]+)`[*†]?( |$)/.exec(first)?.[1],
+    )
     assert.deepEqual(Object.keys(calls).sort(), told.filter((name) => name !== undefined).sort())
     const retries: Record<Retry, string> = {
       never: 'never',

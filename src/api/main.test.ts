@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { rejectsWith } from '../../test/world/links.ts'
-import { Failure, type Machine, openMachine, type RunEvent } from './main.ts'
+import { Failure, type Machine, openMachine, type RunEvent, type UndoEvent } from './main.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-library-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -116,6 +116,78 @@ describe('a machine in a program', () => {
     await rejectsWith(laptop.sync({ source: folder('a'), target: `${name}:data` }), 'unreachable')
     assert.equal(laptop.unpair(name)?.peerId, nas.peerId)
     assert.deepEqual(laptop.machines(), [])
+  })
+
+  it('tells what was done, and goes back', async () => {
+    await using one = machine()
+    const [source, target] = [folder('a', 'b', 'c'), folder()]
+    await one.sync({ source, target })
+    writeFileSync(join(source, 'a'), 'another a')
+    rmSync(join(source, 'b'))
+    const { runId } = await one.sync({ source, target })
+    const { run, state, changes } = one.run(runId.slice(0, 19))
+    assert.deepEqual([run.runId, state], [runId, 'done'])
+    assert.deepEqual(changes.map(({ action, path }) => `${action} ${path}`).sort(), ['deleted b', 'replaced a'])
+    const [answer] = one.why(join(target, 'b'))
+    assert.deepEqual([answer?.role, answer?.path, answer?.state], ['target', 'b', 'missing'])
+    assert.match(answer?.statements[0]?.text ?? '', /^It was deleted on the target .* of /)
+    assert.deepEqual(one.why(home), [])
+    assert.deepEqual(
+      one.why(join(target, 'c'), { run: runId }).map(({ path }) => path),
+      ['c'],
+    )
+    const { versions, more } = await one.versions(target)
+    assert.deepEqual([versions.map(({ path, why }) => `${why} ${path}`), more], [['replaced a', 'deleted b'], false])
+    assert.deepEqual((await one.versions(target, { run: 'none' })).versions, [])
+
+    const elsewhere = folder()
+    const copied = await one.undelete(target, { run: runId, to: elsewhere })
+    assert.deepEqual([copied.restored, copied.to], [2, elsewhere])
+    assert.equal(readFileSync(join(elsewhere, 'a'), 'utf8'), 'a')
+    const back = await one.undelete(join(target, 'b'))
+    assert.deepEqual([back.restored, back.existingCount], [1, 0])
+    assert.match(
+      one.why(join(target, 'b'))[0]?.statements[0]?.text ?? '',
+      new RegExp(`from its version of run ${runId}`),
+    )
+    rmSync(join(target, 'b'))
+
+    const events: UndoEvent[] = []
+    const onEvent = (event: UndoEvent): number => events.push(event)
+    const planned = await one.undo(runId, { dryRun: true }, { onEvent })
+    assert.deepEqual([planned.outcome, planned.exitCode, planned.runId], ['planned', 0, ''])
+    const listed = events.flatMap((event) => (event.type === 'change' ? [`${event.action} ${event.path}`] : []))
+    assert.deepEqual(listed, ['replace-file a', 'create-file b'])
+    await rejectsWith(one.undo(runId, {}, { signal: AbortSignal.abort() }), 'cancelled')
+    assert.equal(readFileSync(join(target, 'a'), 'utf8'), 'another a')
+    writeFileSync(join(target, 'a'), 'a person wrote this')
+    const refused = await one.undo(runId)
+    assert.deepEqual(
+      [refused.outcome, refused.exitCode, refused.conflicts],
+      ['refused', 15, [{ path: 'a', why: 'changed' }]],
+    )
+    rmSync(join(target, 'a'))
+    writeFileSync(join(target, 'a'), 'another a')
+    await one.sync({ source, target, checksum: true })
+    for (const call of [() => one.run('none'), () => one.why(''), () => one.why(target, { run: 'none' })])
+      assert.throws(call, Failure)
+    await rejectsWith(one.undo('none'), 'bad-usage')
+    await rejectsWith(one.versions(source), 'no-versions')
+    await rejectsWith(one.undelete(join(target, 'never')), 'no-versions')
+  })
+
+  it('undoes, is held, and undoes the undo', async () => {
+    await using one = machine()
+    const [source, target] = [folder('a'), folder()]
+    await one.sync({ source, target })
+    writeFileSync(join(source, 'a'), 'another a')
+    const { runId } = await one.sync({ source, target })
+    const undone = await one.undo(runId)
+    assert.deepEqual([undone.outcome, undone.exitCode, undone.counts.replaced], ['done', 0, 1])
+    assert.equal(readFileSync(join(target, 'a'), 'utf8'), 'a')
+    assert.equal((await one.sync({ source, target })).outcome, 'halted')
+    assert.equal((await one.undo(undone.runId)).outcome, 'done')
+    assert.equal((await one.sync({ source, target })).outcome, 'unchanged')
   })
 
   it('is the command line’s: same settings, same history', async () => {

@@ -5,12 +5,16 @@
 
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { keepText } from '../core/retention.ts'
+import type { Statement } from '../core/why.ts'
 import { openSource } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { checkStoreDirectory } from '../disk/versions.ts'
 import type { RunEvent, RunListener } from '../jobs/endpoint.ts'
+import type { LoggedChange } from '../jobs/logged.ts'
+import { type KeptVersion, type KeptVersions, type Undeleted, undelete, versionsOf } from '../jobs/recall.ts'
 import { exitCodeOf, type FinishedRun, runOnce } from '../jobs/run.ts'
 import { addShare, loadShares, removeShare, type Share } from '../jobs/shares.ts'
+import { type UndoEvent, type UndoResult, undoExitCode, undoRun } from '../jobs/undo.ts'
 import { listRuns, type Run } from '../state/history.ts'
 import { systemClock } from '../std/clock.ts'
 import { Failure, type FailureCode } from '../std/failure.ts'
@@ -18,9 +22,29 @@ import { openLog } from '../std/log.ts'
 import { openIdentity } from '../wire/identity.ts'
 import { openPeers, type Machine as PairedMachine } from '../wire/peers.ts'
 import { openEngine } from './engine.ts'
+import { answersOf, type PathAnswer, type RunReport, reportOf } from './looking.ts'
 import { keepOf, limitOf, requestOf, type SyncOptions } from './request.ts'
 
-export type { FailureCode, FinishedRun, PairedMachine, Problem, ProblemCode, Run, RunEvent, Share, SyncOptions }
+export type {
+  FailureCode,
+  FinishedRun,
+  KeptVersion,
+  KeptVersions,
+  LoggedChange,
+  PairedMachine,
+  PathAnswer,
+  Problem,
+  ProblemCode,
+  Run,
+  RunEvent,
+  RunReport,
+  Share,
+  Statement,
+  SyncOptions,
+  Undeleted,
+  UndoEvent,
+  UndoResult,
+}
 export { Failure }
 
 /** Where a machine keeps itself. */
@@ -42,8 +66,19 @@ export type SyncHooks = {
   readonly signal?: AbortSignal
 }
 
+/** What goes along with an undo. */
+export type UndoHooks = {
+  /** Hears each change, in a dry run what would be done, and how far it is. */
+  readonly onEvent?: (event: UndoEvent) => void
+  /** Stops it where the target is whole. */
+  readonly signal?: AbortSignal
+}
+
+/** What the command line would exit with. */
+export type ExitCode = { readonly exitCode: number }
+
 /** What a run came to, and what the command line would exit with: 0, 3 (some paths had problems) or 15 (halted). */
-export type SyncResult = FinishedRun & { readonly exitCode: number }
+export type SyncResult = FinishedRun & ExitCode
 
 /** A folder to be shared, and with whom. */
 export type ShareOptions = {
@@ -98,6 +133,33 @@ export interface Machine extends AsyncDisposable {
   unshare(name: string): Share | undefined
   /** The runs that this machine has driven, the latest first; 100 where no number is given. */
   log(options?: { readonly limit?: number }): readonly Run[]
+  /** One of them, by the beginning of its id, with what it changed. Throws `bad-usage` where none or several begin so. */
+  run(id: string): RunReport
+  /** Why a path is as it is, by each job that holds it: none where no job that ran here does. `run` keeps to what that run knows. */
+  why(path: string, options?: { readonly run?: string }): readonly PathAnswer[]
+  /**
+   * The old versions of a path, and of all below it, in a target here, in `machine:share/path` or `ssh://host/path`; `run`
+   * keeps to those that one run left; `remoteCommand` as for a run. Throws `no-versions` where the path lies in no target.
+   */
+  versions(path: string, options?: { readonly run?: string; readonly remoteCommand?: string }): Promise<KeptVersions>
+  /**
+   * Brings the newest old versions of a path and of all below it back, or those that `run` left; `to` names another folder
+   * for them (of a share: one inside of it). Never overwrites. Throws `no-versions` where there are none.
+   */
+  undelete(
+    path: string,
+    options?: { readonly run?: string; readonly to?: string; readonly remoteCommand?: string },
+  ): Promise<Undeleted>
+  /**
+   * Reverses a whole run, by the beginning of its id, or nothing of it: then the outcome is `refused`, and says why. It is a
+   * run itself. The signal stops it where the target is whole: the outcome is `stopped`, and the next undo goes on; before
+   * anything was changed it throws `cancelled`. The next run of the two folders is halted until it is released.
+   */
+  undo(
+    run: string,
+    options?: { readonly dryRun?: boolean; readonly remoteCommand?: string },
+    hooks?: UndoHooks,
+  ): Promise<UndoResult & ExitCode>
   /** Answers paired machines from this process, as `nightferry serve` does. Port 0 takes any free one. */
   serve(options?: { readonly host?: string; readonly port?: number }): Promise<Serving>
   /** Ends what is served, and closes the state. Runs must be over. A second time does nothing. */
@@ -106,6 +168,11 @@ export interface Machine extends AsyncDisposable {
 
 const defaultPort = 5001
 const loggedRuns = 100
+
+/** What ssh says beside a session is nobody's to hear here; how it fails is thrown. */
+function waysOf(remoteCommand: string | undefined): { remoteCommand: string | undefined; tell: () => void } {
+  return { remoteCommand, tell: () => {} }
+}
 
 /**
  * Opens this machine: its settings, its state and its threads, which start with their first work. Makes what is missing.
@@ -150,6 +217,26 @@ export function openMachine(options: MachineOptions = {}): Machine {
     },
     unshare: (name) => removeShare(places.config, name),
     log: ({ limit = loggedRuns } = {}) => listRuns(workshop.state, { limit }),
+    run: (id) => reportOf(engine, id),
+    why: (path, { run } = {}) => answersOf(engine, path, run),
+    versions: (path, { run, remoteCommand } = {}) =>
+      versionsOf(workshop, engine.reach, path, { run, ways: waysOf(remoteCommand) }),
+    undelete: (path, { remoteCommand, ...wish } = {}) =>
+      undelete(workshop, engine.reach, path, { ...wish, ways: waysOf(remoteCommand) }),
+    async undo(
+      run,
+      { dryRun = false, remoteCommand } = {},
+      { onEvent = () => {}, signal = new AbortController().signal } = {},
+    ) {
+      const result = await undoRun(
+        workshop,
+        engine.reach,
+        { prefix: run, dryRun, ways: waysOf(remoteCommand) },
+        onEvent,
+        signal,
+      )
+      return { ...result, exitCode: undoExitCode(result) }
+    },
     async serve({ host = '0.0.0.0', port = defaultPort } = {}) {
       const { openDaemon } = await import('../daemon/main.ts')
       const log = openLog({ directory: places.logs, role: 'serve', clock: systemClock })

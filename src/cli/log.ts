@@ -4,13 +4,12 @@ import { endedWell, endsOf, outcomeOf, outcomeText, type RunOutcome } from '../c
 import { isProblemCode, problemCodes } from '../core/problem.ts'
 import { adviceOn, haltRemedy, remedyOf } from '../core/remedy.ts'
 import { placeOfPath } from '../disk/inspect.ts'
+import { changesOf, type LoggedChange } from '../jobs/logged.ts'
 import { findRuns, listRuns, type Run } from '../state/history.ts'
 import { loadHold } from '../state/pairs.ts'
 import { isAlive } from '../std/alive.ts'
-import { dayOf, systemClock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
 import { escapeControls } from '../std/log.ts'
-import { type LogEntry, nameInLog, searchLog } from '../std/log-reader.ts'
 import { atDesk, type Desk, sentence, showMoment, showTable, showWhen } from './desk.ts'
 import type { GlobalOptions } from './machine.ts'
 import { safeText, showBytes, showCount, showDuration } from './print.ts'
@@ -92,7 +91,9 @@ function rowOf(run: Run): string[] {
   const took = run.endedMs === undefined ? '' : showDuration(run.endedMs - run.startedMs)
   const code = run.failure === undefined ? String(run.exitCode ?? '') : `${run.exitCode} ${run.failure.code}`
   const dry = run.options?.dryRun === true && state !== 'planned' ? `${state}, dry run` : state
-  const by = run.mode === 'undo' ? ' (an undo)' : run.driver === undefined ? '' : ` (by ${run.driver})`
+  const driver = run.driver === undefined ? '' : `by ${run.driver}`
+  const what = [run.mode === 'undo' ? 'an undo' : '', driver].filter((text) => text !== '').join(', ')
+  const by = what === '' ? '' : ` (${what})`
   return [
     run.runId,
     showMoment(run.startedMs),
@@ -142,7 +143,7 @@ function shown(desk: Desk, runId: string, options: LogOptions): number {
   const [run] = findRuns(desk.state, runId)
   if (run === undefined) throw new Failure('bad-usage', `no run is called ${runId}`)
   const limit = limitOf(options, changesShown)
-  const changes = changesOf(desk, run)
+  const changes = changesOf(desk.places.logs, run)
   if (options.json) {
     const list = changes.slice(0, options.limit === undefined ? undefined : limit)
     const hold = holdOf(desk, run) !== undefined
@@ -172,6 +173,8 @@ function factLines(run: Run): string[] {
   lines.push(`outcome   ${outcomeText(state)}${run.exitCode === undefined ? '' : ` (code ${run.exitCode})`}`)
   if (run.epoch !== 0) lines.push(`epoch     ${run.epoch}`)
   if (options !== undefined) lines.push(`options   ${optionsText(run)}`)
+  else if (run.driver !== undefined && run.mode !== 'undo')
+    lines.push(`options   those of ${run.driver}: see nightferry log ${run.runId} there`)
   for (const { label, text } of options?.rules ?? [])
     lines.push(`rules     ${safeText(label)}: ${text.trimEnd().split('\n').map(safeText).join('  ')}`)
   if (totals.files !== undefined)
@@ -187,8 +190,8 @@ function optionsText({ options, mode }: Run): string {
   const parts = [`mode ${mode}`, `limit ${options.limit}`, `ignore files ${options.ignoreFiles.join(', ') || 'none'}`]
   for (const name of ['dryRun', 'checksum', 'release', 'newTarget'] as const)
     if (options[name]) parts.push(optionNames[name])
-  parts.push(...options.narrowed)
-  if (options.remoteCommand !== undefined) parts.push(`remote command ${safeText(options.remoteCommand)}`)
+  parts.push(...options.narrowed, ...options.asked.map(safeText))
+  if (options.remoteCommand !== undefined) parts.push(`--remote-command ${safeText(options.remoteCommand)}`)
   if (options.rules === undefined) parts.push('rules of the command line, too long to be kept')
   return parts.join('; ')
 }
@@ -237,54 +240,7 @@ function problemLines({ problems, problemCount }: Run, limit: number): string[] 
 
 // ---- what it changed --------------------------------------------------------------------------------------------
 
-type Change = { readonly time: string; readonly action: string; readonly path: string; readonly from?: string }
-
-const toldActions: readonly string[] = [
-  'created',
-  'created-directory',
-  'linked',
-  'replaced',
-  'file-received',
-  'copied-locally',
-  'attributes-set',
-  'renamed',
-  'deleted',
-  'put-back',
-  'recovered',
-  'begun',
-]
-
-const logBytesMax = 512 * 1024 * 1024
-const changesMax = 100_000
-
-/** What the log says that this run changed, in the order in which it was done. */
-function changesOf({ places }: Desk, run: Run): Change[] {
-  const needle = nameInLog(run.runId)
-  const endMs = run.endedMs ?? systemClock.nowMs()
-  const days = { from: dayOf(run.startedMs - 60_000), to: dayOf(endMs + 60_000) }
-  const search = searchLog(places.logs, { mayMatch: (line) => line.includes(needle), days, maxBytes: logBytesMax })
-  const changes: Change[] = []
-  for (const entry of search.entries) {
-    if (entry.runId !== run.runId || !toldActions.includes(entry.action)) continue
-    changes.push(...changesIn(entry).reverse())
-    if (changes.length >= changesMax) break
-  }
-  return changes.reverse()
-}
-
-function changesIn(entry: LogEntry): Change[] {
-  const { time, directory, names, from, to, path, what, replaced } = entry
-  const action =
-    entry.action === 'begun' && typeof what === 'string' ? `${what}?` : replaced === true ? 'replaced' : entry.action
-  const change = (text: string): Change => ({ time, action, path: text, ...(typeof from === 'string' ? { from } : {}) })
-  if (typeof to === 'string') return [change(to)]
-  if (typeof path === 'string') return [change(path)]
-  if (typeof directory !== 'string') return []
-  if (typeof names !== 'string' || names === '') return [change(directory)]
-  return names.split('/').map((name) => change(directory === '' ? name : `${directory}/${name}`))
-}
-
-function changeLines(changes: readonly Change[], limit: number): string[] {
+function changeLines(changes: readonly LoggedChange[], limit: number): string[] {
   if (changes.length === 0) return []
   const lines = changes.slice(0, limit).map(({ action, path, from }) => {
     const moved = from === undefined ? '' : `${safeText(from)} -> `

@@ -130,9 +130,10 @@ function addPast(program: Command, run: Run): void {
     )
   verb(program, 'undo <run>')
     .description('Reverse a whole run: all of it, or nothing where a path was changed since.')
-    .option('-n, --dry-run', 'say whether it can be undone, and do nothing')
+    .option('-n, --dry-run', 'list what would be done, or why it can not be, and do nothing')
     .addOption(sshOption())
-    .option('--json', 'as one JSON object')
+    .option('--json', 'one JSON event per line')
+    .option('-v, --verbose', 'list every change')
     .action((id: string, _own: unknown, command: Command) =>
       run(async () => (await import('./undo.ts')).undo(id, command.optsWithGlobals())),
     )

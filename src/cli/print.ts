@@ -9,6 +9,7 @@ import type { FinishedRun } from '../jobs/run.ts'
 import { systemClock } from '../std/clock.ts'
 import type { Failure } from '../std/failure.ts'
 import { escapeControls } from '../std/log.ts'
+import { StatusLine } from './status-line.ts'
 
 export type Style = {
   readonly json: boolean
@@ -60,7 +61,8 @@ export function showDuration(ms: number): string {
 
 const marks: Readonly<Record<string, string>> = { rename: 'r', attributes: '~' }
 
-function changeLine(event: RunEvent & { type: 'change' }): string {
+/** One change, as a dry run lists it. */
+export function changeLine(event: RunEvent & { type: 'change' }): string {
   const path = safeText(event.path) + (event.action.endsWith('directory') ? '/' : '')
   if (event.from !== undefined) return `r ${safeText(event.from)} -> ${path}`
   const mark =
@@ -72,12 +74,10 @@ function changeLine(event: RunEvent & { type: 'change' }): string {
 export class RunPrinter {
   readonly #style: Style
   readonly #claim: Claim
-  readonly #terminal: boolean
+  readonly #status: StatusLine
   #runId = ''
   /** What was told before the run had a name. */
   readonly #early: RunEvent[] = []
-  #drawn = false
-  #lastDrawMs = 0
   #phase = ''
   #startMs: number = systemClock.monotonicMs()
 
@@ -85,7 +85,7 @@ export class RunPrinter {
   constructor(style: Style, claim: Claim = 'in sync') {
     this.#style = style
     this.#claim = claim
-    this.#terminal = process.stderr.isTTY === true && !style.json && !style.quiet
+    this.#status = new StatusLine(!style.json && !style.quiet)
   }
 
   readonly listen = (event: RunEvent): void => {
@@ -96,16 +96,16 @@ export class RunPrinter {
     if (event.type === 'run-start') this.#begun(event.runId)
     if (this.#style.json) {
       if (event.type === 'change' && this.#style.quiet) return
-      if (event.type !== 'progress' || this.#due()) this.#json({ ...event })
+      if (event.type !== 'progress' || this.#status.isDue()) this.#json({ ...event })
       return
     }
     switch (event.type) {
       case 'phase':
         this.#phase = event.phase
-        this.#draw(`${event.phase} ...`)
+        this.#status.draw(`${event.phase} ...`)
         return
       case 'progress':
-        if (this.#terminal && this.#due()) this.#draw(this.#progressLine(event))
+        this.#status.drawWhenDue(() => this.#progressLine(event))
         return
       case 'change':
         if (this.#style.list || this.#style.verbose) this.#line(changeLine(event))
@@ -126,13 +126,6 @@ export class RunPrinter {
     for (const event of this.#early.splice(0)) this.#json({ ...event })
   }
 
-  #due(): boolean {
-    const nowMs = systemClock.monotonicMs()
-    if (nowMs - this.#lastDrawMs < 100) return false
-    this.#lastDrawMs = nowMs
-    return true
-  }
-
   #progressLine(event: RunEvent & { type: 'progress' }): string {
     const elapsedMs = systemClock.monotonicMs() - this.#startMs
     const rate = event.contentBytes / Math.max(0.001, elapsedMs / 1000)
@@ -145,21 +138,8 @@ export class RunPrinter {
     return `${facts}  ${showDuration(left * 1000)} left  ${safeText(event.path)}`
   }
 
-  /** Redraws the one progress line. */
-  #draw(text: string): void {
-    if (!this.#terminal) return
-    const columns = process.stderr.columns ?? 80
-    process.stderr.write(`\r\x1b[2K${text.slice(0, columns - 1)}`)
-    this.#drawn = true
-  }
-
-  #clear(): void {
-    if (this.#drawn) process.stderr.write('\r\x1b[2K')
-    this.#drawn = false
-  }
-
   #line(text: string): void {
-    this.#clear()
+    this.#status.clear()
     process.stdout.write(`${text}\n`)
   }
 
@@ -168,19 +148,18 @@ export class RunPrinter {
   }
 
   #showHalt(event: RunEvent & { type: 'halt' }): void {
-    this.#clear()
+    this.#status.clear()
     const write = (text: string): void => void process.stderr.write(`${text}\n`)
     write(`${this.#style.list ? 'a run would be halted' : 'halted'}: ${event.reason}.`)
-    write(
-      `It would delete ${showCount(event.deletes, 'entry').replace('entrys', 'entries')} and replace ${grouped(event.replaces)}; nothing was changed. Among them:`,
-    )
+    const takes = `It would delete ${showCount(event.deletes, 'entry').replace('entrys', 'entries')} and replace ${grouped(event.replaces)}; nothing was changed.`
+    write(event.sample.length === 0 ? takes : `${takes} Among them:`)
     for (const path of event.sample) write(`  ${safeText(path)}`)
     if (this.#style.list) return write('The run itself says so again, and changes nothing until it is released.')
     write('If this is what you want, run the same command once more with --release; it covers exactly this set.')
   }
 
   end(run: FinishedRun, exitCode: number): void {
-    this.#clear()
+    this.#status.clear()
     const elapsedMs = Math.round(systemClock.monotonicMs() - this.#startMs)
     if (this.#style.json) {
       for (const problem of run.problems) this.#json({ type: 'problem', ...problem, path: showName(problem.path) })
@@ -214,11 +193,11 @@ export class RunPrinter {
 
   /** Ends without a word: it was said before. */
   hush(): void {
-    this.#clear()
+    this.#status.clear()
   }
 
   failed(failure: Failure): void {
-    this.#clear()
+    this.#status.clear()
     this.#begun(this.#runId)
     showFailure(failure, this.#style.json, this.#runId)
   }

@@ -1,16 +1,18 @@
-// `nightferry undo RUN`: reverses a whole run, or says why it does not.
+// `nightferry undo RUN`: reverses a whole run, or says why it does not. Ctrl-C stops it where the target is whole.
 
 import { isProblemCode, problemCodes } from '../core/problem.ts'
-import { type UndoResult, undoRun } from '../jobs/undo.ts'
+import { type UndoEvent, type UndoResult, undoExitCode, undoRun } from '../jobs/undo.ts'
 import { escapeControls } from '../std/log.ts'
 import { type GlobalOptions, openMachine } from './machine.ts'
-import { safeText, showCount } from './print.ts'
+import { changeLine, safeText, showCount } from './print.ts'
+import { StatusLine } from './status-line.ts'
 import { tell } from './versions.ts'
 
 export type UndoOptions = GlobalOptions & {
   readonly dryRun?: true
   readonly remoteCommand?: string
   readonly json?: true
+  readonly verbose?: true
 }
 
 const reasons: Readonly<Record<string, string>> = {
@@ -22,25 +24,57 @@ const reasons: Readonly<Record<string, string>> = {
 
 export async function undo(prefix: string, options: UndoOptions): Promise<number> {
   const stop = new AbortController()
-  const interrupt = (): void => stop.abort()
+  const status = new StatusLine(!options.json)
+  let isChanging = false
+  const interrupt = (): void => {
+    stop.abort()
+    if (!isChanging || options.json) return
+    status.clear()
+    process.stderr.write('stopping where the target is whole ...\n')
+  }
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
   const machine = openMachine(options, 'sync')
+  const isListed = options.json || options.dryRun || options.verbose
+  const listen = (event: UndoEvent): void => {
+    if (event.type === 'progress') isChanging = true
+    if (event.type === 'change' && isListed) showChange(event, status, options)
+    status.drawWhenDue(() => progressText(event))
+  }
   try {
     const request = { prefix, dryRun: options.dryRun ?? false, ways: { remoteCommand: options.remoteCommand, tell } }
-    const result = await undoRun(machine.workshop, machine.reach, request, stop.signal)
-    const exitCode = result.outcome === 'refused' ? 15 : result.problems.length > 0 ? 3 : 0
+    const result = await undoRun(machine.workshop, machine.reach, request, listen, stop.signal)
+    const exitCode = undoExitCode(result)
+    status.clear()
     if (options.json) {
       const { run, ...rest } = result
-      const text = JSON.stringify({ schema: 1, undoes: run.runId, target: run.target, exitCode, ...rest })
-      process.stdout.write(`${escapeControls(text)}\n`)
+      showJson({ type: 'undo-end', undoes: run.runId, target: run.target, exitCode, ...rest })
     } else show(result)
     return exitCode
   } finally {
+    status.clear()
     process.removeListener('SIGINT', interrupt)
     process.removeListener('SIGTERM', interrupt)
     await machine.close()
   }
+}
+
+function showJson(value: object): void {
+  process.stdout.write(`${escapeControls(JSON.stringify({ schema: 1, ...value }))}\n`)
+}
+
+function showChange(event: UndoEvent & { type: 'change' }, status: StatusLine, { json }: UndoOptions): void {
+  if (json) return showJson(event)
+  status.clear()
+  process.stdout.write(`${changeLine(event)}\n`)
+}
+
+function progressText(event: UndoEvent): string {
+  if (event.type === 'look') return `looking at what the run did: ${showCount(event.names, 'name')} ...`
+  if (event.type === 'change') return `undoing: ${safeText(event.path)}`
+  const { phase, steps, stepsTotal } = event
+  const percent = stepsTotal === 0 ? 100 : Math.floor((steps / stepsTotal) * 100)
+  return `${phase === 'stage' ? 'making ready' : 'undoing'} ${percent} %  ${showCount(steps, 'change')} of ${showCount(stepsTotal, '').trimEnd()}`
 }
 
 function show(result: UndoResult): void {
@@ -50,7 +84,7 @@ function show(result: UndoResult): void {
       `the run ${run.runId} can't be undone as a whole, so nothing was changed in ${safeText(run.target)}:\n`,
     )
     for (const { path, why } of conflicts.slice(0, 20))
-      process.stderr.write(`  ${safeText(path)} ${reasons[why] ?? why}\n`)
+      process.stderr.write(`  ${safeText(path)} ${reasons[why] ?? safeText(why)}\n`)
     if (conflictCount > 20) process.stderr.write(`  ... and ${conflictCount - 20} more\n`)
     process.stderr.write(
       'Undo the later runs first, put those paths back, or bring single paths back with nightferry undelete.\n',
@@ -62,20 +96,30 @@ function show(result: UndoResult): void {
     process.stderr.write(`problem: ${safeText(path)} ${what}${detail === '' ? '' : ` (${detail})`}\n`)
   }
   process.stdout.write(`${sentence(result)}\n`)
-  if (outcome === 'done' || outcome === 'partial') {
+  if (outcome === 'stopped') {
+    process.stdout.write(`nightferry undo ${run.runId} goes on from there.\n`)
+    process.stdout.write(`What was done is a run itself: nightferry undo ${result.runId} takes it back.\n`)
+  } else if (outcome === 'done' || outcome === 'partial')
     process.stdout.write(`It is a run itself: nightferry undo ${result.runId} brings back what was there before it.\n`)
-    // What a peer's run does next is decided where it is driven, and nobody there was told.
-    process.stdout.write(
-      run.driver === undefined
-        ? 'The next mirror of these two folders would do the same again; it halts first where it deletes or replaces.\n'
-        : `The next run of ${safeText(run.driver)} does the same again, and does not halt for it: have the source mended there, or undo it there.\n`,
-    )
-  }
+  else return
+  const next =
+    run.driver === undefined ? 'The next run of these two folders' : `The next run of ${safeText(run.driver)}`
+  process.stdout.write(`${next} would do the same again; it is held until a person lets it.\n`)
 }
 
-function sentence({ run, outcome, counts, already, problems }: UndoResult): string {
+function sentence(result: UndoResult): string {
+  const { run, outcome, already, problems } = result
   if (outcome === 'nothing') return `nothing to undo: all is as it was before the run ${run.runId}`
-  if (outcome === 'planned') return `the run ${run.runId} can be undone; nothing was changed`
+  if (outcome === 'planned') {
+    const rest = already === 0 ? '' : ` (${already} as they were already)`
+    return `the run ${run.runId} can be undone; nothing was changed${rest}`
+  }
+  const problemText = problems.length === 0 ? '' : `; ${showCount(problems.length, 'problem')}`
+  const what = outcome === 'stopped' ? 'stopped: part of the run' : 'undone: the run'
+  return `${what} ${run.runId}${outcome === 'stopped' ? ' is undone' : ''} (${doneText(result)})${problemText}`
+}
+
+function doneText({ counts, already }: UndoResult): string {
   const { created, replaced, attributes, renamed, deleted } = counts
   const parts: readonly (readonly [number, string])[] = [
     [created, 'brought back'],
@@ -85,7 +129,8 @@ function sentence({ run, outcome, counts, already, problems }: UndoResult): stri
     [deleted, 'taken away again'],
     [already, 'as they were already'],
   ]
-  const done = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)
-  const problemText = problems.length === 0 ? '' : `; ${showCount(problems.length, 'problem')}`
-  return `undone: the run ${run.runId} (${done.join(', ')})${problemText}`
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, what]) => `${count} ${what}`)
+    .join(', ')
 }

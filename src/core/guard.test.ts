@@ -20,6 +20,10 @@ const rows: Row[] = [
   ['nothing goes, and nothing may', {}, count(0), undefined],
   ['nothing goes, of nothing', { leftEntries: 0, rightEntries: 0 }, percent(0), undefined],
 
+  ['nothing goes after an undo: it is held all the same', { undone: true }, byDefault, 'undone'],
+  ['nothing goes after an undo of a run without a base', { undone: true, hasBase: false }, percent(100), 'undone'],
+  ['an emptied left after an undo', { undone: true, leftEntries: 0, deletes: 1 }, byDefault, 'emptied-root'],
+
   ['9 of 9 go', { rightEntries: 9, deletes: 9 }, byDefault, undefined],
   ['10 of 10 go', { rightEntries: 10, deletes: 10 }, byDefault, 'too-many'],
   ['9 of 18 go: too few to count', { rightEntries: 18, deletes: 9 }, byDefault, undefined],

@@ -20,7 +20,7 @@ export type GuardFacts = {
   readonly hasBase: boolean
   /** They were, but under other rules: what those hid may be about to go. */
   readonly rulesChanged?: boolean
-  /** The last run was undone: this one is about to do the same again. */
+  /** The last run was undone: this one, which has something to do, is about to do the same again. */
   readonly undone?: boolean
 }
 
@@ -35,10 +35,10 @@ const defaultEntriesMax = 10_000
 /** The halt that this plan deserves, or undefined. */
 export function inspect(facts: GuardFacts, limit: GuardLimit): Halt | undefined {
   const guarded = facts.deletes + facts.replaces
-  if (guarded === 0) return undefined
   const halt = (reason: HaltReason): Halt => ({ reason, deletes: facts.deletes, replaces: facts.replaces })
   if (facts.leftEntries === 0 && facts.deletes > 0) return halt('emptied-root')
   if (facts.undone === true) return halt('undone')
+  if (guarded === 0) return undefined
   if (!facts.hasBase) return halt(facts.rulesChanged === true ? 'rules-changed' : 'no-base')
   return exceedsLimit(guarded, facts.rightEntries, limit) ? halt('too-many') : undefined
 }

@@ -49,6 +49,15 @@ const cases: readonly (readonly [string, Parameters<typeof deedOf>[0], object | 
   ['a', line('deleted', { directory: 3, names: 'a' }), undefined],
   ['a', line('renamed', { from: '', to: 'a' }), undefined],
   ['', line('deleted', { directory: '', names: 'a' }), undefined],
+  ['a/b', line('replaced', { directory: 'a', names: 'b', undoes: 'Q' }), { kind: 'replaced', undoes: 'Q' }],
+  [
+    'a/b',
+    { time: 'T', action: 'undeleted', root: '/t', directory: 'a', names: 'x/b', version: 'V', by: 'pc' },
+    { kind: 'undeleted', runId: '', version: 'V', by: 'pc' },
+  ],
+  ['a/c', { time: 'T', action: 'undeleted', root: '/t', directory: 'a', names: 'b', version: 'V', by: '' }, undefined],
+  ['a/b', { time: 'T', action: 'undeleted', root: '/u', directory: 'a', names: 'b', version: 'V', by: '' }, undefined],
+  ['a/b', { time: 'T', action: 'undeleted', root: '/t', directory: 'a', names: 'b' }, undefined],
 ]
 
 for (const [path, from, expected] of cases) {
@@ -62,6 +71,6 @@ for (const [path, from, expected] of cases) {
       reason: undefined,
       planned: undefined,
     }
-    assert.deepEqual(deedOf(from, path), expected === undefined ? undefined : { ...whole, ...expected })
+    assert.deepEqual(deedOf(from, path, '/t'), expected === undefined ? undefined : { ...whole, ...expected })
   })
 }

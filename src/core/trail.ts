@@ -19,9 +19,12 @@ export type Deed = {
     | 'went'
     | 'put-back'
     | 'kept'
+    /** An old version got its name back, by a command that is no run. */
+    | 'undeleted'
     /** A run broke that was to do this (`planned`); whether it did, another machine knows. */
     | 'begun'
   readonly time: string
+  /** '' for what no run did. */
   readonly runId: string
   /** 0 where the line tells none. */
   readonly epoch: number
@@ -30,6 +33,11 @@ export type Deed = {
   readonly other: string | undefined
   readonly reason: string | undefined
   readonly planned: string | undefined
+  /** The run that this one undid. */
+  readonly undoes?: string
+  /** The run whose version came back, and the machine where a person asked for it. */
+  readonly version?: string
+  readonly by?: string
 }
 
 export type TrailLine = { readonly time: string; readonly action: string; readonly [field: string]: unknown }
@@ -47,9 +55,10 @@ const kinds: Readonly<Record<string, Deed['kind']>> = {
   begun: 'begun',
 }
 
-/** The deed, or undefined where the line is about something else. */
-export function deedOf(line: TrailLine, path: string): Deed | undefined {
+/** The deed, or undefined where the line is about something else. `target`: the root that the path lies in, where it is one. */
+export function deedOf(line: TrailLine, path: string, target?: string): Deed | undefined {
   const { action } = line
+  if (action === 'undeleted') return undeletedOf(line, path, target)
   if (typeof line.runId !== 'string') return undefined
   if (action === 'recovered' || action === 'put-back') {
     if (line.path !== path) return undefined
@@ -67,6 +76,14 @@ export function deedOf(line: TrailLine, path: string): Deed | undefined {
     if (goes && subject !== '' && isWithin(path, subject)) return deed(line, kind, { planned, above: subject })
   }
   return undefined
+}
+
+/** Lines about versions that came back belong to no run, and so name the root. */
+function undeletedOf(line: TrailLine, path: string, target: string | undefined): Deed | undefined {
+  const [version, by] = [textOf(line.version), textOf(line.by)]
+  if (target === undefined || line.root !== target || version === undefined || by === undefined) return undefined
+  if (!subjectsOf(line).includes(path)) return undefined
+  return { ...deed({ ...line, runId: '' }, 'undeleted', {}), version, by }
 }
 
 function moveOf(line: TrailLine, path: string): Deed | undefined {
@@ -101,5 +118,7 @@ function textOf(value: unknown): string | undefined {
 function deed(line: TrailLine, kind: Deed['kind'], more: Partial<Deed>): Deed {
   const { above: directory, other, reason, planned } = more
   const epoch = typeof line.epoch === 'number' ? line.epoch : 0
-  return { kind, time: line.time, runId: String(line.runId), epoch, above: directory, other, reason, planned }
+  const undoes = textOf(line.undoes)
+  const told = { kind, time: line.time, runId: String(line.runId), epoch, above: directory, other, reason, planned }
+  return undoes === undefined ? told : { ...told, undoes }
 }

@@ -247,6 +247,39 @@ const cases: readonly (readonly [string, Partial<WhyFacts>, readonly string[], R
     /put back on the target \(holds content/,
   ],
   [
+    'brought back by a person',
+    {
+      role: 'target',
+      target: { kind: 'file', since: 'unseen' },
+      deeds: [deed('undeleted', { runId: '', version: 'V', by: 'nas' }), deed('deleted')],
+    },
+    ['deed', 'deed', 'new-since'],
+    /from its version of run V, at T, by nightferry undelete, asked by nas.*\n.*\n.*next mirror deletes or replaces it again/,
+  ],
+  [
+    'put back by an undo',
+    {
+      role: 'target',
+      target: { kind: 'file', since: 'changed' },
+      runs: [run('U', 'done', { mode: 'undo', counts: { replaced: 1 } }), run('R1', 'done')],
+      deeds: [deed('replaced', { runId: 'U', undoes: 'R1' }), deed('replaced')],
+    },
+    ['deed', 'deed', 'undone'],
+    /It was put back on the target to what it was before, from its version of run R1, which was undone, at T, by run U of laptop/,
+  ],
+  [
+    'left alone by an undo that did nothing',
+    { runs: [run('U', 'failed', { mode: 'undo', failure, counts: {} }), run('R1', 'done')] },
+    ['failed', 'equal'],
+    /Both ends had it equal|both ends had it equal/,
+  ],
+  [
+    'done anew after an undo',
+    { runs: [run('R2', 'done'), run('U', 'done', { mode: 'undo', counts: { created: 1 } }), run('R1', 'done')] },
+    ['equal'],
+    /both ends had it equal at the end of run R2/,
+  ],
+  [
     'changed since',
     { source: { kind: 'file', since: 'changed' } },
     ['changed-since'],

@@ -21,7 +21,10 @@ export type Ignored =
   /** The rules can't be known here, or an ignore file can't be read. */
   | { readonly verdict: 'unknown'; readonly because: string }
 
-export type JobRun = RunFacts & { readonly state: RunOutcome }
+export type JobRun = RunFacts & {
+  readonly state: RunOutcome
+  readonly counts?: Readonly<Record<string, number>>
+}
 
 export type WhyFacts = {
   /** Below the job's roots. */
@@ -42,6 +45,7 @@ export type WhyFacts = {
   readonly logReached: string | undefined
 }
 
+/** One thing to say of a path: in words, of which kind, by which run, and what to do where something is to be done. */
 export type Statement = {
   readonly kind:
     | 'own'
@@ -58,6 +62,7 @@ export type Statement = {
     | 'equal'
     | 'changed-since'
     | 'new-since'
+    | 'undone'
     | 'missing'
     | 'no-root'
     | 'nothing-known'
@@ -212,6 +217,17 @@ const deedTexts: Readonly<Record<Deed['kind'], string>> = {
   'put-back': 'was put back on the target',
   kept: 'is kept in .nightferry/kept on the target',
   begun: 'was to be changed on the target',
+  undeleted: 'was brought back on the target',
+}
+
+/** The same where a run was undone: what stood there before it is there again. */
+const undoneTexts: Partial<Readonly<Record<Deed['kind'], string>>> = {
+  created: 'was brought back on the target',
+  replaced: 'was put back on the target to what it was before',
+  attributes: 'was given back its mode and time on the target',
+  deleted: 'was taken away again on the target',
+  came: 'was renamed back on the target',
+  went: 'was renamed back on the target',
 }
 
 const reasonTexts: Readonly<Record<string, string>> = {
@@ -221,22 +237,31 @@ const reasonTexts: Readonly<Record<string, string>> = {
 }
 
 function deedStatement(facts: WhyFacts, deed: Deed, telling: Telling): Statement {
+  if (deed.kind === 'undeleted') return undeletedStatement(deed, telling)
   const run = facts.runs.find(({ runId }) => runId === deed.runId)
   const text = `${deedText(deed)}${causeText(facts, deed)}, ${telling.whenLogged(deed.time)}, by run ${deed.runId}${byText(run, deed, telling)}.`
   return { kind: 'deed', text: text.charAt(0).toUpperCase() + text.slice(1), runId: deed.runId }
 }
 
+/** No run did it: a person asked for a version. */
+function undeletedStatement({ version, by, time }: Deed, { whenLogged, self }: Telling): Statement {
+  const where = by === self || by === '' ? '' : `, asked by ${by}`
+  const text = `It ${deedTexts.undeleted}, from its version of run ${version}, ${whenLogged(time)}, by nightferry undelete${where}.`
+  return { kind: 'deed', text }
+}
+
 function deedText(deed: Deed): string {
   const subject = deed.above === undefined ? 'it' : `with ${deed.above} it`
+  const undone = deed.undoes === undefined ? undefined : undoneTexts[deed.kind]
   switch (deed.kind) {
     case 'came':
-      return `${subject} ${deedTexts.came}, from ${deed.other}`
+      return `${subject} ${undone ?? deedTexts.came}, from ${deed.other}`
     case 'went':
-      return `${subject} ${deedTexts.went}, to ${deed.other}`
+      return `${subject} ${undone ?? deedTexts.went}, to ${deed.other}`
     case 'begun':
       return `${subject} was to be ${plannedText(deed.planned)} on the target when the run broke: whether that happened, only that machine's log knows`
     default:
-      return `${subject} ${deedTexts[deed.kind]}`
+      return `${subject} ${undone ?? deedTexts[deed.kind]}`
   }
 }
 
@@ -248,6 +273,7 @@ function plannedText(planned: string | undefined): string {
 
 /** Why it was done: a mirror has one reason for each thing. */
 function causeText(facts: WhyFacts, deed: Deed): string {
+  if (deed.undoes !== undefined) return undoneCause(deed.kind, deed.undoes)
   const reason = deed.reason === undefined ? undefined : reasonTexts[deed.reason]
   if (reason !== undefined) return ` (${reason})`
   if (deed.kind === 'deleted') return ' because the source had it no more'
@@ -258,6 +284,14 @@ function causeText(facts: WhyFacts, deed: Deed): string {
     return mode === 'update' ? " because the source's was newer" : ' because the source had it otherwise'
   }
   return ''
+}
+
+/** What of the run that was undone it reverses, and whose version came back. */
+function undoneCause(kind: Deed['kind'], undoes: string): string {
+  if (kind === 'created' || kind === 'replaced') return `, from its version of run ${undoes}, which was undone`
+  return kind === 'deleted'
+    ? `, because run ${undoes} had put it there and was undone`
+    : `, because run ${undoes} was undone`
 }
 
 function byText(run: JobRun | undefined, deed: Deed, { self }: Telling): string {
@@ -273,7 +307,9 @@ function stateStatements(facts: WhyFacts, { when }: Telling): Statement[] {
   const look = own ?? facts.source ?? facts.target
   if (look === undefined || look.kind === 'no-root' || look.kind === 'special' || look.kind === 'unreadable') return []
   // Of a peer's run that found nothing to do here too, what it saw is kept.
-  const seen = facts.runs.find(({ state }) => endedWell(state) || state === 'looked')
+  const isUndo = ({ mode, counts = {} }: JobRun): boolean =>
+    mode === 'undo' && Object.values(counts).some((count) => count > 0)
+  const seen = facts.runs.find((run) => run.mode !== 'undo' && (endedWell(run.state) || run.state === 'looked'))
   if (seen === undefined) {
     const text = 'No run of this job that came to an end is known here, so nothing of it is in sync for sure.'
     return [{ kind: 'nothing-known', text }]
@@ -281,6 +317,17 @@ function stateStatements(facts: WhyFacts, { when }: Telling): Statement[] {
   const end = look === facts.source ? 'source' : 'target'
   const at = `run ${seen.runId}, ${when(seen.endedMs ?? seen.startedMs)},`
   const { runId } = seen
+  const undo = facts.runs.slice(0, facts.runs.indexOf(seen)).find(isUndo)
+  if (undo !== undefined) return [{ kind: 'undone', text: undoneText(seen, undo), runId: undo.runId }]
+  if (
+    facts.deeds[0]?.kind === 'undeleted' &&
+    look === facts.target &&
+    look.since !== 'same' &&
+    look.kind !== 'missing'
+  ) {
+    const text = `The last run, ${at} knew nothing of it; the next mirror deletes or replaces it again, unless the source has it like this.`
+    return [{ kind: 'new-since', text }]
+  }
   if (look.kind === 'missing') return [{ kind: 'missing', text: missingText(facts, end, look, seen, at), runId }]
   if (look.since === 'unseen') {
     return [{ kind: 'new-since', text: `It came to the ${end} after ${at} looked; the next run looks at it.`, runId }]
@@ -301,6 +348,12 @@ function stateStatements(facts: WhyFacts, { when }: Telling): Statement[] {
   // What the source could not read, its own machine knows.
   const text = `It is on the ${end} as ${at} left it; whether the other end has it equal, ${facts.driver} knows.`
   return [{ kind: 'nothing-known', text, runId }]
+}
+
+/** Until the next run looks, nobody knows how the two ends compare. */
+function undoneText(seen: RunFacts, undo: RunFacts): string {
+  const next = 'the next run is held where it would do something, until a person lets it'
+  return `Since run ${seen.runId} looked, run ${undo.runId} undid a run of the job: whether both ends have it equal is not known; ${next}.`
 }
 
 /** Whether the path, or anything above or below it, may have had a problem. */

@@ -141,6 +141,8 @@ function lookBelow(sys: Sys, base: number, path: RelPath): Uint32Array | undefin
 
 export type Restored = {
   readonly restored: number
+  /** The names that came, with the run whose version each is. */
+  readonly brought: readonly { readonly path: RelPath; readonly run: string }[]
   readonly sizeBytes: number
   /** Names that are in use, which were left alone. */
   readonly existing: readonly RelPath[]
@@ -171,6 +173,7 @@ class Restore {
   readonly #store: Store
   readonly #handles: { readonly target: number; readonly staging: number }
   readonly #options: { readonly path: RelPath; readonly as: RelPath }
+  readonly #brought: { path: RelPath; run: string }[] = []
   readonly #existing: RelPath[] = []
   readonly #problems: Problem[] = []
   /** Directories made on the way, parents first, with the version that they come from. */
@@ -205,6 +208,7 @@ class Restore {
     else if (code < 0) this.#problems.push({ path: to, code: refusalCode(code), detail: errnoName(code) })
     else {
       this.#restored++
+      this.#brought.push({ path: to, run: version.run })
       this.#sizeBytes += version.sizeBytes
     }
   }
@@ -295,6 +299,7 @@ class Restore {
     if (code < 0) this.#problems.push({ path: this.#options.as, code: 'write-failed', detail: errnoName(code) })
     return {
       restored: this.#restored,
+      brought: this.#brought,
       sizeBytes: this.#sizeBytes,
       existing: this.#existing,
       problems: this.#problems,

@@ -1,6 +1,7 @@
 // What it takes to reverse a run: reads the run's manifest, looks at every name it tells of as it is now, and says what is
 // to be done, what is as it was already, and what someone changed since. Changes nothing. A name that is neither as the
-// run left it nor as it was before the run is a conflict; with one conflict nothing at all may be undone.
+// run left it nor as it was before the run is a conflict; with one conflict nothing at all may be undone. It goes in
+// steps: after each the caller may go on later, or not at all.
 
 import { isWithin, joinPath, parentOf, parseRelPath, type RelPath } from '../core/path.ts'
 import type { SectionHead, Step } from '../core/plan.ts'
@@ -31,22 +32,24 @@ import {
   type UndoPlan,
 } from './undo-steps.ts'
 
-/** Plans the undoing of a run whose old versions lie below the handle `files`. */
+/** Plans the undoing of a run whose old versions lie below the handle `files`. Yields how many names it looked at. */
 export function planUndo(
   sys: Sys,
   root: number,
   files: number,
   manifest: Manifest,
-  traits: { readonly timeGrainNs: number; readonly modeMask: number },
-): UndoPlan {
+  traits: Traits,
+): Generator<number, UndoPlan> {
   return new UndoPlanner(sys, root, files, manifest, traits).plan()
 }
+
+type Traits = { readonly timeGrainNs: number; readonly modeMask: number }
 
 class UndoPlanner {
   readonly #sys: Sys
   readonly #at: Look
   readonly #manifest: Manifest
-  readonly #traits: { readonly timeGrainNs: number; readonly modeMask: number }
+  readonly #traits: Traits
   readonly #sections = new Map<RelPath, { head: SectionHead; steps: Step[] }>()
   readonly #deletions = new Map<RelPath, { head: SectionHead; steps: Step[] }>()
   readonly #notes = new Map<RelPath, StepNote>()
@@ -62,13 +65,7 @@ class UndoPlanner {
   readonly #goesTo = new Map<RelPath, RelPath>()
   #already = 0
 
-  constructor(
-    sys: Sys,
-    root: number,
-    files: number,
-    manifest: Manifest,
-    traits: { readonly timeGrainNs: number; readonly modeMask: number },
-  ) {
+  constructor(sys: Sys, root: number, files: number, manifest: Manifest, traits: Traits) {
     this.#sys = sys
     this.#at = new Look(sys, root, files, (path) => this.#placeNow(path))
     this.#movesFirst = manifest.moves.some(({ isLast }) => isLast === true)
@@ -76,13 +73,16 @@ class UndoPlanner {
     this.#traits = traits
   }
 
-  plan(): UndoPlan {
-    this.#planMoves()
+  *plan(): Generator<number, UndoPlan> {
+    yield* this.#planMoves()
     for (const change of this.#manifest.changes.values()) {
       if ('movedTo' in change && change.movedTo !== undefined)
         this.#goesTo.set(this.#here(change.movedTo), this.#here(change.path))
     }
-    for (const change of this.#manifest.changes.values()) this.#planChange(change)
+    for (const change of this.#manifest.changes.values()) {
+      yield 1
+      yield* this.#planChange(change)
+    }
     return {
       sections: this.#sections,
       deletions: this.#deletions,
@@ -97,8 +97,9 @@ class UndoPlanner {
   }
 
   /** The last rename goes back first. */
-  #planMoves(): void {
+  *#planMoves(): Generator<number> {
     for (const { path, movedTo, before, parents, above = [] } of [...this.#manifest.moves].reverse()) {
+      yield 1
       const seen = Uint32Array.from(before)
       const there = this.#at.lookAt(movedTo)
       if (there !== undefined && sameDirectory(there, seen)) {
@@ -149,12 +150,12 @@ class UndoPlanner {
     return path
   }
 
-  #planChange(told: Change): void {
+  *#planChange(told: Change): Generator<number> {
     const change = { ...told, path: this.#here(told.path) }
     const now = this.#at.look(change.path)
     switch (change.a) {
       case 'made':
-        return this.#planMade(change.path, now)
+        return yield* this.#planMade(change.path, now)
       case 'created':
         // What lies in a directory that the run made goes with it.
         if (this.#goesWithParent(change.path)) return
@@ -164,9 +165,9 @@ class UndoPlanner {
       case 'replaced':
         return this.#planReplaced(told.path, change, now)
       case 'retyped':
-        return this.#planRetyped(told.path, change, now)
+        return yield* this.#planRetyped(told.path, change, now)
       case 'deleted':
-        return this.#planDeleted(told.path, change, now)
+        return yield* this.#planDeleted(told.path, change, now)
       case 'attributes':
         return this.#planAttributes(change, now)
     }
@@ -191,22 +192,23 @@ class UndoPlanner {
     return this.#manifest.changes.get(path)
   }
 
-  #planMade(path: RelPath, now: Uint32Array | undefined): void {
+  *#planMade(path: RelPath, now: Uint32Array | undefined): Generator<number> {
     if (this.#goesWithParent(path)) return
     if (now === undefined) return void this.#already++
     if (!isType(now, typeDirectory)) return this.#refuse(path, 'changed')
-    const below = this.#ownBelow(path)
+    const below = yield* this.#ownBelow(path)
     if (below !== undefined) this.#remove(path, now, below)
   }
 
   /** What lies in a directory that the run made, where all of it is the run's; else undefined, and a conflict is noted. */
-  #ownBelow(top: RelPath): SeenDirectory[] | undefined {
+  *#ownBelow(top: RelPath): Generator<number, SeenDirectory[] | undefined> {
     const seen: SeenDirectory[] = []
     const stack: RelPath[] = [top]
     let isOwn = true
     for (let path = stack.pop(); path !== undefined; path = stack.pop()) {
       const listed = this.#at.list(path)
       if (listed === undefined) return this.#refuse(path, 'changed')
+      yield listed.names.length
       const rest: ListedFile[] = []
       for (const [i, name] of listed.names.entries()) {
         const child = joinPath(path, fromUtf8(name) ?? '')
@@ -248,7 +250,11 @@ class UndoPlanner {
     this.#bring(told, change, 'replace', now, undefined)
   }
 
-  #planRetyped(told: RelPath, change: Change & { a: 'replaced' | 'retyped' }, now: Uint32Array | undefined): void {
+  *#planRetyped(
+    told: RelPath,
+    change: Change & { a: 'replaced' | 'retyped' },
+    now: Uint32Array | undefined,
+  ): Generator<number> {
     const { path } = change
     if (now === undefined) return this.#refuse(path, 'gone')
     const wasDirectory = isRowType(change.before, typeDirectory)
@@ -257,32 +263,34 @@ class UndoPlanner {
         if (this.#isBefore(now, told, path, change.before)) return void this.#already++
         return this.#refuse(path, 'changed')
       }
-      const below = this.#ownBelow(path)
+      const below = yield* this.#ownBelow(path)
       if (below === undefined) return
       return this.#bring(told, change, 'retype', now, below)
     }
     if (wasDirectory && isType(now, typeDirectory))
-      return this.#planDeleted(told, { ...change, a: 'deleted', sizeBytes: change.sizeBytes ?? 0 }, now)
+      return yield* this.#planDeleted(told, { ...change, a: 'deleted', sizeBytes: change.sizeBytes ?? 0 }, now)
     if (!wasDirectory && this.#isBefore(now, told, path, change.before)) return void this.#already++
     if (!this.#at.isAfter(now, path, change)) return this.#refuse(path, 'changed')
     if (!wasDirectory) return this.#bring(told, change, 'retype', now, undefined)
-    this.#add(parentOf(path), {
-      action: 'retype',
-      entry: directoryEntry(path, change.before),
-      from: undefined,
-      digest: undefined,
-    })
+    const entry = directoryEntry(path, change.before)
+    this.#add(parentOf(path), { action: 'retype', entry, from: undefined, digest: undefined })
     this.#note(path, { expected: now })
-    this.#bringTree(told, path, change.before, 'retype', change.sizeBytes ?? 0)
+    yield* this.#bringTree(told, path, change.before, 'retype', change.sizeBytes ?? 0)
   }
 
-  #planDeleted(told: RelPath, change: Change & { a: 'deleted' }, now: Uint32Array | undefined): void {
+  *#planDeleted(told: RelPath, change: Change & { a: 'deleted' }, now: Uint32Array | undefined): Generator<number> {
     const { path, before } = change
     if (isRowType(before, typeDirectory)) {
       if (now !== undefined && !isType(now, typeDirectory)) return this.#refuse(path, 'occupied')
       // The very directory: it never went, or came back in part.
       const isBack = now !== undefined && sameDirectory(now, Uint32Array.from(before))
-      return this.#bringTree(told, path, before, now === undefined ? 'new' : 'present', isBack ? 0 : change.sizeBytes)
+      return yield* this.#bringTree(
+        told,
+        path,
+        before,
+        now === undefined ? 'new' : 'present',
+        isBack ? 0 : change.sizeBytes,
+      )
     }
     if (now !== undefined && this.#isBefore(now, told, path, before)) return void this.#already++
     if (now !== undefined) return this.#refuse(path, 'occupied')
@@ -333,12 +341,8 @@ class UndoPlanner {
     if (row === undefined || !this.#at.isVersion(row, change.before)) return this.#refuse(path, 'no-version')
     const goesTo = this.#goesTo.get(path)
     if (now !== undefined && goesTo !== undefined) forgetCtime(now, 0)
-    this.#add(parentOf(path), {
-      action,
-      entry: entryOf(path, row, this.#at.link(base, place)),
-      from: undefined,
-      digest: undefined,
-    })
+    const entry = entryOf(path, row, this.#at.link(base, place))
+    this.#add(parentOf(path), { action, entry, from: moved, digest: undefined })
     const donor =
       moved === undefined ? donorOf(place, row, this.#at.files) : donorOf(this.#at.place(place), row, undefined)
     this.#note(path, {
@@ -351,7 +355,13 @@ class UndoPlanner {
   }
 
   /** Plans a directory to come back with all that the store has of it. */
-  #bringTree(told: RelPath, path: RelPath, before: Row, state: SectionHead['state'], sizeBytes: number): void {
+  *#bringTree(
+    told: RelPath,
+    path: RelPath,
+    before: Row,
+    state: SectionHead['state'],
+    sizeBytes: number,
+  ): Generator<number> {
     const handle = this.#sys.openDirectory(this.#at.files, utf8(told))
     if (handle < 0) {
       // A directory that held nothing but what moved, or whose content went back, is made anew.
@@ -366,32 +376,29 @@ class UndoPlanner {
     const count = this.#sys.list(handle, table)
     this.#sys.close(handle)
     if (count < 0) return this.#refuse(path, 'no-version')
+    yield count
     if (state !== 'present') this.#section(path, own, state)
     for (let i = 0; i < table.count; i++) {
       const name = fromUtf8(table.name(i))
       if (name === undefined) continue
       const row = table.stats.slice(i * statWidth, (i + 1) * statWidth)
-      this.#bringBelow(joinPath(told, name), joinPath(path, name), row, state)
+      yield* this.#bringBelow(joinPath(told, name), joinPath(path, name), row, state)
     }
   }
 
-  #bringBelow(version: RelPath, path: RelPath, row: Uint32Array, state: SectionHead['state']): void {
+  *#bringBelow(version: RelPath, path: RelPath, row: Uint32Array, state: SectionHead['state']): Generator<number> {
     const now = state === 'present' ? this.#at.look(path) : undefined
     if (isType(row, typeDirectory)) {
       if (now !== undefined && !isType(now, typeDirectory)) return this.#refuse(path, 'occupied')
-      return this.#bringTree(version, path, [...row], now === undefined ? 'new' : 'present', 0)
+      return yield* this.#bringTree(version, path, [...row], now === undefined ? 'new' : 'present', 0)
     }
     if (now !== undefined) {
       if (this.#at.isVersion(now, [...row])) this.#already++
       else this.#refuse(path, 'occupied')
       return
     }
-    this.#add(parentOf(path), {
-      action: 'create',
-      entry: entryOf(path, row, this.#at.link(this.#at.files, version)),
-      from: undefined,
-      digest: undefined,
-    })
+    const entry = entryOf(path, row, this.#at.link(this.#at.files, version))
+    this.#add(parentOf(path), { action: 'create', entry, from: undefined, digest: undefined })
     const donor = donorOf(version, row, this.#at.files)
     if (donor !== undefined) this.#note(path, { donor })
     this.#donated.push({ version, path })

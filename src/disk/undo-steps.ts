@@ -3,7 +3,7 @@
 
 import type { Entry } from '../core/entry.ts'
 import { fingerprintBytes } from '../core/listing.ts'
-import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead, Step } from '../core/plan.ts'
 import { mtimeSecondsOf, sizeOf, statMode, statMtimeNs, typeDirectory, typeFile, typeSymlink } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
@@ -25,10 +25,12 @@ export type UndoMove = {
   readonly comes: readonly Moded[]
 }
 
+export type Sections = ReadonlyMap<RelPath, { readonly head: SectionHead; readonly steps: readonly Step[] }>
+
 export type UndoPlan = {
   /** Sections by directory; what only goes stands in `deletions`. */
-  readonly sections: ReadonlyMap<RelPath, { head: SectionHead; steps: Step[] }>
-  readonly deletions: ReadonlyMap<RelPath, { head: SectionHead; steps: Step[] }>
+  readonly sections: Sections
+  readonly deletions: Sections
   readonly notes: ReadonlyMap<RelPath, StepNote>
   /** Directories to be renamed back, in this order. */
   readonly moves: readonly UndoMove[]
@@ -82,4 +84,32 @@ export function sectionIn(
   const made = { head, steps: [] }
   sections.set(head.path, made)
   return made
+}
+
+/** Whether a name goes whose file only moves: that is one change, not one and a deletion. */
+export function isOldName(note: StepNote | undefined): boolean {
+  return note?.movedTo !== undefined
+}
+
+/** Deletions, those apart of names whose files only move, or of directories with such files in them. */
+export function splitDeletions({ deletions, notes }: UndoPlan): { moved: Sections; rest: Sections } {
+  const moved = new Map<RelPath, { head: SectionHead; steps: Step[] }>()
+  const rest = new Map<RelPath, { head: SectionHead; steps: Step[] }>()
+  for (const { head, steps } of deletions.values()) {
+    for (const step of steps) {
+      const note = notes.get(joinPath(head.path, step.entry.name))
+      const isTied = isOldName(note) || note?.below?.some(({ movedTo = [] }) => movedTo.some((to) => to !== undefined))
+      sectionIn(isTied ? moved : rest, head).steps.push(step)
+    }
+  }
+  return { moved, rest }
+}
+
+/** What a person is told of deletions: old names of files that only move are none. */
+export function toldDeletions({ deletions, notes }: UndoPlan): Sections {
+  const told = new Map<RelPath, { head: SectionHead; steps: Step[] }>()
+  for (const { head, steps } of deletions.values())
+    for (const step of steps)
+      if (!isOldName(notes.get(joinPath(head.path, step.entry.name)))) sectionIn(told, head).steps.push(step)
+  return told
 }

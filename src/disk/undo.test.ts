@@ -246,6 +246,37 @@ for (const open of forms) {
     }
 
     for (const [name, scenario] of Object.entries(scenarios)) {
+      it(`stops wherever it may, goes on, and what was done is a run: ${name}`, async () => {
+        for (let stopAt = 1, isStopped = true; isStopped; stopAt++) {
+          const { target, before, done } = await twice(scenario)
+          const at = `stopped at ${stopAt}`
+          const known = new Set([...allTexts(target)].filter((text) => !text.startsWith('{')))
+          const { conflicts, undone } = undo(quick(), target, runB, runC, stopAt)
+          assert.deepEqual(conflicts, [], at)
+          assert.deepEqual(undone?.problems, [], at)
+          isStopped = undone?.isStopped === true
+          assert.deepEqual(staging(target), [], at)
+          assert.ok(!existsSync(join(target, '.nightferry/journal')), at)
+          const here = allTexts(target)
+          for (const text of known) assert.ok(here.has(text), `${at}: ${text} is lost`)
+          // No file has a second name, in the store or elsewhere: whoever writes to one would write to both.
+          for (const [path, content] of Object.entries(contents(target)))
+            assert.ok(content === '/' || lstatSync(join(target, path)).nlink === 1, `${at}: ${path}`)
+          if (undone?.isBegun !== true) assert.deepEqual(facts(target), done, at)
+          assert.deepEqual(undo(quick(), target, runB, '20260104T000000000Z-dddddddd').conflicts, [], at)
+          assert.deepEqual(facts(target), before, at)
+          // Or the other way: what was done so far is taken back, and all is as the run had left it.
+          const other = await twice(scenario)
+          undo(quick(), other.target, runB, runC, stopAt)
+          const back = undo(quick(), other.target, runC, '20260105T000000000Z-eeeeeeee')
+          assert.deepEqual(back.conflicts, [], at)
+          assert.deepEqual(facts(other.target), other.done, at)
+          if (!isStopped) assert.ok(stopAt > 3, 'there is more than one place to stop')
+        }
+      })
+    }
+
+    for (const [name, scenario] of Object.entries(scenarios)) {
       it(`loses no version of a run that dies, and reverses what it did: ${name}`, async () => {
         const { source, target, before } = await twice(scenario)
         assert.deepEqual(undo(quick(), target, runB, runC).conflicts, [])

@@ -1,25 +1,28 @@
-// Carries an undo out: everything that comes back is staged and verified first, then journalled, told in the manifest of
-// the undo's own run, and landed like any other batch, so that an undo can be undone. All or nothing up to the first
-// name that is given; from there on a path that someone changes in between is left alone and told. What the undone run
-// had put there goes into the versions of the undo, whatever the policy is.
+// Carries an undo out, in pieces: everything that comes back is staged and verified first; then group by group it is
+// journalled, told in the manifest of the undo's own run, and landed like any other batch, so that an undo can be undone.
+// All or nothing up to the first name that is given; from there on a path that someone changes in between is left alone
+// and told, and whoever asks for it gets a stop between two groups, where the target is whole. What the undone run had put
+// there goes into the versions of the undo, whatever the policy is.
 
 import { joinPath, type RelPath } from '../core/path.ts'
 import {
+  batchFilesMax,
   compareSections,
   cutBatches,
   encodeBatch,
   type PackedSection,
   packSection,
   type SectionHead,
-  type Step,
+  SectionWriter,
   stepsOf,
 } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
+import type { DirectoryMove } from '../core/renames.ts'
 import { sameFile, statWidth } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { Apply, type LandCounts } from './apply.ts'
-import { type Aside, dropDisplaced, isStuck, Kept } from './aside.ts'
+import { type Aside, clearStaging, dropDisplaced, isStuck, Kept } from './aside.ts'
 import { finishDirectory, makeParents, renameDirectory, unlockDirectory } from './directories.ts'
 import { sizeKept } from './holdings.ts'
 import { intentsOf, refusedOf } from './intents.ts'
@@ -28,7 +31,8 @@ import { Landing, type TargetHandles } from './landing.ts'
 import { type Change, encodeChanges, writePart } from './manifest.ts'
 import type { StepNote } from './staged.ts'
 import { errnoName, type Sys } from './sys.ts'
-import type { UndoMove, UndoPlan } from './undo-steps.ts'
+import { groupEnds, type Portion } from './undo-groups.ts'
+import { isOldName, type Sections, splitDeletions, toldDeletions, type UndoMove, type UndoPlan } from './undo-steps.ts'
 import type { RunPlace } from './versions.ts'
 
 export type Undone = {
@@ -36,63 +40,273 @@ export type Undone = {
   readonly problems: readonly Problem[]
   /** Bytes that the undo's own run keeps. */
   readonly sizeBytes: number
+  /** Something has got or lost a name. */
+  readonly isBegun: boolean
+  /** It was asked to stop, and something is left to be undone. */
+  readonly isStopped: boolean
 }
 
+/** What was done since the piece before. */
+export type UndoPiece = {
+  readonly phase: 'stage' | 'apply'
+  /** Of all that are planned, moves of directories among them. */
+  readonly steps: number
+  /** Whether it may stop here. */
+  readonly isSafe: boolean
+  /** What is done for good: directories that moved, and the sections of a group without what had a problem. */
+  readonly moved?: readonly DirectoryMove[]
+  readonly landed?: readonly PackedSection[]
+}
+
+export type UndoOptions = {
+  /** The place of the run that is reversed, and that of the undo itself. */
+  readonly undone: RunPlace
+  readonly place: RunPlace
+  readonly modeMask: number
+  readonly umask: number
+  readonly nowMs: () => number
+  /** A group has so many steps at least. */
+  readonly groupSteps: number
+}
+
+/** Steps of a group: fewer would cost syncs, more would make a person wait who stops it. */
+export const undoGroupSteps = 5000
+const pieceSteps = 1000
+
 /**
- * Undoes what was planned. `undone` is the place of the run that is reversed, `place` that of the undo itself. Throws
- * `target-full`, `target-not-writable` or `sync-failed` before anything got a name.
+ * Undoes what was planned, a piece a `next`; `next(true)` asks for a stop at the next safe point. Throws `target-full`,
+ * `target-not-writable` or `sync-failed`; before anything got a name, nothing was changed.
  */
-export function carryOutUndo(
+export function* carryOutUndo(
   sys: Sys,
   handles: TargetHandles & { readonly own: number },
   plan: UndoPlan,
-  options: { undone: RunPlace; place: RunPlace; modeMask: number; umask: number; nowMs: () => number },
-): Undone {
-  const { place, undone } = options
-  const landings = stageAll(sys, handles, plan, options)
-  const applies = landings.map((landing) => new Apply(sys, handles, landing, options.nowMs))
-  const displacements = applies.flatMap((apply) => apply.displacements)
-  if (displacements.length > 0) journal(sys, handles.own, displacements, place.run)
-  const intents = [...landings.flatMap(({ batch }) => intentsOf(batch)), ...moveIntents(plan)]
-  mustSync(writePart(sys, place.handle, 0, [encodeChanges(intents)]))
-  mustSync(sys.syncFileSystem(handles.staging))
-  const counts = { created: 0, replaced: 0, attributes: 0, deleted: 0, renamed: 0 }
-  const problems: Problem[] = []
-  const displaced: Aside[] = []
-  const refused: Change[] = []
-  const moveAll = (): void => {
-    for (const { move, problem } of moveBack(sys, handles.root, plan, counts)) {
-      problems.push(problem)
-      refused.push({ a: 'refused', path: move.from, movedTo: move.to })
-    }
-  }
-  if (plan.movesFirst) moveAll()
-  for (const apply of applies) {
-    const landed = apply.land()
-    for (const key of ['created', 'replaced', 'attributes', 'deleted'] as const) counts[key] += landed.counts[key]
-    problems.push(...landed.problems)
-    displaced.push(...landed.displaced)
-  }
-  finishHeads(sys, handles.root, plan)
-  mustSync(sys.syncFileSystem(handles.root))
-  const dropped = dropDisplaced(sys, handles, displaced, new Kept(place.files))
-  problems.push(...dropped)
-  dropDonated(sys, handles.root, undone.files, plan)
-  refused.push(...refusedOf(problems.flatMap(({ path, detail }) => (detail === 'rename' ? [] : [path]))))
-  if (!plan.movesFirst) moveAll()
-  for (const path of plan.emptied) removeEmpty(sys, handles.root, path)
-  if (refused.length > 0) writePart(sys, place.handle, 1, [encodeChanges(refused)])
-  mustSync(sys.syncFileSystem(handles.root))
-  if (!dropped.some(isStuck)) clearJournal(sys, handles.own)
-  return { counts, problems, sizeBytes: intents.reduce((sum, change) => sum + sizeKept(change), 0) }
+  options: UndoOptions,
+): Generator<UndoPiece, Undone, boolean> {
+  return yield* new UndoRun(sys, handles, plan, options).run()
 }
 
-function journal(sys: Sys, own: number, displacements: readonly Displacement[], run: string): void {
-  const handle = createJournal(sys, own)
-  mustSync(handle)
-  const end = writeJournal(sys, { handle, own, at: 0 }, encodeDisplacements(displacements), run)
-  sys.close(handle)
-  mustSync(end)
+class UndoRun {
+  readonly #sys: Sys
+  readonly #handles: TargetHandles & { readonly own: number }
+  readonly #plan: UndoPlan
+  readonly #options: UndoOptions
+  readonly #counts = { created: 0, replaced: 0, attributes: 0, deleted: 0, renamed: 0 }
+  readonly #problems: Problem[] = []
+  readonly #donated: Map<RelPath, RelPath>
+  readonly #heads: SectionHead[] = []
+  readonly #journal: { handle: number; readonly own: number; at: number }
+  #parts = 0
+  #sizeBytes = 0
+  #isBegun = false
+  /** What is displaced has to stay where it is, and the journal with it. */
+  #isStuck = false
+
+  constructor(sys: Sys, handles: TargetHandles & { readonly own: number }, plan: UndoPlan, options: UndoOptions) {
+    this.#sys = sys
+    this.#handles = handles
+    this.#plan = plan
+    this.#options = options
+    this.#journal = { handle: -1, own: handles.own, at: 0 }
+    this.#donated = new Map(plan.donated.map(({ version, path }) => [path, version]))
+  }
+
+  *run(): Generator<UndoPiece, Undone, boolean> {
+    try {
+      return yield* this.#carryOut()
+    } finally {
+      this.#closeJournal()
+    }
+  }
+
+  *#carryOut(): Generator<UndoPiece, Undone, boolean> {
+    const { movesFirst } = this.#plan
+    const landings = yield* this.#stageAll()
+    if (landings === undefined) return this.#stopped()
+    const isStopped = (movesFirst && (yield* this.#moveAll(landings.length > 0))) || (yield* this.#landAll(landings))
+    if (isStopped || (!movesFirst && (yield* this.#moveAll(false)))) {
+      this.#finishHeads()
+      return this.#stopped()
+    }
+    for (const path of this.#plan.emptied) removeEmpty(this.#sys, this.#handles.root, path)
+    let donated = 0
+    // What came back before this undo: its name in the store has to go all the same.
+    for (const [path, version] of this.#donated) {
+      this.#dropDonated(path, version)
+      if (++donated % pieceSteps === 0) yield { phase: 'apply', steps: 0, isSafe: false }
+    }
+    this.#finishHeads()
+    return this.#end(false)
+  }
+
+  /** Directories that came back get their mode and time once all is in them, deepest first. */
+  #finishHeads(): void {
+    const { root } = this.#handles
+    for (const head of this.#heads.sort((a, b) => b.path.length - a.path.length)) finishDirectory(this.#sys, root, head)
+    mustSync(this.#sys.syncFileSystem(root))
+  }
+
+  /** What was written aside for later is second names of versions, and of files: they go. */
+  #stopped(): Undone {
+    if (!this.#isStuck) clearStaging(this.#sys, this.#handles.staging)
+    return this.#end(true)
+  }
+
+  #end(isStopped: boolean): Undone {
+    const [counts, problems, sizeBytes] = [this.#counts, this.#problems, this.#sizeBytes]
+    return { counts, problems, sizeBytes, isBegun: this.#isBegun, isStopped }
+  }
+
+  /**
+   * Writes everything that comes back aside; undefined where it was asked to stop. Throws where something can't be had:
+   * then nothing was changed.
+   */
+  *#stageAll(): Generator<UndoPiece, Landing[] | undefined, boolean> {
+    const landings: Landing[] = []
+    for (const sections of batchesOf(this.#plan, this.#options.groupSteps)) {
+      const notes = notesOf(this.#plan, sections)
+      const steps = stepCount(sections)
+      const order = {
+        batch: landings.length,
+        bytes: encodeBatch(sections),
+        wanted: new Uint8Array(steps),
+        notes,
+        modeMask: this.#options.modeMask,
+        syncEach: false,
+      }
+      const landing = new Landing(this.#sys, this.#handles, order, this.#options.umask)
+      landing.begin()
+      checkStaged(landing)
+      landings.push(landing)
+      if (yield { phase: 'stage', steps, isSafe: true }) return undefined
+    }
+    return landings
+  }
+
+  /** True where it was stopped. */
+  *#landAll(landings: Landing[]): Generator<UndoPiece, boolean, boolean> {
+    let from = 0
+    for (const end of groupEnds(landings.map(portionOf), this.#options.groupSteps)) {
+      const landed = yield* this.#landGroup(landings.slice(from, end))
+      from = end
+      const isStop = yield { phase: 'apply', steps: 0, isSafe: true, landed }
+      if (isStop && (from < landings.length || (!this.#plan.movesFirst && this.#plan.moves.length > 0))) return true
+    }
+    return false
+  }
+
+  *#landGroup(group: readonly Landing[]): Generator<UndoPiece, PackedSection[], boolean> {
+    const [sys, handles, { place, nowMs }] = [this.#sys, this.#handles, this.#options]
+    const applies = group.map((landing) => new Apply(sys, handles, landing, nowMs))
+    this.#writeJournal(applies.flatMap(({ displacements }) => displacements))
+    this.#tell(group.flatMap(({ batch }) => intentsOf(batch)))
+    mustSync(sys.syncFileSystem(handles.staging))
+    const displaced: Aside[] = []
+    const problems: Problem[] = []
+    for (const [i, apply] of applies.entries()) {
+      this.#isBegun = true
+      const landed = apply.land()
+      for (const key of ['created', 'replaced', 'attributes', 'deleted'] as const)
+        this.#counts[key] += landed.counts[key]
+      problems.push(...landed.problems)
+      displaced.push(...landed.displaced)
+      yield { phase: 'apply', steps: group[i]?.batch.count ?? 0, isSafe: false }
+    }
+    mustSync(sys.syncFileSystem(handles.root))
+    const dropped: Problem[] = []
+    const kept = new Kept(place.files)
+    for (let at = 0; at < displaced.length; at += pieceSteps) {
+      dropped.push(...dropDisplaced(sys, handles, displaced.slice(at, at + pieceSteps), kept))
+      yield { phase: 'apply', steps: 0, isSafe: false }
+    }
+    problems.push(...dropped)
+    for (const landing of group) this.#settle(landing)
+    this.#tell(refusedOf(problems.map(({ path }) => path)))
+    mustSync(sys.syncFileSystem(handles.root))
+    this.#isStuck ||= dropped.some(isStuck)
+    if (!this.#isStuck) this.#clearJournal()
+    this.#problems.push(...problems)
+    return landedOf(group, new Set(dropped.map(({ path }) => path)))
+  }
+
+  /** Versions that have their names back go from the store; directories are dressed when all is done. */
+  #settle({ batch }: Landing): void {
+    for (const { head } of batch.sections) if (head.state !== 'present') this.#heads.push(head)
+    for (const { path } of batch.steps()) {
+      const version = this.#donated.get(path)
+      if (version === undefined) continue
+      this.#dropDonated(path, version)
+      this.#donated.delete(path)
+    }
+  }
+
+  /** What is about to be displaced, added to what still has to stay. */
+  #writeJournal(displacements: readonly Displacement[]): void {
+    if (displacements.length === 0) return
+    const journal = this.#journal
+    if (journal.handle < 0) journal.handle = createJournal(this.#sys, journal.own)
+    mustSync(journal.handle)
+    const end = writeJournal(this.#sys, journal, encodeDisplacements(displacements), this.#options.place.run)
+    mustSync(end)
+    journal.at = end
+  }
+
+  /** Where it can't go, nothing it names is lost: it is added to. */
+  #clearJournal(): void {
+    if (clearJournal(this.#sys, this.#journal.own) === 0) this.#closeJournal()
+    else this.#isStuck = true
+  }
+
+  #closeJournal(): void {
+    if (this.#journal.handle >= 0) this.#sys.close(this.#journal.handle)
+    this.#journal.handle = -1
+    this.#journal.at = 0
+  }
+
+  /** Writes what is about to happen, or what did not, and syncs it. */
+  #tell(changes: readonly Change[]): void {
+    if (changes.length === 0) return
+    for (const change of changes) this.#sizeBytes += sizeKept(change)
+    mustSync(writePart(this.#sys, this.#options.place.handle, this.#parts++, [encodeChanges(changes)]))
+  }
+
+  /** A version that is a file of the root again is no version any more: whoever writes to one would write to both. */
+  #dropDonated(path: RelPath, stored: RelPath): void {
+    const sys = this.#sys
+    const [version, live] = [new Uint32Array(statWidth), new Uint32Array(statWidth)]
+    const [from, to] = [openParent(sys, this.#options.undone.files, stored), openParent(sys, this.#handles.root, path)]
+    const [name, liveName] = [lastOf(stored), lastOf(path)]
+    const isThere =
+      from >= 0 && to >= 0 && sys.stat(from, name, version, 0) === 0 && sys.stat(to, liveName, live, 0) === 0
+    if (isThere && sameFile(version, 0, live, 0)) sys.unlink(from, name)
+    if (from >= 0) sys.close(from)
+    if (to >= 0) sys.close(to)
+  }
+
+  /** Renames directories back, one after the other. True where it was stopped, and these are not all or more is left. */
+  *#moveAll(hasMore: boolean): Generator<UndoPiece, boolean, boolean> {
+    const { moves } = this.#plan
+    this.#tell(moveIntents(this.#plan))
+    const refused: UndoMove[] = []
+    let end = moves.length
+    let isStop = false
+    for (let i = 0; i < end; i++) {
+      const move = moves[i] as UndoMove
+      const { from, to } = move
+      this.#isBegun = true
+      const code = moveBack(this.#sys, this.#handles.root, move)
+      if (code === undefined) this.#counts.renamed++
+      else {
+        this.#problems.push({ path: from, code, detail: 'rename' })
+        refused.push(move)
+      }
+      isStop = yield { phase: 'apply', steps: 1, isSafe: true, moved: code === undefined ? [{ from, to }] : [] }
+      if (isStop) end = i + 1
+    }
+    refused.push(...moves.slice(end))
+    this.#tell(refused.map(({ from, to }) => ({ a: 'refused', path: from, movedTo: to })))
+    return isStop && (hasMore || end < moves.length)
+  }
 }
 
 function mustSync(code: number): void {
@@ -102,49 +316,48 @@ function mustSync(code: number): void {
   })
 }
 
-/** Writes everything that comes back aside. Throws where something can't be had: then nothing was changed. */
-function stageAll(
-  sys: Sys,
-  handles: TargetHandles,
-  plan: UndoPlan,
-  options: { modeMask: number; umask: number },
-): Landing[] {
-  const landings: Landing[] = []
-  for (const sections of [...batchesOf(plan.sections), ...batchesOf(plan.deletions)]) {
-    const notes = notesOf(plan, sections)
-    const order = {
-      batch: landings.length,
-      bytes: encodeBatch(sections),
-      wanted: new Uint8Array(sections.reduce((sum, section) => sum + section.stepCount, 0)),
-      notes,
-      modeMask: options.modeMask,
-      syncEach: false,
-    }
-    const landing = new Landing(sys, handles, order, options.umask)
-    landing.begin()
-    const missing = landing.finishWriting()
-    const [problem] = landing.problems()
-    if (problem?.code === 'no-space') {
-      throw new Failure('target-full', 'there is no space on the target for what would come back', {
-        hint: 'nothing was changed; free some space, then undo again',
-      })
-    }
-    if (problem !== undefined || missing.length > 0) {
-      const path = problem?.path ?? landing.namesOf(missing)[0]?.names[0] ?? ''
-      throw new Failure('target-not-writable', `${path} can't be brought back (${problem?.detail ?? 'not readable'})`, {
-        hint: 'nothing was changed',
-      })
-    }
-    landings.push(landing)
+function checkStaged(landing: Landing): void {
+  const missing = landing.finishWriting()
+  const [problem] = landing.problems()
+  if (problem?.code === 'no-space') {
+    throw new Failure('target-full', 'there is no space on the target for what would come back', {
+      hint: 'nothing was changed; free some space, then undo again',
+    })
   }
-  return landings
+  if (problem !== undefined || missing.length > 0) {
+    const path = problem?.path ?? landing.namesOf(missing)[0]?.names[0] ?? ''
+    throw new Failure('target-not-writable', `${path} can't be brought back (${problem?.detail ?? 'not readable'})`, {
+      hint: 'nothing was changed',
+    })
+  }
 }
 
-type Sections = ReadonlyMap<RelPath, { head: SectionHead; steps: Step[] }>
+/** What comes, then old names of what only moves, then what goes. Groups below a batch's size go by directories. */
+function* batchesOf(plan: UndoPlan, groupSteps: number): Generator<PackedSection[]> {
+  const { moved, rest } = splitDeletions(plan)
+  for (const sections of [plan.sections, moved, rest])
+    for (const batch of cutBatches(packed(sections)))
+      yield* groupSteps < batchFilesMax ? batch.map((section) => [section]) : [batch]
+}
 
-function batchesOf(sections: Sections): PackedSection[][] {
-  const packed = [...sections.values()].map(({ head, steps }) => packSection(head, steps))
-  return [...cutBatches(packed.sort(compareSections))]
+function packed(sections: Sections): PackedSection[] {
+  return [...sections.values()].map(({ head, steps }) => packSection(head, steps)).sort(compareSections)
+}
+
+/** What a plan comes to, for a person, some thousand steps a page. */
+export type UndoPage = { readonly moves: readonly DirectoryMove[]; readonly sections: readonly PackedSection[] }
+
+export function* undoPages(plan: UndoPlan): Generator<UndoPage> {
+  for (let at = 0; at < plan.moves.length; at += pieceSteps) {
+    const moves = plan.moves.slice(at, at + pieceSteps).map(({ from, to }) => ({ from, to }))
+    yield { moves, sections: [] }
+  }
+  for (const sections of [plan.sections, toldDeletions(plan)])
+    for (const batch of cutBatches(packed(sections))) yield { moves: [], sections: batch }
+}
+
+function stepCount(sections: readonly PackedSection[]): number {
+  return sections.reduce((sum, section) => sum + section.stepCount, 0)
 }
 
 function notesOf(plan: UndoPlan, sections: readonly PackedSection[]): Map<number, StepNote> {
@@ -160,32 +373,37 @@ function notesOf(plan: UndoPlan, sections: readonly PackedSection[]): Map<number
   return notes
 }
 
+function portionOf({ batch }: Landing): Portion {
+  const gives: RelPath[] = []
+  const takes: RelPath[] = []
+  for (const { path, note } of batch.steps()) {
+    if (note?.donor !== undefined && note.donor.store === undefined) gives.push(path)
+    if (note?.movedTo !== undefined) takes.push(note.movedTo)
+    for (const { movedTo = [] } of note?.below ?? []) for (const to of movedTo) if (to !== undefined) takes.push(to)
+  }
+  return { steps: batch.count, gives, takes }
+}
+
+/** What landed, without what had a problem and without old names of what only moved. */
+function landedOf(group: readonly Landing[], dropped: ReadonlySet<string>): PackedSection[] {
+  return group.flatMap(({ batch }) =>
+    batch.sections.flatMap(({ head, firstStep, endStep }) => {
+      const writer = new SectionWriter(head)
+      for (const { step, path, action, note, problem } of batch.steps(firstStep, endStep)) {
+        const isTold = problem === undefined && !dropped.has(path) && !(action === 'delete' && isOldName(note))
+        if (isTold) writer.add(step)
+      }
+      return writer.stepCount === 0 && head.state === 'present' ? [] : [writer.take()]
+    }),
+  )
+}
+
 function moveIntents(plan: UndoPlan): Change[] {
   return plan.moves.map(({ from, to, seen, goes, comes }) => {
     const parents = comes.map(({ path }) => path)
     const move = { a: 'moved-directory', path: from, movedTo: to, before: [...seen], parents, above: goes } as const
     return plan.movesFirst ? move : { ...move, isLast: true }
   })
-}
-
-/** Directories that came back get their mode and time once all is in them, deepest first. */
-function finishHeads(sys: Sys, root: number, plan: UndoPlan): void {
-  const heads = [...plan.sections.values()].map(({ head }) => head).filter(({ state }) => state !== 'present')
-  for (const head of heads.sort((a, b) => b.path.length - a.path.length)) finishDirectory(sys, root, head)
-}
-
-/** A version that is a file of the root again is no version any more: whoever writes to one would write to both. */
-function dropDonated(sys: Sys, root: number, files: number, plan: UndoPlan): void {
-  const [version, live] = [new Uint32Array(statWidth), new Uint32Array(statWidth)]
-  for (const donated of plan.donated) {
-    const [from, to] = [openParent(sys, files, donated.version), openParent(sys, root, donated.path)]
-    const [name, liveName] = [lastOf(donated.version), lastOf(donated.path)]
-    const isThere =
-      from >= 0 && to >= 0 && sys.stat(from, name, version, 0) === 0 && sys.stat(to, liveName, live, 0) === 0
-    if (isThere && sameFile(version, 0, live, 0)) sys.unlink(from, name)
-    if (from >= 0) sys.close(from)
-    if (to >= 0) sys.close(to)
-  }
 }
 
 function openParent(sys: Sys, base: number, path: RelPath): number {
@@ -196,23 +414,13 @@ function lastOf(path: RelPath): Uint8Array {
   return utf8(path.slice(path.lastIndexOf('/') + 1))
 }
 
-function moveBack(
-  sys: Sys,
-  root: number,
-  plan: UndoPlan,
-  counts: { renamed: number },
-): { move: UndoMove; problem: Problem }[] {
-  const refused: { move: UndoMove; problem: Problem }[] = []
-  for (const move of plan.moves) {
-    const { from, to, seen, goes, comes } = move
-    const made = makeParents(sys, root, to)
-    const code = typeof made === 'string' ? made : renameDirectory(sys, root, from, to, seen)
-    if (code === undefined) counts.renamed++
-    else refused.push({ move, problem: { path: from, code, detail: 'rename' } })
-    for (const { path } of [...goes].reverse()) removeEmpty(sys, root, path)
-    for (const { path, mode } of comes) setMode(sys, root, path, mode)
-  }
-  return refused
+/** The problem's code, or undefined. */
+function moveBack(sys: Sys, root: number, { from, to, seen, goes, comes }: UndoMove): Problem['code'] | undefined {
+  const made = makeParents(sys, root, to)
+  const code = typeof made === 'string' ? made : renameDirectory(sys, root, from, to, seen)
+  for (const { path } of [...goes].reverse()) removeEmpty(sys, root, path)
+  for (const { path, mode } of comes) setMode(sys, root, path, mode)
+  return code
 }
 
 /** Only where nothing is in it. */

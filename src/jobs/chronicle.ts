@@ -8,6 +8,7 @@ import { guardLimitText } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { PackedSection } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
+import { keepText } from '../core/retention.ts'
 import { selectionOptions } from '../core/selection.ts'
 import type { RunHalt, RunOptions } from '../state/history.ts'
 import { commitRun, failRun, newRunId, type RunStart, startRun } from '../state/runs.ts'
@@ -149,7 +150,7 @@ const rulesCharsMax = 64 * 1024
 function optionsOf(request: RunRequest): RunOptions {
   const { dryRun, checksum, release, newTarget, limit, ignoreFiles, overrides, remoteCommand } = request
   const narrowed = selectionOptions(request.selection ?? {})
-  const asked = {
+  const flags = {
     dryRun,
     checksum,
     release,
@@ -158,7 +159,18 @@ function optionsOf(request: RunRequest): RunOptions {
     narrowed,
     ...(remoteCommand !== undefined && { remoteCommand }),
   }
-  return { ...asked, ignoreFiles, rules: rulesOf(overrides) }
+  return { ...flags, asked: askedOptions(request), ignoreFiles, rules: rulesOf(overrides) }
+}
+
+/** What shaped the run besides: as a person would write it, an option each; none where all is as usual. */
+function askedOptions({ verify, flow, keep, versions }: RunRequest): string[] {
+  const options: string[] = []
+  if (verify === true) options.push('--verify')
+  if (flow?.rateBytes !== undefined) options.push(`--bwlimit ${flow.rateBytes}`)
+  if (flow !== undefined && flow.compress !== 'auto') options.push(`--compress ${flow.compress}`)
+  if (keep !== undefined) options.push(`--keep-versions ${keepText(keep)}`)
+  if (versions !== undefined) options.push(`--versions ${versions}`)
+  return options
 }
 
 function rulesOf(overrides: readonly IgnoreText[]): RunOptions['rules'] {

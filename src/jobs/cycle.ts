@@ -13,9 +13,9 @@ import { type Selection, selectionText } from '../core/selection.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
-import { clearHold, type Hold, loadHold, loadPair, type Pair, savePair, undoneView } from '../state/pairs.ts'
+import { clearHold, type Hold, loadHold, loadPair, type Pair, savePair } from '../state/pairs.ts'
 import { equalBytes, hex } from '../std/bytes.ts'
-import type { Clock } from '../std/clock.ts'
+import { type Clock, isoTime } from '../std/clock.ts'
 import { Failure, systemHint } from '../std/failure.ts'
 import { bringAll } from './bring.ts'
 import { planChanges, sectionChanges } from './changes.ts'
@@ -98,13 +98,17 @@ export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, cont
   const pair = loadPair(state, job.id)
   if (isUnchanged(job, pair, left, right, seen)) return endRun('unchanged', [], seen, foundNothing)
   signal.throwIfAborted()
-  if (hasNothingToLose(right, seen)) return await bringToEmpty(job, left, right, context, seen, pair)
+  // After an undo not even this goes on by itself: it may have been the undo that emptied it.
+  if (hasNothingToLose(right, seen) && right.facts.undone === undefined)
+    return await bringToEmpty(job, left, right, context, seen, pair)
 
   listen({ type: 'phase', phase: 'compare' })
   const plan = await compare(left, right, rulesOf(job, seen.view), seen.scan.moves)
   const problems = uniqueProblems([...seen.scan.problems, ...plan.problems])
   if (context.listsChanges) for (const change of planChanges(plan)) listen(change)
-  const facts = guardFacts(plan, seen, baseOf(job, pair, left, right, seen))
+  const base = baseOf(job, pair, left, right, seen)
+  const undone = right.facts.undone !== undefined && !isEmpty(plan)
+  const facts = { ...guardFacts(plan, seen, base), undone }
   const verdict = judge(job, plan, facts, context)
   if (typeof verdict === 'object') return endRun('halted', problems, seen, { hold: verdict, clearsHold: false })
   if (job.dryRun) return endRun('planned', problems, seen, foundNothing)
@@ -243,6 +247,13 @@ function tellRecovered(right: TargetEnd, listen: RunListener): void {
     const text = recoveredText(path, outcome)
     listen({ type: 'notice', text })
   }
+  const { undone } = right.facts
+  if (undone !== undefined) listen({ type: 'notice', text: undoneText(undone) })
+}
+
+function undoneText({ run, by, atMs }: { run: string; by: string; atMs: number }): string {
+  if (run === '') return 'the note of undone runs at the target can not be read, so one may have been undone'
+  return `the run ${run} was undone on ${by}, ${isoTime(atMs).slice(0, 19).replace('T', ' ')} UTC`
 }
 
 function recoveredText(path: string, outcome: string): string {
@@ -272,10 +283,10 @@ function baseOf(
   left: SourceEnd,
   right: TargetEnd,
   seen: Seen,
-): { hasBase: boolean; rulesChanged: boolean; undone: boolean } {
+): { hasBase: boolean; rulesChanged: boolean } {
   const isSame = isSamePair(pair, left, right)
   const sameRules = isSame && pair.viewId === rulesId(job, seen)
-  return { hasBase: sameRules, rulesChanged: isSame && !sameRules, undone: isSame && pair.viewId === undoneView }
+  return { hasBase: sameRules, rulesChanged: isSame && !sameRules }
 }
 
 /** Whether both roots are still the pair that the last run left behind, problems aside. */
@@ -291,11 +302,7 @@ function isUnchanged(job: Job, pair: Pair | undefined, left: SourceEnd, right: T
   )
 }
 
-function guardFacts(
-  plan: Plan,
-  seen: Seen,
-  base: { hasBase: boolean; rulesChanged: boolean; undone: boolean },
-): GuardFacts {
+function guardFacts(plan: Plan, seen: Seen, base: { hasBase: boolean; rulesChanged: boolean }): GuardFacts {
   return {
     leftEntries: entriesOf(seen.left),
     rightEntries: seen.right === undefined ? 0 : entriesOf(seen.right),

@@ -30,6 +30,8 @@ export type EndFacts = {
   readonly nowMs: number
   /** Paths that a run that died had left in mid-change, and what became of them; with '', what is new of the root itself. */
   readonly recovered: readonly { readonly path: string; readonly outcome: string }[]
+  /** Of a target: the last run of this very job was undone since, and nobody has let the next one go on yet. */
+  readonly undone?: { readonly run: string; readonly by: string; readonly atMs: number } | undefined
 }
 
 /** What the target must never exceed, told before the first change; the target judges it by its own count too. */

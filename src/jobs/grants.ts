@@ -3,7 +3,7 @@
 // what is that user's anyway; shares are not involved, and folders are told by their real paths. Everything that answers
 // a session asks here first.
 
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import { findTarget, findTyped, type Placed } from '../disk/find-target.ts'
 import { realPath } from '../disk/root.ts'
@@ -29,6 +29,8 @@ export type Grant = {
 /** A path that is asked about: the target that holds it, undefined where none does. */
 export type PastGrant = Pick<Grant, 'label' | 'mayWrite' | 'ownerLimit' | 'told'> & {
   readonly placed: Placed | undefined
+  /** Where a target lies, as whoever asks names it: below the share, or from the top of what ssh reaches. */
+  relative(placed: Placed): string
 }
 
 export interface Grants {
@@ -60,7 +62,8 @@ export function grantsOfShares(configDirectory: string, machine: string): Grants
         names.filter((part) => part !== ''),
       )
       const hidden = placed === undefined ? [share.path] : [placed.rootPath, share.path]
-      return { label: `${name}/${sub}`, placed, ...rulesOf(share, hidden) }
+      const below = ({ rootPath }: Placed): string => relative(realPath(share.path), rootPath)
+      return { label: `${name}/${sub}`, placed, relative: below, ...rulesOf(share, hidden) }
     },
   }
 }
@@ -122,7 +125,8 @@ export function grantsOfUser(home: string): Grants {
     },
     past(share, sub) {
       const path = placed(share, sub)
-      return { label: path, placed: findTyped(path), ...rules }
+      const base = share === homeShare ? realPath(home) : '/'
+      return { label: path, placed: findTyped(path), relative: ({ rootPath }) => relative(base, rootPath), ...rules }
     },
   }
 }

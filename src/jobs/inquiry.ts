@@ -38,17 +38,33 @@ const deedsMax = 5
 /** What each job knows that holds the path, the one that ran last first. `onlyRun` keeps to what one run did. */
 export function inquire(inquiry: Inquiry, path: string, onlyRun: string | undefined): JobAnswer[] {
   const place = placesOf(inquiry, path)
-  const found = latestRuns(inquiry.state).flatMap((last) => {
+  const latest = latestRuns(inquiry.state)
+  const found = latest.flatMap((last) => {
+    // What this machine undid of a peer's runs is told with those.
+    if (isOwnUndo(last) && latest.some(({ job, driver }) => job === last.job && driver !== undefined)) return []
     return (['source', 'target'] as const).flatMap((role) => {
       const rel = relativeTo(place, last[role])
       return rel === undefined ? [] : [{ last, role, rel }]
     })
   })
   return found.flatMap(({ last, role, rel }) => {
-    const runs = runsOfJob(inquiry.state, last.job, last.driver)
+    const runs = allRuns(inquiry.state, last)
     if (onlyRun !== undefined && !runs.some(({ runId }) => runId === onlyRun)) return []
     return [{ last, facts: factsOf(inquiry, last, runs, role, rel, onlyRun) }]
   })
+}
+
+/** An undo, asked for here, of a run that a peer drives: nothing is known of its source. */
+function isOwnUndo({ mode, driver, source }: Run): boolean {
+  return mode === 'undo' && driver === undefined && source === ''
+}
+
+/** Runs of the job, with what this machine undid of them. */
+function allRuns(state: State, { job, driver }: Run): Run[] {
+  const runs = runsOfJob(state, job, driver)
+  if (driver === undefined) return runs
+  const undos = runsOfJob(state, job, undefined).filter(isOwnUndo)
+  return undos.length === 0 ? runs : [...runs, ...undos].sort((a, b) => b.startedMs - a.startedMs)
 }
 
 /** How jobs may have written down the end that holds this path: as it was typed, or where its links lead. */
@@ -90,7 +106,8 @@ function factsOf(
   const target = lookAt(state, last, 'target', path)
   const isDirectory = (source ?? target)?.kind === 'directory'
   const hold = last.driver === undefined && onlyRun === undefined ? loadHold(state, last.job) : undefined
-  const { deeds, reached } = deedsOf(logs, path, new Set(runs.map(({ runId }) => runId)))
+  const undeletedIn = role === 'target' && onlyRun === undefined ? last.target : undefined
+  const { deeds, reached } = deedsOf(logs, path, new Set(runs.map(({ runId }) => runId)), undeletedIn)
   return {
     path,
     role,
@@ -165,6 +182,7 @@ function deedsOf(
   logs: string,
   path: string,
   runIds: ReadonlySet<string>,
+  target: string | undefined,
 ): { readonly deeds: readonly Deed[]; readonly reached: string | undefined } {
   if (path === '' || runIds.size === 0) return { deeds: [], reached: undefined }
   const needle = nameInLog(path.slice(path.lastIndexOf('/') + 1))
@@ -174,8 +192,8 @@ function deedsOf(
   const search = searchLog(logs, { mayMatch, maxBytes: logBytesMax })
   const deeds: Deed[] = []
   for (const entry of search.entries) {
-    const deed = deedOf(entry, path)
-    if (deed === undefined || !runIds.has(deed.runId)) continue
+    const deed = deedOf(entry, path, target)
+    if (deed === undefined || (deed.kind !== 'undeleted' && !runIds.has(deed.runId))) continue
     // That it was sent is told by what became of it; that it was sent only, where nothing else is known.
     const isToldBetter = deed.kind === 'sent' && deeds.some(({ runId }) => runId === deed.runId)
     if (!isToldBetter) deeds.push(deed)

@@ -12,6 +12,7 @@ import type { View } from '../core/view.ts'
 import { type Root, realPath } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing, DiskTasks } from '../disk/tasks.ts'
+import { clearUndone, undoneMark } from '../disk/undone.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { State } from '../state/open.ts'
 import { takeLease } from '../state/runs.ts'
@@ -106,8 +107,12 @@ export class LocalEnd {
   /** The tree is open in its seat. */
   #isScanned = false
 
-  constructor(workshop: Workshop, root: Root, options: LocalOptions & { epoch?: number }) {
-    const { runId, epoch = 0 } = options
+  /** The job whose target this is; undefined for a source. */
+  readonly #targetOf: string | undefined
+
+  constructor(workshop: Workshop, root: Root, options: LocalOptions & { epoch?: number; targetOf?: string }) {
+    const { runId, epoch = 0, targetOf } = options
+    this.#targetOf = targetOf
     this.workshop = workshop
     this.log = logWith(workshop.log, epoch === 0 ? { runId } : { runId, epoch })
     this.root = root
@@ -135,6 +140,7 @@ export class LocalEnd {
         ...(root.recoveredMore > 0 ? [{ path: '', outcome: `more ${root.recoveredMore}` }] : []),
         ...root.rebound.map((outcome) => ({ path: '', outcome })),
       ],
+      undone: targetOf === undefined || root.own === undefined ? undefined : undoneMark(root.own.place, targetOf),
     }
     for (const { path, outcome } of root.recovered) this.log.note('recovered', { path, outcome })
     if (root.recoveredMore > 0) this.log.note('recovered-more', { count: root.recoveredMore })
@@ -234,10 +240,17 @@ export class LocalEnd {
     }
   }
 
+  /** What held the job because its last run was undone does so no more. */
+  protected forgetUndone(): void {
+    if (this.facts.undone === undefined || this.#targetOf === undefined || this.root.own === undefined) return
+    clearUndone(this.root.own.place, this.#targetOf)
+  }
+
   async close(save: boolean): Promise<void> {
     this.closing = true
     try {
       await this.closeOwn()
+      if (save) this.forgetUndone()
       if (save && this.#isScanned && this.root.handle >= 0) await this.#saveTree()
     } finally {
       this.workshop.crew.release(this.#held)

@@ -1,4 +1,4 @@
-// Old versions of a target on this machine: which there are, how they come back, how a whole run is undone. Used by the
+// Old versions of a target on this machine: which there are, and how they come back. Used by the
 // verbs for targets here and by the daemon for shares. What writes holds the target's lock, as a run does, and settles
 // first what a run that died had left.
 
@@ -11,15 +11,12 @@ import { openSource, openTarget, placeOf, type Root, targetId } from '../disk/ro
 import { errno } from '../disk/sys.ts'
 import { systemSys } from '../disk/system.ts'
 import type { DiskTasks } from '../disk/tasks.ts'
-import type { UndoReport } from '../disk/version-tasks.ts'
-import { closeRunPlace, isRunId, openRunPlace, openStore, readStoreSettings, type Store } from '../disk/versions.ts'
-import { takeLease } from '../state/runs.ts'
+import { openStore, readStoreSettings, type Store } from '../disk/versions.ts'
 import { utf8 } from '../std/bytes.ts'
 import type { Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import { refreshIndex, seek } from './kept.ts'
 import type { Workshop } from './local.ts'
-import type { OwnerLimit } from './owner-limit.ts'
 
 export type VersionList = {
   readonly versions: readonly Version[]
@@ -84,17 +81,16 @@ function seatOf(workshop: Workshop): Seat<DiskTasks> {
 export async function undeleteAt(
   workshop: Workshop,
   placed: Placed,
-  options: { run: string | undefined; as: RelPath | undefined },
+  options: { run: string | undefined; as: RelPath | undefined; by: string },
 ): Promise<Restored> {
   return await withTarget(workshop, placed.rootPath, async ({ root, store, staging }) => {
     const { path } = placed
-    const { run, as = path } = options
+    const { run, as = path, by } = options
     checkFolder(root, parentOf(as))
     const sought = await soughtIn(workshop, store, root.id, { path, run, isOwner: true })
     const places = { target: root.handle, staging }
     const restored = await seatOf(workshop).run('restoreVersions', { store, ...places, sought, path, as })
-    const { restored: count, existing, problems } = restored
-    workshop.log.note('undeleted', { path, restored: count, existing: existing.length, problems: problems.length })
+    noteUndeleted(workshop, placed.rootPath, by, restored.brought)
     return restored
   })
 }
@@ -106,6 +102,24 @@ function checkFolder(root: Root, path: RelPath): void {
   if (handle >= 0) sys.close(handle)
   if (handle === -errno.ENOTDIR || handle === -errno.ELOOP)
     throw new Failure('target-not-directory', `${path} is not a folder, and nothing can be brought into it`)
+}
+
+/** Logs what came back below a root, as this machine calls it: a line for each directory and run. */
+export function noteUndeleted(
+  { log }: Workshop,
+  root: string,
+  by: string,
+  brought: readonly { readonly path: string; readonly run: string }[],
+): void {
+  const lines = new Map<string, { directory: string; version: string; names: string[] }>()
+  for (const { path, run: version } of brought) {
+    const slash = path.lastIndexOf('/')
+    const directory = path.slice(0, Math.max(0, slash))
+    const line = lines.getOrInsert(`${version} ${directory}`, { directory, version, names: [] })
+    line.names.push(path.slice(slash + 1))
+  }
+  for (const { names, ...line } of lines.values())
+    log.note('undeleted', { root, by, ...line, names: names.join('/'), count: names.length })
 }
 
 /**
@@ -126,20 +140,22 @@ export async function undeleteInto(
   const within = findTyped(directory)
   if (within?.rootPath === rootPath) {
     const there = as === '' ? within.path : joinPath(within.path, as)
-    return await undeleteAt(workshop, placed, { run, as: there })
+    return await undeleteAt(workshop, placed, { run, as: there, by: workshop.machine })
   }
   return await withTarget(workshop, rootPath, async ({ root, store, place }) => {
     const sys = systemSys()
     const sought = await soughtIn(workshop, store, root.id, { path, run, isOwner: true })
     const { versions } = await seatOf(workshop).run('listVersions', { store, sought, max: 1 })
-    if (versions.length === 0) return { restored: 0, sizeBytes: 0, existing: [], problems: [] }
+    if (versions.length === 0) return { restored: 0, brought: [], sizeBytes: 0, existing: [], problems: [] }
     makeFolder(directory)
     const folder = openSource(sys, directory)
     try {
       const outside = openOutside(sys, place, folder.path, folder.handle)
       try {
         const handles = { target: folder.handle, staging: outside.staging }
-        return await seatOf(workshop).run('restoreVersions', { store, ...handles, sought, path, as })
+        const restored = await seatOf(workshop).run('restoreVersions', { store, ...handles, sought, path, as })
+        workshop.log.note('undeleted-elsewhere', { root: rootPath, path, to: directory, restored: restored.restored })
+        return restored
       } finally {
         outside.close()
       }
@@ -149,59 +165,18 @@ export async function undeleteInto(
   })
 }
 
-/** What undoing a run comes to; `as` is the id of the undo's own run, and without it nothing is changed. */
-export async function undoAt(
-  workshop: Workshop,
-  rootPath: string,
-  options: { run: string; as: string | undefined; job: string; limit?: OwnerLimit | undefined },
-): Promise<UndoReport> {
-  const { run, as, job, limit } = options
-  if (!isRunId(run) || (as !== undefined && !isRunId(as)))
-    throw new Failure('protocol-broken', 'the id of a run is none')
-  return await withTarget(workshop, rootPath, async ({ root, store, staging, own }) => {
-    const sys = systemSys()
-    const undone = openRunPlace(sys, store, run)
-    if (undone === undefined) throw nothingKept(run)
-    // A run that has lost its lock without knowing it may not write any more.
-    takeLease(workshop.state, root.id, job)
-    try {
-      const report = await seatOf(workshop).run('undo', {
-        handles: { root: root.handle, staging, own },
-        undone,
-        traits: root.traits,
-        limit,
-        as: as === undefined ? undefined : { store, run: as, atMs: workshop.clock.nowMs() },
-      })
-      for (const { path, why } of report.conflicts.slice(0, 1000)) workshop.log.note('undo-refused', { run, path, why })
-      if (report.done !== undefined) workshop.log.note('undone', { run, as: as ?? '', ...report.done.counts })
-      return report
-    } finally {
-      closeRunPlace(sys, undone)
-    }
-  })
-}
-
-function nothingKept(run: string): Failure {
-  return new Failure('no-versions', `nothing is kept of the run ${run} there`, {
-    hint: 'it changed nothing, kept no versions, or they are gone by their policy',
-  })
-}
-
-type OpenTarget = {
+export type OpenTarget = {
   readonly root: Root
   readonly store: Store
   readonly staging: number
   readonly own: number
   /** Its own directory, by a path that no rename redirects. */
   readonly place: string
+  close(): void
 }
 
-/** Opens a target that has versions, under its lock. Nothing is made where there is none. */
-async function withTarget<Result>(
-  workshop: Workshop,
-  rootPath: string,
-  work: (target: OpenTarget) => Promise<Result>,
-): Promise<Result> {
+/** Opens a target that has versions, under its lock, until it is closed. Nothing is made where there is none. */
+export function openPast(workshop: Workshop, rootPath: string): OpenTarget {
   const sys = systemSys()
   const ownPath = join(rootPath, ownDirectory)
   if (targetId(rootPath) === '') throw new Failure('no-versions', `${rootPath} is no folder that Nightferry wrote to`)
@@ -210,12 +185,26 @@ async function withTarget<Result>(
     const { handle: own = -1, staging = -1, place = ownPath } = root.own ?? {}
     const store = openStore(sys, { own, id: root.id, ownPath }, readStoreSettings(place), false)
     if (store === undefined) throw new Failure('no-versions', `no old versions are kept in ${rootPath}`)
-    try {
-      return await work({ root, store, staging, own, place })
-    } finally {
+    const close = (): void => {
       sys.close(store.handle)
+      root.close()
     }
-  } finally {
+    return { root, store, staging, own, place, close }
+  } catch (error) {
     root.close()
+    throw error
+  }
+}
+
+async function withTarget<Result>(
+  workshop: Workshop,
+  rootPath: string,
+  work: (target: OpenTarget) => Promise<Result>,
+): Promise<Result> {
+  const target = openPast(workshop, rootPath)
+  try {
+    return await work(target)
+  } finally {
+    target.close()
   }
 }

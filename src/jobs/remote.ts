@@ -60,6 +60,7 @@ class RemoteEnd {
       epoch: 0,
       nowMs: answer.nowMs,
       recovered: answer.recovered,
+      undone: answer.undone,
     }
   }
 
@@ -271,7 +272,8 @@ export function checkedProblems(problems: readonly { path: string; code: string;
   })
 }
 
-function checkedMoves(moves: readonly { from: string; to: string }[]): DirectoryMove[] {
+/** Moves as another machine tells them; those that would lead out of a root are none. */
+export function checkedMoves(moves: readonly { from: string; to: string }[]): DirectoryMove[] {
   return moves.flatMap((move) => {
     const from = parseRelPath(move.from)
     const to = parseRelPath(move.to)

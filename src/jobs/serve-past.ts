@@ -1,66 +1,172 @@
 // The answering side of what a peer asks about old versions: within what it is granted (grants.ts). Looking is allowed in
-// every share; bringing back and undoing only where it may write.
+// every share; bringing back and undoing only where it may write. A session has one undo open at most; when it ends, what
+// was begun comes to a point at which the target is whole, and this machine's history says what came of it.
 
 import { parseRelPath } from '../core/path.ts'
+import { encodeBatch } from '../core/plan.ts'
 import type { Placed } from '../disk/find-target.ts'
+import { isRunId } from '../disk/versions.ts'
+import { findRuns } from '../state/history.ts'
+import { endServedRun, type RunEnd, startRun } from '../state/runs.ts'
+import { processMark } from '../std/alive.ts'
+import { hex } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import type { CallHandlers, CallOutput } from './bulk.ts'
+import type { CallHandlers, CallInput, CallOutput } from './bulk.ts'
 import type { Grants, PastGrant } from './grants.ts'
 import type { Workshop } from './local.ts'
-import { undeleteAt, undoAt, versionsAt } from './past.ts'
+import { undeleteAt, versionsAt } from './past.ts'
+import { undoEnd } from './undo.ts'
+import { LocalUndo, toldProblems, type UndoSlice } from './undo-end.ts'
 
 const listedMax = 10_000
 const toldMax = 1000
+const broughtMax = 10_000
 
 export type PastOptions = { readonly workshop: Workshop; readonly grants: Grants; readonly machine: string }
 
-export function pastHandlers(options: PastOptions): Pick<CallHandlers, 'versions' | 'undelete' | 'undo'> {
-  const { workshop } = options
-  return {
+export type PastHandlers = Pick<
+  CallHandlers,
+  'versions' | 'undelete' | 'undo' | 'undoLook' | 'undoList' | 'undoBegin' | 'undoCarry'
+>
+
+type OpenUndo = { readonly undo: LocalUndo; readonly job: string; readonly rootPath: string; as: string | undefined }
+
+/** What one session asks about old versions. */
+export class ServedPast {
+  readonly #options: PastOptions
+  #opening: Promise<unknown> = Promise.resolve()
+  #isOpening = false
+  #open: OpenUndo | undefined
+
+  constructor(options: PastOptions) {
+    this.#options = options
+  }
+
+  readonly handlers: PastHandlers = {
     versions: async ({ share, sub, run }) =>
-      await within(options, { share, sub, writes: false }, async (placed): Promise<CallOutput<'versions'>> => {
-        const { versions, more } = await versionsAt(workshop, placed, { run, max: listedMax })
+      await within(this.#options, { share, sub, writes: false }, async (placed): Promise<CallOutput<'versions'>> => {
+        const { versions, more } = await versionsAt(this.#options.workshop, placed, { run, max: listedMax })
         return { versions: versions.map((one) => ({ ...one, mtimeSeconds: BigInt(one.mtimeSeconds) })), more }
       }),
     undelete: async ({ share, sub, run, as }) =>
-      await within(options, { share, sub, writes: true }, async (placed): Promise<CallOutput<'undelete'>> => {
-        const to = as === undefined ? undefined : parseRelPath(as)
-        if (as !== undefined && to === undefined) throw new Failure('protocol-broken', 'a path is none below a root')
-        const { existing, problems, ...rest } = await undeleteAt(workshop, placed, { run, as: to })
-        return {
-          ...rest,
-          existing: existing.slice(0, toldMax),
-          existingCount: existing.length,
-          problems: problems.slice(0, toldMax),
-          problemCount: problems.length,
-        }
-      }),
-    undo: async ({ share, sub, run, as, job }) =>
       await within(
-        options,
+        this.#options,
         { share, sub, writes: true },
-        async ({ rootPath, path }, { ownerLimit }): Promise<CallOutput<'undo'>> => {
-          if (path !== '') throw new Failure('no-versions', 'no run wrote to that folder')
-          const { conflicts, already, isEmpty, done } = await undoAt(workshop, rootPath, {
-            run,
-            as,
-            job,
-            limit: ownerLimit,
-          })
-          const problems = done?.problems ?? []
+        async (placed, grant): Promise<CallOutput<'undelete'>> => {
+          const to = as === undefined ? undefined : parseRelPath(as)
+          if (as !== undefined && to === undefined) throw new Failure('protocol-broken', 'a path is none below a root')
+          const { workshop, machine } = this.#options
+          const restored = await undeleteAt(workshop, placed, { run, as: to, by: machine })
+          const { existing, problems, brought, ...rest } = restored
           return {
-            conflicts: conflicts.slice(0, toldMax),
-            conflictCount: conflicts.length,
-            already,
-            isEmpty,
-            done: done !== undefined,
-            ...(done?.counts ?? { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0 }),
+            ...rest,
+            root: grant.relative(placed),
+            brought: brought.slice(0, broughtMax),
+            existing: existing.slice(0, toldMax),
+            existingCount: existing.length,
             problems: problems.slice(0, toldMax),
             problemCount: problems.length,
           }
         },
       ),
+    undo: async (request) => {
+      if (this.#isOpening) throw new Failure('protocol-broken', 'a session opens one undo')
+      this.#isOpening = true
+      const opening = this.#openUndo(request)
+      this.#opening = opening
+      await opening
+      return {}
+    },
+    undoLook: async () => {
+      const { names, found } = await this.#mustOpen().undo.look()
+      return found === undefined ? { names } : { names, found: { ...found, conflicts: [...found.conflicts] } }
+    },
+    undoList: async () => {
+      const part = await this.#mustOpen().undo.list()
+      return part === undefined ? {} : { page: { moves: [...part.moves], sections: encodeBatch(part.sections) } }
+    },
+    undoBegin: async ({ as }) => {
+      const open = this.#mustOpen()
+      if (!isRunId(as)) throw new Failure('protocol-broken', 'the id of a run is none')
+      await open.undo.begin(as)
+      this.#begun(open, as)
+      return {}
+    },
+    undoCarry: async ({ stop }) => {
+      const open = this.#mustOpen()
+      try {
+        return toldSlice(await open.undo.carry(stop))
+      } finally {
+        this.#record(open)
+      }
+    },
   }
+
+  async #openUndo({ share, sub, run, job }: CallInput<'undo'>): Promise<void> {
+    if (job.length !== 16) throw new Failure('protocol-broken', 'a run has a name that is none')
+    const { workshop, machine } = this.#options
+    await within(this.#options, { share, sub, writes: true }, async ({ rootPath, path }, { ownerLimit }) => {
+      if (path !== '') throw new Failure('no-versions', 'no run wrote to that folder')
+      // Which job is to be held is not the peer's word where this machine knows it.
+      const known = findRuns(workshop.state, run).find(({ runId }) => runId === run)
+      const request = { run, job: known?.job ?? hex(job), by: machine, limit: ownerLimit }
+      const undo = await LocalUndo.open(workshop, rootPath, request)
+      this.#open = { undo, job: request.job, rootPath, as: undefined }
+    })
+  }
+
+  #mustOpen(): OpenUndo {
+    if (this.#open === undefined) throw new Failure('protocol-broken', 'no undo is open in this session')
+    return this.#open
+  }
+
+  /** From here on it is a run in this machine's history, as any other that a peer drives. */
+  #begun(open: OpenUndo, as: string): void {
+    open.as = as
+    const { job, rootPath } = open
+    const { workshop, machine } = this.#options
+    const run = { runId: as, job, source: '', target: rootPath, mode: 'undo', driver: machine }
+    startRun(workshop.state, { ...run, process: processMark() })
+  }
+
+  /** Notes how it ended, once it has. */
+  #record(open: OpenUndo, failure?: Failure): void {
+    const { as, undo } = open
+    if (as === undefined || undo.ended === undefined) return
+    open.as = undefined
+    const { workshop, machine } = this.#options
+    const { isStopped } = undo.ended
+    const { code, message, hint, exitCode } = failure ?? new Failure('disk-error', 'the undo broke')
+    const cut: RunEnd = { ...undoEnd(undo.ended), exitCode, failure: { code, message, hint } }
+    endServedRun(
+      workshop.state,
+      { runId: as, driver: machine },
+      isStopped && failure !== undefined ? cut : undoEnd(undo.ended),
+    )
+  }
+
+  /** The session is over, and `failure` says why where it was cut. */
+  async close(failure: Failure | undefined): Promise<void> {
+    await this.#opening.catch(() => {})
+    const open = this.#open
+    this.#open = undefined
+    if (open === undefined) return
+    try {
+      await open.undo.close()
+    } finally {
+      this.#record(open, failure)
+    }
+  }
+}
+
+function toldSlice({ phase, steps, part, ended }: UndoSlice): CallOutput<'undoCarry'> {
+  const { moves, sections } = part
+  const told = { phase, steps, moved: [...moves], ...(sections.length > 0 && { sections: encodeBatch(sections) }) }
+  if (ended === undefined) return told
+  const { counts, problems, problemCount, isBegun, isStopped } = ended
+  const { created, replaced, attributes, renamed, deleted } = counts
+  const done = { created, replaced, attributes, renamed, deleted, problemCount, isBegun, isStopped }
+  return { ...told, done: { ...done, problems: problems.slice(0, toldProblems) } }
 }
 
 async function within<Answer>(

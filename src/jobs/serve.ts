@@ -29,7 +29,7 @@ import type { Grant, Grants } from './grants.ts'
 import { LocalSource, servedTreeKeys, type Workshop } from './local.ts'
 import { OpenBatches } from './open-batches.ts'
 import { packStream } from './remote.ts'
-import { pastHandlers } from './serve-past.ts'
+import { ServedPast } from './serve-past.ts'
 import { PackInbox } from './slabs.ts'
 import { LocalTarget } from './target.ts'
 import { type LateEnds, Visit } from './visit.ts'
@@ -50,6 +50,7 @@ export type ServeOptions = {
 export class Served {
   readonly #options: ServeOptions
   readonly #inbox: PackInbox
+  readonly #past: ServedPast
   readonly #handlers: CallHandlers
   #source: LocalSource | undefined
   #target: LocalTarget | undefined
@@ -69,6 +70,7 @@ export class Served {
     const tellable = (failure: Failure): Failure => this.#grant?.told(failure) ?? failure
     this.#rules = { order: this.#order, allowance: options.allowance, tellable }
     this.#inbox = new PackInbox(options.workshop.slabs)
+    this.#past = new ServedPast(options)
     this.#handlers = this.#makeHandlers()
   }
 
@@ -92,6 +94,7 @@ export class Served {
     await this.#tries(() => this.#close(false))
     const visited = this.#visit?.end(failure)
     if (visited !== undefined) await this.#tries(() => this.#options.ends.write(visited))
+    await this.#tries(() => this.#past.close(failure))
     this.#note('session-close', { reason: failure?.code ?? 'done' })
   }
 
@@ -166,7 +169,8 @@ export class Served {
     this.#note('session-open', { share: label, role: request.role, runId })
     const { timeGrainNs, modeMask } = facts.traits
     const { rootId, empty, recovered } = facts
-    return { path: label, rootId, timeGrainNs, modeMask, empty, nowMs: workshop.clock.nowMs(), recovered }
+    const told = { path: label, rootId, timeGrainNs, modeMask, empty, nowMs: workshop.clock.nowMs(), recovered }
+    return facts.undone === undefined ? told : { ...told, undone: facts.undone }
   }
 
   #openSource({ path, label }: Grant, request: Opening): LocalSource {
@@ -286,7 +290,7 @@ export class Served {
         await this.#close(save)
         return {}
       },
-      ...pastHandlers(this.#options),
+      ...this.#past.handlers,
     }
   }
 

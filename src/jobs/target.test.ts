@@ -11,6 +11,7 @@ import { batchBytes, change, create, head } from '../../test/world/steps.ts'
 import { openTarget } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { type DiskTasks, tasks } from '../disk/tasks.ts'
+import { noteUndone, undoneMark } from '../disk/undone.ts'
 import { openState, type State } from '../state/open.ts'
 import { newRunId, takeLease } from '../state/runs.ts'
 import { systemClock } from '../std/clock.ts'
@@ -40,12 +41,18 @@ function oneSeat(only: Seat<DiskTasks>, release = (): void => {}): Crew<DiskTask
 type Held = { readonly path: string; readonly target: LocalTarget; readonly state: State; close(): Promise<void> }
 
 /** A scanned target of ten files that is ready for a plan. */
-async function held(ownerLimit?: OwnerLimit, crew: Crew<DiskTasks> = oneSeat(seat)): Promise<Held> {
+async function held(
+  ownerLimit?: OwnerLimit,
+  crew: Crew<DiskTasks> = oneSeat(seat),
+  before: (path: string) => void = () => {},
+): Promise<Held> {
   const path = join(home, `case-${++made}`)
   plant(path, Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`f${i}`, `${i}`])))
   const state = openState({ directory: `${path}-state`, clock: systemClock })
   const log = { note: () => {}, flush: () => {} }
   const workshop = { crew, slabs: new SlabStore(crew), state, clock: systemClock, log, machine: 'here' }
+  openTarget(systemSys(), path, { create: true, machine: 'here', expectedId: undefined }).close()
+  before(path)
   const root = openTarget(systemSys(), path, { create: true, machine: 'here', expectedId: undefined })
   const target = new LocalTarget(workshop, root, {
     treeKey: `target ${path}`,
@@ -111,6 +118,28 @@ describe('a target, whatever its driver says', () => {
       await refuses('root-held', target.begin(totals({ deletes: 1, leftEntries: 0 })))
       await target.begin(totals({ deletes: 10, released: true }))
     })
+  })
+
+  it('lets no plan in after an undo of its job, not even one that only brings something, but for a release', async () => {
+    const note = (job: string) => (path: string) =>
+      noteUndone(join(path, '.nightferry'), job, { run: 'R', as: 'U', by: 'here', atMs: 1 })
+    const undone = await held(undefined, oneSeat(seat), note('job'))
+    assert.equal(undone.target.facts.undone?.run, 'R')
+    await refuses('root-held', undone.target.begin(totals()))
+    await undone.target.begin(totals({ released: true }))
+    assert.equal(undoneMark(join(undone.path, '.nightferry'), 'job'), undefined)
+    await undone.close()
+    const left = await held(undefined, oneSeat(seat), note('job'))
+    await left.close()
+    assert.equal(
+      undoneMark(join(left.path, '.nightferry'), 'job')?.run,
+      'R',
+      'a run that came to nothing answers nothing',
+    )
+    const other = await held(undefined, oneSeat(seat), note('another job'))
+    assert.equal(other.target.facts.undone, undefined)
+    await other.target.begin(totals())
+    await other.close()
   })
 
   it('holds the limit of its owner against a release', async () => {

@@ -87,7 +87,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     options: LocalOptions & { job: string; versions: KeepWish; ownerLimit?: OwnerLimit | undefined },
   ) {
     const epoch = leaseOf(workshop, root, options.job)
-    super(workshop, root, { ...options, epoch })
+    super(workshop, root, { ...options, epoch, targetOf: options.job })
     this.#job = options.job
     this.#ownerLimit = options.ownerLimit
     this.#keepWish = options.versions
@@ -117,12 +117,12 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#checkLease()
     const entries = await this.#entries()
     checkOwnerLimit(this.#ownerLimit, totals.deletes + totals.replaces, entries)
-    const halt = totals.released ? undefined : inspect({ ...totals, rightEntries: entries }, totals.limit)
+    if (totals.released) this.forgetUndone()
+    const facts = { ...totals, rightEntries: entries, undone: this.facts.undone !== undefined }
+    const halt = totals.released ? undefined : inspect(facts, totals.limit)
     if (halt !== undefined) {
-      throw new Failure(
-        'root-held',
-        `the target refuses a plan that deletes ${halt.deletes} and replaces ${halt.replaces}`,
-      )
+      const text = `the target refuses a plan that deletes ${halt.deletes} and replaces ${halt.replaces}`
+      throw new Failure('root-held', text)
     }
     this.#totals = totals
     const wish = { ...this.#keepWish, asked: totals.keep ?? this.#keepWish.asked }

@@ -1,39 +1,65 @@
 // Undoing a run of this machine's history, wherever its target lies: a run of its own, with its own id, its own versions
 // and its own entry in the history, so that it can be undone too. All or nothing: one path that was changed since, and
-// nothing is undone. Afterwards the pair of the job says that its last run was undone, so that the next one does not
-// simply do it again.
+// nothing is undone. Whoever stops it gets a target that is whole, and an undo that goes on the next time. The target
+// remembers it, so that the next run of the job does not simply do the same again.
 
 import type { Problem } from '../core/problem.ts'
 import { realPath } from '../disk/root.ts'
+import type { UndoFound } from '../disk/undo-tasks.ts'
 import { findRuns, type Run } from '../state/history.ts'
-import { loadPair, savePair, undoneView } from '../state/pairs.ts'
-import { endRun, newRunId, startRun } from '../state/runs.ts'
+import { endRun, newRunId, type RunEnd, startRun } from '../state/runs.ts'
 import { processMark } from '../std/alive.ts'
-import { asFailure, Failure } from '../std/failure.ts'
-import { call } from './bulk.ts'
-import type { ApplyCounts } from './endpoint.ts'
+import { asFailure, Failure, failureCodes } from '../std/failure.ts'
+import { sectionChanges } from './changes.ts'
+import type { ApplyCounts, RunEvent } from './endpoint.ts'
 import { parseEnd } from './ends.ts'
 import type { Workshop } from './local.ts'
-import { undoAt } from './past.ts'
-import { checkedProblems } from './remote.ts'
 import { checkSshOnly, connectTo, type Reach } from './run.ts'
 import type { SshWays } from './ssh.ts'
+import { LocalUndo, RemoteUndo, type UndoEnd, type UndoEnded, type UndoPart } from './undo-end.ts'
 
+/** What an undo came to. */
 export type UndoResult = {
   /** The run that was (or would be) undone. */
   readonly run: Run
   /** The undo's own id; '' where nothing was done. */
   readonly runId: string
-  readonly outcome: 'done' | 'partial' | 'nothing' | 'refused' | 'planned'
-  /** Up to 1,000 paths that stand against it. */
+  /**
+   * `refused`: paths stand against it, and nothing was done. `stopped`: as asked; the next undo of the same run goes on.
+   * `nothing`: all is as it was before the run. `planned`: a dry run.
+   */
+  readonly outcome: 'done' | 'partial' | 'nothing' | 'refused' | 'planned' | 'stopped'
+  /** Up to 1,000 paths that stand against it, and how many there are. */
   readonly conflicts: readonly { readonly path: string; readonly why: string }[]
   readonly conflictCount: number
+  /** Paths that were as before already. */
   readonly already: number
   readonly counts: ApplyCounts
   readonly problems: readonly Problem[]
 }
 
-type Told = Omit<UndoResult, 'run' | 'runId' | 'outcome'> & { readonly isEmpty: boolean; readonly done: boolean }
+/**
+ * What happens during an undo: `look` while it looks at names; a `change` for each path, in a dry run what would be done,
+ * else what is done; `progress` in steps, first of what is made ready, then of what gets its name.
+ */
+export type UndoEvent =
+  | { readonly type: 'look'; readonly names: number }
+  | {
+      readonly type: 'progress'
+      readonly phase: 'stage' | 'apply'
+      readonly steps: number
+      readonly stepsTotal: number
+    }
+  | (RunEvent & { readonly type: 'change' })
+
+export type UndoListener = (event: UndoEvent) => void
+
+/** What the command line ends with. */
+export function undoExitCode({ outcome, problems }: Pick<UndoResult, 'outcome' | 'problems'>): number {
+  if (outcome === 'refused') return failureCodes['root-held'].exit
+  if (outcome === 'stopped') return failureCodes.cancelled.exit
+  return problems.length > 0 ? 3 : 0
+}
 
 const undoMode = 'undo'
 
@@ -47,101 +73,148 @@ function findRun(workshop: Workshop, prefix: string): Run {
   }
   if (other !== undefined)
     throw new Failure('bad-usage', `more than one run begins with ${prefix}`, { hint: 'write more of it' })
+  if (run.target === '') {
+    throw new Failure('bad-usage', `the run ${run.runId} wrote to a folder of ${run.driver}, not to one here`, {
+      hint: 'undo it there',
+    })
+  }
   return run
 }
 
-/** Undoes a run, or says what that would come to. */
+/** Undoes a run, or says what that would come to. Throws `cancelled` where it is stopped before it changed anything. */
 export async function undoRun(
   workshop: Workshop,
   reach: Reach,
   request: { readonly prefix: string; readonly dryRun: boolean; readonly ways: SshWays },
+  listen: UndoListener,
   signal: AbortSignal,
 ): Promise<UndoResult> {
   const run = findRun(workshop, request.prefix)
-  // Looked at first, so that what can't be undone is no run in the history.
-  const { ways } = request
-  const planned = await ask(workshop, reach, { run, as: undefined, ways }, signal)
-  const nothing = { run, runId: '', ...planned }
-  if (planned.conflictCount > 0) return { ...nothing, outcome: 'refused' }
-  if (planned.isEmpty) return { ...nothing, outcome: 'nothing' }
-  if (request.dryRun) return { ...nothing, outcome: 'planned' }
-  // In the history of the very job, so that whoever asks how that stands is told.
-  const { job, source, target } = run
-  const runId = newRunId(workshop.clock)
-  startRun(workshop.state, { runId, job, source, target, mode: undoMode, process: processMark() })
+  const end = await openEnd(workshop, reach, { run, ways: request.ways }, signal)
   try {
-    forgetPair(workshop, job)
-    const told = await ask(workshop, reach, { run, as: runId, ways }, signal)
-    const outcome = told.conflictCount > 0 ? 'refused' : told.problems.length > 0 ? 'partial' : 'done'
-    const exitCode = outcome === 'refused' ? 15 : told.problems.length > 0 ? 3 : 0
-    const { counts, problems } = told
-    endRun(workshop.state, runId, { outcome: outcome === 'refused' ? 'halted' : outcome, exitCode, counts, problems })
-    return { run, runId, outcome, ...told }
+    const { steps, isEmpty, ...found } = await lookAtAll(end, listen, signal)
+    const told = { run, runId: '', counts: noCounts, problems: [], ...found }
+    // What can't be undone is no run in the history.
+    if (found.conflictCount > 0) return { ...told, outcome: 'refused' }
+    if (isEmpty) return { ...told, outcome: 'nothing' }
+    if (!request.dryRun) return { ...told, ...(await carryOut(workshop, end, run, steps, listen, signal)) }
+    await listAll(end, listen, signal)
+    return { ...told, outcome: 'planned' }
+  } finally {
+    await end.close()
+  }
+}
+
+async function openEnd(
+  workshop: Workshop,
+  reach: Reach,
+  { run, ways }: { readonly run: Run; readonly ways: SshWays },
+  signal: AbortSignal,
+): Promise<UndoEnd> {
+  const request = { run: run.runId, job: run.job, by: workshop.machine }
+  const name = run.target.startsWith('/') ? undefined : parseEnd(run.target, reach.isMachine)
+  if (name?.kind !== 'remote') {
+    checkSshOnly(ways.remoteCommand)
+    return await LocalUndo.open(workshop, realPath(run.target), request)
+  }
+  const remoteCommand = ways.remoteCommand ?? run.options?.remoteCommand
+  const session = await connectTo(reach, name, { ...ways, remoteCommand }, signal)
+  try {
+    return await RemoteUndo.open(session, workshop, { share: name.share, sub: name.sub }, request)
   } catch (error) {
-    const { exitCode } = asFailure(error, 'disk-error')
-    endRun(workshop.state, runId, { outcome: 'failed', exitCode, counts: {}, problems: [] })
+    session.close()
     throw error
   }
 }
 
-/** Whatever comes of it, the pair of the job says no more that nothing changed. */
-function forgetPair(workshop: Workshop, job: string): void {
-  const pair = loadPair(workshop.state, job)
-  if (pair === undefined) return
-  savePair(workshop.state, { ...pair, viewId: undoneView, sourceFingerprint: undefined, targetFingerprint: undefined })
+async function lookAtAll(end: UndoEnd, listen: UndoListener, signal: AbortSignal): Promise<UndoFound> {
+  for (let names = 0; ; ) {
+    mustGoOn(signal)
+    const { names: more, found } = await end.look()
+    names += more
+    listen({ type: 'look', names })
+    if (found !== undefined) return found
+  }
 }
 
-async function ask(
+function mustGoOn(signal: AbortSignal): void {
+  if (signal.aborted) throw stoppedEarly()
+}
+
+async function listAll(end: UndoEnd, listen: UndoListener, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    mustGoOn(signal)
+    const part = await end.list()
+    if (part === undefined) return
+    tellChanges(part, listen)
+  }
+}
+
+function tellChanges({ moves, sections }: UndoPart, listen: UndoListener): void {
+  for (const { from, to } of moves) listen({ type: 'change', action: 'rename', path: to, from })
+  for (const section of sections) for (const change of sectionChanges(section, new Set())) listen(change)
+}
+
+/** The undo itself, with its place in the history of the very job, so that whoever asks how that stands is told. */
+async function carryOut(
   workshop: Workshop,
-  reach: Reach,
-  { run, as, ways }: { run: Run; as: string | undefined; ways: SshWays },
+  end: UndoEnd,
+  run: Run,
+  stepsTotal: number,
+  listen: UndoListener,
   signal: AbortSignal,
-): Promise<Told> {
-  const { runId, job } = run
-  const end = run.target.startsWith('/') ? undefined : parseEnd(run.target, reach.isMachine)
-  if (end?.kind !== 'remote') {
-    checkSshOnly(ways.remoteCommand)
-    const { done, conflicts, ...rest } = await undoAt(workshop, realPath(run.target), { run: runId, as, job })
-    const counts = countsOf(done?.counts)
-    const problems = done?.problems ?? []
-    return {
-      ...rest,
-      done: done !== undefined,
-      conflicts: conflicts.slice(0, 1000),
-      conflictCount: conflicts.length,
-      counts,
-      problems,
-    }
-  }
-  const session = await connectTo(
-    reach,
-    end,
-    { ...ways, remoteCommand: ways.remoteCommand ?? run.options?.remoteCommand },
-    signal,
-  )
-  const abort = (): void => session.close()
-  signal.addEventListener('abort', abort, { once: true })
+): Promise<Pick<UndoResult, 'runId' | 'outcome' | 'counts' | 'problems'>> {
+  mustGoOn(signal)
+  const { job, source, target } = run
+  const runId = newRunId(workshop.clock)
+  startRun(workshop.state, { runId, job, source, target, mode: undoMode, process: processMark() })
   try {
-    const { share, sub } = end
-    const request = { share, sub, run: runId, job }
-    const {
-      problems,
-      problemCount: _,
-      created,
-      replaced,
-      attributes,
-      renamed,
-      deleted,
-      ...rest
-    } = await call(session, 'undo', as === undefined ? request : { ...request, as })
-    const counts = countsOf({ created, replaced, attributes, renamed, deleted })
-    return { ...rest, counts, problems: checkedProblems(problems) }
-  } finally {
-    signal.removeEventListener('abort', abort)
-    session.close()
+    await end.begin(runId)
+    const ended = await carryAll(end, stepsTotal, listen, signal)
+    if (!ended.isBegun) throw stoppedEarly()
+    endRun(workshop.state, runId, undoEnd(ended))
+    const outcome = ended.isStopped ? 'stopped' : ended.problemCount > 0 ? 'partial' : 'done'
+    return { runId, outcome, counts: ended.counts, problems: ended.problems }
+  } catch (error) {
+    const { code, message, hint, exitCode } = asFailure(error, 'disk-error')
+    const failure = { code, message, hint }
+    endRun(workshop.state, runId, { outcome: 'failed', exitCode, counts: {}, problems: [], failure })
+    throw error
   }
 }
 
-function countsOf(counts: Omit<ApplyCounts, 'copied'> | undefined): ApplyCounts {
-  return { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0, ...counts }
+function stoppedEarly(): Failure {
+  return new Failure('cancelled', 'the undo was stopped', { hint: 'nothing was changed' })
 }
+
+async function carryAll(
+  end: UndoEnd,
+  stepsTotal: number,
+  listen: UndoListener,
+  signal: AbortSignal,
+): Promise<UndoEnded> {
+  const done = { stage: 0, apply: 0 }
+  for (;;) {
+    const { phase, steps, part, ended } = await end.carry(signal.aborted)
+    tellChanges(part, listen)
+    if (ended !== undefined) return ended
+    done[phase] += steps
+    listen({ type: 'progress', phase, steps: done[phase], stepsTotal })
+  }
+}
+
+/** How an undo that changed something ended, for the history of either machine. */
+export function undoEnd({ counts, problems, problemCount, isStopped }: UndoEnded): RunEnd {
+  if (!isStopped) {
+    const outcome = problemCount > 0 ? 'partial' : 'done'
+    return { outcome, exitCode: problemCount > 0 ? 3 : 0, counts, problems }
+  }
+  const failure = {
+    code: 'cancelled',
+    message: 'the undo was stopped where the target is whole',
+    hint: 'undo the same run again: it goes on from there; or undo this undo, which takes back what it did',
+  }
+  return { outcome: 'failed', exitCode: failureCodes.cancelled.exit, counts, problems, failure }
+}
+
+const noCounts: ApplyCounts = { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }

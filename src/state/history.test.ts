@@ -57,6 +57,7 @@ test('what a run was told, how it was held and how it failed are read back', () 
     limit: '5%',
     ignoreFiles: ['.nightferryignore'],
     narrowed: [],
+    asked: ['--verify'],
     rules: [{ label: 'command line', text: '*.tmp\n' }],
   }
   const halt = { reason: 'r', deletes: 2, replaces: 1, sample: ['a', 'b'], digest: 'ff' }
@@ -126,6 +127,7 @@ test('runs are read back to the last that brought both ends together, dry runs l
     limit: 'default',
     ignoreFiles: [],
     narrowed: [],
+    asked: [],
     rules: [],
   }
   const add = (outcome: RunEnd['outcome'] | undefined, dryRun = false): string => {

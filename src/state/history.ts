@@ -31,6 +31,8 @@ export type RunOptions = {
   readonly narrowed: readonly string[]
   /** How Nightferry was started on a machine that was reached by ssh, where that was said. */
   readonly remoteCommand?: string | undefined
+  /** What else it was asked for that is not as usual, as options: pace, versions, a verification. */
+  readonly asked: readonly string[]
   /** Rules of the command line; undefined where they were too long to be kept. */
   readonly rules: readonly RunRules[] | undefined
 }
@@ -186,7 +188,7 @@ function optionsIn(row: Row): RunOptions | undefined {
   const fields = fieldsIn(row, 'options')
   if (fields.limit === undefined) return undefined
   const flag = (name: string): boolean => fields[name] === true
-  const { limit, ignoreFiles, narrowed, rules, remoteCommand } = fields
+  const { limit, ignoreFiles, narrowed, asked, rules, remoteCommand } = fields
   if (remoteCommand !== undefined && typeof remoteCommand !== 'string') throw broken('options')
   if (typeof limit !== 'string') throw broken('options')
   return {
@@ -198,6 +200,7 @@ function optionsIn(row: Row): RunOptions | undefined {
     ignoreFiles: stringsIn({ ignoreFiles: JSON.stringify(ignoreFiles) }, 'ignoreFiles'),
     // Runs of versions before kept none.
     narrowed: narrowed === undefined ? [] : stringsIn({ narrowed: JSON.stringify(narrowed) }, 'narrowed'),
+    asked: asked === undefined ? [] : stringsIn({ asked: JSON.stringify(asked) }, 'asked'),
     rules: rules === undefined ? undefined : rulesIn(rules),
     ...(remoteCommand !== undefined && { remoteCommand }),
   }

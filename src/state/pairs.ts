@@ -38,9 +38,6 @@ export type Hold = {
   readonly toldMs: number | undefined
 }
 
-/** In place of a view: the last run of this pair was undone, and the next one would do the same again. */
-export const undoneView = 'undone'
-
 /** The pair of a job, or undefined where none was begun or what is stored is not sound. */
 export function loadPair(state: State, job: string): Pair | undefined {
   return sound(() =>

@@ -53,6 +53,8 @@ const openAnswer = record({
   empty: flag,
   nowMs: uint(countMax),
   recovered: list(record({ path: text(pathBytes), outcome: text(32) }), 100_000),
+  /** A run of this job was undone there since its last run. */
+  undone: optional(record({ run: text(64), by: text(63), atMs: uint(countMax) })),
 })
 export type OpenAnswer = Of<typeof openAnswer>
 
@@ -185,27 +187,58 @@ const versionsAnswer = record({
 const undeleteRequest = record({ ...placeFields, run: optional(text(64)), as: optional(text(pathBytes)) })
 const undeleteAnswer = record({
   restored: uint(countMax),
+  /** Where in the share the target lies that they are in. */
+  root: text(pathBytes),
+  /** The first of them: names as they are now, with the run whose version each is. */
+  brought: list(record({ path: text(pathBytes), run: text(64) }), 10_000),
   sizeBytes: uint(countMax),
   existing: list(text(pathBytes), 1000),
   existingCount: uint(countMax),
   problems: list(problem, 1000),
   problemCount: uint(countMax),
 })
-/** Without `as`, the id of the undo's own run, nothing is changed. */
-const undoRequest = record({ ...placeFields, run: text(64), as: optional(text(64)), job: text(128) })
-const undoAnswer = record({
-  conflicts: list(record({ path: text(pathBytes), why: text(16) }), 1000),
-  conflictCount: uint(countMax),
-  already: uint(countMax),
-  isEmpty: flag,
-  done: flag,
-  created: uint(countMax),
-  replaced: uint(countMax),
-  attributes: uint(countMax),
-  renamed: uint(countMax),
-  deleted: uint(countMax),
-  problems: list(problem, 1000),
-  problemCount: uint(countMax),
+/** Opens an undo, which the session has until it ends: looked at, listed and carried out by one call a slice. */
+const undoRequest = record({ ...placeFields, run: text(64), job: bytes(16) })
+const move = record({ from: text(pathBytes), to: text(pathBytes) })
+const undoLookAnswer = record({
+  names: uint(countMax),
+  /** Once all names were looked at. */
+  found: optional(
+    record({
+      conflicts: list(record({ path: text(pathBytes), why: text(16) }), 1000),
+      conflictCount: uint(countMax),
+      already: uint(countMax),
+      steps: uint(countMax),
+      isEmpty: flag,
+    }),
+  ),
+})
+/** Sections as a batch; none when all was listed. */
+const undoListAnswer = record({
+  page: optional(record({ moves: list(move, 1000), sections: bytes(callBytesMax) })),
+})
+/** The id of the undo's own run. */
+const undoBeginRequest = record({ as: text(64) })
+const undoCarryRequest = record({ stop: flag })
+const undoCarryAnswer = record({
+  phase: text(16),
+  steps: uint(countMax),
+  /** What is done for good since the call before. */
+  moved: list(move, 1000),
+  sections: optional(bytes(callBytesMax)),
+  done: optional(
+    record({
+      created: uint(countMax),
+      replaced: uint(countMax),
+      attributes: uint(countMax),
+      renamed: uint(countMax),
+      deleted: uint(countMax),
+      problems: list(problem, 1000),
+      problemCount: uint(countMax),
+      isBegun: flag,
+      isStopped: flag,
+    }),
+  ),
 })
 
 const closeRequest = record({ save: flag })
@@ -230,7 +263,11 @@ export const calls = {
   close: [closeRequest, empty],
   versions: [versionsRequest, versionsAnswer],
   undelete: [undeleteRequest, undeleteAnswer],
-  undo: [undoRequest, undoAnswer],
+  undo: [undoRequest, empty],
+  undoLook: [empty, undoLookAnswer],
+  undoList: [empty, undoListAnswer],
+  undoBegin: [undoBeginRequest, empty],
+  undoCarry: [undoCarryRequest, undoCarryAnswer],
 } as const
 
 export type CallName = keyof typeof calls

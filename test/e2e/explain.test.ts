@@ -305,6 +305,47 @@ describe('looking back', () => {
     assert.match(sick.stdout, /note +state +.*set aside/)
   })
 
+  it('log tells the options that shaped a run, and where those of a peer are kept', async () => {
+    const { laptop, nas } = pair
+    const { here, ends } = freshEnds()
+    writeTree(here, { a: 'a' })
+    const args = [
+      '--verify',
+      '--bwlimit',
+      '1M',
+      '--compress',
+      '9',
+      '--keep-versions',
+      '40',
+      '--size-only',
+      '--checksum',
+    ]
+    const wanted = [...args.slice(0, -1), '--min-size', '1', '--max-delete', '7', '--exclude', '*.tmp']
+    await laptop.mustSync('done', ...ends, ...wanted)
+    const [run] = await runs(laptop)
+    const text = await laptop.must('log', run?.runId ?? '')
+    for (const option of [
+      'limit 7',
+      '--size-only',
+      '--min-size 1',
+      '--verify',
+      '--bwlimit 1048576',
+      '--compress 9',
+      '--keep-versions 40',
+      '*.tmp',
+    ])
+      assert.ok(text.includes(option), `${option}: ${text}`)
+    const told = JSON.parse(await laptop.must('log', run?.runId ?? '', '--json')) as {
+      run: { options: { asked: string[]; narrowed: string[] } }
+    }
+    assert.deepEqual(told.run.options.asked, ['--verify', '--bwlimit 1048576', '--compress 9', '--keep-versions 40'])
+    assert.deepEqual(told.run.options.narrowed, ['--size-only', '--min-size 1'])
+    assert.match(await nas.must('log', run?.runId ?? ''), /options +those of laptop: see nightferry log/)
+    await laptop.mustSync('done', here, pair.world.folder('plain-target'))
+    const [plain] = await runs(laptop)
+    assert.doesNotMatch(await laptop.must('log', plain?.runId ?? ''), /--/)
+  })
+
   it('log keeps to what was asked for, and refuses what it does not know', async () => {
     const { laptop, world } = pair
     const { here } = freshEnds()

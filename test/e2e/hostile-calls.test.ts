@@ -40,7 +40,11 @@ const inputs: { readonly [Name in CallName]: CallInput<Name> } = {
   close: { save: true },
   versions: place,
   undelete: place,
-  undo: { ...place, run: '20260101T000000010Z-aaaaaaaa', job: 'job' },
+  undo: { ...place, run: '20260101T000000010Z-aaaaaaaa', job: new Uint8Array(16) },
+  undoLook: {},
+  undoList: {},
+  undoBegin: { as: '20260101T000000011Z-aaaaaaaa' },
+  undoCarry: { stop: false },
 }
 const names = Object.keys(inputs) as CallName[]
 const always: readonly CallName[] = ['open', 'close', 'versions', 'undelete', 'undo']

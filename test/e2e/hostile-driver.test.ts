@@ -351,6 +351,62 @@ describe('a hostile driver', () => {
     await assertServes()
   })
 
+  it('undoes nothing out of order, under no name that is none, and not past a share', async () => {
+    const { sub, path } = place()
+    const source = pair.world.folder(`undo-${number}`)
+    writeTree(source, { a: 'a', b: 'b' })
+    const run = String((await pair.laptop.mustSync('done', source, `nas:data/${sub}`)).lines[0]?.runId)
+    const seen = readTree(path)
+    const job = new Uint8Array(16)
+    const session = await sessionOf(pair.laptop, 'nas')
+    for (const attempt of [
+      () => call(session, 'undoLook', {}),
+      () => call(session, 'undoList', {}),
+      () => call(session, 'undoBegin', { as: run }),
+      () => call(session, 'undoCarry', { stop: false }),
+    ])
+      await refused('no undo is open', attempt)
+    await call(session, 'undo', { share: 'data', sub, run, job })
+    await refused('a second one', () => call(session, 'undo', { share: 'data', sub, run, job }))
+    await refused('before a look', () => call(session, 'undoList', {}))
+    await refused('before a look', () => call(session, 'undoBegin', { as: '20260101T000000000Z-aaaaaaaa' }))
+    await call(session, 'undoLook', {})
+    await refused('before it was begun', () => call(session, 'undoCarry', { stop: false }))
+    for (const as of ['', '..', 'x/y', '../../outside', 'gone-20260101T000000000Z-aaaaaaaa'])
+      await refused(as, () => call(session, 'undoBegin', { as }))
+    // The name of a run that has kept something is no name for another.
+    await refused('a name that is taken', () => call(session, 'undoBegin', { as: run }))
+    session.close()
+    await pair.nas.logged(
+      'session-close',
+      pair.nas.log('serve').findLastIndex(({ action }) => action === 'past-asked'),
+    )
+    // What stands against an undo does so whatever its driver asks for.
+    writeFileSync(join(path, 'a'), 'changed by a person')
+    const pushing = await sessionOf(pair.laptop, 'nas')
+    await call(pushing, 'undo', { share: 'data', sub, run, job })
+    const { found } = await call(pushing, 'undoLook', {})
+    assert.equal(found?.conflictCount, 1)
+    await refused('in spite of a conflict', () => call(pushing, 'undoBegin', { as: '20260101T000000000Z-aaaaaaaa' }))
+    await refused('nothing was begun', () => call(pushing, 'undoCarry', { stop: false }))
+    pushing.close()
+    assert.equal(readFileSync(join(path, 'a'), 'utf8'), 'changed by a person')
+    writeTree(path, { a: 'a' })
+    for (const text of ['', '..', '../..', `${run}/..`, `../versions/${run}`]) {
+      const other = await sessionOf(pair.laptop, 'nas')
+      await refused(text, () => call(other, 'undo', { share: 'data', sub, run: text, job }))
+      other.close()
+    }
+    const short = await sessionOf(pair.laptop, 'nas')
+    await refused('a job', () => call(short, 'undo', { share: 'data', sub, run, job: new Uint8Array(3) }))
+    short.close()
+    assert.deepEqual(
+      readTree(path).map((line) => line.split(' ')[0]),
+      seen.map((line) => line.split(' ')[0]),
+    )
+    await assertServes()
+  })
+
   it('gets an answer for calls out of order, twice, or with nonsense in them, and no more', async () => {
     const { sub, path } = place({ a: 'a' })
     const seen = readTree(path)

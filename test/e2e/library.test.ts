@@ -27,7 +27,7 @@ function must(command: string, args: readonly string[], cwd: string): string {
   return stdout
 }
 
-/** The three examples, by whatever runs them; `folder` is empty. */
+/** The examples, by whatever runs them; `folder` is empty. */
 function tryExamples(folder: string, example: (name: string, ...args: string[]) => Ended): void {
   const [source, target, state] = ['source', 'target', 'state'].map((name) => join(folder, name)) as [
     string,
@@ -48,6 +48,15 @@ function tryExamples(folder: string, example: (name: string, ...args: string[]) 
   assert.ok(existsSync(join(folder, 'two', 'backup', 'first.txt')))
   const look = example('watch-runs', state)
   assert.match(look.stdout, /^well: .*source to .*target: done\n$/, look.stderr)
+  writeFileSync(join(source, 'letter.txt'), 'Dear all')
+  assert.equal(example('mirror', source, target, state).status, 0)
+  const back = example('go-back', target, 'letter.txt', state)
+  assert.match(
+    back.stdout,
+    /^why: It got new content .*\n(why: .*\n)*version: letter.txt, replaced by .*\nthe last run: replaced letter.txt\nwould replace-file letter.txt\ndone: 0 brought back, 1 put back\n$/,
+    back.stderr,
+  )
+  assert.equal(readFileSync(join(target, 'letter.txt'), 'utf8'), 'Dear')
 }
 
 describe('the library', () => {
@@ -125,7 +134,16 @@ describe('the library', () => {
       'no contract',
     )
     const exported = pages.filter(({ isExported }) => isExported).map(({ name }) => name)
-    for (const name of ['openMachine', 'Machine', 'Failure', 'RunEvent', 'PairedMachine'])
+    for (const name of [
+      'openMachine',
+      'Machine',
+      'Failure',
+      'RunEvent',
+      'PairedMachine',
+      'UndoResult',
+      'PathAnswer',
+      'KeptVersions',
+    ])
       assert.ok(exported.includes(name), name)
     const methods = pages.find(({ name }) => name === 'Machine')?.members ?? []
     assert.deepEqual(

@@ -95,7 +95,8 @@ describe('versions of a target on this machine', () => {
     const done = facts(target)
     assert.match(await machine.must('undo', run, '--dry-run'), /can be undone; nothing was changed/)
     assert.deepEqual(facts(target), done)
-    const undone = JSON.parse(await machine.must('undo', run, '--json')) as { runId: string; outcome: string }
+    const told = (await machine.must('undo', run, '--json')).trimEnd().split('\n')
+    const undone = JSON.parse(told.at(-1) ?? '') as { runId: string; outcome: string }
     assert.equal(undone.outcome, 'done')
     assert.deepEqual(facts(target), was)
     assert.match(await machine.must('undo', run), /nothing to undo/)
@@ -356,7 +357,7 @@ describe('versions of a share', () => {
     assert.deepEqual(facts(shared), done)
   })
 
-  it('are undone by the owner of a share too, who is told that the driver knows nothing of it', async () => {
+  it('are undone by the owner of a share too, which holds the next run of the driver', async () => {
     await ready
     const { laptop, nas, world } = pair
     const folder = world.folder('owned')
@@ -367,9 +368,13 @@ describe('versions of a share', () => {
     const was = facts(folder)
     const run = await twice(laptop, source, 'nas:owned')
     const done = facts(folder)
-    assert.match(await nas.must('undo', run), /The next run of laptop does the same again, and does not halt/)
+    assert.match(await nas.must('undo', run), /The next run of laptop would do the same again; it is held/)
     assert.deepEqual(facts(folder), was)
-    await laptop.mustSync('done', source, 'nas:owned')
+    const held = await laptop.sync(source, 'nas:owned')
+    assert.equal(held.code, 15)
+    assert.match(String(held.halt?.['reason']), /was undone/)
+    assert.deepEqual(facts(folder), was)
+    await laptop.mustSync('done', source, 'nas:owned', '--release')
     assert.deepEqual(facts(folder), done)
   })
 

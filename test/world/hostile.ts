@@ -253,6 +253,10 @@ function honestHandlers(send: EvilSource['send']): CallHandlers {
     versions: refuse,
     undelete: refuse,
     undo: refuse,
+    undoLook: refuse,
+    undoList: refuse,
+    undoBegin: refuse,
+    undoCarry: refuse,
   }
 }
 

@@ -29,7 +29,7 @@ import { rescanDirectories, type ScanReport, scanRoot } from '../../src/disk/sca
 import { Stager } from '../../src/disk/stage.ts'
 import { Supply } from '../../src/disk/supply.ts'
 import type { Sys } from '../../src/disk/sys.ts'
-import { carryOutUndo, type Undone } from '../../src/disk/undo.ts'
+import { carryOutUndo, type Undone, undoGroupSteps } from '../../src/disk/undo.ts'
 import { planUndo } from '../../src/disk/undo-plan.ts'
 import type { UndoPlan } from '../../src/disk/undo-steps.ts'
 import {
@@ -260,12 +260,16 @@ export function openPlace(sys: Sys, target: Root, run: string): RunPlace {
   }
 }
 
-/** Undoes a run as a run of its own. What the plan refused, or what was done. */
+/**
+ * Undoes a run as a run of its own. What the plan refused, or what was done. `stopAt`: at which safe point it is asked to
+ * stop, counted from 1; groups are as small as they can be then.
+ */
 export function undo(
   sys: Sys,
   path: string,
   run: string,
   as: string,
+  stopAt: number = Number.POSITIVE_INFINITY,
 ): { conflicts: UndoPlan['conflicts']; undone?: Undone } {
   const target = openTarget(sys, path, { create: true, machine: 'test', expectedId: undefined })
   try {
@@ -273,17 +277,32 @@ export function undo(
     const undone = openPlace(sys, target, run)
     const manifest = readManifest(sys, undone.handle)
     if (typeof manifest === 'number') throw new Error('no manifest')
-    const plan = planUndo(sys, handles.root, undone.files, manifest, target.traits)
+    const plan = toItsEnd(planUndo(sys, handles.root, undone.files, manifest, target.traits))
     if (plan.conflicts.length > 0) return { conflicts: plan.conflicts }
     const place = openPlace(sys, target, as)
-    const options = { undone, place, modeMask: target.traits.modeMask, umask: process.umask(), nowMs: later }
-    const done = carryOutUndo(sys, handles, plan, options)
+    const groupSteps = Number.isFinite(stopAt) ? 1 : undoGroupSteps
+    const umask = process.umask()
+    const options = { undone, place, modeMask: target.traits.modeMask, umask, nowMs: later, groupSteps }
+    const pieces = carryOutUndo(sys, handles, plan, options)
+    let safe = 0
+    let next = pieces.next(false)
+    while (next.done !== true) {
+      if (next.value.isSafe) safe++
+      next = pieces.next(safe >= stopAt)
+    }
+    const done = next.value
     closeRunPlace(sys, undone)
     closeRunPlace(sys, place)
     return { conflicts: [], undone: done }
   } finally {
     target.close()
   }
+}
+
+function toItsEnd<Result>(steps: Generator<unknown, Result>): Result {
+  let next = steps.next()
+  while (next.done !== true) next = steps.next()
+  return next.value
 }
 
 function must(code: number): void {

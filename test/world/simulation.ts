@@ -147,7 +147,7 @@ export class Simulation {
   async undo(run: string, trouble: Trouble = {}): Promise<Simulated<UndoResult>> {
     const ways = { remoteCommand: undefined, tell: () => {} }
     const request = { prefix: run, dryRun: false, ways }
-    return await this.#meet(trouble, (laptop, reach) => undoRun(laptop, reach, request, never))
+    return await this.#meet(trouble, (laptop, reach) => undoRun(laptop, reach, request, () => {}, never))
   }
 
   async #meet<End>(trouble: Trouble, work: (laptop: Workshop, reach: Reach) => Promise<End>): Promise<Simulated<End>> {
