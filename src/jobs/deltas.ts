@@ -56,7 +56,7 @@ export class Deltas {
     this.#partials = new Set(partials)
   }
 
-  /** Decides how large wants come, and makes the seat that writes them ready for it. */
+  /** Decides how large wants come, and makes the seat that writes them ready for it; one that works until the end is closed. */
   async prepare(seat: Seat<DiskTasks>, large: readonly LargeWant[]): Promise<Prepared> {
     if (large.length === 0) return { deltas: [], basis: 0, portions: new Uint8Array(0) }
     this.#files ??= this.#load()
@@ -130,11 +130,9 @@ export class Deltas {
     if (recipes.length > 0) saveRecipes(this.#workshop.state, recipes)
   }
 
-  /** Lets the seats forget; for closing. */
+  /** Lets the seats forget; for closing. Resolves when they have: a thread must not be ended in the middle of a task. */
   async close(): Promise<void> {
-    for (const [seat, told] of this.#told) {
-      await told.catch(() => {})
-      seat.tell('dropBasis', { basis: this.#basis })
-    }
+    const seats = [...this.#told.keys()]
+    await Promise.allSettled(seats.map((seat) => seat.run('dropBasis', { basis: this.#basis })))
   }
 }

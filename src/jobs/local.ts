@@ -376,6 +376,7 @@ export class LocalSource extends LocalEnd implements SourceEnd {
   override async close(save: boolean): Promise<void> {
     this.stop()
     await super.close(save)
-    for (const seat of this.workshop.crew.seats) if (seat.isStarted) seat.tell('forgetRecipes', { tree: this.tree })
+    const started = this.workshop.crew.seats.filter((seat) => seat.isStarted)
+    await Promise.allSettled(started.map((seat) => seat.run('forgetRecipes', { tree: this.tree })))
   }
 }

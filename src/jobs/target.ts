@@ -219,7 +219,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (askCount > 0) return { wants, wantCount, asks, askCount }
     const { landing, seat: number } = this.#batch(batch)
     const seat = this.seat(number)
-    const { portions, ...deltas } = await this.#deltasOf().prepare(seat, staged.large)
+    const { portions, ...deltas } = await this.#deltasOf().prepare(this.rawSeat(number), staged.large)
     const opened = seat.run('openLanding', { landing, handles: this.#handles, order, ...deltas })
     this.#open(batch)
     await opened
