@@ -8,7 +8,9 @@ import { CallOrder, mayCome, type Phase } from './call-order.ts'
 
 const phases: readonly Phase[] = ['closed', 'open', 'scanned', 'viewed', 'begun', 'staging', 'finished']
 const names = Object.keys(calls) as CallName[]
-const always = ['open', 'close', 'versions', 'undelete', 'undo']
+/** Those of an undo have an order of their own, which the undo itself keeps (undo-end.ts). */
+const undoing = ['undo', 'undoLook', 'undoList', 'undoBegin', 'undoCarry']
+const always = ['open', 'close', 'versions', 'undelete', ...undoing]
 
 /** The calls that may come in a phase, besides those that always may. */
 function allowed(phase: Phase, role: string): string[] {

@@ -87,8 +87,10 @@ describe('writer and reader', () => {
       fc.property(fc.array(someValue), fc.integer({ min: 1, max: 64 }), (values, capacity) => {
         const writer = new ByteWriter(capacity)
         for (const [kind, value] of values) (writer[kind] as (value: unknown) => void)(value)
+        const { length } = writer
         const bytes = writer.take()
-        assert.equal(bytes.length, writer.length)
+        assert.equal(bytes.length, length)
+        assert.equal(writer.length, 0)
         const padded = concatBytes([utf8('xyz'), bytes, utf8('more')])
         const reader = new ByteReader(padded, 3, 3 + bytes.length)
         for (const [kind, value] of values) {
