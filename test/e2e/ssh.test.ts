@@ -118,7 +118,7 @@ describe('ssh', { skip: missing }, () => {
     const command = `sh -c 'touch ${marker}; exec nightferry "$@"' x`
     const run = await laptop.mustSync('done', ...ends, '--remote-command', command)
     const id = String(run.lines[0]?.runId)
-    assert.match(await laptop.must('log', id), /remote command sh -c/)
+    assert.match(await laptop.must('log', id), /--remote-command sh -c/)
     rmSync(marker)
     await laptop.must('undo', id)
     assert.ok(existsSync(marker))
