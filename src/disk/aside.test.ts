@@ -9,6 +9,10 @@ import { Death, FaultySys } from '../../test/world/faulty-sys.ts'
 import { problemsOf } from '../../test/world/one-mirror.ts'
 import { allTexts, contents, facts, kept, plant, staging } from '../../test/world/planted.ts'
 import { endsMaker, mainForms, mirrorsWith } from '../../test/world/sys-forms.ts'
+import type { RelPath } from '../core/path.ts'
+import { statWidth } from '../core/stat.ts'
+import { utf8 } from '../std/bytes.ts'
+import { type Aside, dropDisplaced, Kept } from './aside.ts'
 import { openTarget } from './root.ts'
 import { errno } from './sys.ts'
 
@@ -283,6 +287,27 @@ for (const open of mainForms) {
       } finally {
         if (isRoot) seteuid(0)
       }
+    })
+
+    it('is looked for twice before it counts as gone', () => {
+      const place = mkdtempSync(join(home, 'twice-'))
+      plant(place, { 'staging/slot': 'old', 'files/keep': '', root: {} })
+      const at = (name: string): number => real.openRoot(join(place, name))
+      const handles = { root: at('root'), staging: at('staging') }
+      const expected = new Uint32Array(statWidth)
+      assert.equal(real.stat(handles.staging, utf8('slot'), expected, 0), 0)
+      const sys = new FaultySys(real).on('stat', { name: 'slot', result: -errno.ENOENT })
+      const aside: Aside = {
+        slot: 'slot',
+        path: 'f' as RelPath,
+        expected,
+        below: undefined,
+        movedTo: undefined,
+        isDeleted: false,
+      }
+      const gone: Aside = { ...aside, slot: 'gone', path: 'g' as RelPath }
+      assert.deepEqual(dropDisplaced(sys, handles, [aside, gone], new Kept(at('files'))), [])
+      assert.deepEqual(contents(join(place, 'files')), { f: 'old', keep: '' })
     })
 
     for (const [name, code, told] of [

@@ -306,7 +306,9 @@ export function dropDisplaced(sys: Sys, handles: TargetHandles, displaced: reado
       const isSafe = putBack(sys, handles, slot, path) || keepAside(sys, handles.staging, name, path)
       problems.push({ path, code: 'not-empty', detail: isSafe ? '' : stuck })
     } else {
-      const looked = sys.stat(handles.staging, name, row, 0)
+      let looked = sys.stat(handles.staging, name, row, 0)
+      // What is not there is looked for twice: the journal goes after this, and the next run empties the place.
+      if (looked === -errno.ENOENT) looked = sys.stat(handles.staging, name, row, 0)
       if (looked === -errno.ENOENT) continue
       // Whoever had it open may have written to it since; what can't be looked at may be anything.
       const isSeen = looked === 0 && sameFile(row, 0, expected, 0)
