@@ -33,6 +33,14 @@ for (const level of [1, 3, 19]) {
   }
 }
 
+test('what comes out is no Buffer, whose slices would share its memory', () => {
+  const bytes = shared(text.subarray(0, 5000))
+  const { length, word } = squeeze(bytes, 1)
+  const whole = expand(bytes.subarray(0, length), word, max)
+  assert.equal(whole.constructor, Uint8Array)
+  assert.notEqual(whole.slice(0, 8).buffer, whole.buffer)
+})
+
 test('what does not shrink stays as it is', () => {
   for (const length of [0, 1, 1000, 64 * 1024, max]) {
     const noise = randomBytes(length)

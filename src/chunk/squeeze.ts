@@ -79,7 +79,8 @@ export function expand(bytes: Uint8Array, word: number, maxBytes: number): Uint8
     throw broken()
   }
   if (whole.length !== length) throw broken()
-  return whole
+  // No Buffer: whose `slice` copies nothing.
+  return new Uint8Array(whole.buffer, whole.byteOffset, length)
 }
 
 function broken(): Failure {

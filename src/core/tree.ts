@@ -2,7 +2,7 @@
 // directory makes only it and those above it stale. Knows no disk: scan.ts fills it, and hands in the digest function.
 
 import { present } from '../std/assert.ts'
-import { hex } from '../std/bytes.ts'
+import { discard, hex } from '../std/bytes.ts'
 import type { Summary } from './entry.ts'
 import { type IgnoreScope, type IgnoreText, ignoreScope } from './ignore.ts'
 import type { RecordPage } from './page.ts'
@@ -53,6 +53,9 @@ function keyOf(path: RelPath, page: RecordPage): string {
 function partKey(path: RelPath, page: RecordPage): string {
   return `${path}//${hex(page.nameBytes(0))}`
 }
+
+/** A listing of this size is not left to the collector. */
+const largeListingBytes = 64 * 1024
 
 type Node = {
   record: DirectoryRecord
@@ -209,6 +212,7 @@ export class Tree {
     if (node === undefined || node.summary !== undefined) return node?.summary
     const { bytes, totals } = this.#list(path, node.record, scope)
     node.summary = { fingerprint: this.#fingerprint(bytes), ...totals }
+    if (bytes.length > largeListingBytes) discard(bytes)
     node.record.touch()
     return node.summary
   }

@@ -3,6 +3,7 @@
 // bounded piece of work and returns; buffers go both ways without being copied.
 
 import { domainDigest } from '../chunk/digest.ts'
+import { expand, squeeze } from '../chunk/squeeze.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { RecordPage } from '../core/page.ts'
@@ -50,7 +51,7 @@ type OpenTree = {
   readonly isStopped: IsStopped
   stager: Stager | undefined
   /** Of a target: shelves of directories that landed whole, and what is known of other files that landed. */
-  readonly landed: { readonly built: Uint8Array[]; readonly learned: Uint8Array[] }
+  readonly landed: { readonly built: Uint8Array[]; readonly learned: { bytes: Uint8Array; word: number }[] }
   /** While its files are read again: the directories that the view shows. */
   shown?: readonly RelPath[]
 }
@@ -91,6 +92,24 @@ function residentBytes(): number {
   }
 }
 
+/** More than one batch can teach. */
+const learnedMaxBytes = 1 << 24
+
+/** For keeping: of a directory of a million files as much is learned as is known of it, and held until all of it has landed. */
+function packed(learned: Uint8Array): { bytes: Uint8Array; word: number } {
+  if (learned.length < drainedBytes) return { bytes: learned, word: 0 }
+  const { length, word } = squeeze(learned, 1)
+  if (word === 0) return { bytes: learned, word }
+  const bytes = learned.slice(0, length)
+  discard(learned)
+  return { bytes, word }
+}
+
+/** After work that needed much for a moment: what the process does not use any more goes back to the system. */
+function giveBack(): void {
+  if (residentBytes() > trimmedBytes) sys.trimMemory()
+}
+
 export const tasks = {
   /** Opens a tree with what is stored of it, and scans its root. */
   scan(input: {
@@ -106,28 +125,41 @@ export const tasks = {
     const tree = new Tree(stored, input.viewId, fingerprint)
     const isStopped = stopOf(input.stop)
     trees.set(input.tree, { tree, root, isStopped, stager: undefined, landed: { built: [], learned: [] } })
-    return root < 0 ? emptyReport : scanRoot(sys, root, tree, rules, nowMs, isStopped)
+    if (root < 0) return emptyReport
+    const report = scanRoot(sys, root, tree, rules, nowMs, isStopped)
+    giveBack()
+    return report
   },
 
   /** Sets the view; the root's summary under it. */
   view(input: { tree: number; view: View; viewId: string }): Summary | undefined {
     const { tree } = treeOf(input.tree)
     tree.setView(input.view, input.viewId)
-    return tree.summary('' as RelPath)
+    const summary = tree.summary('' as RelPath)
+    giveBack()
+    return summary
   },
 
   summary(input: { tree: number }): Summary | undefined {
     return treeOf(input.tree).tree.summary('' as RelPath)
   },
 
-  listings(input: { tree: number; paths: readonly RelPath[] }): (DirectoryListing | undefined)[] {
+  listings(input: { tree: number; paths: readonly RelPath[] }): Handover<(DirectoryListing | undefined)[]> {
     const { tree } = treeOf(input.tree)
-    return input.paths.map((path) => {
+    const listings = input.paths.map((path) => {
       const record = tree.record(path)
       const bytes = tree.listing(path)
       if (record === undefined || bytes === undefined) return undefined
       return { bytes, mtimeSeconds: record.own.mtimeSeconds, mtimeNs: record.own.mtimeNs }
     })
+    // Small ones are copied sooner than handed over.
+    const large = listings.flatMap((listing) =>
+      listing !== undefined && listing.bytes.length > drainedBytes ? [listing] : [],
+    )
+    return new Handover(
+      listings,
+      large.map(({ bytes }) => bytes.buffer as ArrayBuffer),
+    )
   },
 
   /**
@@ -183,7 +215,7 @@ export const tasks = {
   keepLanded(input: { tree: number; built: Uint8Array | undefined; learned: Uint8Array }): void {
     const { landed } = treeOf(input.tree)
     if (input.built !== undefined) landed.built.push(input.built)
-    if (input.learned.length > 0) landed.learned.push(input.learned)
+    if (input.learned.length > 0) landed.learned.push(packed(input.learned))
   },
 
   /** Looks again at what a run touched, and learns the digests of what landed. The root's new summary. */
@@ -208,8 +240,9 @@ export const tasks = {
     blockMs(racyMs + 5)
     const problems = rescanDirectories(sys, root, tree, again, nowMs)
     for (let part = landed.learned.pop(); part !== undefined; part = landed.learned.pop())
-      applyLearned(tree, part, true)
+      applyLearned(tree, expand(part.bytes, part.word, learnedMaxBytes), true)
     landed.built.length = 0
+    giveBack()
     return { summary: tree.summary('' as RelPath), problems }
   },
 
@@ -283,7 +316,7 @@ export const tasks = {
     for (const path of open.tree.paths()) {
       for (const { bytes } of open.tree.record(path)?.pages ?? []) discard(bytes)
     }
-    if (residentBytes() > trimmedBytes) sys.trimMemory()
+    giveBack()
   },
 
   /** Everything written to the file system of `handle` is on disk afterwards. Zero or a negative errno. */
