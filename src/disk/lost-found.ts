@@ -21,6 +21,12 @@ export function isLostFound(sys: Sys, root: number, table: EntryTable, row: numb
   return sys.statHandle(root, seen, 0) === 0 && hasInode(seen, topInode) && holdsNothing(sys, root)
 }
 
+/** Whether the root holds it, as it was made. */
+export function holdsLostFound(sys: Sys, root: number): boolean {
+  const table = new EntryTable()
+  return isLostFound(sys, root, table, table.add(name, 0, name.length))
+}
+
 function hasInode(row: Uint32Array, inode: number): boolean {
   return row[statInodeLow] === inode && row[statInodeHigh] === 0
 }

@@ -12,7 +12,7 @@ import { Failure, systemHint } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { clearStaging, sweepKept } from './aside.ts'
 import { clearJournal } from './journal.ts'
-import { isLostFound } from './lost-found.ts'
+import { holdsLostFound, isLostFound } from './lost-found.ts'
 import { bindMarker, type Rebound, readMarker, refuseNested } from './marker.ts'
 import { clearOutside } from './outside.ts'
 import { type Recovered, type Recovery, recoverJournal } from './recovery.ts'
@@ -62,7 +62,7 @@ export function openSource(sys: Sys, path: string): Root {
   }
   try {
     const table = new EntryTable()
-    const count = sys.list(handle, table)
+    const count = sys.list(handle, table, 0, enoughRows)
     if (count < 0) throw new Failure('source-unreadable', `the folder ${path} can't be read (${errnoName(count)})`)
     const release = shareLock(path)
     return {
@@ -105,9 +105,12 @@ function rowsOf(table: EntryTable): number[] {
   return Array.from({ length: table.count }, (_, row) => row)
 }
 
+/** So many entries are too many for a root that holds nothing: the rest of a large one is not listed. */
+const enoughRows = 3
+
 /** Whether a root holds nothing but our own directory, and the file system's. */
 function isEmpty(sys: Sys, root: number, table: EntryTable): boolean {
-  if (table.count > 2) return false
+  if (table.count >= enoughRows) return false
   return rowsOf(table).every((row) => fromUtf8(table.name(row)) === ownDirectory || isLostFound(sys, root, table, row))
 }
 
@@ -179,13 +182,12 @@ export function openTarget(sys: Sys, path: string, options: TargetOptions): Root
   if (handle < 0) throw notWritable(path, errnoName(handle), `the folder ${path} can't be opened`)
   try {
     const table = new EntryTable()
-    const count = sys.list(handle, table)
+    const count = sys.list(handle, table, 0, enoughRows)
     if (count < 0) throw notWritable(path, errnoName(count), `the folder ${path} can't be read`)
     const empty = isEmpty(sys, handle, table)
     if (!marked && !options.create) return { ...unmarkedTarget(sys, path, handle), empty }
-    const leavesLostFound = !marked && rowsOf(table).some((row) => isLostFound(sys, handle, table, row))
     const root = openMarked(sys, path, handle, empty, options)
-    return leavesLostFound ? { ...root, rebound: [...root.rebound, 'lost-found'] } : root
+    return !marked && holdsLostFound(sys, handle) ? { ...root, rebound: [...root.rebound, 'lost-found'] } : root
   } catch (error) {
     sys.close(handle)
     throw error

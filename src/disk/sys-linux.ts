@@ -203,14 +203,14 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
       left(handle)
       libc.close(handle)
     },
-    list(dir, into, looks = Number.POSITIVE_INFINITY) {
+    list(dir, into, looks = Number.POSITIVE_INFINITY, most = Number.POSITIVE_INFINITY) {
       into.clear()
       if (libc.lseek(dir, 0n, 0) < 0n) return fail()
       const isHere = enter(dir)
       for (;;) {
         const length = libc.getdents64(dir, dentsAt, BigInt(dents.length))
         if (length < 0) return fail()
-        if (length === 0) return into.count
+        if (length === 0 || into.count >= most) return into.count
         for (let at = 0; at < length; ) {
           const start = at + 19
           // The name is copied to where a pointer exists already: a new one for each name would be garbage.

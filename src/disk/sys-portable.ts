@@ -144,10 +144,11 @@ export function openPortableSys(): Sys {
       roots.delete(handle)
       perform(() => closeSync(handle))
     },
-    list(dir, into, looks = Number.POSITIVE_INFINITY) {
+    list(dir, into, looks = Number.POSITIVE_INFINITY, most = Number.POSITIVE_INFINITY) {
       into.clear()
       return attempt(() => {
         for (const name of readdirSync(at(dir, utf8('.')), { encoding: 'buffer' })) {
+          if (into.count >= most) break
           const row = into.add(name, 0, name.length, into.count < looks)
           if (row >= looks) continue
           const code = this.stat(dir, name, into.stats, row)

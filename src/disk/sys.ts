@@ -78,8 +78,11 @@ export interface Sys {
   /** Opens a directory at or below `dir`; `path` may have several components; no symlink is followed, nothing above `dir` is reached. */
   openDirectory(dir: number, path: Uint8Array): number
   close(handle: number): void
-  /** Fills `into` with every entry but `.` and `..`, in no order: names, and a stat row for each of the first `looks`. */
-  list(dir: number, into: EntryTable, looks?: number): number
+  /**
+   * Fills `into` with every entry but `.` and `..`, in no order: names, and a stat row for each of the first `looks`. With
+   * `most`, stops once there are as many or a few more.
+   */
+  list(dir: number, into: EntryTable, looks?: number, most?: number): number
   /** Stats `name` without following it, into row `row` of `into`. */
   stat(dir: number, name: Uint8Array, into: Uint32Array, row: number): number
   statHandle(handle: number, into: Uint32Array, row: number): number

@@ -113,6 +113,18 @@ for (const open of allForms) {
       fails(sys.stat(root, latin('x'.repeat(5000)), row, 0), 'ENAMETOOLONG')
       fails(sys.makeSymlink(root, latin('l'), latin('x'.repeat(5000))), 'ENAMETOOLONG')
     })
+    within(
+      'a listing looks at as many entries as was asked for, and goes no further than it was told',
+      (root, path) => {
+        for (let i = 0; i < 5000; i++) writeFileSync(join(path, `a name of some length, and number ${i}`), '')
+        const table = new EntryTable()
+        assert.equal(sys.list(root, table, 2), 5000)
+        assert.ok(table.stats.length < 5000 * statWidth)
+        const count = sys.list(root, table, 0, 3)
+        assert.ok(count >= 3 && count < 5000, `${count} entries`)
+        assert.equal(count, table.count)
+      },
+    )
     within('a listing grows with what it holds, and can be made again from the same handle', (root, path) => {
       const long = Array.from({ length: 1100 }, (_, i) => `${i}-`.padEnd(200, 'n'))
       for (const name of long) writeFileSync(join(path, name), name.slice(0, 4))

@@ -130,8 +130,8 @@ export class FaultySys implements Sys {
   openDirectory(dir: number, path: Uint8Array): number {
     return this.#number('openDirectory', [path], () => this.#real.openDirectory(dir, path))
   }
-  list(dir: number, into: EntryTable, looks?: number): number {
-    return this.#number('list', [], () => this.#real.list(dir, into, looks))
+  list(dir: number, into: EntryTable, looks?: number, most?: number): number {
+    return this.#number('list', [], () => this.#real.list(dir, into, looks, most))
   }
   stat(dir: number, name: Uint8Array, into: Uint32Array, row: number): number {
     return this.#number('stat', [name], () => this.#real.stat(dir, name, into, row))

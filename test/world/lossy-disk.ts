@@ -244,7 +244,7 @@ export class LossyDisk {
       openDirectory: alive((dir: number, path: Uint8Array) => real.openDirectory(dir, path)),
       // The dead lose their handles too.
       close: (handle) => real.close(handle),
-      list: alive((dir: number, into: EntryTable, looks?: number) => real.list(dir, into, looks)),
+      list: alive((dir: number, into: EntryTable, looks?: number, most?: number) => real.list(dir, into, looks, most)),
       stat: alive((dir: number, name: Uint8Array, into: Uint32Array, row: number) => real.stat(dir, name, into, row)),
       statHandle: alive((handle: number, into: Uint32Array, row: number) => real.statHandle(handle, into, row)),
       readLink: alive((dir: number, name: Uint8Array) => real.readLink(dir, name)),
