@@ -101,7 +101,7 @@ export class Apply {
     return this.#swaps
   }
 
-  /** Gives names and takes names away. */
+  /** Gives and takes names. */
   land(): Landed {
     for (const section of this.#landing.batch.sections) this.#landSection(section)
     this.#landed.problems.push(...this.#landing.problems())
@@ -156,6 +156,10 @@ export class Apply {
     try {
       const build = section.build as Uint8Array
       const own = this.#dress(build, head)
+      if (typeof own === 'number') {
+        this.#failSteps(section, own)
+        return 'refused'
+      }
       // What was built elsewhere has not what this parent gives: there it is made in place.
       const gives = inheritanceOf(sys, parent) !== undefined
       const landed = gives ? -errno.EXDEV : sys.renameNoReplace(this.#handles.staging, build, parent, name)
@@ -179,8 +183,9 @@ export class Apply {
   }
 
   /** A built directory gets its mode and time before its name; one that others will be put into gets them again at the end. */
-  #dress(build: Uint8Array, head: SectionHead): Own {
+  #dress(build: Uint8Array, head: SectionHead): Own | number {
     const handle = this.#sys.openDirectory(this.#handles.staging, build)
+    if (handle < 0) return handle
     dressDirectory(this.#sys, handle, head)
     const own = ownFacts(this.#sys, handle)
     if (this.#landing.syncEach) this.#sys.syncHandle(handle)
@@ -390,9 +395,8 @@ export class Apply {
 
   /** What was moved aside gets its name back; where someone took that meanwhile, it is kept. */
   #goBack(staged: StagedStep, slot: Uint8Array, directory: number, name: Uint8Array): void {
-    const { staging } = this.#handles
-    if (this.#sys.renameNoReplace(staging, slot, directory, name) === 0) return
-    keepAside(this.#sys, staging, slot, staged.path)
+    if (this.#sys.renameNoReplace(this.#handles.staging, slot, directory, name) === 0) return
+    keepAside(this.#sys, this.#handles.staging, slot, staged.path)
   }
 
   #retype(number: number, staged: StagedStep, directory: number, name: Uint8Array, from: number): void {

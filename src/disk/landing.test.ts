@@ -108,6 +108,19 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
     )
   },
 
+  'a new directory that can not be dressed gets no name, and nor does what is in it'(place) {
+    const landing = landingOf(place, [[{ ...head('d'), state: 'new' }, [create('a', 'first')]]])
+    landing.receive(pack({ number: 0, text: 'first' }))
+    assert.deepEqual(landing.finishWriting(), [])
+    const sys = new FaultySys(real).on('openDirectory', { nth: 2, result: -errno.EMFILE })
+    const landed = new Apply(sys, place.handles, landing, Date.now).land()
+    assert.deepEqual(
+      landed.problems.map(({ path, detail }) => `${path}: ${detail}`),
+      ['d/a: EMFILE'],
+    )
+    assert.deepEqual(readdirSync(place.path), [])
+  },
+
   'content that is not what its digest says never gets a name'(place) {
     for (const [state, section] of [
       ['present', root],
