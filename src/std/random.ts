@@ -1,9 +1,14 @@
 // Chance, from the system's generator, and the only place that asks for it.
 
-/** `count` unpredictable bytes, 65,536 at most. */
+/** The generator gives no more at a time. */
+const askMax = 65_536
+
+/** `count` unpredictable bytes. */
 export function randomBytes(count: number): Uint8Array {
   // The global, which is loaded with its first use: every start has this file, and node:crypto costs some milliseconds.
-  return crypto.getRandomValues(new Uint8Array(count))
+  const bytes = new Uint8Array(count)
+  for (let at = 0; at < count; at += askMax) crypto.getRandomValues(bytes.subarray(at, at + askMax))
+  return bytes
 }
 
 const nameAlphabet = 'abcdefghijkmnpqrstuvwxyz23456789'
