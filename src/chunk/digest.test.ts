@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { noise } from '../../test/world/noise.ts'
 import { hex, utf8 } from '../std/bytes.ts'
-import { digestOf, domainDigest, nativeDigests, openDigester, wasmDigests } from './digest.ts'
+import { digestOf, domainDigest, nativeDigests, openDigester, openDomainDigester, wasmDigests } from './digest.ts'
 
 test('an empty content has the digest that BLAKE3 says', () => {
   assert.equal(hex(digestOf(new Uint8Array(0))), 'af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262')
@@ -35,4 +35,7 @@ test('pieces that lie in shared memory count like any others', () => {
 test('a domain makes another digest', () => {
   assert.notEqual(hex(domainDigest('a', utf8('x'))), hex(domainDigest('b', utf8('x'))))
   assert.notEqual(hex(domainDigest('a', utf8('x'))), hex(digestOf(utf8('x'))))
+  const pieces = openDomainDigester('a')
+  for (const piece of ['x', '', 'yz']) pieces.update(utf8(piece))
+  assert.equal(hex(pieces.finish()), hex(domainDigest('a', utf8('xyz'))), 'in pieces the same')
 })

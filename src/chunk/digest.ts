@@ -126,6 +126,17 @@ export function openDigester(): Digester {
 
 /** The digest of `bytes` as a `domain`: equal bytes in two domains have different digests. */
 export function domainDigest(domain: string, bytes: Uint8Array): Uint8Array {
+  return chosen().digestOf(concatBytes([labelOf(domain), bytes]))
+}
+
+/** The same for bytes that come in pieces. */
+export function openDomainDigester(domain: string): Digester {
+  const digester = chosen().openDigester()
+  digester.update(labelOf(domain))
+  return digester
+}
+
+function labelOf(domain: string): Uint8Array {
   const label = utf8(domain)
-  return chosen().digestOf(concatBytes([new Uint8Array([label.length]), label, bytes]))
+  return concatBytes([new Uint8Array([label.length]), label])
 }

@@ -12,6 +12,7 @@ import {
   file,
   type Item,
   itemAt,
+  openTestDigester,
   plainView,
   recordOf,
   someDirectory,
@@ -164,7 +165,7 @@ class Twin {
     const all = [...this.#stored.values()]
     const loaded =
       throughShelf && all.every((one) => one.viewId === viewId) ? decodeShelf(encodeShelf(all), viewId) : all
-    this.tree = new Tree(loaded, viewId, testDigest)
+    this.tree = new Tree(loaded, viewId, openTestDigester)
     this.tree.setView(views[this.view] as View, viewId)
   }
 
@@ -236,14 +237,14 @@ describe('tree', () => {
       const names = Array.from({ length: to - from }, (_, i) => `f${String(from + i).padStart(5, '0')}`)
       return directory(Object.fromEntries(names.map((name) => [name, file('x')])))
     }
-    const tree = new Tree([], '', testDigest)
+    const tree = new Tree([], '', openTestDigester)
     const at = 'd' as RelPath
     const stored = new Map<string, StoredPage>()
     const store = (): number => {
       const { put, removed } = tree.takeChanges()
       for (const key of removed) stored.delete(key)
       for (const page of put) stored.set(page.key, page)
-      const again = new Tree(stored.values(), '', testDigest)
+      const again = new Tree(stored.values(), '', openTestDigester)
       assert.equal(again.record(at)?.count, tree.record(at)?.count)
       assert.deepEqual(again.record(at)?.pages.length, tree.record(at)?.pages.length)
       return put.length
@@ -298,9 +299,9 @@ describe('tree', () => {
       [views[4], false],
     ] as const) {
       let listed = 0
-      const tree = new Tree([], '', (bytes) => {
+      const tree = new Tree([], '', () => {
         listed++
-        return testDigest(bytes)
+        return openTestDigester()
       })
       for (const path of directoryPaths(world)) tree.put(path, recordOf(itemAt(world, path) as DirectoryItem))
       tree.setView(view as View, 'view')
@@ -313,11 +314,22 @@ describe('tree', () => {
     // Before a view is set nobody knows its rules.
     const first = treeOf(world, views[3])
     first.summary(rootPath)
-    const tree = new Tree(first.takeChanges().put, 'view', testDigest)
+    const tree = new Tree(first.takeChanges().put, 'view', openTestDigester)
     tree.move('a' as RelPath, 'e' as RelPath)
     tree.setView(views[3] as View, 'view')
     assert.equal(tree.summary('e/b' as RelPath)?.files, 1)
     assert.equal(tree.summary('e' as RelPath)?.files, 1)
+  })
+
+  it('names a large directory, and one within it, by all of its listing', () => {
+    const items = Object.fromEntries(Array.from({ length: 40_000 }, (_, i) => [`n${i}`, file('x')]))
+    const tree = treeOf(directory({ ...items, m: directory(items) }))
+    for (const path of ['m', '']) {
+      const listing = tree.listing(path as RelPath)
+      assert.ok(listing !== undefined && listing.length > 300_000)
+      assert.deepEqual(tree.summary(path as RelPath)?.fingerprint, testDigest(listing))
+    }
+    assert.equal(tree.summary(rootPath)?.files, 80_000)
   })
 
   it('sees a directory whose content it does not know as unreadable', () => {
@@ -340,7 +352,7 @@ describe('tree', () => {
     const all = stored(treeOf(world, views[0], 'one'))
     const forged = all.map((one) => ({ ...one, summary: one.summary && { ...one.summary, files: 99 } }))
     const told = (storedId: string, id: string): number | undefined => {
-      const tree = new Tree(forged, storedId, testDigest)
+      const tree = new Tree(forged, storedId, openTestDigester)
       tree.setView(views[0] as View, id)
       return tree.summary(rootPath)?.files
     }
@@ -366,7 +378,7 @@ describe('tree', () => {
   })
 
   it('is a bug to list before a view is set', () => {
-    const tree = new Tree([], '', testDigest)
+    const tree = new Tree([], '', openTestDigester)
     tree.put(rootPath, recordOf(directory()))
     assert.throws(() => tree.summary(rootPath), Bug)
   })

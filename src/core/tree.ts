@@ -2,14 +2,15 @@
 // directory makes only it and those above it stale. Knows no disk: scan.ts fills it, and hands in the digest function.
 
 import { present } from '../std/assert.ts'
-import { discard, hex } from '../std/bytes.ts'
+import { hex } from '../std/bytes.ts'
 import type { Summary } from './entry.ts'
 import { type IgnoreScope, type IgnoreText, ignoreScope } from './ignore.ts'
 import type { RecordPage } from './page.ts'
 import { isWithin, joinPath, parentOf, type RelPath, rootPath } from './path.ts'
 import { type DirectoryRecord, joinPages } from './record.ts'
 import type { SizeLimits } from './selection.ts'
-import { type View, viewListing } from './view.ts'
+import { typeDirectory } from './stat.ts'
+import { isHidden, type View, viewListing } from './view.ts'
 
 /** A page of a directory as it is stored between runs. */
 export type StoredPage = {
@@ -54,13 +55,15 @@ function partKey(path: RelPath, page: RecordPage): string {
   return `${path}//${hex(page.nameBytes(0))}`
 }
 
-/** A listing of this size is not left to the collector. */
-const largeListingBytes = 64 * 1024
+/** The digest of a listing, which comes in pieces. */
+export type ListingDigester = { update(piece: Uint8Array): void; finish(): Uint8Array }
 
 type Node = {
   record: DirectoryRecord
   summary: Summary | undefined
 }
+
+type Stale = { readonly path: RelPath; readonly node: Node; readonly scope: IgnoreScope }
 
 export class Tree {
   #nodes = new Map<RelPath, Node>()
@@ -68,13 +71,13 @@ export class Tree {
   #removed = new Set<string>()
   #view: View | undefined
   #viewId = ''
-  #fingerprint: (listing: Uint8Array) => Uint8Array
+  #openDigester: () => ListingDigester
   #rootScope: IgnoreScope = ignoreScope([])
   #textsAt = new Map<string, IgnoreText[]>()
 
-  /** `fingerprint` is the digest of a listing. Stored summaries of another view than the one set later are dropped then. */
-  constructor(stored: Iterable<StoredPage>, viewId: string, fingerprint: (listing: Uint8Array) => Uint8Array) {
-    this.#fingerprint = fingerprint
+  /** Fingerprints are what `openDigester` makes of listings. Stored summaries of another view than the one set later are dropped then. */
+  constructor(stored: Iterable<StoredPage>, viewId: string, openDigester: () => ListingDigester) {
+    this.#openDigester = openDigester
     this.#viewId = viewId
     for (const { record, path, viewId: of, summary } of joinStored(stored)) {
       for (const page of record.pages) page.isStored = true
@@ -207,30 +210,52 @@ export class Tree {
     return this.#summarise(path, this.scopeAt(path))
   }
 
+  /** What lies below first: trees may be deeper than calls may nest, and no digest is open while another one is made. */
   #summarise(path: RelPath, scope: IgnoreScope): Summary | undefined {
     const node = this.#nodes.get(path)
     if (node === undefined || node.summary !== undefined) return node?.summary
-    const { bytes, totals } = this.#list(path, node.record, scope)
-    node.summary = { fingerprint: this.#fingerprint(bytes), ...totals }
-    if (bytes.length > largeListingBytes) discard(bytes)
-    node.record.touch()
+    const stale: Stale[] = [{ path, node, scope }]
+    for (const above of stale) this.#addStaleBelow(above, stale)
+    for (const one of stale.reverse()) {
+      const digester = this.#openDigester()
+      const { bytes, totals } = this.#list(one.path, one.node.record, one.scope, (piece) => digester.update(piece))
+      digester.update(bytes)
+      one.node.summary = { fingerprint: digester.finish(), ...totals }
+      one.node.record.touch()
+    }
     return node.summary
   }
 
-  #list(path: RelPath, record: DirectoryRecord, scope: IgnoreScope): ReturnType<typeof viewListing> {
+  #addStaleBelow({ path, node: { record }, scope }: Stale, stale: Stale[]): void {
+    for (let row = 0; row < record.count; row++) {
+      const name = record.type(row) === typeDirectory ? record.name(row) : undefined
+      if (name === undefined) continue
+      const below = joinPath(path, name)
+      const node = this.#nodes.get(below)
+      if (node === undefined || node.summary !== undefined || isHidden(record, row, scope)) continue
+      stale.push({ path: below, node, scope: scope.enter(name, this.#textsAt.get(below) ?? []) })
+    }
+  }
+
+  /** Of a directory below which nothing is stale. */
+  #list(
+    path: RelPath,
+    record: DirectoryRecord,
+    scope: IgnoreScope,
+    drain?: (piece: Uint8Array) => void,
+  ): ReturnType<typeof viewListing> {
     const view = present(this.#view, 'a view is set before a tree is listed')
-    return viewListing(record, view, scope, (name) => {
-      const child = joinPath(path, name)
-      const known = this.#nodes.get(child)
-      if (known === undefined || known.summary !== undefined) return known?.summary
-      return this.#summarise(child, scope.enter(name, this.#textsAt.get(child) ?? []))
-    })
+    const summary = (name: string): Summary | undefined => this.#nodes.get(joinPath(path, name))?.summary
+    return viewListing(record, view, scope, summary, drain)
   }
 
   /** The listing of a directory under the view in force. */
   listing(path: RelPath): Uint8Array | undefined {
     const record = this.record(path)
-    return record === undefined ? undefined : this.#list(path, record, this.scopeAt(path)).bytes
+    if (record === undefined) return undefined
+    const scope = this.scopeAt(path)
+    this.#summarise(path, scope)
+    return this.#list(path, record, scope).bytes
   }
 
   /** About how much there is of it, in bytes of records. */

@@ -24,7 +24,7 @@ import {
   unreadable,
   withItem,
 } from '../../test/world/trees.ts'
-import { compareBytes, equalBytes, utf8 } from '../std/bytes.ts'
+import { compareBytes, concatBytes, equalBytes, utf8 } from '../std/bytes.ts'
 import { badNameText, type Entry } from './entry.ts'
 import { explainIgnore, type IgnoreText, ignoreScope } from './ignore.ts'
 import { readListing } from './listing.ts'
@@ -304,6 +304,22 @@ describe('view', () => {
     const record = buildRecord([row('a'), row('b')], own)
     const { totals } = viewListing(record, plainView, ignoreScope([]), () => undefined)
     assert.deepEqual(totals, { files: 2, directories: 0, sizeBytes: Number.MAX_SAFE_INTEGER })
+  })
+
+  it('is the same in pieces, which are not kept', () => {
+    const rows = Array.from({ length: 40_000 }, (_, i): RecordRow => {
+      const name = utf8(`file ${String(i).padStart(8, '0')}`)
+      return { name, stats: statRow({ sizeBytes: i }), at: 0, flags: 0, link: undefined, digest: undefined }
+    })
+    const record = buildRecord(rows, own)
+    const list = (drain?: (piece: Uint8Array) => void): ReturnType<typeof viewListing> =>
+      viewListing(record, plainView, ignoreScope([]), () => undefined, drain)
+    const pieces: Uint8Array[] = []
+    const { bytes, totals } = list((piece) => pieces.push(piece.slice()))
+    assert.ok(pieces.length > 1)
+    const whole = list()
+    assert.deepEqual(concatBytes([...pieces, bytes]), whole.bytes)
+    assert.deepEqual(totals, whole.totals)
   })
 
   it('hides by rules what is not a bad name, and asks only directories for their summary', () => {

@@ -111,20 +111,27 @@ export function isHidden(record: DirectoryRecord, row: number, scope: IgnoreScop
 
 export type ListingTotals = { files: number; directories: number; sizeBytes: number }
 
+/** What a listing is told in at a time where nobody needs it whole. */
+const pieceBytes = 256 * 1024
+
 /**
  * The listing of a record under a view and the totals of what it and its sub-directories hold. `summary` gives what is
- * known of each sub-directory; one without a summary (it could not be read) is listed as unreadable.
+ * known of each sub-directory; one without a summary (it could not be read) is listed as unreadable. With `drain` a long
+ * listing is handed over in pieces, each valid for the time of the call, and `bytes` is the rest of it.
  */
 export function viewListing(
   record: DirectoryRecord,
   view: View,
   scope: IgnoreScope,
   summary: (name: string) => Summary | undefined,
+  drain?: (piece: Uint8Array) => void,
 ): { bytes: Uint8Array; totals: ListingTotals } {
-  const writer = new ByteWriter(64 + record.count * 40)
+  const wholeBytes = 64 + record.count * 40
+  const writer = new ByteWriter(drain === undefined ? wholeBytes : Math.min(wholeBytes, 2 * pieceBytes))
   const totals: ListingTotals = { files: 0, directories: 0, sizeBytes: 0 }
   startListing(writer)
   for (let row = 0; row < record.count; row++) {
+    if (drain !== undefined && writer.length >= pieceBytes) writer.drain(drain)
     if (isHidden(record, row, scope)) continue
     const seen = viewEntry(record, row, view, summary)
     const entry: Entry =

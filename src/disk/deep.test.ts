@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, it } from 'node:test'
-import { domainDigest } from '../chunk/digest.ts'
+import { openDomainDigester } from '../chunk/digest.ts'
 import { pathMaxBytes, pathMaxDepth, type RelPath } from '../core/path.ts'
 import { Tree } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
@@ -36,7 +36,7 @@ it('a tree of a hundred thousand levels is taken as far as a path may go, and th
     at = next
   }
   sys.close(at)
-  const tree = new Tree([], '', (listing) => domainDigest('listing 1', listing))
+  const tree = new Tree([], '', () => openDomainDigester('listing 1'))
   const { entries, problems } = scanRoot(sys, root, tree, { overrides: [], ignoreFiles: [] }, systemClock.nowMs)
   sys.close(root)
   assert.ok(entries <= pathMaxDepth + 1, `${entries} entries`)

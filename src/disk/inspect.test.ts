@@ -6,6 +6,7 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { openTestDigester } from '../../test/world/trees.ts'
 import type { RelPath } from '../core/path.ts'
 import { Tree } from '../core/tree.ts'
 import { checkRoot } from './checkup.ts'
@@ -46,7 +47,7 @@ test('what stands at a path', () => {
 test('what stands there is what was seen, or is not', () => {
   const root = folder({ same: 's', edited: 'e', gone: 'g', 'd/in': 'i' })
   const handle = sys.openRoot(root)
-  const tree = new Tree([], '', () => new Uint8Array(32))
+  const tree = new Tree([], '', openTestDigester)
   scanRoot(sys, handle, tree, { overrides: [], ignoreFiles: [] }, Date.now)
   sys.close(handle)
   writeFileSync(join(root, 'edited'), 'another text')

@@ -2,7 +2,7 @@
 // in one seat for a whole run; a batch of wants or of landing lives in the seat that it was given. Each task does a
 // bounded piece of work and returns; buffers go both ways without being copied.
 
-import { domainDigest } from '../chunk/digest.ts'
+import { type Digester, openDomainDigester } from '../chunk/digest.ts'
 import { expand, squeeze } from '../chunk/squeeze.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
@@ -57,8 +57,8 @@ type OpenTree = {
 }
 const trees = new Map<number, OpenTree>()
 
-function fingerprint(listing: Uint8Array): Uint8Array {
-  return domainDigest('listing 1', listing)
+function openFingerprint(): Digester {
+  return openDomainDigester('listing 1')
 }
 
 function treeOf(id: number): OpenTree {
@@ -122,7 +122,7 @@ export const tasks = {
   }): ScanReport {
     const { root, rules } = input
     const stored = input.shelves.flatMap((shelf) => decodeShelf(shelf, input.viewId))
-    const tree = new Tree(stored, input.viewId, fingerprint)
+    const tree = new Tree(stored, input.viewId, openFingerprint)
     const isStopped = stopOf(input.stop)
     trees.set(input.tree, { tree, root, isStopped, stager: undefined, landed: { built: [], learned: [] } })
     if (root < 0) return emptyReport

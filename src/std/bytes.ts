@@ -154,6 +154,12 @@ export class ByteWriter {
     this.block(utf8(value))
   }
 
+  /** Hands over what was written, for the time of the call, and begins anew in the same memory. */
+  drain(into: (bytes: Uint8Array) => void): void {
+    into(this.#bytes.subarray(0, this.#length))
+    this.#length = 0
+  }
+
   /** Exactly what was written. */
   take(): Uint8Array {
     const bytes = resized(this.#bytes, this.#length)

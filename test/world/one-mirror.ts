@@ -1,7 +1,7 @@
 // A mirror of one folder into another in this thread, by the classes of disk and with a Sys of the test's choice: what
 // jobs does across seats and wires, in one readable sequence with places to step in. For tests only.
 
-import { domainDigest } from '../../src/chunk/digest.ts'
+import { openDomainDigester } from '../../src/chunk/digest.ts'
 import { parentOf, type RelPath } from '../../src/core/path.ts'
 import { cutBatches, encodeBatch, type SectionHead } from '../../src/core/plan.ts'
 import type { Problem } from '../../src/core/problem.ts'
@@ -85,7 +85,7 @@ export type Mirrored = {
 export const later = (): number => Date.now() + 1e12
 
 export function newTree(): Tree {
-  return new Tree([], '', (listing) => domainDigest('listing 1', listing))
+  return new Tree([], '', () => openDomainDigester('listing 1'))
 }
 
 /** One run. What it throws (a Failure, a Death) leaves the folders as a process that died would; handles are closed. */

@@ -27,7 +27,7 @@ import {
   typeFile,
   typeSymlink,
 } from '../../src/core/stat.ts'
-import { Tree } from '../../src/core/tree.ts'
+import { type ListingDigester, Tree } from '../../src/core/tree.ts'
 import type { View } from '../../src/core/view.ts'
 import { compareBytes, utf8 } from '../../src/std/bytes.ts'
 
@@ -109,6 +109,12 @@ export function testDigest(content: Uint8Array | string): Uint8Array {
   return new Uint8Array(createHash('sha256').update(content).digest())
 }
 
+/** The same of a listing that comes in pieces. */
+export function openTestDigester(): ListingDigester {
+  const hash = createHash('sha256')
+  return { update: (piece) => void hash.update(piece), finish: () => new Uint8Array(hash.digest()) }
+}
+
 /** A stat row as a scan would take it. Sizes and times may be any that a row holds. */
 export function statRow(facts: {
   type?: number
@@ -168,7 +174,7 @@ export function recordOf(root: DirectoryItem, digests = false): DirectoryRecord 
 
 /** A tree as a scan fills it. `viewId` names the view. */
 export function treeOf(root: DirectoryItem, view: View = plainView, viewId = 'view', digests = false): Tree {
-  const tree = new Tree([], '', testDigest)
+  const tree = new Tree([], '', openTestDigester)
   for (const path of directoryPaths(root)) tree.put(path, recordOf(itemAt(root, path) as DirectoryItem, digests))
   tree.setView(view, viewId)
   return tree
