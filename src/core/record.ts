@@ -137,16 +137,20 @@ export class DirectoryRecord {
 
   /** The row of a name, or -1. */
   find(name: Uint8Array): number {
+    const row = this.firstFrom(name)
+    return row < this.count && this.compareName(row, name, 0, name.length) === 0 ? row : -1
+  }
+
+  /** The first row whose name is this one or comes after it; `count` where none does. */
+  firstFrom(name: Uint8Array): number {
     let low = 0
-    let high = this.count - 1
-    while (low <= high) {
+    let high = this.count
+    while (low < high) {
       const middle = (low + high) >> 1
-      const order = this.compareName(middle, name, 0, name.length)
-      if (order === 0) return middle
-      if (order < 0) low = middle + 1
-      else high = middle - 1
+      if (this.compareName(middle, name, 0, name.length) < 0) low = middle + 1
+      else high = middle
     }
-    return -1
+    return low
   }
 }
 
@@ -165,20 +169,28 @@ function comparePages(a: RecordPage, b: RecordPage): number {
 }
 
 /**
- * Where pages end, as numbers of rows from the start: after a name whose hash says so, so that one more name moves one cut
- * and the pages after it stay what they are. `hashAt` gives a hash of a row's name.
+ * Where pages end: after a name whose hash says so, so that one more name moves one cut and the pages after it stay what
+ * they are.
  */
+export class PageCuts {
+  #rows = 0
+
+  /** Takes the next row, by the hash of its name; whether a page ends after it. */
+  endsAfter(hash: number): boolean {
+    this.#rows++
+    if (this.#rows < pageRowsMax && (this.#rows < pageRowsMin || (hash & cutMask) !== 0)) return false
+    this.#rows = 0
+    return true
+  }
+}
+
+/** Ends of pages as numbers of rows from the start. `hashAt` gives a hash of a row's name. */
 export function pageEnds(count: number, hashAt: (row: number) => number): number[] {
   if (count <= pageRowsMax) return [count]
   const ends: number[] = []
-  let start = 0
-  for (let row = 0; row < count; row++) {
-    const rows = row + 1 - start
-    if (rows < pageRowsMax && (rows < pageRowsMin || (hashAt(row) & cutMask) !== 0)) continue
-    ends.push(row + 1)
-    start = row + 1
-  }
-  if (start < count) ends.push(count)
+  const cuts = new PageCuts()
+  for (let row = 0; row < count; row++) if (cuts.endsAfter(hashAt(row))) ends.push(row + 1)
+  if (ends.at(-1) !== count) ends.push(count)
   return ends
 }
 

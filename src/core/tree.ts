@@ -2,15 +2,17 @@
 // directory makes only it and those above it stale. Knows no disk: scan.ts fills it, and hands in the digest function.
 
 import { present } from '../std/assert.ts'
-import { hex } from '../std/bytes.ts'
+import { ByteWriter, hex } from '../std/bytes.ts'
 import type { Summary } from './entry.ts'
 import { type IgnoreScope, type IgnoreText, ignoreScope } from './ignore.ts'
+import { putEntry, startListing } from './listing.ts'
+import { type NameRange, OutlineWriter, outlinedMin } from './outline.ts'
 import type { RecordPage } from './page.ts'
 import { isWithin, joinPath, parentOf, type RelPath, rootPath } from './path.ts'
 import { type DirectoryRecord, joinPages } from './record.ts'
 import type { SizeLimits } from './selection.ts'
 import { typeDirectory } from './stat.ts'
-import { isHidden, type View, viewListing } from './view.ts'
+import { isHidden, type TakeEntry, type View, viewEntries, viewListing } from './view.ts'
 
 /** A page of a directory as it is stored between runs. */
 export type StoredPage = {
@@ -244,9 +246,15 @@ export class Tree {
     scope: IgnoreScope,
     drain?: (piece: Uint8Array) => void,
   ): ReturnType<typeof viewListing> {
-    const view = present(this.#view, 'a view is set before a tree is listed')
-    const summary = (name: string): Summary | undefined => this.#nodes.get(joinPath(path, name))?.summary
-    return viewListing(record, view, scope, summary, drain)
+    return viewListing(record, this.#mustView(), scope, this.#summaryIn(path), drain)
+  }
+
+  #mustView(): View {
+    return present(this.#view, 'a view is set before a tree is listed')
+  }
+
+  #summaryIn(path: RelPath): (name: string) => Summary | undefined {
+    return (name) => this.#nodes.get(joinPath(path, name))?.summary
   }
 
   /** The listing of a directory under the view in force. */
@@ -256,6 +264,37 @@ export class Tree {
     const scope = this.scopeAt(path)
     this.#summarise(path, scope)
     return this.#list(path, record, scope).bytes
+  }
+
+  /** The outline of a directory's listing; undefined where it is not long, or the directory is not known. */
+  outline(path: RelPath): Uint8Array | undefined {
+    const record = this.record(path)
+    if (record === undefined || record.count <= outlinedMin) return undefined
+    const scope = this.scopeAt(path)
+    this.#summarise(path, scope)
+    const writer = new OutlineWriter((page) => {
+      const digester = this.#openDigester()
+      digester.update(page)
+      return digester.finish()
+    })
+    viewEntries(record, this.#mustView(), scope, this.#summaryIn(path), (entry, name) => writer.add(entry, name))
+    return writer.take()
+  }
+
+  /** The part of a directory's listing that lies within these ranges, which are in order and apart. */
+  listingPart(path: RelPath, ranges: readonly NameRange[]): Uint8Array | undefined {
+    const record = this.record(path)
+    if (record === undefined) return undefined
+    const scope = this.scopeAt(path)
+    this.#summarise(path, scope)
+    const writer = new ByteWriter(64 * 1024)
+    startListing(writer)
+    const put: TakeEntry = (entry, name) => putEntry(writer, entry, name)
+    for (const { from, to } of ranges) {
+      const end = to.length === 0 ? record.count : record.firstFrom(to)
+      viewEntries(record, this.#mustView(), scope, this.#summaryIn(path), put, record.firstFrom(from), end)
+    }
+    return writer.take()
   }
 
   /** About how much there is of it, in bytes of records. */

@@ -111,13 +111,37 @@ export function isHidden(record: DirectoryRecord, row: number, scope: IgnoreScop
 
 export type ListingTotals = { files: number; directories: number; sizeBytes: number }
 
+/** Takes an entry and its name as bytes. */
+export type TakeEntry = (entry: Entry, name: Uint8Array) => void
+
+/**
+ * Gives what a view shows of the rows `[start, end)` of a record. `summary` gives what is known of each sub-directory; one
+ * without a summary (it could not be read) is unreadable.
+ */
+export function viewEntries(
+  record: DirectoryRecord,
+  view: View,
+  scope: IgnoreScope,
+  summary: (name: string) => Summary | undefined,
+  take: TakeEntry,
+  start = 0,
+  end: number = record.count,
+): void {
+  for (let row = start; row < end; row++) {
+    if (isHidden(record, row, scope)) continue
+    const seen = viewEntry(record, row, view, summary)
+    const entry: Entry =
+      seen.kind === 'directory' && seen.summary === undefined ? { ...seen, kind: 'unreadable', mode: 0 } : seen
+    take(entry, record.nameBytes(row))
+  }
+}
+
 /** What a listing is told in at a time where nobody needs it whole. */
 const pieceBytes = 256 * 1024
 
 /**
- * The listing of a record under a view and the totals of what it and its sub-directories hold. `summary` gives what is
- * known of each sub-directory; one without a summary (it could not be read) is listed as unreadable. With `drain` a long
- * listing is handed over in pieces, each valid for the time of the call, and `bytes` is the rest of it.
+ * The listing of a record under a view and the totals of what it and its sub-directories hold. With `drain` a long listing is
+ * handed over in pieces, each valid for the time of the call, and `bytes` is the rest of it.
  */
 export function viewListing(
   record: DirectoryRecord,
@@ -130,15 +154,11 @@ export function viewListing(
   const writer = new ByteWriter(drain === undefined ? wholeBytes : Math.min(wholeBytes, 2 * pieceBytes))
   const totals: ListingTotals = { files: 0, directories: 0, sizeBytes: 0 }
   startListing(writer)
-  for (let row = 0; row < record.count; row++) {
+  viewEntries(record, view, scope, summary, (entry, name) => {
     if (drain !== undefined && writer.length >= pieceBytes) writer.drain(drain)
-    if (isHidden(record, row, scope)) continue
-    const seen = viewEntry(record, row, view, summary)
-    const entry: Entry =
-      seen.kind === 'directory' && seen.summary === undefined ? { ...seen, kind: 'unreadable', mode: 0 } : seen
-    putEntry(writer, entry, record.nameBytes(row))
+    putEntry(writer, entry, name)
     addTotals(totals, entry)
-  }
+  })
   return { bytes: writer.take(), totals }
 }
 

@@ -6,6 +6,7 @@ import { type Digester, openDomainDigester } from '../chunk/digest.ts'
 import { expand, squeeze } from '../chunk/squeeze.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import type { NameRange } from '../core/outline.ts'
 import { RecordPage } from '../core/page.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
@@ -72,6 +73,9 @@ export type DirectoryListing = {
   readonly mtimeSeconds: number
   readonly mtimeNs: number
 }
+
+/** The same, where a long listing is told by its outline: `bytes` are none then. */
+export type OutlinedListing = DirectoryListing & { readonly outline?: Uint8Array }
 
 /** Records that are copied at a time on their way out of a tree. */
 const drainedBytes = 64 * 1024
@@ -160,6 +164,24 @@ export const tasks = {
       listings,
       large.map(({ bytes }) => bytes.buffer as ArrayBuffer),
     )
+  },
+
+  outlines(input: { tree: number; paths: readonly RelPath[] }): (OutlinedListing | undefined)[] {
+    const { tree } = treeOf(input.tree)
+    const listings = input.paths.map((path) => {
+      const record = tree.record(path)
+      const outline = tree.outline(path)
+      const bytes = outline === undefined ? tree.listing(path) : new Uint8Array(0)
+      if (record === undefined || bytes === undefined) return undefined
+      const { mtimeSeconds, mtimeNs } = record.own
+      return { bytes, ...(outline && { outline }), mtimeSeconds, mtimeNs }
+    })
+    giveBack()
+    return listings
+  },
+
+  listingPart(input: { tree: number; path: RelPath; ranges: readonly NameRange[] }): Uint8Array | undefined {
+    return treeOf(input.tree).tree.listingPart(input.path, input.ranges)
   },
 
   /**

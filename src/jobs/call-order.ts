@@ -15,6 +15,7 @@ const order: Partial<Record<CallName, { readonly phases: readonly Phase[]; reado
   scan: { phases: ['open'] },
   view: { phases: ['scanned', 'viewed'] },
   listings: { phases: ['viewed', 'begun', 'staging', 'finished'] },
+  listingPart: { phases: ['viewed', 'begun', 'staging', 'finished'] },
   digests: { phases: ['viewed', 'begun', 'staging', 'finished'] },
   supply: { phases: ['viewed'], role: 'source' },
   begin: { phases: ['viewed'], role: 'target' },

@@ -5,6 +5,7 @@
 import { textDigest } from '../chunk/identifier.ts'
 import type { Entry } from '../core/entry.ts'
 import { listingEntries, readListing } from '../core/listing.ts'
+import { entriesWithin } from '../core/outline.ts'
 import { joinPath, parentOf, type RelPath, rootPath } from '../core/path.ts'
 import { compareSections, type PackedSection, packSection, type SectionHead, type Step } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
@@ -26,6 +27,7 @@ import {
 import type { DirectoryListing } from '../disk/tasks.ts'
 import { equalBytes } from '../std/bytes.ts'
 import type { End } from './endpoint.ts'
+import { type Both, emptyListing, listApart, listWhole } from './list-apart.ts'
 import { asFiles, below, chunks, type Place, placeIn, stepOf, timeOf } from './places.ts'
 import { spareOutside } from './spare.ts'
 
@@ -109,28 +111,14 @@ class Comparison {
     for (let level = pairs; level.length > 0; ) {
       const next: Pair[] = []
       for (const some of chunks(level)) {
-        const [lefts, rights] = await this.#listBoth(some)
-        some.forEach((pair, i) => this.#compareDirectory(pair, lefts[i], rights[i], next))
+        const both = await (this.#rules.checksum ? listWhole : listApart)(this.#left, this.#right, some)
+        for (const [i, pair] of some.entries()) this.#compareDirectory(pair, both[i] as Both, next)
       }
       level = next
     }
   }
 
-  async #listBoth(
-    places: readonly Place[],
-  ): Promise<[(DirectoryListing | undefined)[], (DirectoryListing | undefined)[]]> {
-    return await Promise.all([
-      this.#left.listings(places.map(({ path }) => path)),
-      this.#right.listings(places.map(({ origin }) => origin)),
-    ])
-  }
-
-  #compareDirectory(
-    pair: Pair,
-    left: DirectoryListing | undefined,
-    right: DirectoryListing | undefined,
-    next: Pair[],
-  ): void {
+  #compareDirectory(pair: Pair, { left, right, ranges }: Both, next: Pair[]): void {
     const { path, origin } = pair
     if (left === undefined) return this.#problem(path, 'unreadable')
     const draft = this.#draft(pair.head ?? { ...timeOf(left), path, state: 'present', mode: 0 })
@@ -138,7 +126,9 @@ class Comparison {
     // What did not come along with its directory is another one: only content tells whether its files are the same.
     const rules = hasMoved && this.#lineage.from(path) !== origin ? { ...this.#rules, checksum: true } : this.#rules
     const theirs = right?.bytes ?? emptyListing
-    for (const decision of reconcile(listingEntries(left.bytes), listingEntries(theirs), rules))
+    const entries = (bytes: Uint8Array): Iterable<Entry> =>
+      ranges === undefined ? listingEntries(bytes) : entriesWithin(bytes, ranges)
+    for (const decision of reconcile(entries(left.bytes), entries(theirs), rules))
       this.#take(pair, draft, decision, next)
     if (!hasMoved || rules.checksum) return
     const move = { from: origin, to: path }
@@ -247,9 +237,11 @@ class Comparison {
     const matched = matchDirectories(this.#lost, this.#movable(), this.#lineage)
     const pairs: (Pair & { readonly match: DirectoryMatch })[] = []
     for (const some of chunks(matched)) {
-      const [lefts, rights] = await this.#listBoth(some.map(({ to, lost }) => ({ path: to, origin: lost.origin })))
+      const places = some.map(({ to, lost }) => ({ path: to, origin: lost.origin }))
+      const both = await listWhole(this.#left, this.#right, places)
       some.forEach((match, i) => {
-        const [left, right, entry] = [lefts[i], rights[i], fresh.get(match.to)?.entry]
+        const entry = fresh.get(match.to)?.entry
+        const { left, right } = both[i] as Both
         if (left === undefined || right === undefined || entry === undefined) return
         if (!match.isSame && !isAlike(readListing(left.bytes), readListing(right.bytes))) return
         // Its own mode and time are set when everything is done.
@@ -447,4 +439,3 @@ class Comparison {
 }
 
 const digestsPerRequest = 2000
-const emptyListing = new Uint8Array([1])

@@ -5,6 +5,7 @@
 
 import type { Summary } from '../core/entry.ts'
 import type { GuardLimit } from '../core/guard.ts'
+import type { NameRange } from '../core/outline.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
@@ -12,7 +13,7 @@ import type { Keep } from '../core/retention.ts'
 import type { View } from '../core/view.ts'
 import type { Traits } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
-import type { DirectoryListing } from '../disk/tasks.ts'
+import type { DirectoryListing, OutlinedListing } from '../disk/tasks.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import type { WantedDirectory } from '../disk/wants.ts'
 
@@ -109,6 +110,10 @@ export interface End {
   view(view: View, viewId: string): Promise<Summary | undefined>
   /** Undefined where the directory is not known or could not be read. */
   listings(paths: readonly RelPath[]): Promise<(DirectoryListing | undefined)[]>
+  /** The same, but a long listing is told by its outline. */
+  outlines(paths: readonly RelPath[]): Promise<(OutlinedListing | undefined)[]>
+  /** What of a directory's listing lies within these ranges, which are in order and apart. */
+  listingPart(path: RelPath, ranges: readonly NameRange[]): Promise<Uint8Array>
   /**
    * In the order of the files; undefined where a digest can't be had. With `fresh` every content is read, and one that is
    * damaged has `damagedDigest`.

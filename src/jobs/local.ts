@@ -6,12 +6,13 @@ import { textId } from '../chunk/identifier.ts'
 import { splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import type { Flow } from '../core/flow.ts'
+import type { NameRange } from '../core/outline.ts'
 import type { RelPath } from '../core/path.ts'
 import { decodeShelf } from '../core/shelf.ts'
 import type { View } from '../core/view.ts'
 import { type Root, realPath } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
-import type { DirectoryListing, DiskTasks } from '../disk/tasks.ts'
+import type { DirectoryListing, DiskTasks, OutlinedListing } from '../disk/tasks.ts'
 import { clearUndone, undoneMark } from '../disk/undone.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { State } from '../state/open.ts'
@@ -24,6 +25,7 @@ import { Failure } from '../std/failure.ts'
 import { type Log, logWith } from '../std/log.ts'
 import { Stop } from '../std/stop.ts'
 import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, type SourceEnd } from './endpoint.ts'
+import { emptyListing } from './list-apart.ts'
 import { freeFlow, Outflow } from './outflow.ts'
 import { SlabPool, type SlabStore } from './slabs.ts'
 
@@ -209,6 +211,14 @@ export class LocalEnd {
 
   async listings(paths: readonly RelPath[]): Promise<(DirectoryListing | undefined)[]> {
     return await this.treeSeat.run('listings', { tree: this.tree, paths })
+  }
+
+  async outlines(paths: readonly RelPath[]): Promise<(OutlinedListing | undefined)[]> {
+    return await this.treeSeat.run('outlines', { tree: this.tree, paths })
+  }
+
+  async listingPart(path: RelPath, ranges: readonly NameRange[]): Promise<Uint8Array> {
+    return (await this.treeSeat.run('listingPart', { tree: this.tree, path, ranges })) ?? emptyListing
   }
 
   async digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]> {

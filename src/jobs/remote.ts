@@ -4,6 +4,7 @@
 
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import type { NameRange } from '../core/outline.ts'
 import type { RelPath } from '../core/path.ts'
 import { parseRelPath } from '../core/path.ts'
 import { isProblemCode, type Problem } from '../core/problem.ts'
@@ -11,7 +12,7 @@ import type { DirectoryMove } from '../core/renames.ts'
 import { defaultKeep, keepText, parseKeep } from '../core/retention.ts'
 import type { View } from '../core/view.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
-import type { DirectoryListing } from '../disk/tasks.ts'
+import type { DirectoryListing, OutlinedListing } from '../disk/tasks.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { packRunId } from '../state/runs.ts'
@@ -82,13 +83,27 @@ class RemoteEnd {
   }
 
   async listings(paths: readonly RelPath[]): Promise<(DirectoryListing | undefined)[]> {
-    const { listings } = await call(this.session, 'listings', { paths })
+    return await this.#listings(paths, false)
+  }
+
+  async outlines(paths: readonly RelPath[]): Promise<(OutlinedListing | undefined)[]> {
+    return await this.#listings(paths, true)
+  }
+
+  async #listings(paths: readonly RelPath[], outlined: boolean): Promise<(OutlinedListing | undefined)[]> {
+    const { listings } = await call(this.session, 'listings', { paths, outlined })
     if (listings.length !== paths.length)
       throw new Failure('protocol-broken', 'not as many listings came as were asked for')
+    if (!outlined && listings.some(({ outline }) => outline !== undefined))
+      throw new Failure('protocol-broken', 'an outline came where a listing was asked for')
     listings.forEach(({ known, bytes }, i) => known && this.told?.take(paths[i] as RelPath, bytes.length))
-    return listings.map(({ known, bytes, mtimeSeconds, mtimeNs }) =>
-      known ? { bytes, mtimeSeconds: Number(mtimeSeconds), mtimeNs } : undefined,
+    return listings.map(({ known, bytes, outline, mtimeSeconds, mtimeNs }) =>
+      known ? { bytes, ...(outline && { outline }), mtimeSeconds: Number(mtimeSeconds), mtimeNs } : undefined,
     )
+  }
+
+  async listingPart(path: RelPath, ranges: readonly NameRange[]): Promise<Uint8Array> {
+    return (await call(this.session, 'listingPart', { path, ranges })).bytes
   }
 
   async digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]> {

@@ -6,11 +6,13 @@ import { joinDigests, splitDigests } from '../core/digests.ts'
 import { type Flow, parseCompress } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
+import { areRising, type NameRange } from '../core/outline.ts'
 import { joinPath, parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { type Keep, keepText, parseKeep } from '../core/retention.ts'
 import { openSource, openTarget } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
+import type { OutlinedListing } from '../disk/tasks.ts'
 import { decodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { unpackRunId } from '../state/runs.ts'
 import { forgetOldTrees } from '../state/trees.ts'
@@ -255,7 +257,8 @@ export class Served {
         const summary = await this.#mustEnd().view(view, viewId)
         return summary === undefined ? {} : { summary }
       },
-      listings: async ({ paths }) => await this.#listings(paths),
+      listings: async ({ paths, outlined }) => await this.#listings(paths, outlined),
+      listingPart: async ({ path, ranges }) => await this.#listingPart(path, ranges),
       digests: async ({ files, fresh }) => await this.#digests(decodeWants(files), fresh),
       begin: async ({ limitKind, limitValue, keep, ...rest }) => {
         const limit = limitOf(limitKind, limitValue)
@@ -295,23 +298,30 @@ export class Served {
   }
 
   /** A few at a time: who asks for much is refused before all of it is held. */
-  async #listings(paths: readonly string[]): Promise<CallOutput<'listings'>> {
-    const listings: { known: boolean; bytes: Uint8Array; mtimeSeconds: bigint; mtimeNs: number }[] = []
+  async #listings(paths: readonly string[], outlined: boolean): Promise<CallOutput<'listings'>> {
+    const end = this.#mustEnd()
+    const list = async (asked: readonly RelPath[]): Promise<(OutlinedListing | undefined)[]> =>
+      await (outlined ? end.outlines(asked) : end.listings(asked))
+    const listings: CallOutput<'listings'>['listings'][number][] = []
     let sizeBytes = 0
     for (let at = 0; at < paths.length; at += listingsAtOnce) {
       const some = paths.slice(at, at + listingsAtOnce).map(mustPath)
-      for (const listing of await onceEach(
-        some,
-        (path) => path,
-        (asked) => this.#mustEnd().listings(asked),
-      )) {
-        const { bytes = new Uint8Array(0), mtimeSeconds = 0, mtimeNs = 0 } = listing ?? {}
-        sizeBytes += bytes.length
+      for (const listing of await onceEach(some, (path) => path, list)) {
+        const { bytes = new Uint8Array(0), outline, mtimeSeconds = 0, mtimeNs = 0 } = listing ?? {}
+        sizeBytes += bytes.length + (outline?.length ?? 0)
         if (sizeBytes > callBytesMax) throw new Failure('limit-exceeded', 'more is asked for than an answer may hold')
-        listings.push({ known: listing !== undefined, bytes, mtimeSeconds: BigInt(mtimeSeconds), mtimeNs })
+        const known = listing !== undefined
+        listings.push({ known, bytes, ...(outline && { outline }), mtimeSeconds: BigInt(mtimeSeconds), mtimeNs })
       }
     }
     return { listings }
+  }
+
+  async #listingPart(path: string, ranges: readonly NameRange[]): Promise<CallOutput<'listingPart'>> {
+    if (!areRising(ranges)) throw new Failure('protocol-broken', 'parts of a listing are asked for out of order')
+    const bytes = await this.#mustEnd().listingPart(mustPath(path), ranges)
+    if (bytes.length > callBytesMax) throw new Failure('limit-exceeded', 'more is asked for than an answer may hold')
+    return { bytes }
   }
 
   /** A few files at a time, so that nothing is read for whom nobody waits any more. */

@@ -2,6 +2,7 @@
 // wants and digests travel inside as the flat bytes that core and disk define, and are checked there. A change of any
 // schema changes `messagesText`, whose digest a test holds against WIRE_VERSION.
 
+import { outlineBytesMax } from '../core/outline.ts'
 import {
   bytes,
   describeSchema,
@@ -83,10 +84,20 @@ const summary = record({
 })
 const viewAnswer = record({ summary: optional(summary) })
 
-const listingsRequest = record({ paths: list(text(pathBytes), 4096) })
+/** With `outlined` a long listing is told by its outline, and its `bytes` are none. */
+const listingsRequest = record({ paths: list(text(pathBytes), 4096), outlined: flag })
 const listingsAnswer = record({
-  listings: list(record({ known: flag, bytes: bytes(callBytesMax), ...time }), 4096),
+  listings: list(
+    record({ known: flag, bytes: bytes(callBytesMax), outline: optional(bytes(outlineBytesMax)), ...time }),
+    4096,
+  ),
 })
+const listingPartRequest = record({
+  path: text(pathBytes),
+  /** As many as an outline has pages: names from `from` on and before `to`. */
+  ranges: list(record({ from: bytes(pathBytes), to: bytes(pathBytes) }), 2 ** 20),
+})
+const listingPartAnswer = record({ bytes: bytes(callBytesMax) })
 
 const digestsRequest = record({ files: bytes(callBytesMax), fresh: flag })
 const digestsAnswer = record({ digests: bytes(callBytesMax) })
@@ -250,6 +261,7 @@ export const calls = {
   scan: [scanRequest, scanAnswer],
   view: [viewRequest, viewAnswer],
   listings: [listingsRequest, listingsAnswer],
+  listingPart: [listingPartRequest, listingPartAnswer],
   digests: [digestsRequest, digestsAnswer],
   begin: [beginRequest, beginAnswer],
   moves: [movesRequest, problemsAnswer],

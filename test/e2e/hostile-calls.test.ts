@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
+import { wholeRange } from '../../src/core/outline.ts'
 import { type CallInput, call } from '../../src/jobs/bulk.ts'
 import { Failure } from '../../src/std/failure.ts'
 import type { CallName } from '../../src/wire/messages.ts'
@@ -26,7 +27,8 @@ const inputs: { readonly [Name in CallName]: CallInput<Name> } = {
   open: opening({ ...place, role: 'target', create: true }),
   scan: rules,
   view,
-  listings: { paths: [''] },
+  listings: { paths: [''], outlined: false },
+  listingPart: { path: '', ranges: [wholeRange] },
   digests: { files: none, fresh: true },
   begin: { ...totals, released: true },
   moves: { moves: [] },
@@ -140,7 +142,9 @@ describe('a hostile caller', () => {
     await make(session, 'view')
     const before = residentMib()
     const paths = Array<string>(4096).fill('')
-    const asked = await Promise.allSettled(Array.from({ length: 8 }, () => call(session, 'listings', { paths })))
+    const asked = await Promise.allSettled(
+      Array.from({ length: 8 }, () => call(session, 'listings', { paths, outlined: false })),
+    )
     for (const one of asked)
       assert.ok(one.status === 'rejected' && (one.reason as Failure).code === 'limit-exceeded', JSON.stringify(one))
     assert.ok(residentMib() < before + 256, `${before} MiB before, ${residentMib()} after`)

@@ -16,6 +16,7 @@ import {
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { digestOf } from '../../src/chunk/digest.ts'
+import { wholeRange } from '../../src/core/outline.ts'
 import type { RelPath } from '../../src/core/path.ts'
 import { call } from '../../src/jobs/bulk.ts'
 import { utf8 } from '../../src/std/bytes.ts'
@@ -95,7 +96,9 @@ describe('a hostile driver', () => {
     let batch = 0
     for (const text of hostilePaths) {
       const bad = text as RelPath
-      await refused(text, () => call(session, 'listings', { paths: [bad] }))
+      await refused(text, () => call(session, 'listings', { paths: [bad], outlined: false }))
+      await refused(text, () => call(session, 'listings', { paths: [bad], outlined: true }))
+      await refused(text, () => call(session, 'listingPart', { path: bad, ranges: [wholeRange] }))
       await refused(text, () => target.moveDirectories([{ from: bad, to: 'new' as RelPath }]))
       await refused(text, () => target.moveDirectories([{ from: 'a' as RelPath, to: bad }]))
       await refused(text, () => target.digests([{ path: bad, names: ['x'] }], true))
@@ -131,7 +134,7 @@ describe('a hostile driver', () => {
     for (const text of hostilePaths.filter((path) => path.length < 100)) {
       await refused(text, () => call(session, 'supply', { batch: 0, wants: wants(text, 'x') }))
       await refused(text, () => call(session, 'digests', { files: wants(text, 'x'), fresh: true }))
-      await refused(text, () => call(session, 'listings', { paths: [text] }))
+      await refused(text, () => call(session, 'listings', { paths: [text], outlined: true }))
     }
     session.close()
     await assertServes()

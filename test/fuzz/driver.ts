@@ -35,13 +35,13 @@ const next: Readonly<Record<'source' | 'target', Partial<Record<CallName, readon
   source: {
     open: ['scan'],
     scan: ['view'],
-    view: ['listings', 'digests', 'supply', 'supply', 'close'],
+    view: ['listings', 'listingPart', 'digests', 'supply', 'supply', 'close'],
     close: ['open'],
   },
   target: {
     open: ['scan'],
     scan: ['view'],
-    view: ['begin', 'begin', 'begin', 'listings', 'digests', 'verify'],
+    view: ['begin', 'begin', 'begin', 'listings', 'listingPart', 'digests', 'verify'],
     begin: ['stage', 'stage', 'moves', 'finish'],
     stage: ['stage', 'stage', 'answer', 'written', 'written', 'written', 'finish'],
     finish: ['verify', 'close', 'distrust', 'listings'],

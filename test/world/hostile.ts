@@ -231,6 +231,7 @@ function honestHandlers(send: EvilSource['send']): CallHandlers {
         bytes: path === '' ? listingOf(fileEntry('good', goodText.length)) : listingOf(),
       })),
     }),
+    listingPart: refuse,
     digests: async ({ files }) => {
       const count = decodeWants(files).reduce((sum, { names }) => sum + names.length, 0)
       return { digests: new Uint8Array(32 * count) }

@@ -343,6 +343,16 @@ function endOf(sys: Sys, root: Root, tree: Tree): End {
         const own = tree.record(path)?.own
         return bytes && own && { bytes, mtimeSeconds: own.mtimeSeconds, mtimeNs: own.mtimeNs }
       }),
+    outlines: async (paths) =>
+      paths.map((path) => {
+        const outline = tree.outline(path)
+        const bytes = outline === undefined ? tree.listing(path) : new Uint8Array(0)
+        const own = tree.record(path)?.own
+        return (
+          bytes && own && { bytes, ...(outline && { outline }), mtimeSeconds: own.mtimeSeconds, mtimeNs: own.mtimeNs }
+        )
+      }),
+    listingPart: async (path, ranges) => tree.listingPart(path, ranges) ?? new Uint8Array([1]),
     digests: async (files: readonly WantedDirectory[]) =>
       files.flatMap(({ path, names }) => names.map((name) => digestIn(path, name))),
   }
