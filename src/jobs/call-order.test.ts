@@ -19,7 +19,7 @@ function allowed(phase: Phase, role: string): string[] {
 
 describe('the order of calls', () => {
   it('is what a driver does', () => {
-    const read = ['listings', 'digests']
+    const read = ['listings', 'listingPart', 'digests']
     const rows: readonly (readonly [Phase, readonly string[], readonly string[]])[] = [
       ['closed', [], []],
       ['open', ['scan'], ['scan']],
