@@ -2,7 +2,7 @@
 // Changes nothing, follows no symlink.
 
 import { digestOf } from '../chunk/digest.ts'
-import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import {
   sameTypeSizeTime,
   sizeOf,
@@ -15,7 +15,7 @@ import {
   typeMask,
   typeSymlink,
 } from '../core/stat.ts'
-import { equalBytes, hex, utf8 } from '../std/bytes.ts'
+import { equalBytes, fromUtf8, hex, utf8 } from '../std/bytes.ts'
 import { digestFile } from './content.ts'
 import type { Row } from './manifest.ts'
 import { EntryTable, type Sys } from './sys.ts'
@@ -25,10 +25,10 @@ export class Look {
   /** What the run kept. */
   readonly files: number
   readonly #sys: Sys
-  /** Where a path of the plan is now: a directory above it may still have its other name. */
-  readonly place: (path: RelPath) => RelPath
+  /** Where a path of the plan is now: a directory above it may still have its other name, or this one and lose it first. */
+  readonly place: (path: RelPath) => RelPath | undefined
 
-  constructor(sys: Sys, root: number, files: number, place: (path: RelPath) => RelPath) {
+  constructor(sys: Sys, root: number, files: number, place: (path: RelPath) => RelPath | undefined) {
     this.#sys = sys
     this.root = root
     this.files = files
@@ -50,7 +50,8 @@ export class Look {
     return this.#stat(this.root, path)
   }
 
-  #stat(base: number, path: RelPath): Uint32Array | undefined {
+  #stat(base: number, path: RelPath | undefined): Uint32Array | undefined {
+    if (path === undefined) return undefined
     const parent = this.#sys.openDirectory(base, utf8(parentOf(path)))
     if (parent < 0) return undefined
     const row = new Uint32Array(statWidth)
@@ -59,27 +60,36 @@ export class Look {
     return code < 0 ? undefined : row
   }
 
-  #where(base: number, path: RelPath): RelPath {
+  #where(base: number, path: RelPath): RelPath | undefined {
     return base === this.root ? this.place(path) : path
   }
 
-  /** All names of a directory of the root, with their rows. */
+  /** All names that a directory of the root will have when the plan gets to it, with their rows. */
   list(path: RelPath): { names: Uint8Array[]; rows: Uint32Array } | undefined {
-    const handle = this.#sys.openDirectory(this.root, utf8(this.place(path)))
+    const place = this.place(path)
+    const handle = place === undefined ? -1 : this.#sys.openDirectory(this.root, utf8(place))
     const table = new EntryTable()
     const count = handle < 0 ? handle : this.#sys.list(handle, table)
     if (handle >= 0) this.#sys.close(handle)
     if (count < 0) return undefined
     const names: Uint8Array[] = []
-    for (let i = 0; i < table.count; i++) names.push(table.name(i).slice())
-    return { names, rows: table.stats.slice(0, table.count * statWidth) }
+    const rows = table.stats.slice(0, table.count * statWidth)
+    for (let i = 0; i < table.count; i++) {
+      const [name, at] = [table.name(i).slice(), i * statWidth]
+      // A directory that is renamed away first is no part of it.
+      const isDirectory = ((rows[at + statMode] as number) & typeMask) === typeDirectory
+      if (isDirectory && this.place(joinPath(path, fromUtf8(name) ?? '')) === undefined) continue
+      rows.copyWithin(names.length * statWidth, at, at + statWidth)
+      names.push(name)
+    }
+    return { names, rows: rows.subarray(0, names.length * statWidth) }
   }
 
   /** The text of a symlink. */
   link(base: number, told: RelPath): Uint8Array | undefined {
     const path = this.#where(base, told)
-    const parent = this.#sys.openDirectory(base, utf8(parentOf(path)))
-    if (parent < 0) return undefined
+    const parent = path === undefined ? -1 : this.#sys.openDirectory(base, utf8(parentOf(path)))
+    if (path === undefined || parent < 0) return undefined
     const link = this.#sys.readLink(parent, utf8(nameOf(path)))
     this.#sys.close(parent)
     return typeof link === 'number' ? undefined : link
@@ -100,6 +110,7 @@ export class Look {
 
   #digest(base: number, told: RelPath): string | undefined {
     const path = this.#where(base, told)
+    if (path === undefined) return undefined
     const row = this.#stat(base, path)
     const parent = this.#sys.openDirectory(base, utf8(parentOf(path)))
     const digest =

@@ -3,7 +3,7 @@
 // run left it nor as it was before the run is a conflict; with one conflict nothing at all may be undone. It goes in
 // steps: after each the caller may go on later, or not at all.
 
-import { isWithin, joinPath, parentOf, parseRelPath, type RelPath } from '../core/path.ts'
+import { joinPath, parentOf, parseRelPath, type RelPath } from '../core/path.ts'
 import type { SectionHead, Step } from '../core/plan.ts'
 import {
   forgetCtime,
@@ -21,6 +21,7 @@ import { type Change, type ListedFile, listingDigest, type Manifest, type Row } 
 import type { SeenDirectory, StepNote } from './staged.ts'
 import { EntryTable, type Sys } from './sys.ts'
 import { isRowType, isType, Look } from './undo-look.ts'
+import { MovesBack } from './undo-moves.ts'
 import {
   directoryEntry,
   donorOf,
@@ -28,7 +29,6 @@ import {
   presentHead,
   sectionIn,
   type UndoConflict,
-  type UndoMove,
   type UndoPlan,
 } from './undo-steps.ts'
 
@@ -53,12 +53,7 @@ class UndoPlanner {
   readonly #sections = new Map<RelPath, { head: SectionHead; steps: Step[] }>()
   readonly #deletions = new Map<RelPath, { head: SectionHead; steps: Step[] }>()
   readonly #notes = new Map<RelPath, StepNote>()
-  readonly #moves: UndoMove[] = []
-  readonly #emptied: RelPath[] = []
-  /** The run renamed after all else, so its reversal renames first. */
-  readonly #movesFirst: boolean
-  /** Renamed directories that are back already, by where they were: [as the run left them, as they are]. */
-  readonly #back: (readonly [RelPath, RelPath])[] = []
+  readonly #moves: MovesBack
   readonly #donated: { version: RelPath; path: RelPath }[] = []
   readonly #conflicts: UndoConflict[] = []
   /** Where the file that is at a path now goes back to. */
@@ -67,17 +62,18 @@ class UndoPlanner {
 
   constructor(sys: Sys, root: number, files: number, manifest: Manifest, traits: Traits) {
     this.#sys = sys
-    this.#at = new Look(sys, root, files, (path) => this.#placeNow(path))
-    this.#movesFirst = manifest.moves.some(({ isLast }) => isLast === true)
+    this.#at = new Look(sys, root, files, (path) => this.#moves.placeNow(path))
+    this.#moves = new MovesBack(manifest, (path) => this.#at.lookAt(path))
     this.#manifest = manifest
     this.#traits = traits
   }
 
   *plan(): Generator<number, UndoPlan> {
-    yield* this.#planMoves()
+    yield* this.#moves.plan()
+    this.#conflicts.push(...this.#moves.conflicts)
     for (const change of this.#manifest.changes.values()) {
       if ('movedTo' in change && change.movedTo !== undefined)
-        this.#goesTo.set(this.#here(change.movedTo), this.#here(change.path))
+        this.#goesTo.set(this.#moves.here(change.movedTo), this.#moves.here(change.path))
     }
     for (const change of this.#manifest.changes.values()) {
       yield 1
@@ -87,71 +83,17 @@ class UndoPlanner {
       sections: this.#sections,
       deletions: this.#deletions,
       notes: this.#notes,
-      moves: this.#moves,
-      emptied: this.#emptied,
-      movesFirst: this.#movesFirst,
+      moves: this.#moves.moves,
+      emptied: this.#moves.emptied,
+      movesFirst: this.#moves.areFirst,
       donated: this.#donated,
       conflicts: this.#conflicts,
       already: this.#already,
     }
   }
 
-  /** The last rename goes back first. */
-  *#planMoves(): Generator<number> {
-    for (const { path, movedTo, before, parents, above = [] } of [...this.#manifest.moves].reverse()) {
-      yield 1
-      const seen = Uint32Array.from(before)
-      const there = this.#at.lookAt(movedTo)
-      if (there !== undefined && sameDirectory(there, seen)) {
-        const goes = parents.map((parent) => ({ path: parent, mode: this.#modeOf(parent) }))
-        this.#moves.push({ from: movedTo, to: path, seen, goes, comes: above })
-        // What the run itself put where the directory was goes before it comes back.
-        const isFreed = !this.#movesFirst && this.#isOfRun(path)
-        if (this.#at.lookAt(path) !== undefined && !isFreed) this.#refuse(path, 'occupied')
-      } else if (this.#isThere(path, seen)) {
-        this.#back.push([movedTo, path])
-        this.#emptied.push(...parents.filter((parent) => this.#at.lookAt(parent) !== undefined).reverse())
-      } else this.#refuse(movedTo, there === undefined ? 'gone' : 'changed')
-    }
-  }
-
-  #modeOf(path: RelPath): number {
-    return ((this.#at.lookAt(path)?.[statMode] as number | undefined) ?? 0o755) & 0o777
-  }
-
-  #isThere(path: RelPath, seen: Uint32Array): boolean {
-    const row = this.#at.lookAt(path)
-    return row !== undefined && sameDirectory(row, seen)
-  }
-
-  #isOfRun(path: RelPath): boolean {
-    const change = this.#manifest.changes.get(path)
-    return (
-      change?.a === 'made' ||
-      change?.a === 'created' ||
-      this.#manifest.moves.some(({ movedTo, parents }) => movedTo === path || parents.includes(path))
-    )
-  }
-
-  /** Where a path of the plan is now: what is renamed first still has its other name. */
-  #placeNow(path: RelPath): RelPath {
-    if (!this.#movesFirst) return path
-    return [...this.#moves]
-      .reverse()
-      .reduce((at, { from, to }) => (isWithin(at, to) ? (`${from}${at.slice(to.length)}` as RelPath) : at), path)
-  }
-
-  /** Where a path of the manifest is when the plan gets to it. */
-  #here(path: RelPath): RelPath {
-    if (this.#movesFirst) return path
-    for (const [left, back] of this.#back) {
-      if (isWithin(path, left)) return `${back}${path.slice(left.length)}` as RelPath
-    }
-    return path
-  }
-
   *#planChange(told: Change): Generator<number> {
-    const change = { ...told, path: this.#here(told.path) }
+    const change = { ...told, path: this.#moves.here(told.path) }
     const now = this.#at.look(change.path)
     switch (change.a) {
       case 'made':
@@ -185,11 +127,7 @@ class UndoPlanner {
 
   /** The line about a path as it is now. */
   #told(path: RelPath): Change | undefined {
-    if (this.#movesFirst) return this.#manifest.changes.get(path)
-    for (const [left, back] of this.#back) {
-      if (isWithin(path, back)) return this.#manifest.changes.get(`${left}${path.slice(back.length)}` as RelPath)
-    }
-    return this.#manifest.changes.get(path)
+    return this.#manifest.changes.get(this.#moves.told(path))
   }
 
   *#planMade(path: RelPath, now: Uint32Array | undefined): Generator<number> {
@@ -334,7 +272,7 @@ class UndoPlanner {
     below: readonly SeenDirectory[] | undefined,
   ): void {
     const { path } = change
-    const moved = change.movedTo === undefined ? undefined : this.#here(change.movedTo)
+    const moved = change.movedTo === undefined ? undefined : this.#moves.here(change.movedTo)
     const base = moved === undefined ? this.#at.files : this.#at.root
     const place = moved ?? told
     const row = this.#at.lookIn(base, place)
@@ -344,7 +282,9 @@ class UndoPlanner {
     const entry = entryOf(path, row, this.#at.link(base, place))
     this.#add(parentOf(path), { action, entry, from: moved, digest: undefined })
     const donor =
-      moved === undefined ? donorOf(place, row, this.#at.files) : donorOf(this.#at.place(place), row, undefined)
+      moved === undefined
+        ? donorOf(place, row, this.#at.files)
+        : donorOf(this.#at.place(place) ?? place, row, undefined)
     this.#note(path, {
       ...(now && { expected: now }),
       ...(below && { below }),

@@ -118,6 +118,34 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       ['gone/moved out', 'moved out'],
     ],
   },
+  // As a scan sees it too where a new directory was given the inode of one that went.
+  'directories that leave directories': {
+    first: {
+      'gone/deep/f': 'stays the same',
+      'gone/deep/g': 'goes',
+      'gone/stays away': 'goes with it',
+      'outer/inner/f': 'in both',
+      'outer/inner/most/g': 'in all three',
+      'outer/h': 'beside',
+      'file now/in/f': 'under a name that is a file later',
+    },
+    second: {
+      'new/f': 'stays the same',
+      'new/h': 'new in there',
+      'moved/h': 'beside',
+      'inner moved/f': 'in both',
+      'most/g': 'in all three',
+      'in moved/f': 'under a name that is a file later',
+      'file now': 'a file',
+    },
+    moves: [
+      ['gone/deep', 'new'],
+      ['outer', 'moved'],
+      ['moved/inner', 'inner moved'],
+      ['inner moved/most', 'most'],
+      ['file now/in', 'in moved'],
+    ],
+  },
 }
 
 let made = 0
@@ -149,8 +177,11 @@ for (const open of forms) {
       for (const name of Object.keys(contents(source)).reverse())
         if (!(name in scenario.second) && !Object.keys(scenario.second).some((one) => one.startsWith(`${name}/`)))
           rmSync(join(source, name), { recursive: true })
-      for (const [name, what] of Object.entries(scenario.second))
-        if (contents(source)[name] !== what) plant(source, { [name]: what })
+      for (const [name, what] of Object.entries(scenario.second)) {
+        const was = contents(source)[name]
+        if (was === '/' && typeof what === 'string') rmSync(join(source, name), { recursive: true })
+        if (was !== what) plant(source, { [name]: what })
+      }
     } else {
       rmSync(source, { recursive: true })
       plant(source, scenario.second)

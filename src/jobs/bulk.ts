@@ -26,10 +26,8 @@ export async function call<Name extends CallName>(
   const body = encodeMessage(request, input)
   const stream = session.openStream(streamName, new TextEncoder().encode(name))
   const answered = new Body(callBytesMax)
-  const received = collect(stream, answered)
-  await sendWhole(stream, body)
-  stream.end()
-  await received
+  // Waited for together: a stream may end, with its reason, while a line that stands still holds pieces of the body.
+  await Promise.all([collect(stream, answered), sendWhole(stream, body).then(() => stream.end())])
   return decodeMessage(answer, answered.take())
 }
 

@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { assertSameTree, chanceOf, editTree, growTree, placesIn } from '../../test/world/disk-trees.ts'
+import { assertSameTree, chanceOf, editTree, growTree, moveFolders } from '../../test/world/disk-trees.ts'
 import { contents, type Folder, facts, plant } from '../../test/world/planted.ts'
 import { type Trial, trialIn } from '../../test/world/trial.ts'
 import type { FinishedRun } from './run.ts'
@@ -227,7 +227,7 @@ describe('a directory that moved', () => {
       growTree(chance, one.source, 60)
       await one.run()
       for (let round = 0; round < 3; round++) {
-        moveDirectories(chance, one.source)
+        moveFolders(chance, one.source)
         editTree(chance, one.source, 6)
         const end = await one.run()
         renamed += end.counts.renamed
@@ -240,21 +240,6 @@ describe('a directory that moved', () => {
     assert.ok(renamed > 24, `${renamed} renames`)
   })
 })
-
-/** Moves some directories, to new names, into each other and into new ones. */
-function moveDirectories(chance: (limit: number) => number, source: string): void {
-  for (let i = 0; i < 4; i++) {
-    const all = placesIn(source).flatMap(({ path, kind }) => (kind === 'directory' ? [relative(source, path)] : []))
-    const from = all[chance(Math.max(1, all.length))]
-    if (from === undefined) return
-    const parents = ['', ...all.filter((path) => path !== from && !path.startsWith(`${from}/`))]
-    const parent = join(parents[chance(parents.length)] ?? '', chance(2) === 0 ? `new-${i}` : '')
-    const to = join(source, parent, `moved-${chance(1e6)}`)
-    mkdirSync(join(source, parent), { recursive: true })
-    renameSync(join(source, from), to)
-    utimesSync(to, 1_500_000_000, 1_500_000_000)
-  }
-}
 
 describe('a directory made anew with the inode of one that went', () => {
   const old: Folder = { 'a/one': 'old1', 'a/two': 'old2', 'a/sub/three': 'old3', stays: 'stays' }

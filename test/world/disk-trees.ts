@@ -20,7 +20,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 
 /** A tree as sorted lines, one an entry: `path kind mode mtime content`. Names that are no UTF-8 are shown as Latin-1. */
 export function readTree(directory: string): string[] {
@@ -122,6 +122,21 @@ export function editTree(chance: Chance, directory: string, edits: number): void
 }
 
 type Place = { readonly path: string; readonly kind: 'directory' | 'file' | 'symlink' }
+
+/** Moves some folders, to new names, into each other and into new ones. */
+export function moveFolders(chance: Chance, source: string): void {
+  for (let i = 0; i < 4; i++) {
+    const all = placesIn(source).flatMap(({ path, kind }) => (kind === 'directory' ? [relative(source, path)] : []))
+    const from = all[chance(Math.max(1, all.length))]
+    if (from === undefined) return
+    const parents = ['', ...all.filter((path) => path !== from && !path.startsWith(`${from}/`))]
+    const parent = join(parents[chance(parents.length)] ?? '', chance(2) === 0 ? `new-${i}` : '')
+    const to = join(source, parent, `moved-${chance(1e6)}`)
+    mkdirSync(join(source, parent), { recursive: true })
+    renameSync(join(source, from), to)
+    utimesSync(to, 1_500_000_000, 1_500_000_000)
+  }
+}
 
 /** Everything below, parents first; no link is followed. */
 export function placesIn(directory: string): Place[] {
