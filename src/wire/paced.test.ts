@@ -137,6 +137,17 @@ describe('a link under a limit', () => {
     )
   })
 
+  it('is not held up by what is empty', async () => {
+    const { link, clock, arrived } = measuredLink()
+    link.limit(4000)
+    let taken = 0
+    for (let i = 0; i < 10; i++) link.write([Buffer.alloc(100), Buffer.alloc(0)], () => taken++)
+    link.write([Buffer.alloc(0)], () => taken++)
+    clock.advance(1000)
+    await turn()
+    assert.deepEqual([taken, arrived().length], [11, 1000])
+  })
+
   it('tells whoever waits when it is cut', async () => {
     const { link, clock } = measuredLink()
     link.limit(1000)

@@ -49,9 +49,10 @@ export function pacedLink(link: Link, clock: Clock): PacedLink {
   const sendSlice = (most: number): void => {
     const parts: Uint8Array[] = []
     const whole: ((error?: Error | null) => void)[] = []
-    for (let room = most; room > 0; ) {
+    for (let room = most; ; ) {
       const [first] = queue
-      if (first === undefined) break
+      // What is empty waits for nothing, or it would wait for ever.
+      if (first === undefined || (room === 0 && first.chunk.length > 0)) break
       const part = first.chunk.subarray(0, room)
       parts.push(part)
       room -= part.length
