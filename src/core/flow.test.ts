@@ -52,7 +52,8 @@ test('it settles: what it decides, it decides again', () => {
 test('packs are small enough for the rate, and never tiny', () => {
   assert.equal(packBytesFor(undefined, 500_000), 500_000)
   assert.equal(packBytesFor(100 * mega, 500_000), 500_000)
-  assert.equal(packBytesFor(mega, 500_000), 50_000)
+  assert.equal(packBytesFor(mega, 600_000), 500_000)
+  assert.equal(packBytesFor(mega / 10, 500_000), 50_000)
   assert.equal(packBytesFor(1000, 500_000), 4096)
 })
 

@@ -7,7 +7,7 @@ const levelMax = 19
 export type Compress = 'auto' | 'off' | number
 
 export type Flow = {
-  /** Bytes a second, of packs as they travel; undefined without a limit. */
+  /** Bytes a second that the source's machine sends at most, all counted; undefined without a limit. */
   readonly rateBytes: number | undefined
   readonly compress: Compress
 }
@@ -19,10 +19,10 @@ export function parseCompress(text: string): Compress | undefined {
   return level >= 1 && level <= levelMax ? level : undefined
 }
 
-const packsPerSecond = 20
+const packsPerSecond = 2
 const packBytesMin = 4096
 
-/** How large a pack may be: under a limit so small that many leave in a second, for else the rate would come in jolts. */
+/** How large a pack may be: under a limit so small that it is over within half a second; smaller ones would squeeze badly. */
 export function packBytesFor(rateBytes: number | undefined, mostBytes: number): number {
   if (rateBytes === undefined) return mostBytes
   return Math.min(mostBytes, Math.max(packBytesMin, Math.floor(rateBytes / packsPerSecond)))

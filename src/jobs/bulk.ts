@@ -12,7 +12,6 @@ import type { CallOrder } from './call-order.ts'
 export type CallInput<Name extends CallName> = Of<(typeof calls)[Name][0]>
 export type CallOutput<Name extends CallName> = Of<(typeof calls)[Name][1]>
 
-const pieceBytes = 1024 * 1024
 const streamName = 'call'
 
 /** Calls the other side. Throws the failure of the handler there, or what ended the session. */
@@ -33,6 +32,7 @@ export async function call<Name extends CallName>(
 
 async function sendWhole(stream: WireStream, bytes: Uint8Array): Promise<void> {
   const sent: Promise<void>[] = []
+  const { pieceBytes } = stream
   for (let at = 0; at < bytes.length; at += pieceBytes) sent.push(stream.send(bytes.subarray(at, at + pieceBytes)))
   // A stream that is cancelled rejects here and in `collect`; the caller gets it once, from there.
   await Promise.allSettled(sent)

@@ -26,7 +26,7 @@ import { type Log, logWith } from '../std/log.ts'
 import { Stop } from '../std/stop.ts'
 import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, type SourceEnd } from './endpoint.ts'
 import { emptyListing } from './list-apart.ts'
-import { freeFlow, Outflow } from './outflow.ts'
+import { freeFlow, type Line, Outflow } from './outflow.ts'
 import { SlabPool, type SlabStore } from './slabs.ts'
 
 /** What ends of this machine share; owned by the process. */
@@ -293,10 +293,10 @@ export class LocalSource extends LocalEnd implements SourceEnd {
   constructor(
     workshop: Workshop,
     root: Root,
-    options: LocalOptions & { readonly flow?: Flow; readonly writingMs?: () => number },
+    options: LocalOptions & { readonly flow?: Flow; readonly line?: Line | undefined },
   ) {
     super(workshop, root, options)
-    this.#flow = new Outflow(options.flow ?? freeFlow, workshop.clock, options.writingMs)
+    this.#flow = new Outflow(options.flow ?? freeFlow, workshop.clock, options.line)
   }
 
   /** What waits for its turn to leave waits no longer, and does not leave. */

@@ -27,9 +27,14 @@ test('without a limit nothing waits and packs are whole', () => {
 test('under a limit packs are small and leave at its rate', async () => {
   const clock = quickClock()
   const flow = new Outflow({ ...freeFlow, rateBytes: 1_000_000 }, clock)
-  assert.equal(flow.packBytes, 50_000)
-  for (let sent = 0; sent < 5_000_000; sent += flow.packBytes) await flow.pace(flow.packBytes)
-  assert.ok(Math.abs(clock.monotonicMs() - 4950) < 1, `${clock.monotonicMs()}`)
+  assert.equal(flow.packBytes, 500_000)
+  for (let sent = 0; sent < 5_000_000; sent += 50_000) await flow.pace(50_000)
+  assert.ok(Math.abs(clock.monotonicMs() - 5000) < 1, `${clock.monotonicMs()}`)
+})
+
+test('a line keeps its limit itself', () => {
+  const flow = new Outflow({ ...freeFlow, rateBytes: 1000 }, systemClock, { writingMs: 0 })
+  assert.equal(flow.pace(1_000_000), undefined)
 })
 
 test('when the run is over nobody waits', async () => {
@@ -61,9 +66,9 @@ function levelsOf(
 }
 
 function autoFlow(rateBytes?: number): { flow: Outflow; write: (ms: number) => void } {
-  let writingMs = 0
-  const flow = new Outflow({ rateBytes, compress: 'auto' }, systemClock, () => writingMs)
-  return { flow, write: (ms) => void (writingMs += ms) }
+  const line = { writingMs: 0 }
+  const flow = new Outflow({ rateBytes, compress: 'auto' }, systemClock, line)
+  return { flow, write: (ms) => void (line.writingMs += ms) }
 }
 
 const squeezedOf = (levels: readonly number[]): number => levels.filter((level) => level > 0).length

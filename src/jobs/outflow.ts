@@ -1,6 +1,6 @@
-// How the packs of one source leave: no faster than a person allowed, and squeezed where that pays. One of these belongs
-// to one run at the end that reads; whoever else listens on the link never waits for it, since it holds packs back before
-// they reach the link.
+// How the packs of one source leave: how large, squeezed where that pays, and between two folders here no faster than a
+// person allowed (a line keeps its limit itself, and counts what is not packs too). One of these belongs to one run at the
+// end that reads.
 
 import {
   autoLevel,
@@ -26,6 +26,15 @@ const packsPerProbe = 32
 /** What was measured counts half once so much more was: about the last second of a fast link. */
 const rememberedBytes = 16 * 1024 * 1024
 
+/** After a pause so much of a second's bytes may leave at once. */
+const burstsPerSecond = 20
+
+/** What packs go over. */
+export type Line = {
+  /** Grows while the socket has something of them to take, and only then. */
+  readonly writingMs: number
+}
+
 export class Outflow {
   /** How large a pack may be. */
   readonly packBytes: number
@@ -37,21 +46,22 @@ export class Outflow {
   #packs = 0
   #squeezed = 0
   readonly #firstLeft = Promise.withResolvers<void>()
-  readonly #writingMs: () => number
+  readonly #line: Line | undefined
   #lastWritingMs: number
   readonly #msPerByte: number
   #measured: Measured = { linkBytes: 0, linkMs: 0, rawBytes: 0, squeezedBytes: 0, squeezeMs: 0 }
 
-  /** `writingMs` grows while the socket has something to take, and only then. */
-  constructor(flow: Flow, clock: Clock, writingMs: () => number = () => 0) {
+  /** Without a `line` packs go to another folder here. */
+  constructor(flow: Flow, clock: Clock, line?: Line) {
     const { rateBytes, compress } = flow
-    this.#writingMs = writingMs
-    this.#lastWritingMs = writingMs()
+    this.#line = line
+    this.#lastWritingMs = line?.writingMs ?? 0
     this.#msPerByte = rateBytes === undefined ? 0 : 1000 / rateBytes
     this.#clock = clock
     this.#compress = compress
     this.packBytes = packBytesFor(rateBytes, slabBytes)
-    if (rateBytes !== undefined) this.#bucket = new TokenBucket(rateBytes, this.packBytes, clock.monotonicMs())
+    if (rateBytes === undefined || line !== undefined) return
+    this.#bucket = new TokenBucket(rateBytes, rateBytes / burstsPerSecond, clock.monotonicMs(), 0)
   }
 
   /** Resolves when enough is known to say how the next pack leaves; undefined where that is now. */
@@ -86,7 +96,7 @@ export class Outflow {
 
   /** A pack has left. */
   left(bytes: number): void {
-    const writingMs = this.#writingMs()
+    const writingMs = this.#line?.writingMs ?? 0
     // A limit is as good as a slow line.
     const tookMs = Math.max(writingMs - this.#lastWritingMs, bytes * this.#msPerByte)
     this.#lastWritingMs = writingMs
@@ -97,7 +107,7 @@ export class Outflow {
     this.#firstLeft.resolve()
   }
 
-  /** Resolves when so many bytes may leave. Undefined where they may at once: without a limit, and after `stop`. */
+  /** Resolves when so many bytes may leave. Undefined where they may at once, as far as this knows. */
   pace(bytes: number): Promise<void> | undefined {
     if (this.#bucket === undefined || this.#stop.signal.aborted) return undefined
     const waitMs = this.#bucket.take(bytes, this.#clock.monotonicMs())

@@ -250,11 +250,11 @@ async function openLeft(workshop: Workshop, session: Session | undefined, opened
   if (source.kind === 'local') {
     const root = openSource(systemSys(), source.path)
     const treeKey = treeKeyOf('source', source.path, job.id)
-    const writingMs = (): number => session?.writingMs ?? 0
-    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, runId, flow, writingMs })
+    if (flow.rateBytes !== undefined) session?.limit(flow.rateBytes)
+    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, runId, flow, line: session })
   }
   const { share, sub, machine } = source
-  // The machine that reads keeps the limit: what it sends is what the line carries.
+  // The machine that reads keeps the limit: what it sends is what the line carries. What asks for it goes the other way.
   const wanted = { compress: `${flow.compress}`, ...(flow.rateBytes !== undefined && { rateBytes: flow.rateBytes }) }
   return await openRemoteSource(
     session as Session,

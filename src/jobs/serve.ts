@@ -58,6 +58,8 @@ export class Served {
   #target: LocalTarget | undefined
   #packs: WireStream | undefined
   #session: Session | undefined
+  /** What a driver wants this side to send at most; it may say so before the session is attached. */
+  #rateBytes: number | undefined
   #opening: Promise<unknown> = Promise.resolve()
   #visit: Visit | undefined
   readonly #order = new CallOrder()
@@ -88,6 +90,7 @@ export class Served {
   /** Closes the end when the session is over. Resolves then. */
   async attach(session: Session): Promise<void> {
     this.#session = session
+    this.#limit()
     const failure = await session.closed
     this.#inbox.close()
     const end = this.#source ?? this.#target
@@ -175,13 +178,25 @@ export class Served {
     return facts.undone === undefined ? told : { ...told, undone: facts.undone }
   }
 
+  #limit(): void {
+    if (this.#rateBytes !== undefined) this.#session?.limit(this.#rateBytes)
+  }
+
+  /** For how long packs have kept the session's socket busy. */
+  get writingMs(): number {
+    return this.#session?.writingMs ?? 0
+  }
+
   #openSource({ path, label }: Grant, request: Opening): LocalSource {
+    const flow = flowOf(request)
+    this.#rateBytes = flow.rateBytes
+    this.#limit()
     const root = openSource(systemSys(), path)
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: this.#treeKey('source', path, request.job),
       isApart: true,
-      flow: flowOf(request),
-      writingMs: () => this.#session?.writingMs ?? 0,
+      flow,
+      line: this,
       runId: request.runId,
       label,
     })

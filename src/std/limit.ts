@@ -8,11 +8,11 @@ export class TokenBucket {
   #tokens: number
   #atMs: number
 
-  /** Full at `nowMs`: `burst` may go at once, after any pause. */
-  constructor(perSecond: number, burst: number, nowMs: number) {
+  /** Holds `tokens` at `nowMs`, a whole burst where nothing is said; after a pause `burst` may go at once. */
+  constructor(perSecond: number, burst: number, nowMs: number, tokens: number = burst) {
     this.#perMs = perSecond / 1000
     this.#burst = burst
-    this.#tokens = burst
+    this.#tokens = tokens
     this.#atMs = nowMs
   }
 

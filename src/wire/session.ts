@@ -13,6 +13,7 @@ import { encodeHello, type Hello, maxHelloBytes, ourVersions, readHello } from '
 import type { Link } from './link.ts'
 import { decodeNamed, encodeName } from './named.ts'
 import { Outlet } from './outlet.ts'
+import { type PacedLink, pacedLink } from './paced.ts'
 import { rejectionFailure } from './rejection.ts'
 import type { WireStream } from './stream.ts'
 import { minWindowBytes, type StreamHandler, Streams } from './streams.ts'
@@ -92,6 +93,8 @@ export interface Session {
   fail(failure: Failure): void
   /** Time during which the socket had content of ours that it did not take yet, in ms. */
   readonly writingMs: number
+  /** From now on no more than so many bytes a second are sent, whatever they are. */
+  limit(rateBytes: number): void
   /** Nothing is under way in either direction. */
   readonly isIdle: boolean
   /** Resolves when the session is over: with the failure that ended it, or undefined after a goodbye. Never rejects. */
@@ -112,7 +115,7 @@ export function openSession(link: Link, options: SessionOptions): Promise<Sessio
 }
 
 class SessionCore {
-  readonly #link: Link
+  readonly #link: PacedLink
   readonly #options: SessionOptions
   readonly #limits: SessionLimits
   readonly #outlet: Outlet
@@ -135,7 +138,7 @@ class SessionCore {
     opened: (session: Session) => void,
     refused: (failure: Failure) => void,
   ) {
-    this.#link = link
+    this.#link = pacedLink(link, options.clock)
     this.#options = options
     this.#limits = { ...defaultSessionLimits, ...options.limits }
     assert(this.#limits.streamWindowBytes >= minWindowBytes, 'the window of a stream holds its largest frame')
@@ -144,7 +147,7 @@ class SessionCore {
     this.#opened = opened
     this.#refused = refused
     this.#nextId = options.side === 'dialer' ? 1 : 2
-    this.#outlet = new Outlet(link, options.clock, this.#limits.waitingBytes, (failure) => this.#overrun(failure))
+    this.#outlet = new Outlet(this.#link, options.clock, this.#limits.waitingBytes, (failure) => this.#overrun(failure))
     this.#reader = new FrameReader({
       cap: (stream, kind, flags) => this.#cap(stream, kind, flags),
       allocate: (stream, length) => this.#streams?.allocate(stream, length),
@@ -152,7 +155,7 @@ class SessionCore {
     })
     this.#heartbeat = new Heartbeat({
       clock: options.clock,
-      link,
+      link: this.#link,
       outlet: this.#outlet,
       reader: this.#reader,
       ...this.#limits,
@@ -299,6 +302,7 @@ class SessionCore {
       peerLimit: peer.streams,
       ownWindowBytes: this.#limits.streamWindowBytes,
       ownSessionWindowBytes: this.#limits.sessionWindowBytes,
+      frameBytes: () => this.#link.frameBytes,
       peerWindowBytes: peer.streamWindowBytes,
       peerSessionWindowBytes: peer.sessionWindowBytes,
     })
@@ -327,6 +331,7 @@ class SessionCore {
       get writingMs() {
         return outlet.writingMs
       },
+      limit: (rateBytes) => this.#link.limit(rateBytes),
       get isIdle() {
         return calls.isIdle && streams.isIdle
       },

@@ -28,6 +28,8 @@ export interface WireStream {
    * never released stays counted for ever. A Failure thrown by `take` cancels the stream.
    */
   onFrame(take: (payload: Uint8Array, release: () => void) => void): void
+  /** How large the pieces of something long should be: under a limit, nothing urgent is to wait long behind one. */
+  readonly pieceBytes: number
   /** The other side has sent its last. Not called when the stream was cancelled or lost. */
   onEnd(ended: () => void): void
   /** This side sends no more; what was handed to `send` still goes out. */
@@ -42,6 +44,7 @@ export interface WireStream {
 export type StreamTable = {
   readonly outlet: Outlet
   readonly windowBytes: number
+  frameBytes(): number
   /** Sends a control frame of a stream. */
   control(kind: number, stream: OpenStream, payload?: Uint8Array): void
   /** A consumer is done with so many bytes of the session's window. */
@@ -88,6 +91,10 @@ export class OpenStream implements WireStream, Sender {
     this.#settle = { resolve, reject }
     // Nobody has to look at `done`: a stream that fails unobserved is no unhandled rejection.
     promise.catch(() => {})
+  }
+
+  get pieceBytes(): number {
+    return Math.min(maxBulkBytes, this.#table.frameBytes())
   }
 
   get endIsSent(): boolean {

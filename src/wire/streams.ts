@@ -30,10 +30,15 @@ type StreamsOptions = {
   readonly ownSessionWindowBytes: number
   readonly peerWindowBytes: number
   readonly peerSessionWindowBytes: number
+  /** As large as a frame should be, where the link is held to a rate. */
+  frameBytes(): number | undefined
 }
 
 /** Below this a largest frame could wait for credit that is never given: credit is returned a quarter at a time. */
 export const minWindowBytes: number = Math.ceil((frameCost(maxBulkBytes) * 4) / 3)
+
+/** Larger pieces spare nothing. */
+const maxPieceBytes = 1024 * 1024
 
 const noBytes = new Uint8Array(0)
 
@@ -54,6 +59,7 @@ export class Streams {
     this.#table = {
       outlet: options.outlet,
       windowBytes: options.ownWindowBytes,
+      frameBytes: () => options.frameBytes() ?? maxPieceBytes,
       control: (kind, stream, payload) => {
         if (this.#ended === undefined) options.outlet.control(kind, stream.id, 0, payload ?? noBytes)
       },
