@@ -2,6 +2,7 @@
 // value is refused by value, with what would be right; numbers are bytes, seconds or a level.
 
 import { type Flow, parseCompress } from '../core/flow.ts'
+import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import { parseBytes, parseSeconds } from '../core/quantity.ts'
 import type { Mode } from '../core/reconcile.ts'
 import { type Selection, type SizeLimits, selectionProblem } from '../core/selection.ts'
@@ -21,6 +22,8 @@ export type NarrowOptions = {
   readonly minSize?: number | string
   /** Leaves out larger files. */
   readonly maxSize?: number | string
+  /** Which symlinks are made: `'opaque'` (default; every one, as its text) or `'portable'` (only those that stay within the folder). The owner of a share may allow only the latter. */
+  readonly links?: LinkPolicy
   /** Content goes over no faster than so many bytes a second; 0 is no limit. */
   readonly bwlimit?: number | string
   /** Squeezes content on its way: `'auto'` (default; where the line is slow), `'off'`, or a level from 1 to 19. */
@@ -58,10 +61,17 @@ const windowMaxSeconds = 86_400
 export function selectionOf(options: NarrowOptions, mode: Mode, checksum: boolean): Selection {
   const { existing = false, ignoreExisting = false, sizeOnly } = options
   const only = existing ? ('existing' as const) : ignoreExisting ? ('lacking' as const) : undefined
-  const selection: Selection = { only, sizeOnly, windowNs: windowOf(options.modifyWindow), sizes: sizesOf(options) }
+  const [windowNs, sizes] = [windowOf(options.modifyWindow), sizesOf(options)]
+  const selection: Selection = { only, sizeOnly, windowNs, sizes, links: linksOf(options.links) }
   const problem = selectionProblem({ ...selection, existing, ignoreExisting }, mode, checksum)
   if (problem !== undefined) throw new Failure('bad-usage', problem)
   return selection
+}
+
+/** A policy for symlinks by its name. Throws `bad-usage`. */
+export function linksOf(given: string | undefined): LinkPolicy | undefined {
+  if (given === undefined || isLinkPolicy(given)) return given
+  throw new Failure('bad-usage', `--links takes opaque or portable, not ${JSON.stringify(given)}`)
 }
 
 function windowOf(given: number | string | undefined): number | undefined {

@@ -10,7 +10,7 @@ import { addHelp } from './help.ts'
 import { addLooking } from './looking.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
-import { addNarrowOptions, addPaceOptions, sshOption } from './sync-options.ts'
+import { addNarrowOptions, addPaceOptions, linksOption, sshOption } from './sync-options.ts'
 
 const exitCodesText = `
 Exit codes: 0 done or nothing to do · 1 failed · 2 wrong usage or settings · 3 done, but some paths had problems
@@ -186,6 +186,7 @@ function addShare(program: Command, run: Run): void {
     .option('--read-only', 'machines may read it, not write it')
     .option('--for <machine>', 'only this machine (may be repeated; default: every paired machine)', collect)
     .option('--max-delete <n>', 'a run may delete and replace N entries, or P%, at most, whatever its person releases')
+    .addOption(linksOption('symlinks that others may make in it'))
     .option('--keep-versions <days>', 'keep what others replace and delete at least so long (default: 30)')
     .option(
       '--versions <dir>',
@@ -200,9 +201,10 @@ function addShare(program: Command, run: Run): void {
     .action((_own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareList(command.optsWithGlobals())),
     )
-  verb(share, 'limit <name> <limit>')
+  verb(share, 'limit <name> [limit]')
     .description('Let a run delete and replace N entries, or P%, at most in a share; none lifts the limit.')
-    .action((name: string, limit: string, _own: unknown, command: Command) =>
+    .addOption(linksOption('symlinks that others may make in it from now on'))
+    .action((name: string, limit: string | undefined, _own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareLimit(name, limit, command.optsWithGlobals())),
     )
   verb(share, 'remove <name>')

@@ -1,7 +1,9 @@
 // `nightferry share`: the folders that paired machines may use.
 
+import { linksOf } from '../api/narrow.ts'
 import { keepOf } from '../api/request.ts'
 import { type GuardLimit, guardLimitText, parseGuardLimit } from '../core/guard.ts'
+import type { LinkPolicy } from '../core/links.ts'
 import { keepText } from '../core/retention.ts'
 import { openPlaces } from '../daemon/config.ts'
 import { openSource } from '../disk/root.ts'
@@ -18,6 +20,7 @@ export type ShareOptions = GlobalOptions & {
   readonly readOnly?: true
   readonly for?: readonly string[]
   readonly maxDelete?: string
+  readonly links?: string
   readonly keepVersions?: string
   readonly versions?: string
   readonly json?: true
@@ -31,13 +34,23 @@ export function shareAdd(name: string, path: string, options: ShareOptions): num
   const { readOnly = false } = options
   const machines = options.for === undefined ? undefined : [...new Set(options.for)]
   const keep = options.keepVersions === undefined ? undefined : keepOf(options.keepVersions)
+  const links = linksOf(options.links)
   const versions = options.versions === undefined ? undefined : checkStoreDirectory(options.versions, root.path)
   const kept = { ...(keep && { keepVersions: keepText(keep) }), ...(versions && { versions }) }
-  addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete, ...kept })
+  addShare(places.config, {
+    name,
+    path: root.path,
+    readOnly,
+    for: machines,
+    maxDelete,
+    ...(links && { links }),
+    ...kept,
+  })
   const whom = machines === undefined ? 'every paired machine' : machines.join(', ')
   const how = readOnly ? ', to be read only' : maxDelete === undefined ? '' : `; ${limitText(maxDelete)}`
   const time = keep === undefined ? '' : `; ${keptText(keepText(keep))}`
-  process.stdout.write(`${safeText(root.path)} is shared as ${name} with ${whom}${how}${time}\n`)
+  const which = links === undefined ? '' : `; ${linksText(links)}`
+  process.stdout.write(`${safeText(root.path)} is shared as ${name} with ${whom}${how}${time}${which}\n`)
   const peers = openPeers(places.config, systemClock)
   for (const machine of machines ?? [])
     if (peers.byName(machine) === undefined)
@@ -60,11 +73,20 @@ function keptText(keep: string): string {
   return `keeps versions: ${/^\d/.test(keep) ? `${keep} days` : keep}`
 }
 
-/** `share limit NAME LIMIT`: the only way past a share's limit is its owner's. */
-export function shareLimit(name: string, text: string, options: ShareOptions): number {
+function linksText(links: LinkPolicy): string {
+  return links === 'portable' ? 'only links that stay within are let in' : 'every link is let in'
+}
+
+/** `share limit NAME LIMIT`: the only way past a share's limits is its owner's. */
+export function shareLimit(name: string, text: string | undefined, options: ShareOptions): number {
+  const links = linksOf(options.links)
+  if (text === undefined && links === undefined)
+    throw new Failure('bad-usage', 'share limit takes a limit, or --links', { hint: 'a limit is N, P% or none' })
+  const maxDelete = text === undefined || text === 'none' ? undefined : limitOf(text)
   const places = openPlaces(options.state, process.env)
-  const share = limitShare(places.config, name, text === 'none' ? undefined : limitOf(text))
-  process.stdout.write(`${name}: ${limitText(share.maxDelete)}, from the next run on\n`)
+  limitShare(places.config, name, { ...(text !== undefined && { maxDelete }), ...(links && { links }) })
+  const told = [...(text === undefined ? [] : [limitText(maxDelete)]), ...(links ? [linksText(links)] : [])]
+  process.stdout.write(`${name}: ${told.join('; ')}, from the next run on\n`)
   return 0
 }
 
@@ -75,11 +97,12 @@ export function shareList(options: ShareOptions): number {
     return 0
   }
   if (shares.length === 0) process.stdout.write('nothing is shared; nightferry share add NAME FOLDER shares a folder\n')
-  for (const { name, path, readOnly, for: machines, maxDelete, keepVersions, versions } of shares) {
+  for (const { name, path, readOnly, for: machines, maxDelete, links, keepVersions, versions } of shares) {
     const access = readOnly ? 'read only' : 'read and write'
     const whom = machines?.join(', ') ?? 'every paired machine'
     const more = [
       ...(maxDelete === undefined ? [] : [limitText(maxDelete)]),
+      ...(links === undefined ? [] : [linksText(links)]),
       ...(keepVersions === undefined ? [] : [keptText(keepVersions)]),
       ...(versions === undefined ? [] : [`versions in ${safeText(versions)}`]),
     ]

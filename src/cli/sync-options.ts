@@ -2,6 +2,7 @@
 // runs. What the other values mean is the library's to say.
 
 import { type Command, Option } from 'commander'
+import { linkPolicies } from '../core/links.ts'
 import { parseSeconds } from '../core/quantity.ts'
 import { Failure } from '../std/failure.ts'
 
@@ -14,6 +15,17 @@ export function addNarrowOptions(command: Command): Command {
     .option('--modify-window <seconds>', 'times that differ by no more are equal (fractions allowed)')
     .option('--min-size <size>', 'leave out smaller files (500, 10K, 1.5MiB, 2GB)')
     .option('--max-size <size>', 'leave out larger files')
+    .addOption(linksOption('symlinks that are made'))
+}
+
+/** What of symlinks is made: of a run, and of a share. */
+export function linksOption(what: string): Option {
+  const option = new Option(
+    '--links <policy>',
+    `${what}: opaque (all, as text; default) or portable (that stay within)`,
+  )
+  // The choices are for completion and help; the library says what is wrong with any other value.
+  return option.choices([...linkPolicies]).argParser((text: string) => text)
 }
 
 /** Adds the options that say how often and how fast. */

@@ -18,7 +18,7 @@ import {
 } from './outline.ts'
 import { type Decision, type Rules, reconcile } from './reconcile.ts'
 
-const rules: Rules = { mode: 'mirror', timeGrainNs: 1, checksum: false }
+const rules: Rules = { mode: 'mirror', timeGrainNs: 1, checksum: false, links: 'portable' }
 
 function fileOf(number: number, sizeBytes: number): Entry {
   const name = `f${String(number).padStart(5, '0')}`
@@ -59,7 +59,7 @@ describe('outlines', () => {
   it('leave out only what needs no decision, whatever was edited, added and removed', () => {
     const edit = fc.record({
       at: fc.nat(whole.length - 1),
-      what: fc.constantFrom('edit', 'remove', 'add', 'special', 'edits'),
+      what: fc.constantFrom('edit', 'remove', 'add', 'special', 'edits', 'link'),
     })
     const side = fc.array(edit, { maxLength: 6 })
     const property = fc.property(side, side, fc.nat(5), (a, b, cut) => {
@@ -69,6 +69,8 @@ describe('outlines', () => {
           const entry = whole[at] as Entry
           if (what === 'remove') entries.delete(entry.name)
           else if (what === 'add') entries.set(`${entry.name}x`, { ...entry, name: `${entry.name}x` })
+          else if (what === 'link')
+            entries.set(entry.name, { ...entry, kind: 'symlink', mode: 0, sizeBytes: 0, link: utf8('/out') })
           else if (what === 'special') entries.set(entry.name, { ...entry, kind: 'special', mode: 0, sizeBytes: 0 })
           else entries.set(entry.name, what === 'edit' ? { ...entry, sizeBytes: 2 } : { ...entry, edits: 1 })
         }
@@ -80,7 +82,7 @@ describe('outlines', () => {
         const part = listingOf(within(entries, ranges))
         return [...entriesWithin(part, ranges)]
       }) as [Entry[], Entry[]]
-      const decided = (x: Entry[], y: Entry[]): Decision[] => [...reconcile(listed(x), listed(y), rules)]
+      const decided = (x: Entry[], y: Entry[]): Decision[] => [...reconcile(listed(x), listed(y), rules, 0)]
       assert.deepEqual(decided(...parts), decided(left, right))
     })
     check(property)

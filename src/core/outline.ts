@@ -1,14 +1,14 @@
 // The outline of a long listing: its pages, each with its first name and a digest, so that of a directory of a million entries
 // only those pages travel that differ. Pages end where a name says so, on both sides alike: one more name moves one cut.
 // Nothing depends on where they end but how much travels: what is compared is what lies between two names that begin a page
-// on both sides. A page that holds what always has something to be said of (a special file, a bad name) has no digest and
+// on both sides. A page that holds what may have something to be said of at each run (a special file, a bad name, a symlink) has no digest and
 // always differs.
 //
 // version u8, then pages {first name block; digest block: 32 bytes or none}.
 
 import { ByteReader, ByteWriter, compareBytes, equalBytes } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { type Entry, isCopied } from './entry.ts'
+import type { Entry } from './entry.ts'
 import { entryNameBytes, fingerprintBytes, listingEntries, putEntry } from './listing.ts'
 import { pathMaxBytes } from './path.ts'
 import { nameHash, PageCuts } from './record.ts'
@@ -64,9 +64,9 @@ export class OutlineWriter {
   }
 }
 
-/** Whether there is nothing to do or to say where the other side has the same. */
+/** Whether there is nothing to do or to say where the other side has the same. Which symlinks may be made is the run's to say. */
 function isPlain({ kind, edits, summary }: Entry): boolean {
-  return isCopied(kind) && edits === 0 && (kind === 'directory') === (summary !== undefined)
+  return kind === 'directory' ? summary !== undefined : kind === 'file' && edits === 0
 }
 
 /** Every length is checked, and that names rise. Throws `protocol-broken`. Safe for bytes from a peer. */

@@ -7,6 +7,8 @@ import { Failure } from '../std/failure.ts'
 import { type Entry, isCopied, type Kind } from './entry.ts'
 import { entryNameBytes, putEntry, putTime, takeEntry, takeTime } from './listing.ts'
 import { parseRelPath, pathMaxBytes, type RelPath, rootPath } from './path.ts'
+import type { Problem } from './problem.ts'
+import type { DirectoryMove } from './renames.ts'
 
 /** What happens at one name. */
 export type Action =
@@ -49,6 +51,24 @@ export type PackedSection = SectionHead & {
   readonly stepCount: number
   readonly files: number
   readonly contentBytes: number
+}
+
+/** A whole plan, with what a guard has to judge. */
+export type Plan = {
+  /** Done in this order, before all else; a missing parent of a new name is made with it. Sections lie where they lead. */
+  readonly moves: readonly DirectoryMove[]
+  /** Those parents. */
+  readonly made: readonly RelPath[]
+  /** What comes and changes, parents before children. */
+  readonly sections: readonly PackedSection[]
+  /** What goes. */
+  readonly deletions: readonly PackedSection[]
+  readonly problems: readonly Problem[]
+  /** Net of what only moved. */
+  readonly deletes: number
+  readonly replaces: number
+  readonly guardedDigest: Uint8Array
+  readonly guardedSample: readonly string[]
 }
 
 export function packSection(head: SectionHead, steps: readonly Step[]): PackedSection {

@@ -22,6 +22,8 @@ export const problemCodes = {
   'not-empty': 'holds content that was not part of the plan, and was kept',
   'write-failed': 'could not be written on the target',
   'differs-from-source': 'has other content than on the source, though size and time are equal',
+  'link-outside': 'is a link that leads out of the folder, and only links that stay within are let in there',
+  'no-links': "is a symbolic link, which the target's file system does not have",
 } as const
 
 /** What can be the matter with one path. */

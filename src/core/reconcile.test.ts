@@ -36,6 +36,7 @@ import type { View } from './view.ts'
 
 const mirror: Rules = { mode: 'mirror', timeGrainNs: 1, checksum: false }
 const update: Rules = { ...mirror, mode: 'update' }
+const portable: Rules = { ...mirror, links: 'portable' }
 const [checkedMirror, checkedUpdate] = [mirror, update].map((rules) => ({ ...rules, checksum: true })) as [Rules, Rules]
 
 // ---- the table -----------------------------------------------------------------------------------------------------
@@ -110,6 +111,15 @@ const rows: Row[] = [
   ['update-same', checkedUpdate, file(''), file(''), ''],
 
   ...narrowedRows,
+  ...[portable, { ...portable, mode: 'update' as const }].flatMap((rules): Row[] => [
+    ['left-link-outside', rules, symlink('/x'), undefined, 'link-outside'],
+    ['left-link-outside', rules, symlink('../x'), symlink('../x'), 'link-outside'],
+    ['left-link-outside', rules, symlink('..'), file('x', old), 'link-outside'],
+    ['left-link-outside', rules, symlink('..'), special, 'link-outside'],
+    ['left-only', rules, symlink('x'), undefined, 'create'],
+  ]),
+  ['right-only', portable, undefined, symlink('/x'), 'delete'],
+  ['kinds-differ', portable, file('x'), symlink('/x'), 'retype'],
   ['symlink-text', mirror, symlink('x'), symlink('y'), 'replace'],
   ['symlink-text', mirror, symlink('x', old), symlink('y'), 'replace'],
   ['symlink-time', mirror, symlink('x'), symlink('x', old), 'attributes'],

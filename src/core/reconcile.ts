@@ -6,6 +6,7 @@
 import { compareBytes, equalBytes } from '../std/bytes.ts'
 import { isDamaged } from './digests.ts'
 import { compareTimes, type Entry, isCopied } from './entry.ts'
+import { staysWithin } from './links.ts'
 import { entryNameBytes } from './listing.ts'
 import type { ProblemCode } from './problem.ts'
 import { isOutside, type Selection } from './selection.ts'
@@ -39,12 +40,14 @@ export type Decision =
 
 /**
  * The decisions for one directory, in the order of names. A name without one needs nothing. Both sides are gone through
- * once, side by side, and nothing of them is kept: a directory may have a million entries.
+ * once, side by side, and nothing of them is kept: a directory may have a million entries. `depth` is that of the directory
+ * below the root; it matters where the rules let in only links that stay within.
  */
 export function* reconcile(
   left: Iterable<Entry>,
   right: Iterable<Entry>,
   rules: Rules,
+  depth = 0,
 ): Generator<Decision, void, undefined> {
   const decided: Decision[] = []
   const lefts = left[Symbol.iterator]()
@@ -53,7 +56,7 @@ export function* reconcile(
   let b = entryOf(rights.next())
   while (a !== undefined || b !== undefined) {
     const order: number = a === undefined ? 1 : b === undefined ? -1 : compareNames(a, b)
-    decide(order <= 0 ? a : undefined, order >= 0 ? b : undefined, rules, decided)
+    decide(order <= 0 ? a : undefined, order >= 0 ? b : undefined, rules, depth, decided)
     if (order <= 0) a = entryOf(lefts.next())
     if (order >= 0) b = entryOf(rights.next())
     yield* decided
@@ -69,7 +72,13 @@ function compareNames(a: Entry, b: Entry): number {
   return a.name === b.name && a.kind === b.kind ? 0 : compareBytes(entryNameBytes(a), entryNameBytes(b))
 }
 
-function decide(left: Entry | undefined, right: Entry | undefined, rules: Rules, into: Decision[]): void {
+function decide(
+  left: Entry | undefined,
+  right: Entry | undefined,
+  rules: Rules,
+  depth: number,
+  into: Decision[],
+): void {
   if (left === undefined) {
     if (right === undefined) return
     decideOnlyRight(right, rules, into)
@@ -84,6 +93,12 @@ function decide(left: Entry | undefined, right: Entry | undefined, rules: Rules,
   // A size outside the limits hides the name: whatever is there on the right stays.
   // row: left-outside
   if (left.kind === 'file' && isOutside(left.sizeBytes, rules.sizes)) return
+  // A link that may not be made is no reason to touch what stands in its place.
+  // row: left-link-outside
+  if (left.link !== undefined && rules.links === 'portable' && !staysWithin(left.link, depth)) {
+    into.push({ kind: 'problem', name: left.name, code: 'link-outside' })
+    return
+  }
   if (right === undefined) {
     // row: existing-left-only
     // row: left-only

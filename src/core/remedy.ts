@@ -26,6 +26,9 @@ export const problemRemedies: Readonly<Record<ProblemCode, string>> = {
   'not-empty': 'look at it; delete it by hand, or leave it',
   'write-failed': "look up the system's word for it, which stands behind",
   'differs-from-source': 'nothing: the next run brings it',
+  'link-outside':
+    'let it lead within the folder, exclude it, or let every link in: --links opaque, by the owner of a share',
+  'no-links': 'exclude it, or mirror to a file system that has links',
 }
 
 export const failureRemedies: Readonly<Record<FailureCode, string>> = {

@@ -307,7 +307,7 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
   'what the tree does not know is not touched'(place) {
     const landing = landingOf(place, [[root, [create('a', 'aaaa')]]], {
       wanted: [],
-      notes: new Map([[0, { stale: true }]]),
+      notes: new Map([[0, { refused: 'target-changed' }]]),
     })
     assert.deepEqual(landing.finishWriting(), [])
     assert.deepEqual(land(place, landing), { names: [], problems: ['a: target-changed'] })

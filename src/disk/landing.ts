@@ -16,7 +16,7 @@ import { Assemblies, type Basis, type DeltaOrder } from './assemblies.ts'
 import { copyContent } from './content.ts'
 import { emptyRecord, flagEntries, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
 import type { Portion } from './portions.ts'
-import { refusalCode, refusedStaging } from './refusal.ts'
+import { lacksLinks, refusalCode, refusedStaging } from './refusal.ts'
 import { type Donor, type LandingOrder, StagedBatch, type StagedSection, type StagedStep } from './staged.ts'
 import { errno, errnoName, type Sys } from './sys.ts'
 import type { WantedDirectory } from './wants.ts'
@@ -94,7 +94,7 @@ export class Landing {
       if (made < 0) throw refusedStaging(made)
     }
     for (const staged of this.batch.steps()) {
-      if (staged.note?.stale === true) staged.problem = { code: 'target-changed', detail: '' }
+      if (staged.note?.refused !== undefined) staged.problem = { code: staged.note.refused, detail: '' }
       else if (this.#order.wanted[staged.number] !== 1) this.#prepare(staged)
     }
   }
@@ -123,7 +123,11 @@ export class Landing {
     const { directory, name } = this.#place(staged)
     const { entry } = staged
     const made = this.#sys.makeSymlink(directory, name, entry.link as Uint8Array)
-    if (made < 0) return this.#refuse(staged, made)
+    if (made < 0) {
+      this.#refuse(staged, made)
+      if (lacksLinks(made)) staged.problem = { code: 'no-links', detail: errnoName(made) }
+      return
+    }
     this.#sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
     const looked = this.#sys.stat(directory, name, this.batch.rows, staged.number)
     if (looked < 0) {

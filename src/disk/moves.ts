@@ -2,6 +2,7 @@
 // before, takes no name that is in use, and shows nothing that the rules hide. What can't be moved stays, and is a problem.
 
 import { isDirectoryHidden, wouldExpose } from '../core/exposed.ts'
+import { type LinkPolicy, mayMove } from '../core/links.ts'
 import { isWithin, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
@@ -20,10 +21,16 @@ export type Moved = {
 }
 
 /** Renames the directories one after the other; a later one finds the tree as the earlier ones left it. */
-export function moveDirectories(sys: Sys, root: number, tree: Tree, moves: readonly DirectoryMove[]): Moved {
+export function moveDirectories(
+  sys: Sys,
+  root: number,
+  tree: Tree,
+  moves: readonly DirectoryMove[],
+  links?: LinkPolicy,
+): Moved {
   const done: Moved = { moved: [], made: [], problems: [] }
   for (const move of moves) {
-    const code = moveOne(sys, root, tree, move, done.made)
+    const code = mayMove(links, move) ? moveOne(sys, root, tree, move, done.made) : 'link-outside'
     if (code !== undefined) done.problems.push({ path: move.from, code, detail: 'rename' })
     else done.moved.push(move)
   }

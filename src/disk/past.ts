@@ -2,6 +2,7 @@
 // that it stays what it is in the store; the copy is written aside, verified by its size, synced, and named only where
 // the name is free. Nothing is ever overwritten here.
 
+import { depthOf, type LinkPolicy, staysWithin } from '../core/links.ts'
 import { isWithin, joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import {
@@ -149,6 +150,13 @@ export type Restored = {
   readonly problems: readonly Problem[]
 }
 
+type RestoreOptions = {
+  readonly path: RelPath
+  readonly as: RelPath
+  /** Which symlinks may come back; every one unless said. */
+  readonly links?: LinkPolicy | undefined
+}
+
 /**
  * Brings the newest version of each path that was sought back below `target`, at the same path, or at `as` in place of
  * `path`. `staging` must lie on the same file system.
@@ -157,7 +165,7 @@ export function restoreVersions(
   sys: Sys,
   store: Store,
   handles: { readonly target: number; readonly staging: number },
-  options: { readonly sought: readonly Sought[]; readonly path: RelPath; readonly as: RelPath },
+  options: RestoreOptions & { readonly sought: readonly Sought[] },
 ): Restored {
   const restore = new Restore(sys, store, handles, options)
   const seen = new Set<RelPath>()
@@ -172,7 +180,7 @@ class Restore {
   readonly #sys: Sys
   readonly #store: Store
   readonly #handles: { readonly target: number; readonly staging: number }
-  readonly #options: { readonly path: RelPath; readonly as: RelPath }
+  readonly #options: RestoreOptions
   readonly #brought: { path: RelPath; run: string }[] = []
   readonly #existing: RelPath[] = []
   readonly #problems: Problem[] = []
@@ -186,7 +194,7 @@ class Restore {
     sys: Sys,
     store: Store,
     handles: { readonly target: number; readonly staging: number },
-    options: { readonly path: RelPath; readonly as: RelPath },
+    options: RestoreOptions,
   ) {
     this.#sys = sys
     this.#store = store
@@ -203,6 +211,10 @@ class Restore {
       return
     }
     const files = this.#filesOf(version.run)
+    if (this.#leadsOut(files, version, to)) {
+      this.#problems.push({ path: to, code: 'link-outside', detail: '' })
+      return
+    }
     const code = files < 0 ? files : this.#copy(files, version, to)
     if (code === -errno.EEXIST) this.#existing.push(to)
     else if (code < 0) this.#problems.push({ path: to, code: refusalCode(code), detail: errnoName(code) })
@@ -211,6 +223,15 @@ class Restore {
       this.#brought.push({ path: to, run: version.run })
       this.#sizeBytes += version.sizeBytes
     }
+  }
+
+  /** A link that was let in further down may lead out from here. */
+  #leadsOut(files: number, { kind, path, was = path }: Version, to: RelPath): boolean {
+    if (this.#options.links !== 'portable' || kind !== 'symlink' || files < 0) return false
+    const from = this.#sys.openDirectory(files, utf8(parentOf(was)))
+    const link = from < 0 ? from : this.#sys.readLink(from, utf8(nameOf(was)))
+    if (from >= 0) this.#sys.close(from)
+    return typeof link === 'number' || !staysWithin(link, depthOf(parentOf(to)))
   }
 
   /** Versions of one run come together. */

@@ -30,6 +30,11 @@ export function refusalCode(code: number): ProblemCode {
   }
 }
 
+/** Whether this answer to the making of a symlink in a place of ours says that the file system has none. */
+export function lacksLinks(code: number): boolean {
+  return code === -errno.EPERM || code === -errno.EOPNOTSUPP || code === -errno.ENOSYS
+}
+
 /** Why a target can't be used, by the system's word for it. */
 export function notWritable(path: string, word: string, what = `the folder ${path} can't be written to`): Failure {
   if (word === 'ENOSPC' || word === 'EDQUOT')

@@ -58,7 +58,7 @@ function names(wants: Uint8Array): string[] {
 }
 
 function stale(staged: Staged): number[] {
-  return [...staged.order.notes].filter(([, note]) => note.stale === true).map(([number]) => number)
+  return [...staged.order.notes].filter(([, note]) => note.refused === 'target-changed').map(([number]) => number)
 }
 
 const large = 'x'.repeat(70_000)

@@ -7,6 +7,7 @@ import { chunkedFromBytes } from '../chunk/split.ts'
 import { isCopied } from '../core/entry.ts'
 import { isDirectoryHidden } from '../core/exposed.ts'
 import type { IgnoreScope } from '../core/ignore.ts'
+import { depthOf, type LinkPolicy, staysWithin } from '../core/links.ts'
 import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import { carriesContent, decodeBatch, type Section, type SectionHead, type Step } from '../core/plan.ts'
 import type { DirectoryRecord } from '../core/record.ts'
@@ -46,6 +47,13 @@ export type Staged = {
   readonly order: LandingOrder
 }
 
+export type StageOptions = {
+  readonly modeMask: number
+  readonly syncEach: boolean
+  /** Which symlinks are let in; every one unless said. */
+  readonly links?: LinkPolicy | undefined
+}
+
 type Pending = {
   readonly sections: readonly Section[]
   readonly bytes: Uint8Array
@@ -60,7 +68,7 @@ export class Stager {
   readonly #sys: Sys
   readonly #root: number
   readonly #tree: Tree
-  readonly #options: { modeMask: number; syncEach: boolean }
+  readonly #options: StageOptions
   readonly #pending = new Map<number, Pending>()
   #sizes: SizeIndex | undefined
   /** The directory that was asked about last: steps come by directory. */
@@ -70,7 +78,7 @@ export class Stager {
   /** Files that get a second name, which moves their ctime; their old name goes later. */
   readonly #movedFrom = new Map<RelPath, RelPath>()
 
-  constructor(sys: Sys, root: number, tree: Tree, options: { modeMask: number; syncEach: boolean }) {
+  constructor(sys: Sys, root: number, tree: Tree, options: StageOptions) {
     this.#sys = sys
     this.#root = root
     this.#tree = tree
@@ -126,9 +134,13 @@ export class Stager {
     number: number,
     record: DirectoryRecord | undefined,
   ): void {
+    if (this.#leadsOut(section.path, step)) {
+      this.#note(pending, number, { refused: 'link-outside' })
+      return
+    }
     const changes = step.action !== 'create'
     if (changes && !this.#noteExpected(pending, section, step, number, record)) {
-      this.#note(pending, number, { stale: true })
+      this.#note(pending, number, { refused: 'target-changed' })
       return
     }
     if (!carriesContent(step) || step.entry.sizeBytes === 0) return
@@ -142,6 +154,12 @@ export class Stager {
     }
     if (this.#mayHave(section.path, step)) pending.asked.push(number)
     else pending.wanted[number] = 1
+  }
+
+  /** A driver that keeps to the policy of this target plans no such step. */
+  #leadsOut(directory: RelPath, { action, entry: { link } }: Step): boolean {
+    if (this.#options.links !== 'portable' || link === undefined || action === 'delete') return false
+    return !staysWithin(link, depthOf(directory))
   }
 
   /** Notes what the scan saw at the name of a step that changes or removes it; false where the tree has no such name. */
@@ -293,6 +311,7 @@ export class Stager {
 
   #settle(batch: number, pending: Pending): Staged {
     const wants = namesOf(pending, (number) => pending.wanted[number] === 1)
+    const { modeMask, syncEach } = this.#options
     const asked = new Set(pending.asked)
     const asks = namesOf(pending, (number) => asked.has(number))
     return {
@@ -303,8 +322,8 @@ export class Stager {
       deletes: pending.deletes,
       replaces: pending.replaces,
       large: asks.count > 0 ? [] : largeWants(this.#tree, pending.sections, pending.wanted),
-      heads: pending.sections.map(({ steps: _, ...head }) => ({ ...head, mode: head.mode & this.#options.modeMask })),
-      order: { batch, bytes: pending.bytes, wanted: pending.wanted, notes: pending.notes, ...this.#options },
+      heads: pending.sections.map(({ steps: _, ...head }) => ({ ...head, mode: head.mode & modeMask })),
+      order: { batch, bytes: pending.bytes, wanted: pending.wanted, notes: pending.notes, modeMask, syncEach },
     }
   }
 }

@@ -34,8 +34,8 @@ export type StepNote = {
   readonly below?: readonly SeenDirectory[]
   /** The file only moved: its new name, which must have landed before the old one goes. */
   readonly movedTo?: RelPath
-  /** The name is not as the driver thinks: nothing is done. */
-  readonly stale?: true
+  /** Nothing is done: the name is not as the driver thinks (`target-changed`), or it may not be. */
+  readonly refused?: ProblemCode
 }
 
 export type SeenDirectory = {

@@ -6,6 +6,7 @@ import { type Digester, openDomainDigester } from '../chunk/digest.ts'
 import { expand, squeeze } from '../chunk/squeeze.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import type { LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import { RecordPage } from '../core/page.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
@@ -31,7 +32,7 @@ import type { MoveChange } from './manifest.ts'
 import { type Moved, moveDirectories, moveIntents } from './moves.ts'
 import { racyMs } from './racy.ts'
 import { isGone, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
-import { type Staged, Stager } from './stage.ts'
+import { type Staged, type StageOptions, Stager } from './stage.ts'
 import { systemSys } from './system.ts'
 import {
   distrustFiles,
@@ -209,9 +210,9 @@ export const tasks = {
   },
 
   /** Prepares the tree of a target for staging. */
-  beginStaging(input: { tree: number; modeMask: number; syncEach: boolean }): void {
-    const open = treeOf(input.tree)
-    open.stager = new Stager(sys, open.root, open.tree, { modeMask: input.modeMask, syncEach: input.syncEach })
+  beginStaging({ tree, ...options }: StageOptions & { readonly tree: number }): void {
+    const open = treeOf(tree)
+    open.stager = new Stager(sys, open.root, open.tree, options)
   },
 
   stage(input: { tree: number; batch: number; bytes: Uint8Array }): Staged {
@@ -228,9 +229,9 @@ export const tasks = {
   },
 
   /** Renames directories on disk and in the tree, in the order given, making missing parents of their new names. */
-  moveDirectories(input: { tree: number; moves: readonly DirectoryMove[] }): Moved {
+  moveDirectories(input: { tree: number; moves: readonly DirectoryMove[]; links?: LinkPolicy | undefined }): Moved {
     const { tree, root } = treeOf(input.tree)
-    return moveDirectories(sys, root, tree, input.moves)
+    return moveDirectories(sys, root, tree, input.moves, input.links)
   },
 
   /** Keeps what landing taught until the tree is settled. */

@@ -1,6 +1,7 @@
 // What the threads of a crew do about old versions; part of the table in tasks.ts. Each is synchronous, and looks at or
 // changes one target whose lock its caller holds.
 
+import type { LinkPolicy } from '../core/links.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Keep } from '../core/retention.ts'
@@ -94,6 +95,7 @@ export const versionTasks = {
     sought: readonly Sought[]
     path: RelPath
     as: RelPath
+    links?: LinkPolicy | undefined
   }): Restored {
     return restoreVersions(sys, input.store, input, input)
   },

@@ -1,6 +1,7 @@
 // What an empty right needs to become the left: everything, told while it is being found, so that content travels before
 // the whole left was listed. There is nothing that could be lost, replaced or renamed, and nothing for a guard to judge.
 
+import { depthOf } from '../core/links.ts'
 import { listingEntries } from '../core/listing.ts'
 import { joinPath, type RelPath, rootPath } from '../core/path.ts'
 import { batchFilesMax, type PackedSection, type SectionHead, SectionWriter } from '../core/plan.ts'
@@ -41,7 +42,7 @@ function* bringDirectory(
     problems.push({ path: path === '' ? name : `${path}/${name}`, code, detail: '' })
   }
   let section = new SectionWriter(head)
-  for (const decision of reconcile(listingEntries(listing.bytes), [], rules)) {
+  for (const decision of reconcile(listingEntries(listing.bytes), [], rules, depthOf(path))) {
     if (decision.kind === 'problem') problem(decision.name, decision.code)
     if (decision.kind !== 'create') continue
     const { left } = decision

@@ -1,7 +1,7 @@
 // A plan as lines for a person: what a dry run lists and what a real run says it does, from the same sections.
 
+import type { Plan } from '../core/plan.ts'
 import { type PackedSection, type Step, stepsOf } from '../core/plan.ts'
-import type { Plan } from './compare.ts'
 import type { RunEvent } from './endpoint.ts'
 
 type Change = RunEvent & { type: 'change' }

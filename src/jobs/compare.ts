@@ -4,10 +4,18 @@
 
 import { textDigest } from '../chunk/identifier.ts'
 import type { Entry } from '../core/entry.ts'
+import { depthOf, mayMove } from '../core/links.ts'
 import { listingEntries, readListing } from '../core/listing.ts'
 import { entriesWithin } from '../core/outline.ts'
 import { joinPath, parentOf, type RelPath, rootPath } from '../core/path.ts'
-import { compareSections, type PackedSection, packSection, type SectionHead, type Step } from '../core/plan.ts'
+import {
+  compareSections,
+  type PackedSection,
+  type Plan,
+  packSection,
+  type SectionHead,
+  type Step,
+} from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { type Decision, type Rules, reconcile, settleDigests } from '../core/reconcile.ts'
 import {
@@ -27,26 +35,19 @@ import {
 import type { DirectoryListing } from '../disk/tasks.ts'
 import { equalBytes } from '../std/bytes.ts'
 import type { End } from './endpoint.ts'
-import { type Both, emptyListing, listApart, listWhole } from './list-apart.ts'
-import { asFiles, below, chunks, type Place, placeIn, stepOf, timeOf } from './places.ts'
+import { type Both, listApart, listWhole } from './list-apart.ts'
+import {
+  asFiles,
+  below,
+  chunks,
+  digestsPerRequest,
+  emptyListing,
+  type Place,
+  placeIn,
+  stepOf,
+  timeOf,
+} from './places.ts'
 import { spareOutside } from './spare.ts'
-
-export type Plan = {
-  /** Done in this order, before all else; a missing parent of a new name is made with it. Sections lie where they lead. */
-  readonly moves: readonly DirectoryMove[]
-  /** Those parents. */
-  readonly made: readonly RelPath[]
-  /** What comes and changes, parents before children. */
-  readonly sections: readonly PackedSection[]
-  /** What goes. */
-  readonly deletions: readonly PackedSection[]
-  readonly problems: readonly Problem[]
-  /** Net of what only moved. */
-  readonly deletes: number
-  readonly replaces: number
-  readonly guardedDigest: Uint8Array
-  readonly guardedSample: readonly string[]
-}
 
 const sampleMax = 20
 
@@ -128,7 +129,7 @@ class Comparison {
     const theirs = right?.bytes ?? emptyListing
     const entries = (bytes: Uint8Array): Iterable<Entry> =>
       ranges === undefined ? listingEntries(bytes) : entriesWithin(bytes, ranges)
-    for (const decision of reconcile(entries(left.bytes), entries(theirs), rules))
+    for (const decision of reconcile(entries(left.bytes), entries(theirs), rules, depthOf(path)))
       this.#take(pair, draft, decision, next)
     if (!hasMoved || rules.checksum) return
     const move = { from: origin, to: path }
@@ -243,6 +244,7 @@ class Comparison {
         const entry = fresh.get(match.to)?.entry
         const { left, right } = both[i] as Both
         if (left === undefined || right === undefined || entry === undefined) return
+        if (!mayMove(this.#rules.links, { from: match.lost.path, to: match.to })) return
         if (!match.isSame && !isAlike(readListing(left.bytes), readListing(right.bytes))) return
         // Its own mode and time are set when everything is done.
         const head: SectionHead = { ...timeOf(left), path: match.to, state: 'retype', mode: entry.mode }
@@ -305,7 +307,7 @@ class Comparison {
     }
     const draft = this.#draft(head)
     const place: Place = { path: directory.path, origin: directory.path }
-    for (const decision of reconcile(listingEntries(listing.bytes), [], this.#rules))
+    for (const decision of reconcile(listingEntries(listing.bytes), [], this.#rules, depthOf(directory.path)))
       this.#take(place, draft, decision, [])
     // Nothing was lost, so nothing here can be a rename: what is planned is final and needs no objects any more.
     if (this.#lostFiles.length === 0 && this.#lost.length === 0) {
@@ -437,5 +439,3 @@ class Comparison {
     }
   }
 }
-
-const digestsPerRequest = 2000

@@ -5,11 +5,11 @@ import { textId } from '../chunk/identifier.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
-import type { PackedSection } from '../core/plan.ts'
+import type { PackedSection, Plan } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Mode, Rules } from '../core/reconcile.ts'
 import { type Keep, keepNotices } from '../core/retention.ts'
-import { type Selection, selectionText } from '../core/selection.ts'
+import { type Selection, selectionText, underPolicy } from '../core/selection.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
@@ -19,7 +19,7 @@ import { type Clock, isoTime } from '../std/clock.ts'
 import { Failure, systemHint } from '../std/failure.ts'
 import { bringAll } from './bring.ts'
 import { planChanges, sectionChanges } from './changes.ts'
-import { compare, type Plan } from './compare.ts'
+import { compare } from './compare.ts'
 import type { ApplyCounts, ApplyResult, Begun, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
 import type { VerifyTotals } from './verify.ts'
@@ -89,7 +89,9 @@ export type RunContext = {
 const clockSkewMaxMs = 2000
 
 /** Brings the right to what the left is, or as far as the mode says. The ends are the caller's to close. */
-export async function runCycle(job: Job, left: SourceEnd, right: TargetEnd, context: RunContext): Promise<RunEnd> {
+export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, context: RunContext): Promise<RunEnd> {
+  // The owner of a target has the last word on links.
+  const job = { ...given, selection: underPolicy(given.selection, right.facts.links) }
   const { listen, state, signal } = context
   checkClocks(job, left, right, context.clock)
   tellRecovered(right, listen)

@@ -5,6 +5,7 @@
 
 import type { Summary } from '../core/entry.ts'
 import type { GuardLimit } from '../core/guard.ts'
+import type { LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
@@ -31,6 +32,8 @@ export type EndFacts = {
   readonly nowMs: number
   /** Paths that a run that died had left in mid-change, and what became of them; with '', what is new of the root itself. */
   readonly recovered: readonly { readonly path: string; readonly outcome: string }[]
+  /** Of a target: which symlinks its owner lets in; undefined: every one. */
+  readonly links?: LinkPolicy | undefined
   /** Of a target: the last run of this very job was undone since, and nobody has let the next one go on yet. */
   readonly undone?: { readonly run: string; readonly by: string; readonly atMs: number } | undefined
 }

@@ -4,6 +4,7 @@
 // a session asks here first.
 
 import { join, relative } from 'node:path'
+import type { LinkPolicy } from '../core/links.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import { findTarget, findTyped, type Placed } from '../disk/find-target.ts'
 import { realPath } from '../disk/root.ts'
@@ -22,12 +23,14 @@ export type Grant = {
   mayWrite(): void
   readonly ownerLimit: OwnerLimit | undefined
   readonly versions: KeepWish
+  /** Which symlinks are let in; undefined: every one. */
+  readonly links: LinkPolicy | undefined
   /** What went wrong in it, as the other side may hear it. */
   told(error: unknown): Failure
 }
 
 /** A path that is asked about: the target that holds it, undefined where none does. */
-export type PastGrant = Pick<Grant, 'label' | 'mayWrite' | 'ownerLimit' | 'told'> & {
+export type PastGrant = Pick<Grant, 'label' | 'mayWrite' | 'ownerLimit' | 'links' | 'told'> & {
   readonly placed: Placed | undefined
   /** Where a target lies, as whoever asks names it: below the share, or from the top of what ssh reaches. */
   relative(placed: Placed): string
@@ -68,7 +71,7 @@ export function grantsOfShares(configDirectory: string, machine: string): Grants
   }
 }
 
-function rulesOf(share: Share, hidden: readonly string[]): Pick<Grant, 'mayWrite' | 'ownerLimit' | 'told'> {
+function rulesOf(share: Share, hidden: readonly string[]): Pick<Grant, 'mayWrite' | 'ownerLimit' | 'links' | 'told'> {
   return {
     mayWrite() {
       if (!share.readOnly) return
@@ -77,6 +80,7 @@ function rulesOf(share: Share, hidden: readonly string[]): Pick<Grant, 'mayWrite
       })
     },
     ownerLimit: ownerLimitOf(share),
+    links: share.links,
     told(error) {
       const failure = asFailure(error, 'peer-failed')
       // Where a share lies on this machine is nobody else's business.
@@ -109,6 +113,7 @@ export function grantsOfUser(home: string): Grants {
   const rules = {
     mayWrite: () => {},
     ownerLimit: undefined,
+    links: undefined,
     told: (error: unknown) => asFailure(error, 'peer-failed'),
   }
   const placed = (share: string, sub: string): string => {

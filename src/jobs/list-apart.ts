@@ -14,8 +14,6 @@ export type Both = {
   readonly ranges?: readonly NameRange[]
 }
 
-export const emptyListing: Uint8Array = new Uint8Array([1])
-
 /** Whole listings, in the order of the places; one round trip. */
 export async function listWhole(left: End, right: End, places: readonly Place[]): Promise<Both[]> {
   const [lefts, rights] = await Promise.all([

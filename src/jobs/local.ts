@@ -6,6 +6,7 @@ import { textId } from '../chunk/identifier.ts'
 import { splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import type { Flow } from '../core/flow.ts'
+import type { LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import type { RelPath } from '../core/path.ts'
 import { decodeShelf } from '../core/shelf.ts'
@@ -25,8 +26,8 @@ import { Failure } from '../std/failure.ts'
 import { type Log, logWith } from '../std/log.ts'
 import { Stop } from '../std/stop.ts'
 import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, type SourceEnd } from './endpoint.ts'
-import { emptyListing } from './list-apart.ts'
 import { freeFlow, type Line, Outflow } from './outflow.ts'
+import { emptyListing } from './places.ts'
 import { SlabPool, type SlabStore } from './slabs.ts'
 
 /** What ends of this machine share; owned by the process. */
@@ -51,6 +52,8 @@ export type LocalOptions = {
   readonly runId: string
   /** What the end is called in what is told; its path unless given. */
   readonly label?: string
+  /** Of a target: which symlinks its owner lets in. */
+  readonly links?: LinkPolicy | undefined
 }
 
 const savedPartBytes = 8 * 1024 * 1024
@@ -142,6 +145,7 @@ export class LocalEnd {
         ...(root.recoveredMore > 0 ? [{ path: '', outcome: `more ${root.recoveredMore}` }] : []),
         ...root.rebound.map((outcome) => ({ path: '', outcome })),
       ],
+      links: options.links,
       undone: targetOf === undefined || root.own === undefined ? undefined : undoneMark(root.own.place, targetOf),
     }
     for (const { path, outcome } of root.recovered) this.log.note('recovered', { path, outcome })

@@ -3,6 +3,7 @@
 // first what a run that died had left.
 
 import { join, sep } from 'node:path'
+import type { LinkPolicy } from '../core/links.ts'
 import { isReservedName, joinPath, ownDirectory, parentOf, type RelPath } from '../core/path.ts'
 import { findTyped, type Placed } from '../disk/find-target.ts'
 import { makeFolder, openOutside } from '../disk/outside.ts'
@@ -81,15 +82,15 @@ function seatOf(workshop: Workshop): Seat<DiskTasks> {
 export async function undeleteAt(
   workshop: Workshop,
   placed: Placed,
-  options: { run: string | undefined; as: RelPath | undefined; by: string },
+  options: { run: string | undefined; as: RelPath | undefined; by: string; links?: LinkPolicy | undefined },
 ): Promise<Restored> {
   return await withTarget(workshop, placed.rootPath, async ({ root, store, staging }) => {
     const { path } = placed
-    const { run, as = path, by } = options
+    const { run, as = path, by, links } = options
     checkFolder(root, parentOf(as))
     const sought = await soughtIn(workshop, store, root.id, { path, run, isOwner: true })
     const places = { target: root.handle, staging }
-    const restored = await seatOf(workshop).run('restoreVersions', { store, ...places, sought, path, as })
+    const restored = await seatOf(workshop).run('restoreVersions', { store, ...places, sought, path, as, links })
     noteUndeleted(workshop, placed.rootPath, by, restored.brought)
     return restored
   })

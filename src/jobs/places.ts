@@ -11,6 +11,9 @@ import type { WantedDirectory } from '../disk/wants.ts'
 export type Place = { readonly path: RelPath; readonly origin: RelPath }
 
 const listingsPerRequest = 400
+export const digestsPerRequest = 2000
+/** Of a directory that holds nothing. */
+export const emptyListing: Uint8Array = new Uint8Array([1])
 
 export function* chunks<Item>(items: readonly Item[]): Generator<readonly Item[]> {
   for (let at = 0; at < items.length; at += listingsPerRequest) yield items.slice(at, at + listingsPerRequest)

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Entry } from '../core/entry.ts'
 import type { RelPath } from '../core/path.ts'
+import type { Plan } from '../core/plan.ts'
 import { type PackedSection, packSection, type SectionHead, type Step } from '../core/plan.ts'
-import type { Plan } from './compare.ts'
 import { planLines } from './plan-lines.ts'
 
 function step(action: Step['action'], name: string, more: { kind?: Entry['kind']; from?: string } = {}): Step {

@@ -1,9 +1,9 @@
 // A plan as lines of the log, in the words in which a target logs what landed there: one line a directory and action.
 // What comes with a new directory is not told name by name: the directory's line stands for it.
 
+import type { Plan } from '../core/plan.ts'
 import { type PackedSection, type Step, stepsOf } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
-import type { Plan } from './compare.ts'
 
 export type PlanLine = {
   readonly action: string

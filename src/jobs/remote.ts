@@ -4,6 +4,7 @@
 
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import type { RelPath } from '../core/path.ts'
 import { parseRelPath } from '../core/path.ts'
@@ -61,6 +62,7 @@ class RemoteEnd {
       epoch: 0,
       nowMs: answer.nowMs,
       recovered: answer.recovered,
+      links: answer.links === undefined ? undefined : mustBePolicy(answer.links),
       undone: answer.undone,
     }
   }
@@ -278,6 +280,11 @@ export async function openRemoteSource(
 /** Opens a share of the machine at the other side of a session, to write to it. */
 export async function openRemoteTarget(session: Session, machine: string, request: EndRequest): Promise<RemoteTarget> {
   return new RemoteTarget(session, machine, await call(session, 'open', { ...packed(request), role: 'target' }))
+}
+
+function mustBePolicy(text: string): LinkPolicy {
+  if (!isLinkPolicy(text)) throw new Failure('protocol-broken', 'a target has a rule for links that nobody knows')
+  return text
 }
 
 /** Problems as another machine tells them. */

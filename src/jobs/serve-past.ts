@@ -56,7 +56,7 @@ export class ServedPast {
           const to = as === undefined ? undefined : parseRelPath(as)
           if (as !== undefined && to === undefined) throw new Failure('protocol-broken', 'a path is none below a root')
           const { workshop, machine } = this.#options
-          const restored = await undeleteAt(workshop, placed, { run, as: to, by: machine })
+          const restored = await undeleteAt(workshop, placed, { run, as: to, by: machine, links: grant.links })
           const { existing, problems, brought, ...rest } = restored
           return {
             ...rest,

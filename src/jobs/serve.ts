@@ -175,7 +175,8 @@ export class Served {
     const { timeGrainNs, modeMask } = facts.traits
     const { rootId, empty, recovered } = facts
     const told = { path: label, rootId, timeGrainNs, modeMask, empty, nowMs: workshop.clock.nowMs(), recovered }
-    return facts.undone === undefined ? told : { ...told, undone: facts.undone }
+    const rules = facts.links === 'portable' ? { links: facts.links } : {}
+    return facts.undone === undefined ? { ...told, ...rules } : { ...told, ...rules, undone: facts.undone }
   }
 
   #limit(): void {
@@ -205,7 +206,7 @@ export class Served {
 
   #openTarget(grant: Grant, request: Opening): LocalTarget {
     grant.mayWrite()
-    const { path, label, ownerLimit, versions } = grant
+    const { path, label, ownerLimit, versions, links } = grant
     const { workshop } = this.#options
     const { create, expectedId, isNew = false } = request
     const root = openTarget(systemSys(), path, { create, machine: workshop.machine, expectedId, isNew })
@@ -217,6 +218,7 @@ export class Served {
       runId: request.runId,
       ownerLimit,
       versions,
+      links,
     })
     return this.#target
   }

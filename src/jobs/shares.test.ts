@@ -56,11 +56,11 @@ test('a share has the limit that its owner gives it, until its owner lifts it', 
   addShare(directory, limited)
   addShare(directory, { ...photos, maxDelete: { kind: 'count', entries: 0 } })
   assert.deepEqual(loadShares(directory), [limited, { ...photos, maxDelete: { kind: 'count', entries: 0 } }])
-  assert.deepEqual(limitShare(directory, photos.name, undefined), photos)
+  assert.deepEqual(limitShare(directory, photos.name, { maxDelete: undefined }), photos)
   assert.deepEqual(loadShares(directory), [limited, photos])
-  limitShare(directory, photos.name, { kind: 'count', entries: 7 })
+  limitShare(directory, photos.name, { maxDelete: { kind: 'count', entries: 7 } })
   assert.deepEqual(loadShares(directory)[1]?.maxDelete, { kind: 'count', entries: 7 })
-  failsWith('unknown-share', () => limitShare(directory, 'DOCS', undefined), /nothing is shared as DOCS/)
+  failsWith('unknown-share', () => limitShare(directory, 'DOCS', {}), /nothing is shared as DOCS/)
 })
 
 test('a share is given to every machine or to the named ones, and a refusal tells nothing', () => {

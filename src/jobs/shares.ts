@@ -5,6 +5,7 @@
 
 import { isAbsolute, join, normalize } from 'node:path'
 import { type GuardLimit, guardLimitText, parseGuardLimit } from '../core/guard.ts'
+import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import { defaultKeep, parseKeep } from '../core/retention.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
@@ -22,6 +23,8 @@ export type Share = {
   readonly for: readonly string[] | undefined
   /** What one run may delete and replace in it at most, whatever its driver plans or releases: the owner's word. */
   readonly maxDelete: GuardLimit | undefined
+  /** Which symlinks others may make in it; undefined: every one. */
+  readonly links?: LinkPolicy | undefined
   /** How long old versions are kept at least, as `parseKeep` reads it; undefined: the default. A peer may ask for more. */
   readonly keepVersions?: string | undefined
   /** Where they lie, absolute; undefined: in the target itself. */
@@ -93,12 +96,15 @@ export function removeShare(configDirectory: string, name: string): Share | unde
   return share
 }
 
-/** Gives a share another limit, or none. Throws `unknown-share`. What runs already began under the old one. */
-export function limitShare(configDirectory: string, name: string, maxDelete: GuardLimit | undefined): Share {
+/** What of a share's limits changes; what is not named stays. */
+export type ShareLimits = Partial<Pick<Share, 'maxDelete' | 'links'>>
+
+/** Gives a share other limits, or none. Throws `unknown-share`. What runs already began under the old ones. */
+export function limitShare(configDirectory: string, name: string, limits: ShareLimits): Share {
   const shares = loadShares(configDirectory)
   const share = shares.find((one) => one.name === name)
   if (share === undefined) throw notShared(name)
-  const limited = { ...share, maxDelete }
+  const limited = { ...share, ...limits }
   writeShares(
     configDirectory,
     shares.map((one) => (one === share ? limited : one)),
@@ -208,7 +214,7 @@ function readShare(item: unknown, where: string, path: string): Share {
   const fields = fieldsOf(
     item,
     ['name', 'path', 'readOnly'],
-    ['for', 'maxDelete', 'keepVersions', 'versions'],
+    ['for', 'maxDelete', 'keepVersions', 'versions', 'links'],
     where,
     path,
   )
@@ -224,7 +230,8 @@ function readShare(item: unknown, where: string, path: string): Share {
   const kept = { ...(keepVersions && { keepVersions }), ...(versions && { versions }) }
   const machines = readMachines(fields, where, path)
   const maxDelete = readLimit(fields, where, path)
-  const share = { name, path: shared, readOnly, for: machines, maxDelete, ...kept }
+  const links = readLinks(fields, where, path)
+  const share = { name, path: shared, readOnly, for: machines, maxDelete, ...links, ...kept }
   const fault = faultIn(share)
   if (fault !== undefined) throw damaged(path, `${where}: ${fault.message}`)
   return share
@@ -237,6 +244,14 @@ function readLimit(fields: ReadonlyMap<string, unknown>, where: string, path: st
   // A limit that nobody understands is never taken for none.
   if (limit === undefined) throw damaged(path, `${where}.maxDelete is no limit`)
   return limit
+}
+
+function readLinks(fields: ReadonlyMap<string, unknown>, where: string, path: string): { links?: LinkPolicy } {
+  const links = fields.get('links')
+  if (links === undefined) return {}
+  // A rule that nobody understands is never taken for none.
+  if (typeof links !== 'string' || !isLinkPolicy(links)) throw damaged(path, `${where}.links is no rule for links`)
+  return { links }
 }
 
 function readMachines(fields: ReadonlyMap<string, unknown>, where: string, path: string): string[] | undefined {

@@ -129,7 +129,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const opened = await Keeping.open(this.root, wish, this.#runId, this.rawTreeSeat, this.workshop)
     this.#keeping = opened.keeping
     this.#openPartials()
-    await this.treeSeat.run('beginStaging', { tree: this.tree, modeMask: this.#modeMask, syncEach: this.#syncEach })
+    const options = { modeMask: this.#modeMask, syncEach: this.#syncEach, links: this.facts.links }
+    await this.treeSeat.run('beginStaging', { tree: this.tree, ...options })
     return { keep: opened.keeping.keep, ...opened.pruned }
   }
 
@@ -171,7 +172,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#mustBegin()
     const intents = await this.treeSeat.run('moveIntents', { tree: this.tree, moves })
     this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().tellChanges(intents)))
-    const { moved, made, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves })
+    const { links } = this.facts
+    const { moved, made, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves, links })
     await this.#keepingOf().tellChanges(moveCorrections(intents, moved, made))
     this.#counts.created += made.length
     for (const path of made) {

@@ -3,10 +3,10 @@
 // round each. Sends only what the target wants.
 
 import { contentLength } from '../chunk/squeeze.ts'
+import type { Plan } from '../core/plan.ts'
 import { BatchCutter, cutBatches, encodeBatch, type PackedSection } from '../core/plan.ts'
 import { recordHeadBytes } from '../disk/pack.ts'
 import { decodeWants } from '../disk/wants.ts'
-import type { Plan } from './compare.ts'
 import { type Needs, payloadHeadBytes, type RunListener, type SourceEnd, type TargetEnd, wordOf } from './endpoint.ts'
 
 /** Batches under way at once: enough to keep both ends busy across a round trip. */

@@ -54,6 +54,8 @@ const openAnswer = record({
   empty: flag,
   nowMs: uint(countMax),
   recovered: list(record({ path: text(pathBytes), outcome: text(32) }), 100_000),
+  /** For a target: its owner lets in only some symlinks. */
+  links: optional(text(16)),
   /** A run of this job was undone there since its last run. */
   undone: optional(record({ run: text(64), by: text(63), atMs: uint(countMax) })),
 })
