@@ -64,3 +64,17 @@ export class IdMap {
     this.#values = bigger.#values
   }
 }
+
+/** Whether the ids with these numbers are one, as far as so many words tell. */
+export function sameId(
+  a: Uint32Array,
+  indexA: number,
+  b: Uint32Array,
+  indexB: number,
+  words: number = idWords,
+): boolean {
+  for (let word = 0; word < words; word++) {
+    if (a[indexA * idWords + word] !== b[indexB * idWords + word]) return false
+  }
+  return true
+}

@@ -1,24 +1,19 @@
 // A recipe: a content as its chunks, each a length and an id. An id is the first 16 bytes of the chunk's BLAKE3: enough
-// that no two contents meet by chance, and never the last word (the digest of the whole is). Chunks are told in parts: runs of
-// some sixty that the ids themselves delimit, so that a large file is told in a few thousand ids and only what differs
-// in finer ones. Recipes are kept in our own database, which has no checksums: `decodeRecipe` believes nothing.
+// that no two contents meet by chance, and never the last word (the digest of the whole is). Recipes are kept in our own
+// database, which has no checksums: `decodeRecipe` believes nothing.
 
 import { digestBytes } from '../core/page.ts'
 import { concatBytes, equalBytes } from '../std/bytes.ts'
 import { digestOf, domainDigest } from './digest.ts'
-import { type Cuttable, type Grain, grainFor, isGrain, longestChunk, Splitter } from './split.ts'
+import { type Cuttable, type Grain, grainFor, isGrain, Splitter } from './split.ts'
 
 /** An id in words. */
 export const idWords = 4
 export const idBytes = 16
 
-const version = 1
+const version = 2
 /** u32: version, grain, count, 0; f64 size; the content's digest. */
 const headBytes = 16 + 8 + digestBytes
-
-/** A part ends after a chunk whose id says so, once in so many, and after so many at the latest. */
-const partChunksMask = 63
-const partChunksMax = 256
 
 export type Recipe = {
   readonly grain: Grain
@@ -31,7 +26,7 @@ export type Recipe = {
   readonly ids: Uint32Array
 }
 
-/** Chunks or parts as they are found, side by side. */
+/** Chunks as they are found, side by side. */
 export class IdList {
   #lengths = new Uint32Array(256)
   #ids = new Uint32Array(256 * idWords)
@@ -98,44 +93,6 @@ export function recipeOf(memory: Cuttable, sizeBytes: number, grain: Grain = gra
   addChunks(list, new Splitter(grain), memory, 0, sizeBytes, true)
   const digest = digestOf(memory.bytes.subarray(0, sizeBytes))
   return { grain, sizeBytes, digest, lengths: list.lengths, ids: list.ids }
-}
-
-/** The parts of a recipe: their lengths and ids, and the chunk that each begins with. */
-export type Outline = { readonly lengths: Uint32Array; readonly ids: Uint32Array; readonly firsts: Uint32Array }
-
-export function outlineOf({ lengths, ids }: Pick<Recipe, 'lengths' | 'ids'>): Outline {
-  const parts = new IdList()
-  const firsts: number[] = []
-  for (let first = 0; first < lengths.length; ) {
-    const end = partEnd(ids, first, lengths.length)
-    let sizeBytes = 0
-    for (let chunk = first; chunk < end; chunk++) sizeBytes += lengths[chunk] as number
-    firsts.push(first)
-    parts.add(sizeBytes, partId(ids, first, end), 0)
-    first = end
-  }
-  return { lengths: parts.lengths, ids: parts.ids, firsts: Uint32Array.from(firsts) }
-}
-
-/** Where the part that begins with chunk `first` ends, among `count` chunks. */
-export function partEnd(ids: Uint32Array, first: number, count: number): number {
-  const last = Math.min(count, first + partChunksMax)
-  for (let chunk = first; chunk < last; chunk++) {
-    if (((ids[chunk * idWords] as number) & partChunksMask) === 0) return chunk + 1
-  }
-  return last
-}
-
-/** The id of a part, in words that the next call overwrites. */
-export function partId(ids: Uint32Array, first: number, end: number): Uint32Array {
-  const words = ids.subarray(first * idWords, end * idWords)
-  idScratchBytes.set(domainDigest('part 1', new Uint8Array(words.buffer, words.byteOffset, words.byteLength)))
-  return idScratch
-}
-
-/** The longest part of a grain. */
-export function longestPart(grain: Grain): number {
-  return partChunksMax * longestChunk(grain)
 }
 
 /** As it is kept, with a digest of its own at the end. */

@@ -9,8 +9,17 @@ import fc from 'fast-check'
 import { noise } from '../../test/world/noise.ts'
 import { check } from '../../test/world/trees.ts'
 import { hex } from '../std/bytes.ts'
-import { outlineOf, recipeOf } from './recipe.ts'
-import { type Cuttable, cuttable, grainFor, isGrain, longestChunk, Splitter, shortestChunk } from './split.ts'
+import { recipeOf } from './recipe.ts'
+import {
+  type Cuttable,
+  cuttable,
+  fineGrain,
+  grainFor,
+  isGrain,
+  longestChunk,
+  Splitter,
+  shortestChunk,
+} from './split.ts'
 
 type Golden = {
   readonly kind: string
@@ -18,10 +27,8 @@ type Golden = {
   readonly length: number
   readonly grain: number
   readonly cuts: readonly number[]
-  /** Of the first chunks and parts. */
+  /** Of the first chunks. */
   readonly ids: readonly string[]
-  readonly parts: readonly number[]
-  readonly partIds: readonly string[]
 }
 
 const fixture = join(import.meta.dirname, '../../test/fixtures/cuts.json')
@@ -61,62 +68,80 @@ function idsOf(ids: Uint32Array, count: number): string[] {
 
 describe('split', () => {
   for (const vector of golden) {
-    const { kind, seed, length, grain, cuts, ids, parts, partIds } = vector
+    const { kind, seed, length, grain, cuts, ids } = vector
     it(`cuts ${length} bytes of ${kind} ${seed} at grain ${grain} where it always did`, () => {
       const memory = memoryOf(contentOf(vector))
       assert.deepEqual(cutsOf(memory, 0, length, grain), cuts)
-      const recipe = recipeOf(memory, length, grain)
-      const outline = outlineOf(recipe)
-      assert.deepEqual(idsOf(recipe.ids, ids.length), ids)
-      assert.deepEqual([...outline.lengths], parts)
-      assert.deepEqual(idsOf(outline.ids, partIds.length), partIds)
+      assert.deepEqual(idsOf(recipeOf(memory, length, grain).ids, ids.length), ids)
     })
   }
 
-  it('covers every content within bounds, wherever it lies and whatever follows it', () => {
-    const content = fc.oneof(
-      fc.tuple(fc.nat(1_000_000), fc.integer({ min: 1, max: 400_000 })).map(([seed, length]) => noise(seed, length)),
-      fc.uint8Array({ minLength: 1, maxLength: 200 }),
-      fc
-        .tuple(fc.nat(255), fc.integer({ min: 1, max: 200_000 }))
-        .map(([byte, length]) => new Uint8Array(length).fill(byte)),
-    )
-    check(
-      fc.property(content, fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 50 }), (bytes, before, after) => {
-        const cuts = cutsOf(memoryOf(bytes), 0, bytes.length, 13)
-        assert.equal(cuts.at(-1), bytes.length)
-        for (let i = 0; i < cuts.length; i++) {
-          const length = (cuts[i] as number) - (cuts[i - 1] ?? 0)
-          assert.ok(length > 0 && length <= longestChunk(13))
-          assert.ok(i === cuts.length - 1 || length > shortestChunk(13))
-        }
-        assert.deepEqual(cutsOf(memoryOf(bytes, before, after), before, before + bytes.length, 13), cuts)
-      }),
-    )
-  })
-
-  it('an edit moves the cuts beside it and no others', () => {
-    const base = noise(77, 2_000_000)
-    const known = new Set(idsOf(recipeOf(memoryOf(base), base.length, 13).ids, 300))
-    const edit = fc.record({
-      at: fc.nat(base.length),
-      removed: fc.nat(3000),
-      added: fc.uint8Array({ maxLength: 3000 }),
+  const contents = fc.oneof(
+    fc.tuple(fc.nat(1_000_000), fc.integer({ min: 1, max: 1_500_000 })).map(([seed, length]) => noise(seed, length)),
+    fc.uint8Array({ minLength: 1, maxLength: 200 }),
+    fc
+      .tuple(fc.nat(255), fc.integer({ min: 1, max: 1_500_000 }))
+      .map(([byte, length]) => new Uint8Array(length).fill(byte)),
+  )
+  for (const grain of [fineGrain, 17]) {
+    it(`covers every content within bounds at grain ${grain}, wherever it lies and whatever follows it`, () => {
+      check(
+        fc.property(
+          contents,
+          fc.integer({ min: 0, max: 9 }),
+          fc.integer({ min: 0, max: 50 }),
+          (bytes, before, after) => {
+            const cuts = cutsOf(memoryOf(bytes), 0, bytes.length, grain)
+            assert.equal(cuts.at(-1), bytes.length)
+            for (let i = 0; i < cuts.length; i++) {
+              const length = (cuts[i] as number) - (cuts[i - 1] ?? 0)
+              assert.ok(length > 0 && length <= longestChunk(grain))
+              assert.ok(i === cuts.length - 1 || length > shortestChunk(grain))
+            }
+            assert.deepEqual(cutsOf(memoryOf(bytes, before, after), before, before + bytes.length, grain), cuts)
+          },
+        ),
+        60,
+      )
     })
-    check(
-      fc.property(edit, ({ at, removed, added }) => {
-        const bytes = Buffer.concat([base.subarray(0, at), added, base.subarray(at + removed)])
-        const recipe = recipeOf(memoryOf(bytes), bytes.length, 13)
-        const fresh = idsOf(recipe.ids, recipe.lengths.length).filter((id) => !known.has(id))
-        // What is edited, the rest of its chunk, and the few chunks until cuts meet again.
-        assert.ok(fresh.length <= 6, `${fresh.length} chunks are new`)
-      }),
-      30,
-    )
-  })
+  }
+
+  for (const [grain, freshMax] of [
+    [fineGrain, 6],
+    [17, 24],
+  ] as const) {
+    it(`an edit moves the cuts beside it and no others at grain ${grain}`, () => {
+      const base = noise(77, 2 ** (grain + 8))
+      const known = new Set(idsOf(recipeOf(memoryOf(base), base.length, grain).ids, 400))
+      const edit = fc.record({
+        at: fc.nat(base.length),
+        removed: fc.nat(3000),
+        added: fc.uint8Array({ maxLength: 3000 }),
+      })
+      check(
+        fc.property(edit, ({ at, removed, added }) => {
+          const bytes = Buffer.concat([base.subarray(0, at), added, base.subarray(at + removed)])
+          const recipe = recipeOf(memoryOf(bytes), bytes.length, grain)
+          const fresh = idsOf(recipe.ids, recipe.lengths.length).filter((id) => !known.has(id))
+          // What is edited, the rest of its chunk, and the few chunks until cuts meet again.
+          assert.ok(fresh.length <= freshMax, `${fresh.length} chunks are new`)
+        }),
+        20,
+      )
+    })
+  }
 
   it('is as fine as the size allows', () => {
-    assert.deepEqual([0, 2 ** 30, 2 ** 32, 2 ** 32 + 1, 2 ** 36, 2 ** 50].map(grainFor), [13, 13, 13, 14, 17, 20])
-    assert.deepEqual([12, 13, 20, 21, 13.5, Number.NaN].map(isGrain), [false, true, true, false, false, false])
+    const sizes = [0, 2 ** 29, 2 ** 29 + 1, 2 ** 32, 2 ** 35, 2 ** 35 + 1, 2 ** 50]
+    assert.deepEqual(sizes.map(grainFor), [17, 17, 18, 18, 19, 20, 20])
+    assert.deepEqual([13, 16, 17, 20, 21, 17.5, Number.NaN].map(isGrain), [
+      false,
+      false,
+      true,
+      true,
+      false,
+      false,
+      false,
+    ])
   })
 })

@@ -1,24 +1,25 @@
 // Where content is cut: at places that the content itself names, so that an edit moves the cuts beside it and no others.
 // A gear hash (h = 2h + a number for the byte, 32 bits, so it forgets all but the last 32 bytes) cuts where it comes out
-// above a threshold; as in FastCDC no cut is looked for below the smallest length, and the threshold is higher before the
-// average length and lower after it, which draws lengths together. W. Xia et al., "FastCDC", USENIX ATC 2016,
+// above a threshold; as in FastCDC no cut is looked for below the smallest length, and for fine chunks the threshold is
+// higher before the average length and lower after it, which draws lengths together. W. Xia et al., "FastCDC", USENIX ATC 2016,
 // https://www.usenix.org/system/files/conference/atc16/atc16-paper-xia.pdf. Golden vectors pin every cut for ever: recipes
 // that two machines or two releases made must meet. Pure.
 
 /** The average length of a chunk, as a power of two. */
 export type Grain = number
-
-const grainMin = 13
+/** Contents are known by chunks of these grains. */
+const grainMin = 17
 const grainMax = 20
+/** Into such chunks is cut what of a content is not known; its recipe is never kept. */
+export const fineGrain: Grain = 13
 
 /** Files below are never chunked: they travel whole. */
 export const chunkedFromBytes: number = 1024 * 1024
 
-/** The grain for content of this size: fine where a recipe is small anyway, coarse where it would grow large. */
+/** The grain for content of this size: what is told of all of it and what is told of each edit are to be about as much. */
 export function grainFor(sizeBytes: number): Grain {
-  // At most half a million chunks a recipe (10 MB), up to sizes where chunks of a mebibyte have to do.
   let grain = grainMin
-  while (grain < grainMax && sizeBytes > 2 ** (grain + 19)) grain++
+  while (grain < grainMax && sizeBytes > 2 ** (3 * grain - 22)) grain++
   return grain
 }
 
@@ -26,12 +27,16 @@ export function isGrain(value: number): boolean {
   return Number.isInteger(value) && value >= grainMin && value <= grainMax
 }
 
+/**
+ * No cut is looked for below. Looking is what cutting costs: coarse chunks are looked into for the last quarter only,
+ * although cuts meet again later after an edit then. Fine ones, of which there are few, for half.
+ */
 export function shortestChunk(grain: Grain): number {
-  return 2 ** (grain - 1)
+  return grain === fineGrain ? 2 ** (grain - 1) : 3 * 2 ** (grain - 2)
 }
 
 export function longestChunk(grain: Grain): number {
-  return 2 ** (grain + 3)
+  return 2 ** (grain + (grain === fineGrain ? 3 : 2))
 }
 
 /** The hash sees so many bytes. */
@@ -70,8 +75,8 @@ export class Splitter {
     this.longest = longestChunk(grain)
     this.#shortest = shortestChunk(grain)
     this.#average = 2 ** grain
-    this.#hard = thresholdFor(2 ** (grain + 2))
     this.#easy = thresholdFor(2 ** (grain - 2))
+    this.#hard = grain === fineGrain ? thresholdFor(2 ** (grain + 2)) : this.#easy
   }
 
   /**

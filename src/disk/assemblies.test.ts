@@ -49,7 +49,7 @@ function landingOf(files: readonly string[], told: readonly string[], sys: Sys =
     syncEach: false,
   }
   const deltas: DeltaOrder[] = told.map((name) => {
-    return { number: files.indexOf(name), grain: 13, path: name as RelPath, old: undefined }
+    return { number: files.indexOf(name), grain: 17, path: name as RelPath, old: undefined, isKnown: false }
   })
   const [root, staging, partials] = ['target', 'staging', 'partials'].map((name) => real.openRoot(join(place, name)))
   const handles = { root: root as number, staging: staging as number, partials: partials as number }

@@ -5,9 +5,10 @@
 import type { Recipe } from '../chunk/recipe.ts'
 import { chunkedFromBytes, type Grain } from '../chunk/split.ts'
 import type { RelPath } from '../core/path.ts'
+import { sizeOf, statWidth } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { Assembly, type Next } from './assembly.ts'
-import { ChunkDonor, type DonorFile, DonorSet } from './donors.ts'
+import { type Basis, ChunkDonor, type DonorFile } from './donors.ts'
 import { flagEntries, flagFirst, flagLast, type PackRecord } from './pack.ts'
 import { partialName } from './partials.ts'
 import type { Level, Portion, Range } from './portions.ts'
@@ -19,8 +20,10 @@ export type DeltaOrder = {
   readonly number: number
   readonly grain: Grain
   readonly path: RelPath
-  /** The file that it replaces, where it is not among those that are known. */
-  readonly old: DonorFile | undefined
+  /** The file that it replaces. */
+  readonly old: Omit<DonorFile, 'recipe'> | undefined
+  /** The old file is among those whose recipes are known. */
+  readonly isKnown: boolean
 }
 
 /** A file is told with at most this size above what the plan said: it may have grown meanwhile. */
@@ -34,25 +37,7 @@ export type Progress =
 
 type Open = { readonly assembly: Assembly; readonly file: StagedFile; facts: PackRecord }
 
-/** Files of a tree that chunks can be taken from, by grain. Of one thread. */
-export class Basis {
-  readonly #sets = new Map<Grain, DonorSet>()
-  readonly #donors: ChunkDonor[]
-
-  constructor(sys: Sys, root: number, files: readonly DonorFile[]) {
-    this.#donors = files.map((file) => ChunkDonor.of(sys, root, file))
-  }
-
-  at(grain: Grain): DonorSet {
-    let set = this.#sets.get(grain)
-    if (set === undefined) {
-      set = new DonorSet(grain)
-      for (const donor of this.#donors) if (donor.recipe(grain) !== undefined) set.add(donor)
-      this.#sets.set(grain, set)
-    }
-    return set
-  }
-}
+const row = new Uint32Array(statWidth)
 
 export class Assemblies {
   readonly #sys: Sys
@@ -62,7 +47,7 @@ export class Assemblies {
   readonly #basis: Basis | undefined
   readonly #open = new Map<number, Open>()
   readonly #asked = new Map<number, { readonly level: Level; readonly ranges: readonly Range[] }>()
-  /** What files were found to be made of: those that were put together, and those that had to be read for it. */
+  /** What files that were put together are made of. */
   readonly recipes: Recipe[] = []
 
   constructor(
@@ -125,22 +110,14 @@ export class Assemblies {
     const handle = known < 0 ? sys.reopenFile(this.#partials, name) : known
     if (known < 0) sys.close(made)
     if (handle < 0) return handle
-    const { grain, old } = order
-    const sets: DonorSet[] = []
-    let own: ChunkDonor | undefined
-    const add = (donor: ChunkDonor): ChunkDonor => {
-      const set = new DonorSet(grain)
-      set.add(donor)
-      sets.push(set)
-      return donor
-    }
-    if (known >= 0) own = add(new ChunkDonor(sys, () => sys.openFile(this.#partials, name), undefined, undefined))
-    const before = old === undefined ? undefined : add(ChunkDonor.of(sys, this.#root, old))
-    if (this.#basis !== undefined) sets.push(this.#basis.at(grain))
-    const file = new StagedFile(sys, handle, known < 0)
-    this.#open.set(order.number, { assembly: new Assembly(grain, file, sets, own), file, facts: { ...record } })
-    const recipe = before?.recipe(grain)
-    if (recipe !== undefined && before?.isFresh === true) this.recipes.push(recipe)
+    const kept = known < 0 || sys.statHandle(handle, row, 0) < 0 ? 0 : sizeOf(row, 0)
+    const { grain, old, isKnown } = order
+    const file = new StagedFile(sys, handle, kept)
+    const assembly = new Assembly(sys, grain, file, {
+      known: this.#basis?.at(grain),
+      old: old === undefined ? undefined : { donor: ChunkDonor.of(sys, this.#root, old), isKnown },
+    })
+    this.#open.set(order.number, { assembly, file, facts: { ...record } })
     return 0
   }
 

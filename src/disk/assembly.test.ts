@@ -17,8 +17,10 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, describe, it } from 'node:test'
+import fc from 'fast-check'
 import { FaultySys } from '../../test/world/faulty-sys.ts'
 import { noise } from '../../test/world/noise.ts'
+import { check } from '../../test/world/trees.ts'
 import { digestOf } from '../chunk/digest.ts'
 import { decodeRecipe, encodeRecipe, type Recipe, recipeOf } from '../chunk/recipe.ts'
 import { cuttable } from '../chunk/split.ts'
@@ -26,8 +28,8 @@ import type { RelPath } from '../core/path.ts'
 import { statWidth } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { Assembly, type Next } from './assembly.ts'
-import { ChunkDonor, DonorSet } from './donors.ts'
+import { Assembly, type Material, type Next } from './assembly.ts'
+import { Basis, ChunkDonor, type DonorFile } from './donors.ts'
 import { PortionReader } from './portion-reader.ts'
 import type { Portion } from './portions.ts'
 import { StagedFile } from './staged-file.ts'
@@ -35,7 +37,7 @@ import type { Sys } from './sys.ts'
 import { systemSys } from './system.ts'
 
 const real = systemSys()
-const grain = 13
+const grain = 17
 const home = mkdtempSync(join(tmpdir(), 'nf-assembly-'))
 after(() => rmSync(home, { recursive: true, force: true }))
 
@@ -45,14 +47,23 @@ beforeEach(() => {
   place = mkdtempSync(join(home, `${number++}-`))
 })
 
-/** A target's file, as a donor whose recipe is known or not. */
-function donor(name: string, sys: Sys = real, isKnown = true): ChunkDonor {
-  const root = real.openRoot(place)
+/** A target's file as it is now, with the recipe of `content`. */
+function donorFile(name: string, content: Uint8Array = readFileSync(join(place, name))): DonorFile {
   const stats = new Uint32Array(statWidth)
+  const root = real.openRoot(place)
   real.stat(root, utf8(name), stats, 0)
-  const recipe = isKnown ? encodeRecipe(recipeOfFile(readFileSync(join(place, name)))) : new Uint8Array(0)
-  return ChunkDonor.of(sys, root, { directory: '' as RelPath, name: utf8(name), stats, recipe })
+  real.close(root)
+  return { directory: '' as RelPath, name: utf8(name), stats, recipe: encodeRecipe(recipeOfFile(content)) }
 }
+
+/** What there is where this file is replaced: its recipe is known, or nobody knows it. */
+function replaced(file: DonorFile, isKnown = true, sys: Sys = real): Material {
+  const root = real.openRoot(place)
+  const known = isKnown ? new Basis(sys, root, [file]).at(grain) : undefined
+  return { known, old: { donor: ChunkDonor.of(sys, root, file), isKnown } }
+}
+
+const nothing: Material = { known: undefined, old: undefined }
 
 function recipeOfFile(content: Uint8Array): Recipe {
   const memory = cuttable(content.length)
@@ -63,13 +74,13 @@ function recipeOfFile(content: Uint8Array): Recipe {
 function staged(sys: Sys = real): StagedFile {
   const root = real.openRoot(place)
   real.close(real.createFile(root, utf8('staged'), 0o600))
-  return new StagedFile(sys, real.reopenFile(root, utf8('staged')), true)
+  return new StagedFile(sys, real.reopenFile(root, utf8('staged')), 0)
 }
 
-function setOf(...donors: readonly ChunkDonor[]): DonorSet {
-  const set = new DonorSet(grain)
-  for (const one of donors) set.add(one)
-  return set
+/** A file that a break left so. */
+function left(content: Uint8Array): StagedFile {
+  write('staged', content)
+  return new StagedFile(real, real.reopenFile(real.openRoot(place), utf8('staged')), content.length)
 }
 
 type Lie = (portion: Pick<Portion, 'level'>, bytes: Uint8Array) => Uint8Array
@@ -119,13 +130,26 @@ function isRight(): boolean {
 const old = noise(1, 4_000_000)
 const edited = Buffer.concat([old.subarray(0, 1_000_000), noise(2, 5000), old.subarray(1_002_000)])
 
+/** The old content with these blocks changed. */
+function inPlace(blocks: readonly number[]): Buffer {
+  const content = Buffer.from(old)
+  for (const block of blocks) noise(block, 4096).copy(content, block * 4096)
+  return content
+}
+
+/** The old content with a few bytes more every 300 kB. */
+function scattered(): Buffer {
+  const pieces: Uint8Array[] = []
+  for (let at = 0; at < old.length; at += 300_000) pieces.push(old.subarray(at, at + 300_000), noise(at, 11))
+  return Buffer.concat(pieces)
+}
+
 describe('a large file is put together', () => {
   for (const isKnown of [true, false]) {
     it(`from the old one, whose recipe is ${isKnown ? 'known' : 'found by reading'}, and from what changed`, () => {
       write('old', old)
       write('source', edited)
-      const before = donor('old', real, isKnown)
-      const assembly = new Assembly(grain, staged(), [setOf(before)], undefined)
+      const assembly = new Assembly(real, grain, staged(), replaced(donorFile('old'), isKnown))
       const { last, levels, sent } = tell(assembly)
       assert.equal(last.kind, 'complete')
       assert.deepEqual(levels, ['outline', 'detail', 'content'])
@@ -134,24 +158,23 @@ describe('a large file is put together', () => {
       // What it is made of is known then, as if it had been read.
       assert.ok(assembly.isProven())
       assert.deepEqual(encodeRecipe(assembly.recipe as Recipe), encodeRecipe(recipeOfFile(edited)))
-      assert.equal(before.isFresh, !isKnown)
     })
   }
 
   it('without a word more where all of it is here', () => {
     write('old', edited)
     write('source', edited)
-    const { last, levels, sent } = tell(new Assembly(grain, staged(), [setOf(donor('old'))], undefined))
+    const { last, levels, sent } = tell(new Assembly(real, grain, staged(), replaced(donorFile('old'))))
     assert.deepEqual([last.kind, levels, sent], ['complete', ['outline'], 0])
     assert.ok(isRight())
   })
 
   it('from nothing that is here, and what comes twice is sent once', () => {
-    const part = noise(9, 600_000)
+    const part = noise(9, 3_000_000)
     write('source', Buffer.concat([part, noise(10, 300_000), part, part]))
-    const { last, sent } = tell(new Assembly(grain, staged(), [], undefined))
+    const { last, sent } = tell(new Assembly(real, grain, staged(), nothing))
     assert.equal(last.kind, 'complete')
-    assert.ok(sent < 1_100_000, `${sent}`)
+    assert.ok(sent < 5_500_000, `${sent}`)
     assert.ok(isRight())
   })
 
@@ -160,10 +183,96 @@ describe('a large file is put together', () => {
       'source',
       Buffer.concat([noise(9, 300_000), Buffer.alloc(8_000_000), noise(10, 300_000), Buffer.alloc(500_000)]),
     )
-    const { last } = tell(new Assembly(grain, staged(), [], undefined))
+    const { last } = tell(new Assembly(real, grain, staged(), nothing))
     assert.equal(last.kind, 'complete')
     assert.ok(isRight())
     assert.ok(statSync(join(place, 'staged')).blocks * 512 < 1_500_000)
+  })
+})
+
+describe('what is here is found', () => {
+  const rows: readonly [what: string, source: Uint8Array, levels: readonly string[], sentMax: number][] = [
+    ['after a byte in front', Buffer.concat([utf8('x'), old]), ['outline', 'detail', 'content'], 20_000],
+    ['after an end was put to it', Buffer.concat([old, noise(3, 300_000)]), ['outline', 'detail', 'content'], 320_000],
+    ['where it was cut off', old.subarray(0, 3_000_000), [], 65_536],
+    [
+      'in its place, but for blocks of 4 KiB',
+      inPlace([5, 77, 400, 401, 900]),
+      ['outline', 'blocks', 'content'],
+      20_480,
+    ],
+    [
+      'where two halves changed places',
+      Buffer.concat([old.subarray(2_000_000), old.subarray(0, 2_000_000)]),
+      [],
+      40_000,
+    ],
+    ['where a piece is there twice', Buffer.concat([old, old.subarray(500_000, 2_500_000)]), [], 150_000],
+    ['between insertions', scattered(), [], 200_000],
+    ['where it is zeros now', Buffer.alloc(old.length), [], 300_000],
+  ]
+  for (const [what, source, levels, sentMax] of rows) {
+    for (const isKnown of [true, false]) {
+      it(`${what}, the recipe ${isKnown ? 'known' : 'unknown'}`, () => {
+        write('old', old)
+        write('source', source)
+        const told = tell(new Assembly(real, grain, staged(), replaced(donorFile('old'), isKnown)))
+        assert.equal(told.last.kind, 'complete')
+        if (levels.length > 0) assert.deepEqual(told.levels, levels)
+        assert.ok(told.sent <= sentMax, `${told.sent} came`)
+        assert.ok(isRight())
+      })
+    }
+  }
+
+  it('whatever was done to the old version and whatever a break left', () => {
+    const edit = fc.record({
+      at: fc.double({ min: 0, max: 1, noNaN: true }),
+      removed: fc.oneof(fc.nat(5000), fc.nat(600_000)),
+      added: fc.oneof(fc.nat(5000), fc.nat(600_000)),
+    })
+    const facts = fc.record({
+      seed: fc.nat(1000),
+      edits: fc.array(edit, { maxLength: 4 }),
+      isSameSize: fc.boolean(),
+      isKnown: fc.boolean(),
+      isLeft: fc.constantFrom(0, 0.4, 1.2),
+    })
+    check(
+      fc.property(facts, ({ seed, edits, isSameSize, isKnown, isLeft }) => {
+        place = mkdtempSync(join(home, `${number++}-`))
+        const before = noise(seed, 2_000_000)
+        let after: Buffer = Buffer.from(before)
+        for (const [i, { at, removed, added }] of edits.entries()) {
+          const start = Math.floor(at * after.length)
+          const end = start + (isSameSize ? Math.min(added, after.length - start) : removed)
+          const fresh = noise(seed + i + 1, isSameSize ? end - start : added)
+          after = Buffer.concat([after.subarray(0, start), fresh, after.subarray(end)])
+        }
+        write('old', before)
+        write('source', after)
+        const rest = Buffer.concat([after, before]).subarray(0, Math.floor(after.length * isLeft))
+        const file = isLeft === 0 ? staged() : left(rest)
+        const { last, sent } = tell(new Assembly(real, grain, file, replaced(donorFile('old'), isKnown)))
+        assert.equal(last.kind, 'complete')
+        assert.ok(sent <= edits.reduce((sum, { added }) => sum + added, 0) + 150_000 * edits.length, `${sent} came`)
+        assert.ok(isRight())
+        rmSync(place, { recursive: true })
+      }),
+      25,
+    )
+  })
+
+  it('in the file itself, from before a break: only what lacks comes', () => {
+    const source = noise(5, 3_000_000)
+    write('source', source)
+    for (const there of [1, 1_000_000, 2_999_999, 3_000_000, 3_500_000]) {
+      const before = Buffer.concat([source, noise(6, 600_000)]).subarray(0, there)
+      const { last, sent } = tell(new Assembly(real, grain, left(before), nothing))
+      assert.equal(last.kind, 'complete')
+      assert.ok(sent <= Math.max(0, source.length - there) + 65_536, `${sent} came, ${there} were there`)
+      assert.ok(isRight())
+    }
   })
 })
 
@@ -171,11 +280,11 @@ describe('a donor that is not what it was', () => {
   it('gives nothing where its signature moved', () => {
     write('old', old)
     write('source', edited)
-    const before = donor('old')
+    const before = donorFile('old')
     const { atime, mtime } = statSync(join(place, 'old'))
     write('old', noise(3, old.length))
     utimesSync(join(place, 'old'), atime, mtime)
-    const { last, levels, sent } = tell(new Assembly(grain, staged(), [setOf(before)], undefined))
+    const { last, levels, sent } = tell(new Assembly(real, grain, staged(), replaced(before)))
     assert.equal(last.kind, 'complete')
     assert.deepEqual(levels, ['outline', 'detail', 'content'], 'nothing had to be mended')
     assert.equal(sent, edited.length)
@@ -193,21 +302,17 @@ describe('a donor that is not what it was', () => {
         closeSync(handle)
       },
     })
-    const { last, levels, sent } = tell(new Assembly(grain, staged(sys), [setOf(donor('old', sys))], undefined))
+    const { last, levels, sent } = tell(new Assembly(sys, grain, staged(sys), replaced(donorFile('old'), true, sys)))
     assert.equal(last.kind, 'complete')
     assert.deepEqual(levels, ['outline', 'detail', 'content', 'content'])
-    assert.ok(sent < 200_000, `${sent}`)
+    assert.ok(sent < 600_000, `${sent}`)
     assert.ok(isRight())
   })
 
   it("is found out where its recipe was another file's", () => {
     write('old', noise(4, old.length))
     write('source', edited)
-    const root = real.openRoot(place)
-    const stats = new Uint32Array(statWidth)
-    real.stat(root, utf8('old'), stats, 0)
-    const file = { directory: '' as RelPath, name: utf8('old'), stats, recipe: encodeRecipe(recipeOfFile(old)) }
-    const { last } = tell(new Assembly(grain, staged(), [setOf(ChunkDonor.of(real, root, file))], undefined))
+    const { last } = tell(new Assembly(real, grain, staged(), replaced(donorFile('old', old))))
     assert.equal(last.kind, 'complete')
     assert.ok(isRight())
   })
@@ -217,7 +322,7 @@ describe('a source that lies', () => {
   function lied(lie: Lie, digest?: Uint8Array): ReturnType<typeof tell> & { assembly: Assembly } {
     write('old', old)
     write('source', edited)
-    const assembly = new Assembly(grain, staged(), [setOf(donor('old'))], undefined)
+    const assembly = new Assembly(real, grain, staged(), replaced(donorFile('old')))
     return { ...tell(assembly, lie, digest), assembly }
   }
 
@@ -246,7 +351,9 @@ describe('a source that lies', () => {
   })
 
   it('about the ids of what it sends is not believed later', () => {
-    const { last, assembly } = lied(({ level }, bytes) => (level === 'detail' ? flipped(bytes, 10) : bytes))
+    const { last, assembly } = lied(({ level }, bytes) =>
+      level === 'outline' ? flipped(bytes, bytes.length - 1) : bytes,
+    )
     assert.equal(last.kind, 'complete')
     assert.ok(isRight())
     assert.ok(!assembly.isProven(), 'its recipe is not kept')
@@ -273,7 +380,7 @@ describe('a source that lies', () => {
 
   it('in no known words ends the session', () => {
     write('source', edited)
-    const assembly = new Assembly(grain, staged(), [], undefined)
+    const assembly = new Assembly(real, grain, staged(), nothing)
     assert.throws(() => assembly.take(new Uint8Array(7).fill(0xff), true, edited.length), Failure)
   })
 
@@ -286,7 +393,7 @@ describe('a source that lies', () => {
       },
     ]) {
       place = mkdtempSync(join(home, `${number++}-`))
-      const assembly = new Assembly(grain, staged(), [], undefined)
+      const assembly = new Assembly(real, grain, staged(), nothing)
       spoil(assembly)
       assembly.end(new Uint8Array(32))
       assert.equal(assembly.next().kind, 'whole')

@@ -1,19 +1,22 @@
 // Puts one large file together aside, from what the source tells of it and from what is here. The source tells coarse to
-// fine: parts first, then the chunks of the parts that nobody here has, then the bytes of the chunks that nobody here has.
-// Nothing that is said or found is believed: the whole is read and held against its digest, and where that differs each chunk
+// fine: chunks first, then finer ones of those that nobody here has, then the bytes of what nobody here has.
+// Nothing that is said or found is believed: the whole is held against its digest, and where that differs each chunk
 // is looked at and the wrong ones are asked for. Every number of a peer is bounded before it is used.
 
-import { IdMap } from '../chunk/id-map.ts'
-import { chunkId, IdList, idWords, longestPart, type Recipe } from '../chunk/recipe.ts'
-import { type Grain, longestChunk } from '../chunk/split.ts'
+import { IdMap, sameId } from '../chunk/id-map.ts'
+import { chunkId, IdList, idWords, type Recipe } from '../chunk/recipe.ts'
+import { fineGrain, type Grain, longestChunk } from '../chunk/split.ts'
 import { equalBytes } from '../std/bytes.ts'
-import type { ChunkDonor, DonorSet, Found } from './donors.ts'
-import { EntryReader, type Level, type Range } from './portions.ts'
-import type { StagedFile } from './staged-file.ts'
+import type { ChunkDonor, ChunkIndex, Found } from './donors.ts'
+import { type Gap, Nearby } from './near.ts'
+import { OldVersion } from './old-version.ts'
+import { blockBytes, blockIdBytes, blockLength, EntryReader, type Level, type Range } from './portions.ts'
+import { mayShare, type StagedFile } from './staged-file.ts'
+import type { Sys } from './sys.ts'
 
 /** So often wrong chunks are asked for before the file is asked for whole. */
 const repairsMax = 2
-const partsMax = 16_000_000
+const chunksMax = 16_000_000
 
 /** What comes next of a file: a portion of it, all of it anew, or nothing, because it is complete. */
 export type Next =
@@ -21,39 +24,59 @@ export type Next =
   | { readonly kind: 'whole' | 'complete' }
   | { readonly kind: 'failed'; readonly code: number }
 
+/** What there is to put a file together from. */
+export type Material = {
+  /** Chunks that are known. */
+  readonly known: ChunkIndex | undefined
+  /** The file that is replaced, and whether `known` has its chunks. */
+  readonly old: { readonly donor: ChunkDonor; readonly isKnown: boolean } | undefined
+}
+
 type Told = { sizeBytes: number; digest: Uint8Array }
+
+/** Where a chunk of the file was found: in a donor, or in the file itself, from before a break. */
+type Place = Found | 'here'
 
 export class Assembly {
   readonly #grain: Grain
   readonly #file: StagedFile
-  readonly #sets: readonly DonorSet[]
-  /** What lies in the file already, from before a break. */
-  readonly #own: ChunkDonor | undefined
+  readonly #sys: Sys
+  readonly #material: Material
+  readonly #old: OldVersion | undefined
   #level: Level = 'outline'
   #told: Told | undefined
   /** Something was said that can't be. */
   #isSpoiled = false
-  readonly #parts = new IdList()
-  readonly #found: (Found | undefined)[] = []
-  readonly #details = new IdList()
+  readonly #chunks = new IdList()
+  readonly #found: (Place | undefined)[] = []
+  /** The ranges of this round, and how far it is. */
   #ranges: readonly Range[] = []
   #range = 0
   #inRange = 0
+  #near: Nearby | undefined
+  /** Of the ranges that are told finer: what is still missing, the finer chunks of it by id, and where those lie. */
+  #missing = new RangeList()
+  #lacking = new IdMap()
+  readonly #places: Range[] = []
+  /** Missing, and not told finer. */
+  #plain: readonly Range[] = []
   #repairs = 0
   #writeCode = 0
   /** A copy that is not made yet: neighbours are copied at once. */
   #copy: { donor: ChunkDonor; from: number; at: number; length: number } | undefined
-  /** Chunks that came twice: where the first lies and where the other goes. */
+  /** What came twice: where the first lies and where the other goes. */
   readonly #twins: { from: number; at: number; length: number }[] = []
   recipe: Recipe | undefined
   /** Bytes that came from the source. */
   receivedBytes = 0
 
-  constructor(grain: Grain, file: StagedFile, sets: readonly DonorSet[], own: ChunkDonor | undefined) {
+  constructor(sys: Sys, grain: Grain, file: StagedFile, material: Material) {
+    this.#sys = sys
     this.#grain = grain
     this.#file = file
-    this.#sets = sets
-    this.#own = own
+    this.#material = material
+    const { old } = material
+    this.#old = old === undefined || old.isKnown ? undefined : new OldVersion(sys, old.donor, grain)
   }
 
   /** Takes a piece of what is told. Zero, or the negative errno of a write. */
@@ -61,41 +84,57 @@ export class Assembly {
     if (this.#isSpoiled) return 0
     this.#told ??= { sizeBytes, digest: new Uint8Array(0) }
     if (isEntries !== (this.#level !== 'content') || this.#told.sizeBytes !== sizeBytes) this.#isSpoiled = true
-    else if (this.#level === 'outline') this.#takeParts(content)
-    else if (this.#level === 'detail') this.#takeChunks(content)
+    else if (this.#level === 'outline') this.#takeOutline(content)
+    else if (this.#level === 'detail') this.#takeDetail(content)
+    else if (this.#level === 'blocks') this.#takeBlocks(content)
     else this.#takeBytes(content)
     return this.#writeCode
   }
 
-  #takeParts(content: Uint8Array): void {
-    const entries = new EntryReader(content, longestPart(this.#grain))
+  #takeOutline(content: Uint8Array): void {
+    const entries = new EntryReader(content, longestChunk(this.#grain))
     const told = this.#told as Told
     while (entries.next()) {
-      const at = this.#parts.sizeBytes
-      if (at + entries.length > told.sizeBytes || this.#parts.count === partsMax) {
+      const at = this.#chunks.sizeBytes
+      if (at + entries.length > told.sizeBytes || this.#chunks.count === chunksMax) {
         this.#isSpoiled = true
         return
       }
-      this.#parts.add(entries.length, entries.id, 0)
-      const found = this.#findPart(entries.id, at, entries.length)
-      this.#found.push(found)
-      if (found !== undefined && !(found.donor === this.#own && found.at === at)) {
-        this.#later(found.donor, found.at, at, entries.length)
-      }
+      this.#chunks.add(entries.length, entries.id, 0)
+      this.#found.push(this.#findChunk(entries.id, at, entries.length))
     }
     this.#flush()
   }
 
-  /** What lies here already comes first; it is written over from its start on, so only what lies further on can be taken. */
-  #findPart(id: Uint32Array, at: number, length: number): Found | undefined {
-    for (const set of this.#sets) {
-      const found = set.findPart(id)
-      if (found === undefined) continue
-      const outline = found.donor.outline(this.#grain)
-      if (outline?.lengths[found.index] !== length) continue
-      if (found.donor !== this.#own || found.at >= at) return found
+  /** Finds a chunk, and puts it where it belongs. */
+  #findChunk(id: Uint32Array, at: number, length: number): Place | undefined {
+    const known = this.#isHere(id, at, length) ? 'here' : this.#material.known?.find(id, 0, length)
+    if (known !== undefined) {
+      if (known !== 'here') this.#later(known.donor, known.at, at, length)
+      this.#old?.skip(length)
+      return known
     }
-    return undefined
+    const found = this.#old?.find(id, length)
+    if (found === undefined) return undefined
+    const bytes = mayShare(found.donor, found.at, at) ? undefined : this.#old?.bytes
+    if (bytes === undefined) this.#later(found.donor, found.at, at, length)
+    else this.#write(bytes, at)
+    return found
+  }
+
+  /** Whether what lies there from before a break is this. */
+  #isHere(id: Uint32Array, at: number, length: number, words = idWords): boolean {
+    if (at + length > this.#file.keptBytes) return false
+    this.#flush()
+    const bytes = this.#file.read(at, length)
+    if (bytes === undefined || !sameId(chunkId(bytes), 0, id, 0, words)) return false
+    this.#file.keep(bytes, at)
+    return true
+  }
+
+  #write(bytes: Uint8Array, at: number): void {
+    this.#flush()
+    if (this.#writeCode === 0) this.#writeCode = this.#file.write(bytes, 0, bytes.length, at)
   }
 
   #later(donor: ChunkDonor, from: number, at: number, length: number): void {
@@ -114,11 +153,54 @@ export class Assembly {
     this.#writeCode = this.#file.copy(copy.donor, copy.from, copy.at, copy.length)
   }
 
-  #takeChunks(content: Uint8Array): void {
-    const entries = new EntryReader(content, longestChunk(this.#grain))
+  /** Fine chunks of the ranges that were asked for: what is here is put where it belongs, the rest is missing. */
+  #takeDetail(content: Uint8Array): void {
+    const entries = new EntryReader(content, longestChunk(fineGrain))
     while (entries.next()) {
-      if (!this.#advance(entries.length)) return
-      this.#details.add(entries.length, entries.id, 0)
+      const { id, length } = entries
+      const at = this.#at
+      if (!this.#advance(length)) return
+      if (this.#isHere(id, at, length)) continue
+      const found = this.#near?.find(id, length)
+      if (found === undefined) this.#lack(id, at, length)
+      else this.#later(found.donor, found.at, at, length)
+    }
+    this.#flush()
+  }
+
+  /** The same with blocks, which are looked for where they were. */
+  #takeBlocks(content: Uint8Array): void {
+    const entries = new EntryReader(content, blockBytes)
+    while (entries.nextBlock(this.#blockLength())) {
+      const { id, length } = entries
+      const [gap, at] = [this.#range, this.#at]
+      if (!this.#advance(length)) return
+      if (this.#isHere(id, at, length, blockIdBytes / 4)) continue
+      const block = this.#near?.block(gap, id, at, length)
+      if (block === undefined) this.#lack(id, at, length)
+      else this.#write(block, at)
+    }
+    this.#flush()
+  }
+
+  /** Of the next block; zero behind the last one. */
+  #blockLength(): number {
+    const range = this.#ranges[this.#range]
+    return range === undefined ? 0 : blockLength(this.#at, range.at + range.length)
+  }
+
+  /** Where what is taken next belongs. */
+  get #at(): number {
+    return (this.#ranges[this.#range]?.at ?? 0) + this.#inRange
+  }
+
+  /** It has to come, unless it is to come already. */
+  #lack(id: Uint32Array, at: number, length: number): void {
+    const first = this.#places[this.#lacking.get(id, 0)]
+    if (first?.length === length) this.#twins.push({ from: first.at, at, length })
+    else {
+      if (this.#lacking.put(id, 0, this.#places.length)) this.#places.push({ at, length })
+      this.#missing.add(at, length)
     }
   }
 
@@ -126,7 +208,7 @@ export class Assembly {
     for (let done = 0; done < content.length && this.#writeCode === 0; ) {
       const range = this.#ranges[this.#range]
       const length = range === undefined ? 0 : Math.min(range.length - this.#inRange, content.length - done)
-      const at = (range?.at ?? 0) + this.#inRange
+      const at = this.#at
       if (!this.#advance(length)) return
       this.#writeCode = this.#file.write(content, done, length, at)
       done += length
@@ -153,22 +235,22 @@ export class Assembly {
     if (this.#told === undefined || this.#isSpoiled) return
     if (this.#level === 'outline') {
       this.#told.digest = digest.slice()
-      this.#isSpoiled = this.#parts.sizeBytes !== this.#told.sizeBytes
+      this.#isSpoiled = this.#chunks.sizeBytes !== this.#told.sizeBytes
     } else this.#isSpoiled = this.#range !== this.#ranges.length
   }
 
   /** What is to come after this round, and all that can be done here before it. */
   next(): Next {
+    const next = this.#afterRound()
+    this.#rest()
+    return next
+  }
+
+  #afterRound(): Next {
     if (this.#writeCode < 0) return { kind: 'failed', code: this.#writeCode }
     if (this.#isSpoiled || this.#told === undefined || this.#told.digest.length === 0) return { kind: 'whole' }
-    if (this.#level === 'outline') return this.#afterOutline()
-    if (this.#level === 'detail') return this.#afterDetail()
-    for (const { from, at, length } of this.#twins) {
-      const code = this.#file.repeat(from, at, length)
-      if (code < 0) return { kind: 'failed', code }
-    }
-    this.#twins.length = 0
-    return this.#verify()
+    if (this.#level === 'outline') return this.#afterOutline(this.#told)
+    return this.#level === 'content' ? this.#verify() : this.#askBytes()
   }
 
   #ask(level: Level, ranges: readonly Range[]): Next {
@@ -179,149 +261,150 @@ export class Assembly {
     return { kind: 'portion', level, ranges }
   }
 
-  #afterOutline(): Next {
-    const missing = new RangeList()
-    let at = 0
-    this.#parts.lengths.forEach((length, i) => {
-      if (this.#found[i] === undefined) missing.add(at, length)
-      at += length
-    })
-    return missing.ranges.length === 0 ? this.#verify() : this.#ask('detail', missing.ranges)
+  #afterOutline(told: Told): Next {
+    this.#findLate()
+    const gaps = this.#gaps()
+    const { old } = this.#material
+    const { finer, plain } = Nearby.split(gaps, this.#file.keptBytes)
+    this.#plain = plain
+    if (this.#writeCode < 0) return { kind: 'failed', code: this.#writeCode }
+    if (finer.length === 0) return this.#askBytes()
+    this.#near = new Nearby(this.#sys, finer)
+    // Where the size is what it was, what changed has mostly changed in its place.
+    const isInPlace = old?.donor.sizeBytes === told.sizeBytes
+    if (!isInPlace) this.#near.cut()
+    return this.#ask(
+      isInPlace ? 'blocks' : 'detail',
+      finer.map(({ range }) => range),
+    )
   }
 
-  #afterDetail(): Next {
-    const { lengths, ids, count } = this.#details
-    const places = new Float64Array(count)
-    const firsts = new Int32Array(count)
-    const wanted = new IdMap(count)
-    let entry = 0
-    for (const range of this.#ranges) {
-      for (let at = range.at; at < range.at + range.length; at += lengths[entry++] as number) places[entry] = at
+  /** What was not found at first: all of the old version is known now, and what comes twice can be copied. */
+  #findLate(): void {
+    const { lengths, ids } = this.#chunks
+    const isMissing = (chunk: number): boolean => this.#found[chunk] === undefined
+    const missing = [...lengths.keys()].filter(isMissing)
+    if (missing.length === 0) return
+    const places = new Float64Array(lengths.length)
+    for (let chunk = 1; chunk < lengths.length; chunk++) {
+      places[chunk] = (places[chunk - 1] as number) + (lengths[chunk - 1] as number)
     }
-    for (let i = 0; i < count; i++) {
-      wanted.put(ids, i * idWords, i)
-      firsts[i] = wanted.get(ids, i * idWords)
-    }
-    const isHere = this.#findInPlace(places)
-    const donors = this.#findElsewhere(wanted)
-    const missing = new RangeList()
-    for (let i = 0; i < count; i++) {
-      const [at, length, first] = [places[i] as number, lengths[i] as number, firsts[i] as number]
-      const donor = donors.get(first)
-      if (isHere[i] === 1) continue
-      if (donor !== undefined && lengths[first] === length) this.#later(donor.donor, donor.at, at, length)
-      else if (first === i || lengths[first] !== length || isHere[first] === 1) missing.add(at, length)
-      else this.#twins.push({ from: places[first] as number, at, length })
+    this.#old?.cutRest()
+    for (const chunk of missing) {
+      const found = this.#old?.lookUp(ids, chunk, lengths[chunk] as number)
+      if (found === undefined) continue
+      this.#found[chunk] = found
+      this.#later(found.donor, found.at, places[chunk] as number, lengths[chunk] as number)
     }
     this.#flush()
-    if (this.#writeCode < 0) return { kind: 'failed', code: this.#writeCode }
-    return missing.ranges.length === 0 ? this.#verify() : this.#ask('content', missing.ranges)
+    this.#findTwins(missing.filter(isMissing), places)
   }
 
-  /** Which of the missing chunks lie where they belong, from before a break. */
-  #findInPlace(places: Float64Array): Uint8Array {
-    const isHere = new Uint8Array(places.length)
-    const own = this.#own?.recipe(this.#grain)
-    if (own === undefined) return isHere
-    const { ids, lengths } = this.#details
+  #findTwins(missing: readonly number[], places: Float64Array): void {
+    const { lengths, ids } = this.#chunks
+    const wanted = new IdMap(missing.length)
+    for (const chunk of missing) wanted.put(ids, chunk * idWords, chunk)
+    // One that is here stands for those that are not.
+    const present = new Map<number, number>()
+    for (let chunk = 0; chunk < lengths.length && present.size < wanted.size; chunk++) {
+      const first = this.#found[chunk] === undefined ? -1 : wanted.get(ids, chunk * idWords)
+      if (first >= 0) present.set(first, chunk)
+    }
+    for (const chunk of missing) {
+      const first = wanted.get(ids, chunk * idWords)
+      const from = present.get(first) ?? first
+      const length = lengths[chunk] as number
+      if (from === chunk || lengths[from] !== length) continue
+      this.#twins.push({ from: places[from] as number, at: places[chunk] as number, length })
+      this.#found[chunk] = 'here'
+    }
+  }
+
+  /** What is missing, with what was found beside it. */
+  #gaps(): Gap[] {
+    const { lengths } = this.#chunks
+    const { old } = this.#material
+    const gaps: { -readonly [Key in keyof Gap]: Gap[Key] }[] = []
     let at = 0
-    let i = 0
-    for (let chunk = 0; chunk < own.lengths.length && i < places.length; chunk++) {
-      while (i < places.length && (places[i] as number) < at) i++
-      if (places[i] === at && lengths[i] === own.lengths[chunk] && sameId(ids, i, own.ids, chunk)) isHere[i] = 1
-      at += own.lengths[chunk] as number
-    }
-    return isHere
+    let open: (typeof gaps)[number] | undefined
+    let before: Found | undefined = old === undefined ? undefined : { donor: old.donor, at: 0 }
+    lengths.forEach((length, chunk) => {
+      const found = this.#found[chunk]
+      const place = typeof found === 'object' ? found : undefined
+      if (found !== undefined) {
+        if (open !== undefined) open.behind = place
+        open = undefined
+      } else if (open === undefined) {
+        open = { range: { at, length }, before, behind: undefined, first: length, last: length }
+        gaps.push(open)
+      } else {
+        open.range = { at: open.range.at, length: open.range.length + length }
+        open.last = length
+      }
+      before = place === undefined ? undefined : { donor: place.donor, at: place.at + length }
+      at += length
+    })
+    if (open !== undefined && old !== undefined) open.behind = { donor: old.donor, at: old.donor.sizeBytes }
+    return gaps
   }
 
-  #findElsewhere(wanted: IdMap): Map<number, { donor: ChunkDonor; at: number }> {
-    const found = new Map<number, { donor: ChunkDonor; at: number }>()
-    for (const set of this.#sets) {
-      set.findChunks(wanted, (value, donor, at) => {
-        if (donor !== this.#own && !found.has(value)) found.set(value, { donor, at })
-        return found.size < wanted.size
-      })
-    }
-    return found
+  #askBytes(): Next {
+    const ranges = [...this.#missing.ranges, ...this.#plain].sort((a, b) => a.at - b.at)
+    return ranges.length === 0 ? this.#verify() : this.#ask('content', ranges)
   }
 
   #verify(): Next {
+    for (const { from, at, length } of this.#twins.splice(0)) {
+      const code = this.#file.repeat(from, at, length)
+      if (code < 0) return { kind: 'failed', code }
+    }
     const told = this.#told as Told
     const digest = this.#file.finish(told.sizeBytes)
     if (typeof digest === 'number') return { kind: 'failed', code: digest }
-    const { lengths, ids } = this.#chunks()
+    const { lengths, ids } = this.#chunks
     if (equalBytes(digest, told.digest)) {
       this.recipe = { grain: this.#grain, sizeBytes: told.sizeBytes, digest, lengths, ids }
       return { kind: 'complete' }
     }
-    const wrong = this.#wrongChunks(lengths, ids)
+    const wrong = this.#wrongChunks(() => true)
     if (wrong.length === 0 || this.#repairs++ === repairsMax) return { kind: 'whole' }
     return this.#ask('content', wrong)
   }
 
-  #wrongChunks(lengths: Uint32Array, ids: Uint32Array): readonly Range[] {
+  /** The chunks, of those that are looked at, that are not what their ids say. */
+  #wrongChunks(isLookedAt: (chunk: number) => boolean): readonly Range[] {
+    const { lengths, ids } = this.#chunks
     const wrong = new RangeList()
     let at = 0
     lengths.forEach((length, chunk) => {
-      const content = this.#file.read(at, length)
-      if (content === undefined || !sameId(chunkId(content), 0, ids, chunk)) wrong.add(at, length)
+      const content = isLookedAt(chunk) ? this.#file.read(at, length) : undefined
+      if (isLookedAt(chunk) && (content === undefined || !sameId(chunkId(content), 0, ids, chunk)))
+        wrong.add(at, length)
       at += length
     })
     return wrong.ranges
   }
 
   /**
-   * Whether the ids that the source told of what came from it are those of what came: the whole is right, but a recipe
-   * that lies would be believed later. For a complete file.
+   * Whether the ids that the source told of what was not found by them are those of what came: the whole is right, but a
+   * recipe that lies would be believed later. For a complete file.
    */
   isProven(): boolean {
-    if (this.receivedBytes === 0) return true
-    const told = new IdMap(this.#details.count)
-    for (let i = 0; i < this.#details.count; i++) told.put(this.#details.ids, i * idWords, i)
-    let at = 0
-    const { lengths = new Uint32Array(0), ids = new Uint32Array(0) } = this.recipe ?? {}
-    for (let chunk = 0; chunk < lengths.length; at += lengths[chunk++] as number) {
-      if (told.get(ids, chunk * idWords) < 0) continue
-      const content = this.#file.read(at, lengths[chunk] as number)
-      if (content === undefined || !sameId(chunkId(content), 0, ids, chunk)) return false
-    }
-    return true
+    return this.#wrongChunks((chunk) => this.#found[chunk] === undefined).length === 0
   }
 
-  /** All chunks of the file: a donor's where a part was found, told ones elsewhere. */
-  #chunks(): IdList {
-    const chunks = new IdList()
-    let detail = 0
-    this.#parts.lengths.forEach((length, i) => {
-      const found = this.#found[i]
-      if (found === undefined) {
-        for (const end = chunks.sizeBytes + length; chunks.sizeBytes < end; detail++) {
-          chunks.add(this.#details.lengths[detail] as number, this.#details.ids, detail * idWords)
-        }
-        return
-      }
-      const { donor, index } = found
-      const recipe = donor.recipe(this.#grain) as Recipe
-      const firsts = donor.outline(this.#grain)?.firsts as Uint32Array
-      const end = firsts[index + 1] ?? recipe.lengths.length
-      for (let chunk = firsts[index] as number; chunk < end; chunk++) {
-        chunks.add(recipe.lengths[chunk] as number, recipe.ids, chunk * idWords)
-      }
-    })
-    return chunks
+  /** Between rounds no donor is open: many files may be under way. */
+  #rest(): void {
+    this.#old?.close()
+    this.#near?.close()
+    this.#file.rest()
   }
 
   /** Closes the file; with `keepsHandle` whoever takes it over does. */
   close(keepsHandle = false): void {
+    this.#rest()
     this.#file.close(keepsHandle)
   }
-}
-
-function sameId(a: Uint32Array, indexA: number, b: Uint32Array, indexB: number): boolean {
-  for (let word = 0; word < idWords; word++) {
-    if (a[indexA * idWords + word] !== b[indexB * idWords + word]) return false
-  }
-  return true
 }
 
 /** Ranges in ascending order; neighbours become one. */

@@ -2,8 +2,7 @@
 // files of a target are told to each seat that needs them once, and are then named by number.
 
 import { systemClock } from '../std/clock.ts'
-import { Basis } from './assemblies.ts'
-import type { DonorFile } from './donors.ts'
+import { Basis, type DonorFile } from './donors.ts'
 import { sweepPartials } from './partials.ts'
 import { systemSys } from './system.ts'
 

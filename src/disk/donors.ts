@@ -1,14 +1,12 @@
-// Files of the target that large contents are put together from: by what they are made of, as it was known when a
-// signature was taken or as it is found by reading. A donor whose signature moved gives nothing. What one gives is never
-// believed: whoever takes it verifies the whole.
+// Files of the target that large contents are put together from. A donor whose signature moved gives nothing. What one
+// gives is never believed: whoever takes it verifies the whole.
 
 import { IdMap } from '../chunk/id-map.ts'
-import { decodeRecipe, idWords, type Outline, outlineOf, type Recipe } from '../chunk/recipe.ts'
+import { decodeRecipe, idWords, type Recipe } from '../chunk/recipe.ts'
 import type { Grain } from '../chunk/split.ts'
 import type { RelPath } from '../core/path.ts'
 import { sameSignature, sizeOf, statMode, statWidth, typeFile, typeMask } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
-import { RecipeReader } from './portion-reader.ts'
 import type { Sys } from './sys.ts'
 
 /** A file of the target, and what it is made of where that is known. */
@@ -16,34 +14,33 @@ export type DonorFile = {
   readonly directory: RelPath
   readonly name: Uint8Array
   readonly stats: Uint32Array
-  /** As it is kept; empty where it has to be read. */
+  /** As it is kept; empty where it is not known. */
   readonly recipe: Uint8Array
 }
 
-/** A content that chunks are taken from: a user's file, or one of ours that a break left unfinished. */
+const row = new Uint32Array(statWidth)
+
+/** A file of a user that content is taken from. */
 export class ChunkDonor {
+  readonly sizeBytes: number
   readonly #sys: Sys
   readonly #open: () => number
-  readonly #stats: Uint32Array | undefined
-  #recipe: Recipe | undefined
-  #outline: Outline | undefined
+  readonly #stats: Uint32Array
   #isLookedAt = false
   /** It turned out to be of no use. */
   isGone = false
-  /** Its recipe was found by reading it, under a signature that stood still. */
-  isFresh = false
   /** Its extents can be shared; tried once. */
   clones = true
 
-  /** `open` gives a handle of its own each time; with `stats` the file must still be that one. */
-  constructor(sys: Sys, open: () => number, stats: Uint32Array | undefined, recipe: Recipe | undefined) {
+  /** `open` gives a handle of its own each time, to what must still be the file with this signature. */
+  constructor(sys: Sys, open: () => number, stats: Uint32Array) {
     this.#sys = sys
     this.#open = open
     this.#stats = stats
-    this.#recipe = recipe
+    this.sizeBytes = sizeOf(stats, 0)
   }
 
-  static of(sys: Sys, root: number, file: DonorFile): ChunkDonor {
+  static of(sys: Sys, root: number, file: Pick<DonorFile, 'directory' | 'name' | 'stats'>): ChunkDonor {
     const open = (): number => {
       const directory = sys.openDirectory(root, utf8(file.directory))
       if (directory < 0) return directory
@@ -51,7 +48,7 @@ export class ChunkDonor {
       sys.close(directory)
       return handle
     }
-    return new ChunkDonor(sys, open, file.stats, file.recipe.length === 0 ? undefined : decodeRecipe(file.recipe))
+    return new ChunkDonor(sys, open, file.stats)
   }
 
   /** A handle to read from, which the caller closes; negative where the file is not there or is another by now. */
@@ -72,96 +69,82 @@ export class ChunkDonor {
   }
 
   #isSame(handle: number): boolean {
-    if (this.#stats === undefined) return true
-    return this.#sys.statHandle(handle, row, 0) === 0 && sameSignature(row, 0, this.#stats, 0)
-  }
-
-  /** What it is made of at this grain, read where it is not known; undefined where that is not to be had. */
-  recipe(grain: Grain): Recipe | undefined {
-    if (this.#recipe === undefined && !this.isGone) this.#recipe = this.#read(grain)
-    return this.#recipe?.grain === grain ? this.#recipe : undefined
-  }
-
-  outline(grain: Grain): Outline | undefined {
-    const recipe = this.recipe(grain)
-    if (recipe !== undefined) this.#outline ??= outlineOf(recipe)
-    return recipe === undefined ? undefined : this.#outline
-  }
-
-  #read(grain: Grain): Recipe | undefined {
-    const handle = this.open()
-    if (handle < 0) return undefined
-    try {
-      const isFile = this.#sys.statHandle(handle, row, 0) === 0 && ((row[statMode] as number) & typeMask) === typeFile
-      const reader = new RecipeReader(this.#sys, handle, isFile ? sizeOf(row, 0) : 0, grain)
-      if (!isFile || !reader.read(Number.POSITIVE_INFINITY)) {
-        reader.close()
-        this.isGone = true
-        return undefined
-      }
-      this.isFresh = this.#stats !== undefined && this.#isSame(handle)
-      return reader.recipe
-    } finally {
-      this.#sys.close(handle)
-    }
+    if (this.#sys.statHandle(handle, row, 0) !== 0 || ((row[statMode] as number) & typeMask) !== typeFile) return false
+    return sameSignature(row, 0, this.#stats, 0)
   }
 }
 
-const row = new Uint32Array(statWidth)
+/** Where something lies. */
+export type Found = { readonly donor: ChunkDonor; readonly at: number }
 
-/** Where a part or a chunk lies. */
-export type Found = { readonly donor: ChunkDonor; readonly index: number; readonly at: number }
+/** Places of chunks, by id: the first that was told of each. */
+export class ChunkIndex {
+  readonly #ids = new IdMap()
+  readonly #donors: ChunkDonor[] = []
+  readonly #numbers = new Map<ChunkDonor, number>()
+  #owners = new Uint32Array(64)
+  #places = new Float64Array(64)
+  #lengths = new Uint32Array(64)
 
-/** Several donors of one grain, by their parts. */
-export class DonorSet {
-  readonly donors: ChunkDonor[] = []
-  readonly #grain: Grain
-  #parts: IdMap | undefined
-  readonly #places: { donor: ChunkDonor; index: number; at: number }[] = []
-
-  constructor(grain: Grain) {
-    this.#grain = grain
-  }
-
-  add(donor: ChunkDonor): void {
-    this.donors.push(donor)
-    this.#parts = undefined
-  }
-
-  /** A donor that has this part. */
-  findPart(id: Uint32Array): Found | undefined {
-    this.#parts ??= this.#index()
-    const number = this.#parts.get(id, 0)
-    const found = number < 0 ? undefined : this.#places[number]
-    return found?.donor.isThere === true ? found : undefined
-  }
-
-  #index(): IdMap {
-    const parts = new IdMap()
-    this.#places.length = 0
-    for (const donor of this.donors) {
-      const outline = donor.outline(this.#grain)
-      if (outline === undefined) continue
-      let at = 0
-      for (let index = 0; index < outline.lengths.length; index++) {
-        if (parts.put(outline.ids, index * idWords, this.#places.length)) this.#places.push({ donor, index, at })
-        at += outline.lengths[index] as number
-      }
+  /** Adds chunks that lie one behind the other in a donor, the first at `at`. */
+  add(donor: ChunkDonor, at: number, { lengths, ids }: Pick<Recipe, 'lengths' | 'ids'>): void {
+    let number = this.#numbers.get(donor)
+    if (number === undefined) {
+      number = this.#donors.push(donor) - 1
+      this.#numbers.set(donor, number)
     }
-    return parts
+    let place = at
+    for (let chunk = 0; chunk < lengths.length; chunk++) {
+      const entry = this.#ids.size
+      if (entry === this.#places.length) this.#grow()
+      if (this.#ids.put(ids, chunk * idWords, entry)) {
+        this.#owners[entry] = number
+        this.#places[entry] = place
+        this.#lengths[entry] = lengths[chunk] as number
+      }
+      place += lengths[chunk] as number
+    }
   }
 
-  /** Calls `found` for each chunk of the donors that `wanted` knows, until it says that this is enough. */
-  findChunks(wanted: IdMap, found: (value: number, donor: ChunkDonor, at: number) => boolean): void {
-    for (const donor of this.donors) {
-      const recipe = donor.isGone ? undefined : donor.recipe(this.#grain)
-      if (recipe === undefined) continue
-      let at = 0
-      for (let chunk = 0; chunk < recipe.lengths.length; chunk++) {
-        const value = wanted.get(recipe.ids, chunk * idWords)
-        if (value >= 0 && donor.isThere && !found(value, donor, at)) return
-        at += recipe.lengths[chunk] as number
+  #grow(): void {
+    const room = 2 * this.#places.length
+    const [owners, places, lengths] = [new Uint32Array(room), new Float64Array(room), new Uint32Array(room)]
+    owners.set(this.#owners)
+    places.set(this.#places)
+    lengths.set(this.#lengths)
+    this.#owners = owners
+    this.#places = places
+    this.#lengths = lengths
+  }
+
+  /** Where a chunk of this id and length lies, in a donor that is still there. `at` counts words. */
+  find(ids: Uint32Array, at: number, length: number): Found | undefined {
+    const entry = this.#ids.get(ids, at)
+    if (entry < 0 || this.#lengths[entry] !== length) return undefined
+    const donor = this.#donors[this.#owners[entry] as number] as ChunkDonor
+    return donor.isThere ? { donor, at: this.#places[entry] as number } : undefined
+  }
+}
+
+/** Files of a tree whose recipes are known, as an index a grain. Of one thread. */
+export class Basis {
+  readonly #indexes = new Map<Grain, ChunkIndex>()
+  readonly #donors: { readonly donor: ChunkDonor; readonly recipe: Uint8Array }[]
+
+  constructor(sys: Sys, root: number, files: readonly DonorFile[]) {
+    this.#donors = files.map((file) => ({ donor: ChunkDonor.of(sys, root, file), recipe: file.recipe }))
+  }
+
+  at(grain: Grain): ChunkIndex {
+    let index = this.#indexes.get(grain)
+    if (index === undefined) {
+      index = new ChunkIndex()
+      for (const { donor, recipe: bytes } of this.#donors) {
+        const recipe = decodeRecipe(bytes)
+        if (recipe?.grain === grain) index.add(donor, 0, recipe)
       }
+      this.#indexes.set(grain, index)
     }
+    return index
   }
 }

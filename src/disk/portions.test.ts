@@ -18,9 +18,12 @@ const ranges: fc.Arbitrary<Range[]> = fc
     })
   })
 const portions: fc.Arbitrary<Portion[]> = fc
-  .array(fc.tuple(fc.constantFrom('outline', 'detail', 'content'), fc.integer({ min: 13, max: 20 }), ranges), {
-    maxLength: 5,
-  })
+  .array(
+    fc.tuple(fc.constantFrom('outline', 'detail', 'content', 'blocks'), fc.integer({ min: 17, max: 20 }), ranges),
+    {
+      maxLength: 5,
+    },
+  )
   .map((list) =>
     list.map(([level, grain, of], i) => ({ want: 3 * i, level, grain, ranges: level === 'outline' ? [] : of })),
   )
@@ -51,16 +54,16 @@ describe('portions', () => {
   })
 
   const refused: readonly (readonly [string, Portion[]])[] = [
-    ['an unknown grain', [{ want: 0, level: 'outline', grain: 12, ranges: [] }]],
-    ['an outline of ranges', [{ want: 0, level: 'outline', grain: 13, ranges: [{ at: 0, length: 1 }] }]],
-    ['no ranges of content', [{ want: 0, level: 'content', grain: 13, ranges: [] }]],
-    ['a range of nothing', [{ want: 0, level: 'detail', grain: 13, ranges: [{ at: 5, length: 0 }] }]],
-    ['a range beyond any size', [{ want: 0, level: 'detail', grain: 13, ranges: [{ at: 2 ** 52, length: 1 }] }]],
+    ['an unknown grain', [{ want: 0, level: 'outline', grain: 13, ranges: [] }]],
+    ['an outline of ranges', [{ want: 0, level: 'outline', grain: 17, ranges: [{ at: 0, length: 1 }] }]],
+    ['no ranges of content', [{ want: 0, level: 'content', grain: 17, ranges: [] }]],
+    ['a range of nothing', [{ want: 0, level: 'detail', grain: 17, ranges: [{ at: 5, length: 0 }] }]],
+    ['a range beyond any size', [{ want: 0, level: 'detail', grain: 17, ranges: [{ at: 2 ** 52, length: 1 }] }]],
     [
       'a want twice',
       [
-        { want: 1, level: 'outline', grain: 13, ranges: [] },
-        { want: 1, level: 'outline', grain: 13, ranges: [] },
+        { want: 1, level: 'outline', grain: 17, ranges: [] },
+        { want: 1, level: 'outline', grain: 17, ranges: [] },
       ],
     ],
   ]

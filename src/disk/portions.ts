@@ -1,6 +1,7 @@
 // The portions of a round: for wants that are not to come whole, what of them is asked for. A large file is told from coarse
-// to fine: its outline (parts), then the chunks of the parts that the target lacks, then the bytes of the chunks that it
-// lacks. Chunks and parts are told by length and id, side by side, and no entry is ever split between two records.
+// to fine: its outline (coarse chunks), then of what the target lacks finer chunks, or blocks where nothing moved, then the
+// bytes of those that it lacks. Chunks are told by length and id, blocks by half an id, side by side, and no entry is ever
+// split between two records.
 
 import { idBytes, idWords } from '../chunk/recipe.ts'
 import { type Grain, isGrain } from '../chunk/split.ts'
@@ -8,9 +9,17 @@ import { ByteReader, ByteWriter } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { wantsMax } from './wants.ts'
 
-/** Part ids of the whole content; chunk ids of ranges; the bytes of ranges. */
-export type Level = 'outline' | 'detail' | 'content'
-const levels: readonly Level[] = ['outline', 'detail', 'content']
+/** The chunks of the whole content; the fine chunks of ranges, each range cut by itself; the bytes of ranges; the blocks of ranges. */
+export type Level = 'outline' | 'detail' | 'content' | 'blocks'
+const levels: readonly Level[] = ['outline', 'detail', 'content', 'blocks']
+
+/** Blocks begin at multiples of this in the content; those of a range at its ends may be shorter. */
+export const blockBytes = 4096
+
+/** How long the block at `at` is, in a range that ends at `end`. */
+export function blockLength(at: number, end: number): number {
+  return Math.min(blockBytes - (at % blockBytes), end - at)
+}
 
 export type Range = { readonly at: number; readonly length: number }
 
@@ -82,6 +91,9 @@ function broken(): Failure {
   return new Failure('protocol-broken', 'a portion of a file is asked for that can be none')
 }
 
+/** Half an id stands for a block, since there are many: a false one costs that its chunk is found wrong, and comes. */
+export const blockIdBytes = 8
+
 /** What an entry takes at most. */
 export const entryBytesMax: number = 5 + idBytes
 
@@ -97,6 +109,16 @@ export function putEntry(into: Uint8Array, at: number, length: number, ids: Uint
   }
   for (let word = 0; word < idWords; word++) {
     const value = ids[idAt + word] as number
+    for (let shift = 0; shift < 32; shift += 8) into[end++] = value >>> shift
+  }
+  return end
+}
+
+/** Writes the first half of the id at the start of `id`; returns where the next one goes. */
+export function putBlockId(into: Uint8Array, at: number, id: Uint32Array): number {
+  let end = at
+  for (let word = 0; word < blockIdBytes / 4; word++) {
+    const value = id[word] as number
     for (let shift = 0; shift < 32; shift += 8) into[end++] = value >>> shift
   }
   return end
@@ -120,6 +142,14 @@ export class EntryReader {
     this.length = this.#reader.varint(this.#longest)
     if (this.length === 0) throw broken()
     for (let word = 0; word < idWords; word++) this.id[word] = this.#reader.u32()
+    return true
+  }
+
+  /** Goes on to the next block, of this length: the second half of its `id` is zero. */
+  nextBlock(length: number): boolean {
+    if (this.#reader.left === 0) return false
+    this.length = length
+    for (let word = 0; word < blockIdBytes / 4; word++) this.id[word] = this.#reader.u32()
     return true
   }
 }

@@ -1,8 +1,9 @@
 // A large file that is being put together aside: opened or gone on with, filled range by range in any order, cut to its
-// length and hashed as it lies there. Ranges of zeros that nobody wrote before stay holes. What is copied is shared where
-// the file system can share it. Says nothing about whether the content is right but what its digest is.
+// length and hashed: as it is written while that goes from the start on, as it lies there from where it did not. Ranges of
+// zeros that nobody wrote before stay holes. What is copied is shared where the file system can share it. Says nothing
+// about whether the content is right but what its digest is.
 
-import { openDigester } from '../chunk/digest.ts'
+import { type Digester, openDigester } from '../chunk/digest.ts'
 import type { ChunkDonor } from './donors.ts'
 import { errno, type Sys } from './sys.ts'
 
@@ -10,23 +11,69 @@ import { errno, type Sys } from './sys.ts'
 const piece = new Uint8Array(1 << 20)
 /** Extents are shared by whole blocks of this size, which is a multiple of every file system's. */
 const blockBytes = 64 * 1024
+/** So many files of a thread are hashed while they are written; each has a digester open. */
+const hashingMax = 16
+let hashing = 0
+
+/** Whether what lies at `from` of a donor can be shared at `at`, as far as is known. */
+export function mayShare(donor: ChunkDonor, from: number, at: number): boolean {
+  return donor.clones && (at - from) % blockBytes === 0
+}
 
 export class StagedFile {
   readonly handle: number
   readonly #sys: Sys
   /** Where it was empty when it was opened, what was not written reads as zeros. */
   readonly #isNew: boolean
+  /** So much was there when it was opened. */
+  readonly keptBytes: number
   #donor: ChunkDonor | undefined
   #donorHandle = -1
+  /** Of what was written so far; undefined where nothing was, or where too many files are under way. */
+  #digester: Digester | undefined
+  /** What lies before is in the digest. */
+  #hashedTo = 0
 
-  constructor(sys: Sys, handle: number, isNew: boolean) {
+  constructor(sys: Sys, handle: number, keptBytes: number) {
     this.#sys = sys
     this.handle = handle
-    this.#isNew = isNew
+    this.keptBytes = keptBytes
+    this.#isNew = keptBytes === 0
   }
 
   /** Writes content. Zero or a negative errno. */
   write(content: Uint8Array, start: number, length: number, at: number): number {
+    const code = this.#put(content, start, length, at)
+    if (code === 0) this.#hash(content.subarray(start, start + length), at)
+    return code
+  }
+
+  /** What lies at `at` is `content`, as `read` gave it, and stays. */
+  keep(content: Uint8Array, at: number): void {
+    this.#hash(content, at)
+  }
+
+  #hash(content: Uint8Array, at: number): void {
+    if (at < this.#hashedTo) this.#endHash()
+    if (at !== this.#hashedTo) return
+    if (this.#digester === undefined) {
+      if (hashing === hashingMax) return
+      this.#digester = openDigester()
+      hashing++
+    }
+    this.#digester.update(content)
+    this.#hashedTo += content.length
+  }
+
+  #endHash(): Uint8Array | undefined {
+    const digest = this.#digester?.finish()
+    if (this.#digester !== undefined) hashing--
+    this.#digester = undefined
+    this.#hashedTo = 0
+    return digest
+  }
+
+  #put(content: Uint8Array, start: number, length: number, at: number): number {
     if (!this.#isNew) return this.#sys.write(this.handle, content, start, length, at)
     for (let done = 0; done < length; ) {
       const zeros = runOf(content, start + done, start + length, true)
@@ -46,10 +93,10 @@ export class StagedFile {
   copy(donor: ChunkDonor, from: number, at: number, length: number): number {
     const handle = this.#enter(donor)
     if (handle < 0) return 0
-    const skew = (at - from) % blockBytes
-    if (!donor.clones || skew !== 0 || length < 2 * blockBytes) return this.#copyBytes(donor, handle, from, at, length)
+    if (!mayShare(donor, from, at) || length < 2 * blockBytes) return this.#copyBytes(donor, handle, from, at, length)
     const head = (blockBytes - (from % blockBytes)) % blockBytes
     const middle = length - head - ((length - head) % blockBytes)
+    if (at + head < this.#hashedTo) this.#endHash()
     const cloned = this.#sys.clone(handle, from + head, this.handle, at + head, middle)
     if (cloned === -errno.ENOSPC || cloned === -errno.EDQUOT) return cloned
     if (cloned < 0) {
@@ -78,13 +125,14 @@ export class StagedFile {
 
   #enter(donor: ChunkDonor): number {
     if (this.#donor === donor) return this.#donorHandle
-    this.#leave()
+    this.rest()
     this.#donorHandle = donor.open()
     this.#donor = donor
     return this.#donorHandle
   }
 
-  #leave(): void {
+  /** Closes what it copied from. */
+  rest(): void {
     if (this.#donorHandle >= 0) this.#sys.close(this.#donorHandle)
     this.#donorHandle = -1
     this.#donor = undefined
@@ -102,24 +150,21 @@ export class StagedFile {
     return 0
   }
 
-  /** Ends the file at `sizeBytes` and reads it: its digest, or a negative errno. */
+  /** Ends the file at `sizeBytes`: its digest, or a negative errno. */
   finish(sizeBytes: number): Uint8Array | number {
-    this.#leave()
+    this.rest()
     const cut = this.#sys.setLength(this.handle, sizeBytes)
     if (cut < 0) return cut
-    const digester = openDigester()
-    let read = 0
+    const digester = this.#digester ?? openDigester()
+    let at = this.#hashedTo
     let code = 0
-    while (read < sizeBytes) {
-      const count = this.#sys.read(this.handle, piece, 0, piece.length, read)
-      if (count <= 0) {
-        code = count < 0 ? count : -errno.EIO
-        break
-      }
-      digester.update(piece.subarray(0, count))
-      read += count
+    while (at < sizeBytes && code === 0) {
+      const count = this.#sys.read(this.handle, piece, 0, Math.min(piece.length, sizeBytes - at), at)
+      if (count <= 0) code = count < 0 ? count : -errno.EIO
+      else digester.update(piece.subarray(0, count))
+      at += count
     }
-    const digest = digester.finish()
+    const digest = this.#endHash() ?? digester.finish()
     return code < 0 ? code : digest
   }
 
@@ -136,7 +181,8 @@ export class StagedFile {
 
   /** Closes what it has open, and itself unless somebody else took the handle. */
   close(keepsHandle = false): void {
-    this.#leave()
+    this.rest()
+    this.#endHash()
     if (!keepsHandle) this.#sys.close(this.handle)
   }
 }

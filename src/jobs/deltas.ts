@@ -18,7 +18,7 @@ import type { Seat } from '../std/crew.ts'
 import { nextSeatId, type Workshop } from './local.ts'
 
 /** So much of recipes a run works with at most; the last used first. */
-const basisBytesMax = 64 * 1024 * 1024
+const basisBytesMax = 16 * 1024 * 1024
 
 /** How the large wants of a batch come. */
 export type Prepared = {
@@ -67,7 +67,7 @@ export class Deltas {
     })
     if (ordered.length > 0) await this.#tell(seat, files)
     const used = ordered.flatMap(({ want: { old }, order }) => {
-      return old?.digest !== undefined && order.old === undefined ? [old.digest] : []
+      return old?.digest !== undefined && order.isKnown ? [old.digest] : []
     })
     if (used.length > 0) touchRecipes(this.#workshop.state, used)
     const portions = ordered.map(({ want, order }) => {
@@ -82,17 +82,16 @@ export class Deltas {
     const left = partialName(path)
     this.inUse.add(left)
     const known = old?.digest === undefined ? undefined : this.#grains.get(hex(old.digest))
-    if (known !== undefined) return { number, path, grain: known, old: undefined }
-    const grain = grainFor(Math.max(sizeBytes, old === undefined ? 0 : sizeOf(old.stats, 0)))
+    const grain = known ?? grainFor(Math.max(sizeBytes, old === undefined ? 0 : sizeOf(old.stats, 0)))
+    const isKnown = known !== undefined
     if (old !== undefined) {
-      const file = { directory, name: utf8(name), stats: old.stats, recipe: new Uint8Array(0) }
-      return { number, path, grain, old: file }
+      return { number, path, grain, old: { directory, name: utf8(name), stats: old.stats }, isKnown }
     }
     const mayBeHere = this.#partials.has(left) || [...this.#grains.values()].includes(grain)
-    return mayBeHere ? { number, path, grain, old: undefined } : undefined
+    return mayBeHere ? { number, path, grain, old: undefined, isKnown } : undefined
   }
 
-  /** The files of the tree whose recipes are known, and these. */
+  /** The files of the tree whose recipes are known. */
   async #load(): Promise<readonly DonorFile[]> {
     const { state } = this.#workshop
     let total = 0

@@ -21,7 +21,7 @@ function open(directory = join(home, `state-${++made}`)): { state: State; direct
   return { state: openState({ directory, clock }), directory }
 }
 
-function recipe(fill: number, grain = 13): Recipe {
+function recipe(fill: number, grain = 17): Recipe {
   const memory = cuttable(200_000)
   for (let i = 0; i < 200_000; i++) memory.bytes[i] = (i * i * fill) >>> 5
   return recipeOf(memory, 200_000, grain)
@@ -31,12 +31,12 @@ function recipe(fill: number, grain = 13): Recipe {
 function large(mark: number): Recipe {
   const lengths = new Uint32Array(1000).fill(8192)
   const ids = new Uint32Array(4000)
-  return { grain: 13, sizeBytes: 8_192_000, digest: new Uint8Array(32).fill(mark), lengths, ids }
+  return { grain: 17, sizeBytes: 8_192_000, digest: new Uint8Array(32).fill(mark), lengths, ids }
 }
 
 test('a recipe comes back by the digest of its content, one a grain', () => {
   const { state } = open()
-  const [fine, coarse, other] = [recipe(7), recipe(7, 15), recipe(11)].map(encodeRecipe) as [
+  const [fine, coarse, other] = [recipe(7), recipe(7, 19), recipe(11)].map(encodeRecipe) as [
     Uint8Array,
     Uint8Array,
     Uint8Array,

@@ -103,11 +103,11 @@ export function openTargets(corpus: Corpus): { targets: readonly Target[]; close
 }
 
 const somePortions = encodePortions([
-  { want: 0, level: 'outline', grain: 13, ranges: [] },
+  { want: 0, level: 'outline', grain: 17, ranges: [] },
   {
     want: 3,
     level: 'content',
-    grain: 14,
+    grain: 18,
     ranges: [
       { at: 5, length: 70_000 },
       { at: 2 ** 40, length: 1 },
