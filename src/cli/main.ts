@@ -5,6 +5,7 @@ import { Argument, Command, Option } from 'commander'
 import { productVersion } from '../daemon/version.ts'
 import { Bug } from '../std/assert.ts'
 import { asFailure } from '../std/failure.ts'
+import { exactArguments } from './arguments.ts'
 import type { Shell } from './completion.ts'
 import { addHelp } from './help.ts'
 import { addLooking } from './looking.ts'
@@ -264,6 +265,6 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 // Until it has ended, ending is a failure.
 process.exitCode = 1
-void main(process.argv.slice(2)).then((exitCode) => {
+void main(exactArguments(process.argv.slice(2))).then((exitCode) => {
   process.exitCode = exitCode
 })

@@ -162,7 +162,7 @@ export class RunPrinter {
     this.#status.clear()
     const elapsedMs = Math.round(systemClock.monotonicMs() - this.#startMs)
     if (this.#style.json) {
-      for (const problem of run.problems) this.#json({ type: 'problem', ...problem, path: showName(problem.path) })
+      for (const problem of run.problems) this.#json({ type: 'problem', ...problem })
       const { outcome, counts, problems, summary, contentBytes, sentBytes, wireBytesOut, wireBytesIn } = run
       const { files, sizeBytes } = summary
       this.#json({

@@ -61,8 +61,7 @@ export class BatchIndex {
   }
 
   name(number: number): string {
-    const bytes = this.nameBytes(number)
-    return decodeName(bytes, 0, bytes.length) as string
+    return decodeName(this.nameBytes(number))
   }
 
   step(number: number): Step {

@@ -4,39 +4,57 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { check, entryOf, file } from '../../test/world/trees.ts'
-import { badNameBytes, badNameText, compareTimes, type Entry, isCopied, type Kind, showName } from './entry.ts'
+import { concatBytes, decodeName, utf8 } from '../std/bytes.ts'
+import { compareTimes, type Entry, isCopied, type Kind, showName } from './entry.ts'
 
 function at(seconds: number, ns: number): Entry {
   return { ...entryOf('a', file('x')), mtimeSeconds: seconds, mtimeNs: ns }
 }
 
+/** What is done to a name before a terminal gets it. */
+function escapedControls(text: string): string {
+  const escaped = text.replace(/[\u0085\u202e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return escaped.replaceAll('\x1b', '\\x1b')
+}
+
+/** What a person who knows the rules reads. */
+function meant(shown: string): Uint8Array {
+  const parts: Uint8Array[] = []
+  for (const [one, code, unit] of shown.matchAll(/\\\\|\\x(..)|\\u(....)|./gsu)) {
+    const byte = code === undefined ? undefined : Number.parseInt(code, 16)
+    if (byte !== undefined) parts.push(Uint8Array.of(byte))
+    else if (unit !== undefined) parts.push(utf8(String.fromCharCode(Number.parseInt(unit, 16))))
+    else parts.push(utf8(one === '\\\\' ? '\\' : one))
+  }
+  return concatBytes(parts)
+}
+
 describe('entry', () => {
-  it('keeps every byte of a bad name, in a text that no real name has', () => {
+  it('shows no two names alike', () => {
+    const part = fc.constantFrom('\\', 'x', 'u', 'ff', '202e', 'a', '\x1b', '\u202e', '\u0085', 'ÿ')
+    const some = fc
+      .array(fc.oneof(part.map(utf8), fc.uint8Array({ minLength: 1, maxLength: 2 })), { maxLength: 6 })
+      .map(concatBytes)
     check(
-      fc.property(fc.uint8Array({ maxLength: 30 }), (bytes) => {
-        const text = badNameText(bytes)
-        assert.deepEqual(badNameBytes(text), bytes)
-        const isAscii = bytes.every((byte) => byte < 0x80)
-        assert.equal(text.isWellFormed(), isAscii)
-        if (bytes.includes(0x5c)) return
-        const shown = showName(text).replace(/\\x(..)/g, (_, digits) =>
-          String.fromCharCode(Number.parseInt(digits, 16)),
-        )
-        assert.deepEqual(Uint8Array.from(Buffer.from(shown, 'latin1')), bytes)
+      fc.property(some, (bytes) => {
+        const shown = escapedControls(showName(decodeName(bytes)))
+        assert.ok(shown.isWellFormed())
+        assert.deepEqual(meant(shown), bytes)
       }),
     )
-    const all = Uint8Array.from({ length: 256 }, (_, byte) => byte)
-    assert.deepEqual(badNameBytes(badNameText(all)), all)
   })
 
-  it('shows a bad name to a person byte by byte', () => {
+  it('shows to a person, byte by byte, what is no text', () => {
     for (const [bytes, shown] of [
       [[0x61, 0xff], 'a\\xff'],
       [[0x80, 0x62], '\\x80b'],
-      [[0xc3, 0xa4], '\\xc3\\xa4'],
+      [[0xc3, 0xa4], 'ä'],
+      [[0xc3, 0x41], '\\xc3A'],
+      [utf8('\\xff'), '\\\\xff'],
+      [utf8('a\\b\\'), 'a\\b\\'],
       [[], ''],
     ] as const) {
-      assert.equal(showName(badNameText(Uint8Array.from(bytes))), shown)
+      assert.equal(showName(decodeName(Uint8Array.from(bytes))), shown)
     }
     assert.equal(showName('ä \u{1f600}'), 'ä \u{1f600}')
   })

@@ -15,7 +15,7 @@ export type Kind = 'directory' | 'file' | 'symlink' | 'special' | 'unreadable' |
 
 export type Entry = {
   readonly kind: Kind
-  /** Text; for `bad-name` the bytes with each byte above 0x7f as one character of U+DC80..U+DCFF, which no real name has. */
+  /** As `decodeName` gives it. */
   readonly name: string
   /** Permission bits under the view's mask; 0 for symlinks. */
   readonly mode: number
@@ -36,25 +36,14 @@ export function isCopied(kind: Kind): boolean {
   return kind === 'directory' || kind === 'file' || kind === 'symlink'
 }
 
-/** Escapes a name that is not UTF-8 so that every byte can be read back by a person. */
-export function badNameText(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte)
-  return text
-}
-
-export function badNameBytes(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length)
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    bytes[i] = unit < 0x80 ? unit : unit - 0xdc00
-  }
-  return bytes
-}
-
-/** For people: lone surrogates of `badNameText` become `\xff`. */
+/**
+ * For people: bytes that are no text become `\xff`. A backslash that would be taken for the beginning of such a thing (or
+ * of `\u202e`, as controls are shown) is doubled, so that two names never look alike.
+ */
 export function showName(text: string): string {
-  return text.replace(/[\udc80-\udcff]/g, (unit) => `\\x${(unit.charCodeAt(0) - 0xdc00).toString(16)}`)
+  return text.replace(/\\(?=[xu\\\p{Cs}\p{Cc}\p{Cf}\p{Zl}\p{Zp}])|\p{Cs}/gu, (one) =>
+    one === '\\' ? '\\\\' : `\\x${(one.charCodeAt(0) - 0xdc00).toString(16)}`,
+  )
 }
 
 /** -1, 0 or 1: which time is earlier, when a difference below `grainNs` counts as none. */

@@ -10,7 +10,7 @@
 import { assert } from '../std/assert.ts'
 import { ByteReader, type ByteWriter, compareBytes, decodeName, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { badNameBytes, badNameText, type Entry, type Kind, type Summary } from './entry.ts'
+import type { Entry, Kind, Summary } from './entry.ts'
 import { isEntryName, nameMaxBytes, pathMaxBytes } from './path.ts'
 
 export const listingVersion = 1
@@ -87,8 +87,8 @@ function takeSummary(reader: ByteReader): Summary {
 }
 
 /** The bytes of an entry's name. */
-export function entryNameBytes(entry: Pick<Entry, 'kind' | 'name'>): Uint8Array {
-  return entry.kind === 'bad-name' ? badNameBytes(entry.name) : utf8(entry.name)
+export function entryNameBytes(entry: Pick<Entry, 'name'>): Uint8Array {
+  return utf8(entry.name)
 }
 
 /**
@@ -172,20 +172,18 @@ export function skipEntry(reader: ByteReader): void {
 }
 
 function takeName(reader: ByteReader): string {
-  const bytes = reader.block(nameMaxBytes)
-  const name = decodeName(bytes, 0, bytes.length)
-  if (name === undefined || !isEntryName(name)) throw new Failure('protocol-broken', 'an entry has a name that is none')
+  const name = reader.name(nameMaxBytes)
+  if (!isEntryName(name)) throw new Failure('protocol-broken', 'an entry has a name that is none')
   return name
 }
 
-/** One name that really is bad, so that no other name can come in this dress: not UTF-8, or too long to be carried. */
+/** One name that really is too long to be carried, so that no other name can come in this dress. */
 function takeBadName(reader: ByteReader): string {
   const bytes = reader.block(pathMaxBytes)
-  const isBad = bytes.length > nameMaxBytes || decodeName(bytes, 0, bytes.length) === undefined
-  if (!isBad || bytes.includes(0) || bytes.includes(0x2f)) {
+  if (bytes.length <= nameMaxBytes || bytes.includes(0) || bytes.includes(0x2f)) {
     throw new Failure('protocol-broken', 'an entry has a bad name that is none')
   }
-  return badNameText(bytes)
+  return decodeName(bytes)
 }
 
 function takeAttributes(reader: ByteReader): number {

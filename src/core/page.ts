@@ -13,14 +13,12 @@ import { ByteWriter, concatBytes, decodeName } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { statDevice, statMode, statWidth, typeMask, typeSymlink } from './stat.ts'
 
-const version = 3
+const version = 4
 const headerWords = 12
 
 /** Taken so soon after the file's own ctime that a later write could hide behind the same time stamp. */
 export const flagRacy = 1
 export const flagDigest = 2
-/** The name is not UTF-8, or too long to be carried. */
-export const flagBadName = 4
 /** A directory that could not be listed: nothing is known of what is below. */
 export const flagUnreadable = 8
 /** Counts proven content changes under an unchanged size and mtime. */
@@ -132,8 +130,7 @@ export class RecordPage {
     return this.bytes.subarray(this.nameStart(row), this.nameEnd(row))
   }
 
-  /** The name as text; undefined for an entry that is flagged as having a bad name. */
-  name(row: number): string | undefined {
+  name(row: number): string {
     return decodeName(this.bytes, this.nameStart(row), this.nameEnd(row))
   }
 

@@ -34,8 +34,11 @@ const brokenNames = [
     '\ude00a',
     '\ude00\ud83d',
     `${smile}\ud83d`,
-    '\udc80',
-    '\udcff',
+    // What would be the bytes of another name: of `ä`, and of a character of four bytes.
+    '\udcc3\udca4',
+    'a\udcf0\udc9f\udc98\udc80',
+    '\udc7f',
+    '\udc00a',
     '\udfff',
     '\ud800',
   ],

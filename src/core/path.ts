@@ -1,7 +1,7 @@
-// Names and paths below a root. A path from anyone is parsed once into `RelPath`; from then on it can't climb, can't be
+// Names and paths below a root. A name is a string for bytes of any kind (std/bytes.ts `decodeName`). A path from anyone is parsed once into `RelPath`; from then on it can't climb, can't be
 // absolute, can't reach our own `.nightferry`, and its parts have sane lengths. Pure text; no file system is asked.
 
-import { utf8 } from '../std/bytes.ts'
+import { isNameText, utf8 } from '../std/bytes.ts'
 
 /** A '/'-separated path below a root; '' is the root itself. Only `parseRelPath` and `joinPath` make one. */
 export type RelPath = string & { readonly relPath: unique symbol }
@@ -30,7 +30,7 @@ export function isEntryName(name: string): boolean {
   if (name === '' || name === '.' || name === '..') return false
   if (name.includes('/') || name.includes('\0')) return false
   if (name.length > nameMaxBytes || (name.length * 3 > nameMaxBytes && utf8(name).length > nameMaxBytes)) return false
-  return name.isWellFormed() && !isReservedName(name)
+  return isNameText(name) && !isReservedName(name)
 }
 
 /** `name` must be a parsed entry name. */

@@ -158,7 +158,7 @@ export function skipStepEnd(reader: ByteReader, head: number): void {
 }
 
 export function takePath(reader: ByteReader): RelPath {
-  const path = parseRelPath(reader.text(pathMaxBytes))
+  const path = parseRelPath(reader.name(pathMaxBytes))
   if (path === undefined) throw new Failure('protocol-broken', 'a path is none below a root')
   return path
 }

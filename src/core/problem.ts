@@ -5,7 +5,7 @@
 export const problemCodes = {
   unreadable: 'could not be read',
   special: 'is a device, FIFO or socket, which are not copied',
-  'bad-name': 'has a name that is not UTF-8 text',
+  'bad-name': 'has a name that the target can not hold',
   'reserved-name': "has a name that is Nightferry's own",
   'name-too-long': 'has a name or path that is too long for the other side',
   changing: 'kept changing while it was read',
@@ -31,7 +31,7 @@ export type ProblemCode = keyof typeof problemCodes
 
 /** One path that could not be handled, while the run went on. */
 export type Problem = {
-  /** Path relative to the roots, for people; names that are not UTF-8 are shown escaped. */
+  /** Path relative to the roots. */
   readonly path: string
   readonly code: ProblemCode
   /** The system's word for it (an errno name), or empty. */

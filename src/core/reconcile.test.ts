@@ -60,8 +60,8 @@ const rows: Row[] = [
     ['left-uncopied', rules, special, special, 'special'],
     ['left-uncopied', rules, unreadable, undefined, 'unreadable'],
     ['left-uncopied', rules, unreadable, dir, 'unreadable'],
-    ['left-uncopied', rules, 'bad name', undefined, 'bad-name'],
-    ['left-uncopied', rules, 'bad name', 'bad name', 'bad-name'],
+    ['left-uncopied', rules, 'bad name', undefined, 'name-too-long'],
+    ['left-uncopied', rules, 'bad name', 'bad name', 'name-too-long'],
     ['left-only', rules, file('x'), undefined, 'create'],
     ['left-only', rules, file(''), undefined, 'create'],
     ['left-only', rules, symlink('x'), undefined, 'create'],
@@ -159,7 +159,7 @@ const digestRows: DigestRow[] = [
 
 function sideOf(side: Side): DirectoryItem {
   if (side === undefined) return directory()
-  return side === 'bad name' ? directory({ '\udcff': file('x') }) : directory({ n: side })
+  return side === 'bad name' ? directory({ ['x'.repeat(256)]: file('x') }) : directory({ n: side })
 }
 
 function said(decisions: readonly (Decision | undefined)[]): string {

@@ -69,7 +69,7 @@ function entryOf(next: IteratorResult<Entry, unknown>): Entry | undefined {
 }
 
 function compareNames(a: Entry, b: Entry): number {
-  return a.name === b.name && a.kind === b.kind ? 0 : compareBytes(entryNameBytes(a), entryNameBytes(b))
+  return a.name === b.name ? 0 : compareBytes(entryNameBytes(a), entryNameBytes(b))
 }
 
 function decide(
@@ -148,7 +148,7 @@ function decideOnlyRight(right: Entry, rules: Rules, into: Decision[]): void {
 
 function uncopiedCode(entry: Entry): ProblemCode {
   if (entry.kind === 'special') return 'special'
-  return entry.kind === 'bad-name' ? 'bad-name' : 'unreadable'
+  return entry.kind === 'bad-name' ? 'name-too-long' : 'unreadable'
 }
 
 function decideDirectories(left: Entry, right: Entry, rules: Rules, into: Decision[]): void {

@@ -108,8 +108,7 @@ export class DirectoryRecord {
     return page.nameEnd(row - this.#low) - page.nameStart(row - this.#low)
   }
 
-  /** The name as text; undefined for an entry that is flagged as having a bad name. */
-  name(row: number): string | undefined {
+  name(row: number): string {
     return this.#turn(row).name(row - this.#low)
   }
 

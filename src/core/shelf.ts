@@ -6,13 +6,13 @@
 // a length rounded up to 4; keys, joined by NUL.
 
 import { assert } from '../std/assert.ts'
-import { fromUtf8, utf8 } from '../std/bytes.ts'
+import { decodeName, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { fingerprintBytes } from './listing.ts'
 import { RecordPage } from './page.ts'
 import type { StoredPage } from './tree.ts'
 
-const version = 3
+const version = 4
 const headerBytes = 16
 const fixedBytes = 3 * 8 + 4 + fingerprintBytes
 const noSummary = -1
@@ -65,8 +65,8 @@ export function decodeShelf(bytes: Uint8Array, viewId: string): StoredPage[] {
   if (found !== version || headerBytes + count * fixedBytes + keysBytes > bytes.length) throw broken()
   const numbers = new Float64Array(buffer, start + headerBytes, 3 * count)
   const lengths = new Uint32Array(buffer, start + headerBytes + 24 * count, count)
-  const keys = fromUtf8(new Uint8Array(buffer, end - keysBytes, keysBytes))?.split('\0')
-  if (keys?.length !== count) throw broken()
+  const keys = decodeName(new Uint8Array(buffer, end - keysBytes, keysBytes)).split('\0')
+  if (keys.length !== count) throw broken()
   let fingerprintAt = start + headerBytes + 28 * count
   let pageAt = start + headerBytes + fixedBytes * count
   const pages: StoredPage[] = []

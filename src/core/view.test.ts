@@ -25,10 +25,10 @@ import {
   withItem,
 } from '../../test/world/trees.ts'
 import { compareBytes, concatBytes, equalBytes, utf8 } from '../std/bytes.ts'
-import { badNameText, type Entry } from './entry.ts'
+import type { Entry } from './entry.ts'
 import { explainIgnore, type IgnoreText, ignoreScope } from './ignore.ts'
 import { readListing } from './listing.ts'
-import { editShift, flagBadName, flagUnreadable } from './page.ts'
+import { editShift, flagUnreadable } from './page.ts'
 import { joinPath, rootPath } from './path.ts'
 import { buildRecord, type RecordRow } from './record.ts'
 import { typeDirectory, typeFile, typeSymlink } from './stat.ts'
@@ -69,7 +69,7 @@ function visible(root: DirectoryItem, view: View): Seen[] {
     [...items]
       .filter(([name, item]) => {
         const path = at === '' ? name : `${at}/${name}`
-        return isBadName(name) || !explainIgnore(scope, path, item.kind === 'directory', textsAt).ignored
+        return !explainIgnore(scope, path, item.kind === 'directory', textsAt).ignored
       })
       .map(([name, item]) => ({
         name,
@@ -195,8 +195,8 @@ describe('view', () => {
             .map(({ name }) => name)
             .sort(),
         )
-        const wellFormed = entries.filter((entry) => entry.kind !== 'bad-name').map((entry) => utf8(entry.name))
-        assert.deepEqual([...wellFormed].sort(compareBytes), wellFormed)
+        const bytes = entries.map((entry) => utf8(entry.name))
+        assert.deepEqual([...bytes].sort(compareBytes), bytes)
       }),
     )
   })
@@ -237,8 +237,9 @@ describe('view', () => {
       [{ stats: statRow({ type: 0o010000 }) }, 'special'],
       [{ stats: statRow({ type: 0o140000 }) }, 'special'],
       [{ stats: statRow({ type: 0 }) }, 'special'],
-      [{ name: Uint8Array.from([0xff]), flags: flagBadName }, 'bad-name'],
-      [{ name: Uint8Array.from([0xff]), flags: flagBadName, stats: statRow({ errno: 13 }) }, 'bad-name'],
+      [{ name: Uint8Array.from([0xff]) }, 'file'],
+      [{ name: new Uint8Array(256).fill(0xff) }, 'bad-name'],
+      [{ name: new Uint8Array(256).fill(0xff), stats: statRow({ errno: 13 }) }, 'bad-name'],
     ]
     for (const [row, kind] of rows) assert.equal(readListing(listOne(row).bytes)[0]?.kind, kind, JSON.stringify(row))
   })
@@ -286,7 +287,7 @@ describe('view', () => {
     assert.equal(readListing(listOne({ name: utf8('a'.repeat(255)) }).bytes)[0]?.kind, 'file')
     for (const text of ['a'.repeat(256), 'ä'.repeat(200)]) {
       const entry = readListing(listOne({ name: utf8(text) }).bytes)[0]
-      assert.deepEqual([entry?.kind, entry?.name], ['bad-name', badNameText(utf8(text))])
+      assert.deepEqual([entry?.kind, entry?.name], ['bad-name', text])
     }
   })
 
@@ -338,7 +339,7 @@ describe('view', () => {
     const shown = rows.filter((row) => !isHidden(record, row, scope))
     assert.deepEqual(
       shown.map((row) => kindOf(record, row)),
-      ['special', 'bad-name'],
+      ['special'],
     )
     const links = ignoreScope([], { overrides: [rules('', 'b/\ne/')] })
     assert.deepEqual(

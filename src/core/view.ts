@@ -3,10 +3,10 @@
 // listing that travels; what is hidden is simply not in it.
 
 import { ByteWriter } from '../std/bytes.ts'
-import { badNameText, type Entry, type Kind, type Summary } from './entry.ts'
+import type { Entry, Kind, Summary } from './entry.ts'
 import type { IgnoreScope, IgnoreText } from './ignore.ts'
 import { putEntry, startListing } from './listing.ts'
-import { editShift, flagBadName, flagUnreadable } from './page.ts'
+import { editShift, flagUnreadable } from './page.ts'
 import { nameMaxBytes, pathMaxBytes } from './path.ts'
 import type { DirectoryRecord } from './record.ts'
 import { isOutside, type SizeLimits } from './selection.ts'
@@ -44,7 +44,7 @@ export function viewText(view: View): string {
 /** The kind of a row. What no listing could carry (a name, a size, a link) is one of the kinds that are never copied. */
 export function kindOf(record: DirectoryRecord, row: number): Kind {
   const flags = record.flags(row)
-  if ((flags & flagBadName) !== 0 || record.nameLength(row) > nameMaxBytes) return 'bad-name'
+  if (record.nameLength(row) > nameMaxBytes) return 'bad-name'
   const stats = record.stats(row)
   const at = record.at(row)
   if ((flags & flagUnreadable) !== 0 || stats[at + statErrno] !== 0) return 'unreadable'
@@ -76,7 +76,7 @@ export function viewEntry(
   const kind = kindOf(record, row)
   const stats = record.stats(row)
   const at = record.at(row)
-  const name = kind === 'bad-name' ? badNameText(record.nameBytes(row)) : (record.name(row) as string)
+  const name = record.name(row)
   const timed = kind === 'file' || kind === 'symlink'
   const time = timed
     ? floorTime(mtimeSecondsOf(stats, at), stats[at + statMtimeNs] as number, view.timeGrainNs)
@@ -100,12 +100,10 @@ export function isOutsideRow(record: DirectoryRecord, row: number, limits: SizeL
   return isOutside(sizeOf(record.stats(row), record.at(row)), limits)
 }
 
-/** Whether the rules hide this row. Bad names can't be matched as text and are never hidden. */
+/** Whether the rules hide this row. */
 export function isHidden(record: DirectoryRecord, row: number, scope: IgnoreScope): boolean {
   if (scope.idle) return false
-  const name = record.name(row)
-  if (name === undefined) return false
-  const rule = scope.match(name, record.type(row) === typeDirectory)
+  const rule = scope.match(record.name(row), record.type(row) === typeDirectory)
   return rule !== undefined && !rule.negated
 }
 

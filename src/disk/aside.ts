@@ -5,7 +5,7 @@
 import { joinPath, nameOf, parentOf, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { isAsSeen, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
-import { concatBytes, hex, utf8 } from '../std/bytes.ts'
+import { concatBytes, decodeName, hex, utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { unlockDirectory } from './directories.ts'
 import type { TargetHandles } from './landing.ts'
@@ -169,7 +169,7 @@ function takeSeen(
 
 function takeFile(sys: Sys, directory: number, name: Uint8Array, path: RelPath, kept: Kept): void {
   if (kept.files < 0) sys.unlink(directory, name)
-  else kept.take(sys, directory, name, joinPath(path, new TextDecoder().decode(name)))
+  else kept.take(sys, directory, name, joinPath(path, decodeName(name)))
 }
 
 /** Files that only moved lose their old name, if their new one has landed. False where one stays. */

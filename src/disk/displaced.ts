@@ -50,10 +50,10 @@ export function* decodeDisplaced(bytes: Uint8Array): Generator<Aside> {
   const reader = new ByteReader(bytes)
   while (reader.left > 0) {
     const slot = reader.text(longest)
-    const path = reader.text(longest) as RelPath
+    const path = reader.name(longest) as RelPath
     const flags = reader.u8()
     const expected = readRows(reader, 1)
-    const movedTo = (flags & flagMoved) === 0 ? undefined : (reader.text(longest) as RelPath)
+    const movedTo = (flags & flagMoved) === 0 ? undefined : (reader.name(longest) as RelPath)
     const below = (flags & flagDirectory) === 0 ? undefined : readBelow(reader)
     yield { slot, path, expected, below, movedTo, isDeleted: (flags & flagDeleted) !== 0 }
   }
@@ -67,10 +67,10 @@ function readRows(reader: ByteReader, count: number): Uint32Array {
 
 function readBelow(reader: ByteReader): SeenDirectory[] {
   return Array.from({ length: reader.varint() }, () => {
-    const path = reader.text(longest) as RelPath
+    const path = reader.name(longest) as RelPath
     const names = Array.from({ length: reader.varint() }, () => reader.block(longest))
     const rows = readRows(reader, names.length)
     if (reader.u8() === 0) return { path, names, rows }
-    return { path, names, rows, movedTo: names.map(() => (reader.text(longest) || undefined) as RelPath | undefined) }
+    return { path, names, rows, movedTo: names.map(() => (reader.name(longest) || undefined) as RelPath | undefined) }
   })
 }

@@ -4,7 +4,7 @@
 import { digestOf } from '../chunk/digest.ts'
 import { joinPath, type RelPath } from '../core/path.ts'
 import { sizeOf, statMode, statWidth, typeDirectory, typeFile, typeMask } from '../core/stat.ts'
-import { hex } from '../std/bytes.ts'
+import { decodeName, hex } from '../std/bytes.ts'
 import { type Change, type ListedFile, listingDigest, type Row } from './manifest.ts'
 import type { SeenDirectory, StagedBatch, StagedSection, StagedStep, StepNote } from './staged.ts'
 
@@ -86,7 +86,7 @@ function movedBelow(below: readonly SeenDirectory[] = []): Change[] {
       const to = movedTo?.[i]
       if (to === undefined) return []
       const before = rowOf(rows, i)
-      return [{ a: 'deleted', path: joinPath(path, new TextDecoder().decode(name)), before, sizeBytes: 0, movedTo: to }]
+      return [{ a: 'deleted', path: joinPath(path, decodeName(name)), before, sizeBytes: 0, movedTo: to }]
     }),
   )
 }

@@ -117,7 +117,7 @@ function decodeEntries(payload: Uint8Array): Displacement[] | undefined {
     const run = reader.text(runMaxBytes)
     while (reader.left > 0) {
       const slot = reader.text(64)
-      const path = parseRelPath(reader.text(pathMaxBytes))
+      const path = parseRelPath(reader.name(pathMaxBytes))
       const isStaged = reader.u8() === 1
       const expected = row(reader)
       const staged = isStaged ? row(reader) : undefined

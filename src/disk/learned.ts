@@ -43,7 +43,7 @@ export function* readLearned(bytes: Uint8Array): Generator<Learned> {
   const reader = new ByteReader(bytes)
   let directory = '' as RelPath
   while (reader.left > 0) {
-    if (reader.u8() === 0) directory = reader.text(4096) as RelPath
+    if (reader.u8() === 0) directory = reader.name(4096) as RelPath
     const name = reader.block(1024)
     // A copy starts on a boundary of 4, wherever it was taken from.
     const stats = new Uint32Array(reader.bytes(statBytes).slice().buffer)

@@ -2,7 +2,7 @@
 // over. Content is read in one case only: a file whose signature moved while its size and mtime did not, and whose digest
 // is known (a suspect). Knows no tree and no rules.
 
-import { editShift, flagBadName, flagRacy, type Own, PageWriter, type RecordPage } from '../core/page.ts'
+import { editShift, flagRacy, type Own, PageWriter, type RecordPage } from '../core/page.ts'
 import { joinPath, pathMaxBytes, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord, nameHash, pageEnds, type RecordRow, recordRow } from '../core/record.ts'
@@ -20,7 +20,7 @@ import {
   typeMask,
   typeSymlink,
 } from '../core/stat.ts'
-import { decodeName, equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { decodeName, equalBytes, utf8 } from '../std/bytes.ts'
 import type { IsStopped } from '../std/stop.ts'
 import { digestFile } from './content.ts'
 import { isRacy } from './racy.ts'
@@ -211,7 +211,6 @@ type Content = {
 }
 const plain: Content = { flags: 0, link: undefined, digest: undefined }
 const young: Content = { ...plain, flags: flagRacy }
-const badName: Content = { ...plain, flags: flagBadName }
 const noLink = new Uint8Array(0)
 
 /** What a row of the table does not say of an entry. */
@@ -226,11 +225,13 @@ function contentOf(
   const { table } = look
   const at = row * statWidth
   const type = (table.stats[at + statMode] as number) & typeMask
-  if (!isUtf8(table, row)) return type === typeSymlink ? { ...badName, link: noLink } : badName
   const code = table.stats[at + statErrno] as number
   if (code !== 0) {
-    const name = fromUtf8(table.name(row)) as string
-    look.problems.push({ path: joinPath(path, name), code: 'unreadable', detail: errnoName(code) })
+    look.problems.push({
+      path: joinPath(path, decodeName(table.name(row))),
+      code: 'unreadable',
+      detail: errnoName(code),
+    })
     return plain
   }
   const isYoung = (type === typeFile || type === typeSymlink) && isRacy(table.stats, at, nowMs)
@@ -243,14 +244,6 @@ function contentOf(
   const text = look.sys.readLink(handle, table.name(row))
   if (typeof text === 'number') table.stats[at + statErrno] = -text
   return { flags: isYoung ? flagRacy : 0, link: typeof text === 'number' ? noLink : text, digest: undefined }
-}
-
-function isUtf8({ names, nameStarts, nameEnds }: EntryTable, row: number): boolean {
-  const end = nameEnds[row] as number
-  for (let i = nameStarts[row] as number; i < end; i++) {
-    if ((names[i] as number) >= 0x80) return decodeName(names, nameStarts[row] as number, end) !== undefined
-  }
-  return true
 }
 
 /** What is known of a file's content: carried from before where nothing can have changed it, taken now for a suspect. */

@@ -13,6 +13,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -21,10 +22,12 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { bytesOf } from '../../test/world/disk-trees.ts'
+import { oddNames } from '../../test/world/odd-names.ts'
 import { type Mirrored, mirror, problemsOf } from '../../test/world/one-mirror.ts'
 import { contents, facts, plant } from '../../test/world/planted.ts'
-import { compareBytes, utf8 } from '../std/bytes.ts'
-import { EntryTable, type Sys } from './sys.ts'
+import { compareBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { EntryTable, errno, type Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
 import { openPortableSys } from './sys-portable.ts'
 
@@ -37,32 +40,6 @@ function twoFolders(): { source: string; target: string } {
   const folders = { source: join(path, 'source'), target: join(path, 'target') }
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true })
   return folders
-}
-
-/** Names that people, terminals, shells, languages or other systems stumble over; those with a space stand apart. */
-const stumblers = `
-__proto__ constructor prototype toString hasOwnProperty valueOf __defineGetter__ length
-CON PRN AUX NUL COM1 LPT9 con.txt NUL.tar.gz COM\u00b9 trailing. ... a:b C: C:x \\\\?\\C: a\\b a*b a?b a<b> a|b a"b $MFT
-~ ~root -rf -- - ' $(id) ;id & # ! %s%n %00 %2e%2e%2f ..%2f ..a <img-src=x> {a,b} [a-z] !x
-\u0001 \u001b[2J \u007f \u009b \u202ecod.exe \u2066 \u200b \u00ad \u034f \u{e0041} \ufffd \uffff
-\u{1f468}\u200d\u{1f469}\u200d\u{1f467} \u{1f1ea}\u{1f1fa} A a \u00c5 \u212b A\u030a \u00e9 e\u0301 ss \u00df \u1e9e i I \u0131 \u0130 K \u212a
-\ufb01 fi \uff0e\uff0e \u2024\u2024 \u2215 \uff0f .nightferry.old nightferry .nightferryignore~ .git .DS_Store Thumbs.db
-日本語 العربية עברית हिन्दी 한국어 z\u0300\u0301\u0302\u0303\u0304 田中さんにあげて下さい`
-const spaced = ['trailing ', ' ', '  ', '. .', '.. ', '\n', '\r\n', '\t', '\u0085', '\u2028', '\u2029', '\ufeff', ' x']
-const longest = ['x'.repeat(255), 'ü'.repeat(127), '日'.repeat(85), '\u{1f600}'.repeat(63), `${'n'.repeat(251)}.txt`]
-
-/** Some 500 names that a file system takes. */
-function oddNames(): string[] {
-  const odd: string[] = []
-  // Every character below 256 that a name may hold, in the middle, and where it may matter first and last too.
-  for (let code = 1; code < 256; code++) {
-    const character = String.fromCharCode(code)
-    if (character === '/' || character === '.') continue
-    odd.push(`x${character}y`)
-    if (code < 0x30 || code > 0xa0) odd.push(`${character}y`)
-  }
-  const names = stumblers.split(/[ \n]/).filter((name) => name !== '')
-  return [...new Set([...names, ...spaced, ...longest, ...odd])]
 }
 
 const forms: readonly (() => Sys)[] = process.platform === 'linux' ? [openLinuxSys, openPortableSys] : [openPortableSys]
@@ -98,24 +75,43 @@ for (const open of forms) {
       assert.deepEqual(facts(folders.target), facts(folders.source))
     })
 
-    it('that are no text are told, byte by byte, and what is not told of is not taken for them', async () => {
+    it('that are no text are carried byte for byte, and not taken for what a careless reader makes of them', async () => {
       const folders = twoFolders()
-      const put = (folder: string, bytes: number[], text: string): void =>
-        writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(bytes)]), text)
-      // One is not UTF-8; the other is what a careless reader makes of it.
-      put(folders.source, [0x66, 0xff, 0xfe], 'bad')
-      put(folders.source, [0x66, 0xef, 0xbf, 0xbd, 0xef, 0xbf, 0xbd], 'good')
-      put(folders.source, [0xed, 0xa0, 0x80], 'half a surrogate')
-      put(folders.target, [0xc0, 0xaf], 'a slash in disguise, and not ours to delete')
+      const names = { raw: 'f\udcff\udcfe', read: 'f\ufffd\ufffd', half: '\udced\udca0\udc80', slash: '\udcc0\udcaf' }
+      plant(folders.source, { [names.raw]: 'raw', [names.read]: 'read', [names.half]: 'half a surrogate' })
+      plant(folders.target, { [names.slash]: 'a slash in disguise' })
       const first = await runs(folders)
-      const codes = first.problems.map(({ code }) => code).sort()
-      assert.deepEqual(codes, ['bad-name', 'bad-name', 'target-occupied'])
-      const table = new EntryTable()
-      const root = real.openRoot(folders.target)
-      real.list(root, table)
-      real.close(root)
-      const there = Array.from({ length: table.count }, (_, i) => Buffer.from(table.name(i)).toString('latin1')).sort()
-      assert.deepEqual(there, ['.nightferry', 'f\xef\xbf\xbd\xef\xbf\xbd', '\xc0\xaf'])
+      assert.deepEqual([problemsOf(first), first.counts.deleted], [[], 1])
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+
+      // Changed, renamed as a file and within a directory that is renamed, and gone.
+      plant(folders.source, {
+        [names.raw]: 'raw, changed',
+        [`d\udcff/${names.raw}`]: 'moved',
+        'd\udcff/\udce9/x': 'deep',
+      })
+      const second = await mirror({ sys: real, ...folders, before: first })
+      rename(folders.source, names.half, 'half\udcff')
+      rename(folders.source, 'd\udcff', 'e\udcfe')
+      const third = await mirror({ sys: real, ...folders, before: second })
+      assert.deepEqual([third.renamed, third.copiedLocally, problemsOf(third)], [1, 1, []])
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+      rmSync(bytesOf(join(folders.source, names.raw)))
+      const fourth = await mirror({ sys: real, ...folders, before: third })
+      assert.deepEqual([fourth.counts, problemsOf(fourth)], [{ ...nothing, deleted: 1 }, []])
+      assert.deepEqual((await mirror({ sys: real, ...folders, before: fourth })).counts, nothing)
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+    })
+
+    it('that are no text are told where the target takes none, and nothing else is hurt', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { 'a\udcff': 'raw', 'd/\udcff/x': 'x', good: 'good' })
+      plant(folders.target, { good: 'good', 'a\ufffd': 'not taken for it' })
+      const first = await mirror({ sys: textOnlySys(real), sourceSys: real, ...folders })
+      assert.deepEqual(problemsOf(first), ['a\udcff: bad-name', 'd/\udcff/x: bad-name'])
+      assert.deepEqual(contents(folders.target), { d: '/', good: 'good' })
+      const second = await mirror({ sys: textOnlySys(real), sourceSys: real, ...folders, before: first })
+      assert.deepEqual([problemsOf(second), second.counts], [problemsOf(first), nothing])
     })
 
     it('that a file system folds together: neither takes the place of the other, and it is told', async () => {
@@ -312,6 +308,25 @@ function depthOf(sys: Sys, root: string, name: string): number {
     if (next < 0) return depth
     handle = next
   }
+}
+
+function rename(folder: string, from: string, to: string): void {
+  renameSync(bytesOf(join(folder, from)), bytesOf(join(folder, to)))
+}
+
+/** A file system that takes no names but text (ext4 with `casefold`, exFAT, APFS). */
+function textOnlySys(real: Sys): Sys {
+  const refuses = (names: readonly unknown[]): boolean =>
+    names.some((name) => name instanceof Uint8Array && fromUtf8(name) === undefined)
+  const naming = ['createFile', 'makeDirectory', 'makeSymlink', 'link', 'renameNoReplace', 'renameOver', 'exchange']
+  return new Proxy(real, {
+    get(target, key): unknown {
+      const value: unknown = Reflect.get(target, key)
+      if (typeof value !== 'function') return value
+      if (!naming.includes(String(key))) return value.bind(target)
+      return (...args: unknown[]) => (refuses(args.slice(0, 4)) ? -errno.EILSEQ : value.apply(target, args))
+    },
+  })
 }
 
 /** A file system that keeps names as they are given and takes those for the same that fold to the same. */

@@ -16,7 +16,7 @@ import {
   typeMask,
   typeSymlink,
 } from '../core/stat.ts'
-import { fromUtf8, utf8 } from '../std/bytes.ts'
+import { decodeName, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { copyContent } from './content.ts'
@@ -114,8 +114,8 @@ function namesBelow(sys: Sys, base: number, path: RelPath): string[] {
   sys.list(handle, table)
   sys.close(handle)
   const names: string[] = []
-  for (let i = 0; i < table.count; i++) names.push(fromUtf8(table.name(i)) ?? '')
-  return names.filter((name) => name !== '').sort()
+  for (let i = 0; i < table.count; i++) names.push(decodeName(table.name(i)))
+  return names.sort()
 }
 
 function kindOf(row: Uint32Array): Found['kind'] | undefined {

@@ -5,7 +5,7 @@
 
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import { sameFile, statWidth } from '../core/stat.ts'
-import { fromUtf8, utf8 } from '../std/bytes.ts'
+import { decodeName, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { isKept, Kept, keepAside } from './aside.ts'
 import { sameDirectory, unlockDirectory } from './directories.ts'
@@ -135,7 +135,7 @@ class Settling {
     this.#sys.list(this.#handles.staging, table)
     for (let row = 0; row < table.count; row++) {
       const name = table.name(row).slice()
-      const path = (fromUtf8(name) ?? '') as RelPath
+      const path = decodeName(name) as RelPath
       if (!isKept(name) && chosen(name)) this.#tell(path, this.#keep(name, path))
     }
   }

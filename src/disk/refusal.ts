@@ -13,6 +13,8 @@ export function refusalCode(code: number): ProblemCode {
       return 'no-space'
     case errno.ENAMETOOLONG:
       return 'name-too-long'
+    case errno.EILSEQ:
+      return 'bad-name'
     case errno.EACCES:
     case errno.EPERM:
     case errno.EROFS:

@@ -3,8 +3,15 @@
 // and whose digest is known (a suspect). Absence is never guessed: what could not be read is recorded as unreadable.
 
 import { type IgnoreScope, type IgnoreText, ignoreScope } from '../core/ignore.ts'
-import { flagBadName } from '../core/page.ts'
-import { isReservedName, joinPath, ownDirectory, pathMaxBytes, type RelPath, rootPath } from '../core/path.ts'
+import {
+  isReservedName,
+  joinPath,
+  nameMaxBytes,
+  ownDirectory,
+  pathMaxBytes,
+  type RelPath,
+  rootPath,
+} from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import type { DirectoryRecord } from '../core/record.ts'
 import { statErrno, statMode, statWidth, typeDirectory, typeFile, typeMask } from '../core/stat.ts'
@@ -269,7 +276,7 @@ function sortedRows(scan: Scan, path: RelPath): Int32Array {
 function isOurs(scan: Scan, path: RelPath, row: number): boolean {
   const { table } = scan
   const name = decodeName(table.names, table.nameStarts[row] as number, table.nameEnds[row] as number)
-  if (name === undefined || !isReservedName(name)) return false
+  if (!isReservedName(name)) return false
   if (name !== ownDirectory) note(scan, joinPath(path, name), 'reserved-name', '')
   else if (path !== rootPath && isMarked(scan.sys, scan.root, path)) scan.nested.push(path)
   return true
@@ -364,8 +371,8 @@ function pushDirectories(scan: Scan, visit: Visit, scope: IgnoreScope, deep: boo
   const record = scan.tree.record(visit.path)
   if (record === undefined) return
   for (let row = record.count - 1; row >= 0; row--) {
-    if (record.type(row) !== typeDirectory || (record.flags(row) & flagBadName) !== 0) continue
-    const name = record.name(row) as string
+    if (record.type(row) !== typeDirectory || record.nameLength(row) > nameMaxBytes) continue
+    const name = record.name(row)
     const path = joinPath(visit.path, name)
     if (!deep && scan.tree.record(path) !== undefined) continue
     const rule = scope.idle ? undefined : scope.match(name, true)

@@ -15,7 +15,7 @@ import { type Place, SizeIndex } from '../core/sizes.ts'
 import { forgetCtime, sizeOf, statWidth, typeDirectory, typeFile } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { isHidden, isOutsideRow, kindOf } from '../core/view.ts'
-import { equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { decodeName, equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { digestFile } from './content.ts'
 import { type LargeWant, largeWants } from './large.ts'
@@ -218,7 +218,7 @@ export class Stager {
       const rows: number[] = []
       for (let row = 0; row < record.count; row++) {
         const name = record.name(row)
-        if (name === undefined || isHidden(record, row, scope) || !isCopied(kindOf(record, row))) continue
+        if (isHidden(record, row, scope) || !isCopied(kindOf(record, row))) continue
         if (isOutsideRow(record, row, this.#tree.sizes)) continue
         const isDirectory = record.type(row) === typeDirectory
         if (isDirectory && this.#tree.record(joinPath(at, name)) === undefined) continue
@@ -239,8 +239,7 @@ export class Stager {
   /** Where each of these files moved to, if it did. */
   #forgetMoved(directory: RelPath, names: readonly Uint8Array[], rows: Uint32Array): (RelPath | undefined)[] {
     return names.map((name, i) => {
-      const text = fromUtf8(name)
-      const movedTo = text === undefined ? undefined : this.#movedFrom.get(joinPath(directory, text))
+      const movedTo = this.#movedFrom.get(joinPath(directory, decodeName(name)))
       if (movedTo !== undefined) forgetCtime(rows, i * statWidth)
       return movedTo
     })

@@ -15,7 +15,7 @@ import {
   typeDirectory,
   typeSymlink,
 } from '../core/stat.ts'
-import { fromUtf8, utf8 } from '../std/bytes.ts'
+import { decodeName, utf8 } from '../std/bytes.ts'
 import { sameDirectory } from './directories.ts'
 import { type Change, type ListedFile, listingDigest, type Manifest, type Row } from './manifest.ts'
 import type { SeenDirectory, StepNote } from './staged.ts'
@@ -149,7 +149,7 @@ class UndoPlanner {
       yield listed.names.length
       const rest: ListedFile[] = []
       for (const [i, name] of listed.names.entries()) {
-        const child = joinPath(path, fromUtf8(name) ?? '')
+        const child = joinPath(path, decodeName(name))
         const row = listed.rows.subarray(i * statWidth, (i + 1) * statWidth)
         const told = parseRelPath(child) === undefined ? undefined : this.#told(child)
         if (isType(row, typeDirectory) && this.#isNewDirectory(child)) stack.push(child)
@@ -174,7 +174,7 @@ class UndoPlanner {
   /** Files that only go back to where they were: no version is kept of them, and our link moves their ctime. */
   #forgetGoing(path: RelPath, listed: { names: readonly Uint8Array[]; rows: Uint32Array }): (RelPath | undefined)[] {
     return listed.names.map((name, i) => {
-      const to = this.#goesTo.get(joinPath(path, fromUtf8(name) ?? ''))
+      const to = this.#goesTo.get(joinPath(path, decodeName(name)))
       if (to !== undefined) forgetCtime(listed.rows, i * statWidth)
       return to
     })
@@ -319,8 +319,7 @@ class UndoPlanner {
     yield count
     if (state !== 'present') this.#section(path, own, state)
     for (let i = 0; i < table.count; i++) {
-      const name = fromUtf8(table.name(i))
-      if (name === undefined) continue
+      const name = decodeName(table.name(i))
       const row = table.stats.slice(i * statWidth, (i + 1) * statWidth)
       yield* this.#bringBelow(joinPath(told, name), joinPath(path, name), row, state)
     }

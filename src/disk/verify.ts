@@ -10,7 +10,7 @@ import { buildRecord, recordRow } from '../core/record.ts'
 import { sameSignature, sizeOf, statDevice, statWidth, typeDirectory } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { isHidden, isOutsideRow, kindOf } from '../core/view.ts'
-import { equalBytes, fromUtf8, utf8 } from '../std/bytes.ts'
+import { decodeName, equalBytes, utf8 } from '../std/bytes.ts'
 import { type IsStopped, stopped } from '../std/stop.ts'
 import { digestFile } from './content.ts'
 import { type Learned, LearnedWriter, readLearned } from './learned.ts'
@@ -111,7 +111,7 @@ export function verifyChunk(sys: Sys, root: number, chunk: Uint8Array, isStopped
       path = file.directory
       handle = sys.openDirectory(root, utf8(path))
     }
-    const name = fromUtf8(file.name) as string
+    const name = decodeName(file.name)
     if (isStopped()) break
     const found = readAgain(sys, handle, file, isStopped)
     if (typeof found === 'string') {

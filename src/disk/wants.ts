@@ -34,7 +34,7 @@ export function decodeWants(bytes: Uint8Array): WantedDirectory[] {
     total += nameCount
     if (total > wantsMax) throw new Failure('limit-exceeded', `more than ${wantsMax} files are asked for at once`)
     for (let n = 0; n < nameCount; n++) {
-      const name = reader.text(1024)
+      const name = reader.name(1024)
       if (!isEntryName(name)) throw new Failure('protocol-broken', 'a file is asked for by a name that is none')
       names.push(name)
     }

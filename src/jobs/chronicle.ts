@@ -3,7 +3,6 @@
 // there, the driver logs the changes of the plan too, once the target said that they landed; so `nightferry why` answers
 // on either machine. Costs O(changes), and nothing is decided by it.
 
-import { showName } from '../core/entry.ts'
 import { guardLimitText } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { PackedSection, Plan } from '../core/plan.ts'
@@ -69,7 +68,7 @@ export class Chronicle {
     this.#halt = halt
     const { sample, ...facts } = halt
     const action = this.#start.options?.dryRun === true ? 'would-halt' : 'halted'
-    this.#log.note(action, { ...facts, sample: sample.map(showName).join('\n') })
+    this.#log.note(action, { ...facts, sample: sample.join('\n') })
   }
 
   /** The plan was let through, and what it says is about to be done. */
@@ -99,8 +98,7 @@ export class Chronicle {
       trees,
       clearHold: found.clearsHold,
     })
-    for (const { path, code, detail } of problems.slice(0, 1000))
-      this.#log.note('problem', { path: showName(path), code, detail })
+    for (const { path, code, detail } of problems.slice(0, 1000)) this.#log.note('problem', { path, code, detail })
     const facts = { requested: supplied, contentBytes, sentBytes, problems: problems.length }
     const verified =
       end.verified === undefined ? {} : { verified: end.verified.files, verifiedBytes: end.verified.bytes }

@@ -338,7 +338,6 @@ class Comparison {
   }
 
   #takeLost(directory: Place, entry: Entry): void {
-    if (entry.kind === 'bad-name') return
     const place = placeIn(directory, entry.name)
     if (entry.kind === 'directory' && entry.summary !== undefined) this.#lost.push({ ...place, summary: entry.summary })
     else if (entry.kind === 'file') this.#lostFiles.push({ ...place, entry })

@@ -4,7 +4,7 @@
 
 import type { KeptRun } from '../core/retention.ts'
 import type { State } from './open.ts'
-import { numberIn, type Row, textIn } from './row.ts'
+import { numberIn, pathIn, pathText, type Row, textIn } from './row.ts'
 
 /** A directory of which entries are kept; with `isWhole` the directory itself went, with all that was below it. */
 type Place = { readonly path: string; readonly isWhole: boolean }
@@ -58,9 +58,9 @@ export function indexRuns(state: State, root: string, runs: readonly IndexedRun[
         .prepare('INSERT INTO kept_runs (root, run, at_ms, size_bytes, stamp) VALUES (?, ?, ?, ?, ?)')
         .run(root, run, atMs, sizeBytes, stamp)
       const place = state.prepare('INSERT OR IGNORE INTO kept_places (root, path, whole, run) VALUES (?, ?, ?, ?)')
-      for (const { path, isWhole } of holdings.places) place.run(root, path, isWhole ? 1 : 0, id)
+      for (const { path, isWhole } of holdings.places) place.run(root, pathText(path), isWhole ? 1 : 0, id)
       const move = state.prepare('INSERT INTO kept_moves (root, new_path, old_path, run) VALUES (?, ?, ?, ?)')
-      for (const { from, to } of holdings.moves) move.run(root, to, from, id)
+      for (const { from, to } of holdings.moves) move.run(root, pathText(to), pathText(from), id)
     }
   })
 }
@@ -112,7 +112,8 @@ function* keptRuns(rows: Iterable<Row>): Generator<KeptRun> {
 export type FoundRun = { readonly run: string; readonly atMs: number }
 
 /** The runs until `untilMs` that may keep `path`, or something below it, newest first. */
-export function runsKeeping(state: State, root: string, path: string, untilMs: number): FoundRun[] {
+export function runsKeeping(state: State, root: string, of: string, untilMs: number): FoundRun[] {
+  const path = pathText(of)
   const { first, last } = below(path)
   // At the path or below it; in its directory; or with a directory at or above it that went whole.
   const { parents, above } = linesOf(path)
@@ -139,7 +140,8 @@ export function runsKeeping(state: State, root: string, path: string, untilMs: n
 export type FoundMove = { readonly from: string; readonly to: string; readonly atMs: number }
 
 /** What came to lie at `path`, above it or below it until `untilMs`, at most so many of each, newest first. */
-export function movesTo(state: State, root: string, path: string, untilMs: number, max: number): FoundMove[] {
+export function movesTo(state: State, root: string, of: string, untilMs: number, max: number): FoundMove[] {
+  const path = pathText(of)
   const { first, last } = below(path)
   const { above } = linesOf(path)
   const columns = 'SELECT m.old_path, m.new_path, r.at_ms FROM kept_moves m JOIN kept_runs r ON r.id = m.run'
@@ -151,8 +153,8 @@ export function movesTo(state: State, root: string, path: string, untilMs: numbe
     // Below the top is everything, under its old name too.
     if (path !== '') found.push(...within.all(root, first, last, untilMs, max))
     return found.map((row) => ({
-      from: textIn(row, 'old_path'),
-      to: textIn(row, 'new_path'),
+      from: pathIn(row, 'old_path'),
+      to: pathIn(row, 'new_path'),
       atMs: numberIn(row, 'at_ms'),
     }))
   })

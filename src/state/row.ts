@@ -25,6 +25,26 @@ export function textIn(row: Row, column: string): string {
   return value
 }
 
+/** Marks a byte in a path's column: a column holds text only. Itself it is written twice. */
+const byteMark = '\u{10fffe}'
+
+/** A path for a text column, one text a path. Order and parts of paths stay. */
+export function pathText(path: string): string {
+  if (path.isWellFormed() && !path.includes(byteMark)) return path
+  return path.replace(/\u{10fffe}|\p{Surrogate}/gu, (one) =>
+    one === byteMark ? byteMark.repeat(2) : `${byteMark}${String.fromCharCode(one.charCodeAt(0) - 0xdc00)}`,
+  )
+}
+
+/** The path that `pathText` wrote. */
+export function pathIn(row: Row, column: string): string {
+  const text = textIn(row, column)
+  if (!text.includes(byteMark)) return text
+  return text.replace(/\u{10fffe}(.)/gsu, (_, one: string) =>
+    one === byteMark ? byteMark : String.fromCharCode(one.charCodeAt(0) + 0xdc00),
+  )
+}
+
 export function numberIn(row: Row, column: string): number {
   const value = row[column]
   if (typeof value !== 'number') throw broken(column)

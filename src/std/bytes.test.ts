@@ -14,6 +14,7 @@ import {
   equalBytes,
   fromUtf8,
   hex,
+  isNameText,
   utf8,
 } from './bytes.ts'
 import { Failure } from './failure.ts'
@@ -48,17 +49,65 @@ describe('bytes', () => {
     assert.equal(hex(utf8('abcd').subarray(1, 3)), '6263')
   })
 
-  it('decode as a name exactly what is UTF-8, to the last byte and mark', () => {
+  const part = fc.constantFrom('\xff', '\xc3', '\xa4', '\xed\xb3\xbf', '\xf4\x90', '\xf0\x9f\x98', '\xef\xbb\xbf', 'a')
+  const pieces = fc.array(part, { maxLength: 8 }).map((parts) => new Uint8Array(Buffer.from(parts.join(''), 'latin1')))
+  const anyBytes = fc.oneof(someBytes, pieces)
+
+  it('are a name and back, whatever they are, and no two are one name', () => {
     check(
-      fc.property(someBytes, (bytes) => {
-        const name = decodeName(bytes, 0, bytes.length)
-        assert.equal(name, fromUtf8(bytes))
-        if (name !== undefined) assert.deepEqual(utf8(name), bytes)
+      fc.property(anyBytes, (bytes) => {
+        const name = decodeName(bytes)
+        assert.deepEqual(utf8(name), bytes)
+        assert.ok(isNameText(name))
+        if (fromUtf8(bytes) !== undefined) assert.equal(name, fromUtf8(bytes))
+        else assert.ok(!name.isWellFormed())
+        assert.deepEqual(name.replace(/[\udc80-\udcff]/g, '').match(/\p{Cs}/u), null)
       }),
     )
-    for (const bad of ['\xff', 'f\xff\xfe', '\xc0\xaf', '\xed\xa0\x80', '\xf4\x90\x80\x80', 'a\x80']) {
-      const bytes = new Uint8Array(Buffer.from(bad, 'latin1'))
-      assert.equal(decodeName(bytes, 0, bytes.length), undefined)
+    const all = Uint8Array.from({ length: 256 }, (_, byte) => byte)
+    assert.deepEqual(utf8(decodeName(all)), all)
+  })
+
+  it('have one string: any other that would give them is none', () => {
+    const unit = fc.constantFrom(
+      'a',
+      '\udcc3',
+      '\udca4',
+      '\udced',
+      '\udcb3',
+      '\udcbf',
+      '\udcff',
+      '\ud800',
+      '\udc7f',
+      'ä',
+    )
+    const text = fc.oneof(
+      fc.array(unit, { maxLength: 6 }).map((units) => units.join('')),
+      fc.string({ unit: 'binary' }),
+    )
+    check(
+      fc.property(text, (name) => {
+        assert.equal(isNameText(name), decodeName(utf8(name)) === name)
+      }),
+    )
+    for (const name of ['\udcc3\udca4', '\ud800', 'a\udc00', '\udfff', 'x\udcf0\udc9f\udc98\udc80'])
+      assert.ok(!isNameText(name), JSON.stringify(name))
+    for (const name of ['\udcc3', '\udca4\udcc3', '\udced\udcb3\udcbf', 'ä\udcff', '']) assert.ok(isNameText(name))
+  })
+
+  it('decode as a name to the last byte and mark', () => {
+    for (const [bad, name] of [
+      ['\xff', '\udcff'],
+      ['f\xff\xfe', 'f\udcff\udcfe'],
+      ['\xc0\xaf', '\udcc0\udcaf'],
+      ['\xed\xa0\x80', '\udced\udca0\udc80'],
+      ['\xf4\x90\x80\x80', '\udcf4\udc90\udc80\udc80'],
+      ['a\x80', 'a\udc80'],
+      ['\xc3\xa4\xc3', 'ä\udcc3'],
+      ['\xe2\x82A', '\udce2\udc82A'],
+      ['\xff\xef\xbb\xbf', '\udcff\ufeff'],
+    ] as const) {
+      assert.equal(decodeName(new Uint8Array(Buffer.from(bad, 'latin1'))), name)
     }
     // A byte order mark is a character of the name like any other, and so is U+FFFD.
     for (const text of ['\ufeffa', '\ufffd', 'ä', 'a\0b'])

@@ -1,4 +1,6 @@
 // Bytes: comparing, joining, and the one bounded way to write and read our compact encodings (state, wire, vault).
+// Names of a file system are bytes of any kind, and strings in here: `decodeName` and `utf8` are inverse to each other
+// for all of them (decision 0029).
 // Little endian; `varint` is LEB128 of a non-negative integer below 2^53. The reader is given bytes that a peer or a
 // damaged disk may have chosen: it checks every length before use and throws Failure('protocol-broken').
 
@@ -8,17 +10,39 @@ import { Failure } from './failure.ts'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/**
+ * The bytes of a text. Of a name as `decodeName` gives it: those that it was made of, whatever they were. Other lone
+ * surrogates, which no name has, become U+FFFD.
+ */
 export function utf8(text: string): Uint8Array {
   // Names are short and nearly always ASCII: a loop is quicker than the encoder's start.
   const length = text.length
-  if (length > 64) return encoder.encode(text)
+  if (length > 64) return encode(text)
   const bytes = new Uint8Array(length)
   for (let i = 0; i < length; i++) {
     const unit = text.charCodeAt(i)
-    if (unit >= 0x80) return encoder.encode(text)
+    if (unit >= 0x80) return encode(text)
     bytes[i] = unit
   }
   return bytes
+}
+
+/** A byte that is no part of UTF-8 text stands in a name as this plus the byte: U+DC80 to U+DCFF, which no text has alone. */
+const rawByte = 0xdc00
+
+function encode(text: string): Uint8Array {
+  if (text.isWellFormed()) return encoder.encode(text)
+  const parts: Uint8Array[] = []
+  let start = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.codePointAt(i) as number
+    if (code > 0xffff) i++
+    if (code < rawByte + 0x80 || code > rawByte + 0xff) continue
+    parts.push(encoder.encode(text.slice(start, i)), Uint8Array.of(code - rawByte))
+    start = i + 1
+  }
+  parts.push(encoder.encode(text.slice(start)))
+  return concatBytes(parts)
 }
 
 /** The text, or undefined where the bytes are not UTF-8. */
@@ -30,12 +54,51 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The name in `bytes[start, end)` as text, or undefined where it is not UTF-8. Quick for ASCII. */
-export function decodeName(bytes: Uint8Array, start: number, end: number): string | undefined {
-  for (let i = start; i < end; i++) if ((bytes[i] as number) >= 0x80) return fromUtf8(bytes.subarray(start, end))
+/**
+ * The name in `bytes[start, end)` as a string: its text, with each byte that belongs to none as a lone surrogate of
+ * U+DC80 to U+DCFF. No two names have one string. Quick for ASCII, and nearly so for all that is UTF-8.
+ */
+export function decodeName(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
+  for (let i = start; i < end; i++) {
+    if ((bytes[i] as number) < 0x80) continue
+    const name = bytes.subarray(start, end)
+    return fromUtf8(name) ?? decodeRaw(name)
+  }
   let text = ''
   for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] as number)
   return text
+}
+
+/** Whether a string is one that `decodeName` gives: any other would be taken for another name's. */
+export function isNameText(text: string): boolean {
+  return text.isWellFormed() || decodeName(utf8(text)) === text
+}
+
+function decodeRaw(bytes: Uint8Array): string {
+  let text = ''
+  for (let at = 0; at < bytes.length; ) {
+    const length = sequenceLength(bytes, at)
+    text +=
+      length === 0
+        ? String.fromCharCode(rawByte + (bytes[at] as number))
+        : decoder.decode(bytes.subarray(at, at + length))
+    at += Math.max(1, length)
+  }
+  return text
+}
+
+/** How many bytes the character that begins at `at` has; 0 where none does (RFC 3629: no overlong form, no surrogate). */
+function sequenceLength(bytes: Uint8Array, at: number): number {
+  const first = bytes[at] as number
+  if (first < 0x80) return 1
+  const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2
+  if (first < 0xc2 || first > 0xf4 || at + length > bytes.length) return 0
+  const second = bytes[at + 1] as number
+  const low = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80
+  const high = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf
+  if (second < low || second > high) return 0
+  for (let i = at + 2; i < at + length; i++) if (((bytes[i] as number) & 0xc0) !== 0x80) return 0
+  return length
 }
 
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
@@ -264,6 +327,11 @@ export class ByteReader {
     const text = fromUtf8(this.block(maxBytes))
     if (text === undefined) throw new Failure('protocol-broken', 'a text is not UTF-8')
     return text
+  }
+
+  /** A name or a path as `decodeName` gives it; any bytes are one. */
+  name(maxBytes: number): string {
+    return decodeName(this.block(maxBytes))
   }
 
   /** Everything must have been read. */

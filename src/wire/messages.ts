@@ -11,6 +11,7 @@ import {
   list,
   type Of,
   optional,
+  path,
   record,
   type Schema,
   text,
@@ -23,13 +24,13 @@ const digestBytes = 32
 /** The largest body of a call that goes by a stream. */
 export const callBytesMax: number = 256 * 1024 * 1024
 
-const ignoreText = record({ directory: text(pathBytes), label: text(255), text: text(1024 * 1024) })
-const problem = record({ path: text(3 * pathBytes), code: text(64), detail: text(255) })
+const ignoreText = record({ directory: path(pathBytes), label: text(255), text: text(1024 * 1024) })
+const problem = record({ path: path(3 * pathBytes), code: text(64), detail: text(255) })
 const time = { mtimeSeconds: int64, mtimeNs: uint(999_999_999) }
 
 const openRequest = record({
   share: text(63),
-  sub: text(pathBytes),
+  sub: path(pathBytes),
   /** What the driver does with it. */
   role: text(16),
   job: bytes(16),
@@ -47,13 +48,13 @@ const openRequest = record({
 export type OpenRequest = Of<typeof openRequest>
 
 const openAnswer = record({
-  path: text(pathBytes),
+  path: path(pathBytes),
   rootId: text(128),
   timeGrainNs: uint(4_000_000_000),
   modeMask: uint(0o7777),
   empty: flag,
   nowMs: uint(countMax),
-  recovered: list(record({ path: text(pathBytes), outcome: text(32) }), 100_000),
+  recovered: list(record({ path: path(pathBytes), outcome: text(32) }), 100_000),
   /** For a target: its owner lets in only some symlinks. */
   links: optional(text(16)),
   /** A run of this job was undone there since its last run. */
@@ -66,7 +67,7 @@ const scanAnswer = record({
   entries: uint(countMax),
   problems: list(problem, 1_000_000),
   texts: list(ignoreText, 100_000),
-  moves: list(record({ from: text(pathBytes), to: text(pathBytes) }), 1_000_000),
+  moves: list(record({ from: path(pathBytes), to: path(pathBytes) }), 1_000_000),
 })
 
 const viewRequest = record({
@@ -87,7 +88,7 @@ const summary = record({
 const viewAnswer = record({ summary: optional(summary) })
 
 /** With `outlined` a long listing is told by its outline, and its `bytes` are none. */
-const listingsRequest = record({ paths: list(text(pathBytes), 4096), outlined: flag })
+const listingsRequest = record({ paths: list(path(pathBytes), 4096), outlined: flag })
 const listingsAnswer = record({
   listings: list(
     record({ known: flag, bytes: bytes(callBytesMax), outline: optional(bytes(outlineBytesMax)), ...time }),
@@ -95,7 +96,7 @@ const listingsAnswer = record({
   ),
 })
 const listingPartRequest = record({
-  path: text(pathBytes),
+  path: path(pathBytes),
   /** As many as an outline has pages: names from `from` on and before `to`. */
   ranges: list(record({ from: bytes(pathBytes), to: bytes(pathBytes) }), 2 ** 20),
 })
@@ -124,7 +125,7 @@ const beginAnswer = record({
   early: uint(countMax),
 })
 
-const movesRequest = record({ moves: list(record({ from: text(pathBytes), to: text(pathBytes) }), 1_000_000) })
+const movesRequest = record({ moves: list(record({ from: path(pathBytes), to: path(pathBytes) }), 1_000_000) })
 const problemsAnswer = record({ problems: list(problem, 1_000_000) })
 
 const stageRequest = record({ batch: uint(2 ** 32 - 1), bytes: bytes(callBytesMax) })
@@ -178,16 +179,16 @@ const verifyAnswer = record({
 })
 const distrustRequest = record({ files: bytes(callBytesMax) })
 /** What is asked about old versions needs no open end: it names the share and the path itself. */
-const placeFields = { share: text(63), sub: text(pathBytes) }
+const placeFields = { share: text(63), sub: path(pathBytes) }
 const versionsRequest = record({ ...placeFields, run: optional(text(64)) })
 const versionsAnswer = record({
   versions: list(
     record({
       run: text(64),
       atMs: uint(countMax),
-      path: text(pathBytes),
+      path: path(pathBytes),
       /** What it was called then, where that is another name. */
-      was: optional(text(pathBytes)),
+      was: optional(path(pathBytes)),
       why: text(16),
       kind: text(16),
       sizeBytes: uint(countMax),
@@ -197,28 +198,28 @@ const versionsAnswer = record({
   ),
   more: flag,
 })
-const undeleteRequest = record({ ...placeFields, run: optional(text(64)), as: optional(text(pathBytes)) })
+const undeleteRequest = record({ ...placeFields, run: optional(text(64)), as: optional(path(pathBytes)) })
 const undeleteAnswer = record({
   restored: uint(countMax),
   /** Where in the share the target lies that they are in. */
-  root: text(pathBytes),
+  root: path(pathBytes),
   /** The first of them: names as they are now, with the run whose version each is. */
-  brought: list(record({ path: text(pathBytes), run: text(64) }), 10_000),
+  brought: list(record({ path: path(pathBytes), run: text(64) }), 10_000),
   sizeBytes: uint(countMax),
-  existing: list(text(pathBytes), 1000),
+  existing: list(path(pathBytes), 1000),
   existingCount: uint(countMax),
   problems: list(problem, 1000),
   problemCount: uint(countMax),
 })
 /** Opens an undo, which the session has until it ends: looked at, listed and carried out by one call a slice. */
 const undoRequest = record({ ...placeFields, run: text(64), job: bytes(16) })
-const move = record({ from: text(pathBytes), to: text(pathBytes) })
+const move = record({ from: path(pathBytes), to: path(pathBytes) })
 const undoLookAnswer = record({
   names: uint(countMax),
   /** Once all names were looked at. */
   found: optional(
     record({
-      conflicts: list(record({ path: text(pathBytes), why: text(16) }), 1000),
+      conflicts: list(record({ path: path(pathBytes), why: text(16) }), 1000),
       conflictCount: uint(countMax),
       already: uint(countMax),
       steps: uint(countMax),

@@ -6,7 +6,7 @@
 
 import { encode, Tokenizer, Type } from 'cborg'
 import { assert } from '../std/assert.ts'
-import { fromUtf8, utf8 } from '../std/bytes.ts'
+import { decodeName, fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 
 /** How a value of type `Value` is written, read back and described. Made by the functions below. */
@@ -167,6 +167,29 @@ export function text(maxBytes: number): Schema<string> {
       return value
     },
     read: (tokens, field) => textOf(tokens.next(field), maxBytes, field),
+  }
+}
+
+/**
+ * A name or a path of at most `maxBytes` bytes, as `decodeName` gives it: text where its bytes are UTF-8, else the bytes.
+ * Whoever uses it parses it.
+ */
+export function path(maxBytes: number): Schema<string> {
+  return {
+    text: `path(${maxBytes})`,
+    plain(value, field) {
+      const encoded = utf8(value)
+      if (encoded.length > maxBytes) throw tooLarge(field, maxBytes)
+      return value.isWellFormed() ? value : encoded
+    },
+    read(tokens, field) {
+      const token = tokens.next(field)
+      if (token.type !== Type.bytes || !(token.value instanceof Uint8Array)) return textOf(token, maxBytes, field)
+      if (token.value.length > maxBytes) throw broken(field, `is longer than ${maxBytes} bytes`)
+      const name = decodeName(token.value)
+      if (name.isWellFormed()) throw broken(field, 'is text that is sent as bytes')
+      return name
+    },
   }
 }
 

@@ -32,7 +32,7 @@ import { parseEnd } from '../../src/jobs/ends.ts'
 import { loadShares } from '../../src/jobs/shares.ts'
 import { countsIn, problemsIn, stringsIn } from '../../src/state/row.ts'
 import { unpackRunId } from '../../src/state/runs.ts'
-import { ByteWriter, concatBytes, equalBytes, fromUtf8, utf8 } from '../../src/std/bytes.ts'
+import { ByteWriter, concatBytes, decodeName, equalBytes, fromUtf8, utf8 } from '../../src/std/bytes.ts'
 import { systemClock } from '../../src/std/clock.ts'
 import { searchLog } from '../../src/std/log-reader.ts'
 import { decodePlaces, reachingOf } from '../../src/wire/addresses.ts'
@@ -261,18 +261,20 @@ function texts(): Target[] {
         }
       },
     }),
-    textTarget({
+    {
       name: 'path',
-      texts: ['a/b', 'd', ...hostilePaths.filter((path) => path.length < 300)],
-      read(text) {
+      isText: true,
+      corpus: ['a/b', 'd', 'd/\udcff', ...hostilePaths.filter((path) => path.length < 300)].map(utf8),
+      run(bytes) {
+        const text = decodeName(bytes)
         isReservedName(text)
         const path = parseRelPath(text)
         if (path === undefined || path === '') return
         const parts = path.split('/')
-        assert.ok(utf8(path).length <= 4096 && !path.includes('\0') && path.isWellFormed())
+        assert.ok(utf8(path).length <= 4096 && !path.includes('\0') && equalBytes(utf8(path), bytes))
         assert.ok(parts.every((part) => part !== '' && part !== '.' && part !== '..' && !/^\.nightferry$/i.test(part)))
       },
-    }),
+    },
     textTarget({ name: 'end', texts: ends, read: (text) => void parseEnd(text, (name) => name === 'nas') }),
     textTarget({
       name: 'small texts',

@@ -3,11 +3,12 @@
 
 import assert from 'node:assert/strict'
 import { encode } from 'cborg'
+import { decodeName } from '../../src/std/bytes.ts'
 import type { Chance } from '../world/disk-trees.ts'
 import { edgeNumbers, pick } from './mutate.ts'
 
 type Shape =
-  | { readonly kind: 'uint' | 'bytes' | 'text'; readonly max: number }
+  | { readonly kind: 'uint' | 'bytes' | 'text' | 'path'; readonly max: number }
   | { readonly kind: 'int64' | 'flag' }
   | { readonly kind: 'choice'; readonly words: readonly string[] }
   | { readonly kind: 'list'; readonly of: Shape; readonly max: number }
@@ -39,7 +40,7 @@ export function shapeOf(text: string): Shape {
           .slice(1, -1)
           .split('|'),
       }
-    if (kind === 'uint' || kind === 'bytes' || kind === 'text')
+    if (kind === 'uint' || kind === 'bytes' || kind === 'text' || kind === 'path')
       return { kind, max: Number(take(/\(\d+\)/).slice(1, -1)) }
     if (kind === 'list') {
       take(/\(/)
@@ -65,6 +66,10 @@ function anyText(chance: Chance, max: number): string {
   return Array.from({ length }, () => String.fromCodePoint(0x20 + chance(0x5f))).join('')
 }
 
+function anyName(chance: Chance, max: number): string {
+  return decodeName(Uint8Array.from({ length: Math.min(max, chance(12)) }, () => chance(256)))
+}
+
 /** A value within the bounds of its schema. */
 export function anyValue(shape: Shape, chance: Chance, hint: Hint, field = ''): unknown {
   const hinted = chance(20) === 0 && field !== 'sub' ? undefined : hint(field, chance)
@@ -82,6 +87,8 @@ export function anyValue(shape: Shape, chance: Chance, hint: Hint, field = ''): 
     }
     case 'text':
       return anyText(chance, shape.max)
+    case 'path':
+      return chance(3) === 0 ? anyName(chance, shape.max) : anyText(chance, shape.max)
     case 'choice':
       return pick(chance, shape.words)
     case 'list':

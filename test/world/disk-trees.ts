@@ -1,5 +1,5 @@
 // Trees on disk as tests see them: made from a table or from chance with a seed, edited, and compared without any code of
-// the program. Two trees are equal when names (as bytes), kinds, contents, modes, times to the ns and link texts are.
+// the program (names are given as it decodes them). Two trees are equal when names (as bytes), kinds, contents, modes, times to the ns and link texts are.
 // The times of directories are a courtesy and not compared; `.nightferry` at the top of a target is not part of it.
 
 import assert from 'node:assert/strict'
@@ -21,6 +21,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { utf8 } from '../../src/std/bytes.ts'
 
 /** A tree as sorted lines, one an entry: `path kind mode mtime content`. Names that are no UTF-8 are shown as Latin-1. */
 export function readTree(directory: string): string[] {
@@ -66,14 +67,19 @@ export function contentOf(name: string, sizeBytes: number): Buffer {
     .subarray(0, sizeBytes)
 }
 
+/** A path for node:fs, whose names may be no text (std/bytes.ts `decodeName`). */
+export function bytesOf(path: string): Buffer {
+  return Buffer.from(utf8(path))
+}
+
 /** Writes files below a folder: path to text or bytes; a path that ends in `/` is a directory. */
 export function writeTree(directory: string, files: Readonly<Record<string, string | Uint8Array>>): void {
   for (const [path, content] of Object.entries(files)) {
     const at = join(directory, path)
-    if (path.endsWith('/')) mkdirSync(at, { recursive: true })
+    if (path.endsWith('/')) mkdirSync(bytesOf(at), { recursive: true })
     else {
-      mkdirSync(dirname(at), { recursive: true })
-      writeFileSync(at, content)
+      mkdirSync(bytesOf(dirname(at)), { recursive: true })
+      writeFileSync(bytesOf(at), content)
     }
   }
 }

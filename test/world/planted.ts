@@ -14,6 +14,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { decodeName } from '../../src/std/bytes.ts'
+import { bytesOf } from './disk-trees.ts'
 
 export type Planted =
   | string
@@ -30,17 +32,18 @@ export function plant(path: string, folder: Folder): void {
   mkdirSync(path, { recursive: true })
   for (const [name, what] of Object.entries(folder)) {
     const at = join(path, name)
-    mkdirSync(dirname(at), { recursive: true })
+    mkdirSync(bytesOf(dirname(at)), { recursive: true })
     if (typeof what === 'string') plantFile(at, what, 0o644, plantedMs)
     else if ('text' in what) plantFile(at, what.text, what.mode ?? 0o644, what.mtimeMs ?? plantedMs)
     else if ('link' in what) {
-      symlinkSync(what.link, at)
-      lutimesSync(at, plantedMs / 1000, plantedMs / 1000)
-    } else mkdirSync(at, { recursive: true })
+      symlinkSync(bytesOf(what.link), bytesOf(at))
+      lutimesSync(bytesOf(at), plantedMs / 1000, plantedMs / 1000)
+    } else mkdirSync(bytesOf(at), { recursive: true })
   }
 }
 
-function plantFile(path: string, text: string, mode: number, mtimeMs: number): void {
+function plantFile(at: string, text: string, mode: number, mtimeMs: number): void {
+  const path = bytesOf(at)
   writeFileSync(path, text)
   chmodSync(path, mode)
   // As text: node:fs takes a negative number for "now".
@@ -50,14 +53,18 @@ function plantFile(path: string, text: string, mode: number, mtimeMs: number): v
 /** What lies below, `.nightferry` at the top left out: contents, `/` for directories, `-> text` for symlinks. */
 export function contents(path: string): Record<string, string> {
   const found: Record<string, string> = {}
-  for (const entry of readdirSync(path, { recursive: true, withFileTypes: true })) {
-    const at = join(entry.parentPath, entry.name)
-    const name = at.slice(path.length + 1)
-    if (name === '.nightferry' || name.startsWith('.nightferry/')) continue
-    if (entry.isDirectory()) found[name] = '/'
-    else if (entry.isSymbolicLink()) found[name] = `-> ${readlinkSync(at)}`
-    else found[name] = entry.isFile() ? readFileSync(at, 'utf8') : 'special'
+  const visit = (directory: string): void => {
+    for (const entry of readdirSync(bytesOf(join(path, directory)), { withFileTypes: true, encoding: 'buffer' })) {
+      const name = join(directory, decodeName(entry.name))
+      if (name === '.nightferry') continue
+      const at = bytesOf(join(path, name))
+      if (entry.isDirectory()) found[name] = '/'
+      else if (entry.isSymbolicLink()) found[name] = `-> ${decodeName(readlinkSync(at, { encoding: 'buffer' }))}`
+      else found[name] = entry.isFile() ? readFileSync(at, 'utf8') : 'special'
+      if (entry.isDirectory()) visit(name)
+    }
   }
+  visit('')
   return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
@@ -65,7 +72,7 @@ export function contents(path: string): Record<string, string> {
 export function facts(path: string): Record<string, string> {
   const found = contents(path)
   for (const [name, text] of Object.entries(found)) {
-    const { mode, mtimeMs } = lstatSync(join(path, name))
+    const { mode, mtimeMs } = lstatSync(bytesOf(join(path, name)))
     if (!text.startsWith('->')) found[name] = `${text} ${(mode & 0o7777).toString(8)}`
     if (text !== '/') found[name] += ` ${Math.floor(mtimeMs)}`
   }
