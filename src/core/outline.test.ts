@@ -13,6 +13,7 @@ import {
   entriesWithin,
   type NameRange,
   OutlineWriter,
+  outlinePagesMax,
   readOutline,
   wholeRange,
 } from './outline.ts'
@@ -53,7 +54,7 @@ function within(entries: readonly Entry[], ranges: readonly NameRange[]): Entry[
 }
 
 const range = (from: string, to: string): NameRange => ({ from: utf8(from), to: utf8(to) })
-const whole = Array.from({ length: 6000 }, (_, i) => fileOf(i, 1))
+const whole = Array.from({ length: 3000 }, (_, i) => fileOf(i, 1))
 
 describe('outlines', () => {
   it('leave out only what needs no decision, whatever was edited, added and removed', () => {
@@ -64,7 +65,7 @@ describe('outlines', () => {
     const side = fc.array(edit, { maxLength: 6 })
     const property = fc.property(side, side, fc.nat(5), (a, b, cut) => {
       const [left, right] = [a, b].map((edits) => {
-        const entries = new Map(whole.slice(cut * 1000).map((entry) => [entry.name, entry]))
+        const entries = new Map(whole.slice(cut * 500).map((entry) => [entry.name, entry]))
         for (const { at, what } of edits) {
           const entry = whole[at] as Entry
           if (what === 'remove') entries.delete(entry.name)
@@ -90,12 +91,12 @@ describe('outlines', () => {
 
   it('of equal directories differ nowhere, and of one edit in a page', () => {
     assert.deepEqual(rangesOf(whole, whole), [])
-    const edited = whole.map((entry, i) => (i === 3000 ? fileOf(i, 2) : entry))
-    const added = whole.flatMap((entry, i) => (i === 3000 ? [entry, { ...entry, name: `${entry.name}x` }] : [entry]))
+    const edited = whole.map((entry, i) => (i === 1500 ? fileOf(i, 2) : entry))
+    const added = whole.flatMap((entry, i) => (i === 1500 ? [entry, { ...entry, name: `${entry.name}x` }] : [entry]))
     for (const other of [edited, added]) {
       const part = within(other, rangesOf(whole, other))
       assert.ok(part.length > 0 && part.length <= 2048, `${part.length} entries`)
-      assert.ok(part.some(({ name }) => name.startsWith('f03000')))
+      assert.ok(part.some(({ name }) => name.startsWith('f01500')))
     }
   })
 
@@ -118,6 +119,17 @@ describe('outlines', () => {
     it(`are refused with ${what}`, () => {
       assert.throws(() => readOutline(Uint8Array.from(bytes)), { code: 'protocol-broken' })
     })
+
+  it('are refused with more pages than a listing has', () => {
+    const bytes = Buffer.alloc(1 + 5 * (outlinePagesMax + 1))
+    bytes[0] = 1
+    for (let page = 0; page <= outlinePagesMax; page++) {
+      bytes[1 + 5 * page] = 3
+      bytes.writeUIntBE(page, 2 + 5 * page, 3)
+    }
+    assert.equal(readOutline(bytes.subarray(0, -5)).length, outlinePagesMax)
+    assert.throws(() => readOutline(bytes), { code: 'limit-exceeded' })
+  })
 
   for (const [from, to, isRefused] of [
     ['f00000', 'f00001', false],

@@ -16,8 +16,9 @@ import { nameHash, PageCuts } from './record.ts'
 const outlineVersion = 1
 /** Listings of directories of more entries than this are told as outlines where one is asked for. */
 export const outlinedMin = 4096
-/** More than any outline of entries that one answer could hold has. */
-export const outlineBytesMax: number = 64 * 1024 * 1024
+/** More pages, with their names, than a listing has that fits into an answer. */
+export const outlinePagesMax: number = 2 ** 17
+export const outlineBytesMax: number = 32 * 1024 * 1024
 
 export type OutlinePage = { readonly first: Uint8Array; readonly digest: Uint8Array | undefined }
 
@@ -82,6 +83,7 @@ export function readOutline(bytes: Uint8Array): OutlinePage[] {
     if (!rises) throw new Failure('protocol-broken', 'an outline is not in the order of its names')
     if (digest.length !== 0 && digest.length !== fingerprintBytes)
       throw new Failure('protocol-broken', 'an outline has a digest that is none')
+    if (pages.length === outlinePagesMax) throw new Failure('limit-exceeded', 'an outline has too many pages')
     pages.push({ first, digest: digest.length === 0 ? undefined : digest })
   }
   return pages

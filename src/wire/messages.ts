@@ -2,7 +2,7 @@
 // wants and digests travel inside as the flat bytes that core and disk define, and are checked there. A change of any
 // schema changes `messagesText`, whose digest a test holds against WIRE_VERSION.
 
-import { outlineBytesMax } from '../core/outline.ts'
+import { outlineBytesMax, outlinePagesMax } from '../core/outline.ts'
 import {
   bytes,
   describeSchema,
@@ -97,8 +97,8 @@ const listingsAnswer = record({
 })
 const listingPartRequest = record({
   path: path(pathBytes),
-  /** As many as an outline has pages: names from `from` on and before `to`. */
-  ranges: list(record({ from: bytes(pathBytes), to: bytes(pathBytes) }), 2 ** 20),
+  /** Names from `from` on and before `to`. */
+  ranges: list(record({ from: bytes(pathBytes), to: bytes(pathBytes) }), outlinePagesMax),
 })
 const listingPartAnswer = record({ bytes: bytes(callBytesMax) })
 
