@@ -17,6 +17,7 @@ import { dressDirectory, sameDirectory, setAttributes, unlockDirectory } from '.
 import type { Displacement } from './journal.ts'
 import type { Landing, TargetHandles } from './landing.ts'
 import { LearnedWriter } from './learned.ts'
+import { setMovedModes } from './moved-mode.ts'
 import { ownFacts } from './own.ts'
 import { refusalCode } from './refusal.ts'
 import type { StagedSection, StagedStep } from './staged.ts'
@@ -42,11 +43,8 @@ export type Landed = {
   /** Whole directories that are gone. */
   readonly removed: RelPath[]
   /** What lies displaced in the staging directory. */
-  readonly displaced: Displaced[]
+  readonly displaced: Aside[]
 }
-
-/** Something that lies in the staging directory until it is dropped. */
-export type Displaced = Aside
 
 /** A batch that is written and waits for its sync. `displacements` must be in the journal before `land` is called. */
 export class Apply {
@@ -103,7 +101,9 @@ export class Apply {
 
   /** Gives and takes names. */
   land(): Landed {
-    for (const section of this.#landing.batch.sections) this.#landSection(section)
+    const { batch, syncEach } = this.#landing
+    setMovedModes(this.#sys, this.#handles.staging, batch, syncEach)
+    for (const section of batch.sections) this.#landSection(section)
     this.#landed.problems.push(...this.#landing.problems())
     return this.#landed
   }

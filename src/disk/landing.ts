@@ -8,7 +8,7 @@ import { isCopied } from '../core/entry.ts'
 import { digestBytes } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
-import { mtimeSecondsOf, sameFile, sameSignature, statMtimeNs, statWidth } from '../core/stat.ts'
+import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
 import { present } from '../std/assert.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
@@ -170,18 +170,15 @@ export class Landing {
     const isLinked =
       this.#sys.stat(directory, name, this.batch.rows, staged.number) === 0 &&
       sameFile(this.batch.rows, at, donor.stats, 0)
-    const handle = isLinked ? this.#sys.openFile(directory, name) : -1
-    if (handle < 0) {
+    if (!isLinked) {
       this.#sys.unlink(directory, name)
       return false
     }
-    const { digest, stats } = donor
-    // Its own time, which is the plan's as far as both sides tell times: the old name still is this very file.
-    this.#seal(staged, handle, name, staged.entry.mode, mtimeSecondsOf(stats, 0), stats[statMtimeNs] as number)
-    if (staged.isWritten) {
-      this.moved++
-      if (digest !== undefined) this.batch.digests.set(staged.number, digest)
-    }
+    // Its time is its own, which is the plan's as far as both sides tell times, and its mode too until it lands: the old
+    // name still is this very file.
+    staged.isWritten = true
+    this.moved++
+    if (donor.digest !== undefined) this.batch.digests.set(staged.number, donor.digest)
     return true
   }
 

@@ -158,6 +158,12 @@ export class StagedBatch {
     return rest
   }
 
+  /** The steps whose file is a second name of one that moved, or of a version that comes back. */
+  moved(): StagedStep[] {
+    const numbers = [...this.#notes].flatMap(([number, { donor }]) => (donor?.moves === true ? [number] : []))
+    return numbers.map((number) => this.step(number)).filter(({ kind, isWritten }) => kind === 'file' && isWritten)
+  }
+
   dropDonor(number: number): void {
     this.#donorless.add(number)
   }

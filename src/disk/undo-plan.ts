@@ -230,9 +230,23 @@ class UndoPlanner {
         isBack ? 0 : change.sizeBytes,
       )
     }
-    if (now !== undefined && this.#isBefore(now, told, path, before)) return void this.#already++
+    if (now !== undefined && this.#isBefore(now, told, path, before)) return this.#keepMoved(change, now)
     if (now !== undefined) return this.#refuse(path, 'occupied')
     this.#bring(told, change, 'create', undefined, undefined)
+  }
+
+  /** A name that did not go after all. Where its file was about to move, that may have got its new mode already. */
+  #keepMoved({ path, before, movedTo }: Change & { a: 'deleted' }, now: Uint32Array): void {
+    const mode = (before[statMode] ?? 0) & this.#traits.modeMask
+    if (movedTo === undefined || ((now[statMode] as number) & this.#traits.modeMask) === mode)
+      return void this.#already++
+    this.#add(parentOf(path), {
+      action: 'attributes',
+      entry: entryOf(path, Uint32Array.from(before), undefined),
+      from: undefined,
+      digest: undefined,
+    })
+    this.#note(path, { expected: now })
   }
 
   #planAttributes(change: Change & { a: 'attributes' }, now: Uint32Array | undefined): void {
@@ -279,7 +293,10 @@ class UndoPlanner {
     if (row === undefined || !this.#at.isVersion(row, change.before)) return this.#refuse(path, 'no-version')
     const goesTo = this.#goesTo.get(path)
     if (now !== undefined && goesTo !== undefined) forgetCtime(now, 0)
-    const entry = entryOf(path, row, this.#at.link(base, place))
+    const found = entryOf(path, row, this.#at.link(base, place))
+    // What only moved may have got another mode on its way.
+    const isMoved = moved !== undefined && found.kind === 'file'
+    const entry = isMoved ? { ...found, mode: (change.before[statMode] ?? 0) & 0o777 } : found
     this.#add(parentOf(path), { action, entry, from: moved, digest: undefined })
     const donor =
       moved === undefined

@@ -84,6 +84,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   renames: {
     first: {
       'moves from': 'it moves',
+      'moves closed': { text: 'it moves, and is opened', mode: 0o600 },
       'dir moves/f': 'in a directory that moves',
       'dir moves/g': 'replaced in there',
       'dir moves/goes': 'deleted in there',
@@ -98,6 +99,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     },
     second: {
       'moves to': 'it moves',
+      'moved open': { text: 'it moves, and is opened', mode: 0o644 },
       'whole moved/deep/f': 'in a directory that is renamed',
       'whole moved/g': 'g',
       'dir moved/f': 'in a directory that moves',
@@ -112,6 +114,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     },
     moves: [
       ['moves from', 'moves to'],
+      ['moves closed', 'moved open'],
       ['dir moves', 'dir moved'],
       ['whole', 'whole moved'],
       ['changed', 'into/new parents/changed'],
@@ -146,6 +149,12 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       ['file now/in', 'in moved'],
     ],
   },
+}
+
+function withoutModes(table: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(table).map(([path, fact]) => [path, fact.replace(/ [0-7]{3}( \d+)?$/, '$1')]),
+  )
 }
 
 let made = 0
@@ -328,7 +337,9 @@ for (const open of forms) {
             assert.ok(text === '/' || text.startsWith('->') || here.has(text), `${at}: ${text} is lost`)
           const { conflicts } = undo(quick(), dying, run, '20260108T000000000Z-hhhhhhhh')
           assert.deepEqual(conflicts, [], at)
-          assert.deepEqual(facts(dying), was, at)
+          // Of a file that was to move and change its mode, and died in between, the mode may be the new one.
+          if (scenario.moves === undefined) assert.deepEqual(facts(dying), was, at)
+          else assert.deepEqual(withoutModes(facts(dying)), withoutModes(was), at)
           rmSync(dying, { recursive: true })
         }
         assert.deepEqual(facts(target), before)

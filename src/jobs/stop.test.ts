@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, it } from 'node:test'
 import { memoryLinks, openBoth } from '../../test/world/links.ts'
 import { plant } from '../../test/world/planted.ts'
+import { requestOf } from '../../test/world/requests.ts'
 import { servedTo } from '../../test/world/served.ts'
 import { type DiskTasks, tasks } from '../disk/tasks.ts'
 import { openState } from '../state/open.ts'
@@ -55,12 +56,6 @@ function workshopWith(before: (name: string) => Promise<void> | void): {
 
 function looks(ends: readonly string[]): string[] {
   return ends.filter((end) => /^(scan|view|listings|digests|verify)/.test(end))
-}
-
-function requestOf(source: string, target: string, change: Partial<RunRequest> = {}): RunRequest {
-  const rules = { overrides: [], ignoreFiles: [], limit: { kind: 'default' } } as const
-  const asked = { mode: 'mirror', checksum: false, dryRun: false, release: false, listsChanges: false } as const
-  return { source, target, ...rules, ...asked, newTarget: false, keep: undefined, versions: undefined, ...change }
 }
 
 for (const at of ['scan', 'digests', 'verifyChunk']) {

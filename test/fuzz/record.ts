@@ -37,6 +37,7 @@ import { openPeers } from '../../src/wire/peers.ts'
 import { decodeMessage, type Schema } from '../../src/wire/schema.ts'
 import { openSession } from '../../src/wire/session.ts'
 import { memoryLinks, payloadsOf, sessionOptions } from '../world/links.ts'
+import { requestOf } from '../world/requests.ts'
 import { servedTo } from '../world/served.ts'
 
 /** Messages by what they are: `request scan`, `listing`, `journal`. */
@@ -186,7 +187,7 @@ async function recordRuns(home: string, recorder: Recorder): Promise<void> {
     const served = servedTo('laptop', nas, config)
     const answering = openSession(links.b, sessionOptions('listener', { onStream: served.onStream }))
     const connect = () => openSession(links.a, sessionOptions('dialer'))
-    const request: RunRequest = { ...usual, source, target: 'nas:data', ...change }
+    const request = requestOf(source, 'nas:data', { ...usual, ...change })
     const reach = { isMachine: (name: string) => name === 'nas', connect, connectSsh: connect }
     const going = runOnce(workshop, reach, request, () => {}, new AbortController().signal).catch(() => {})
     const serving = served.attach(await answering)
@@ -208,19 +209,10 @@ async function recordRuns(home: string, recorder: Recorder): Promise<void> {
     recorder.add('shelf', body.body as Uint8Array)
 }
 
-const usual: Omit<RunRequest, 'source' | 'target'> = {
-  mode: 'mirror',
-  checksum: false,
-  dryRun: false,
+const usual = {
   overrides: [{ directory: '', label: '--exclude', text: '/no\n' }],
   ignoreFiles: ['.nightferryignore'],
-  limit: { kind: 'percent', percent: 100 },
-  release: false,
-  listsChanges: false,
-  newTarget: false,
-  keep: undefined,
-  versions: undefined,
-}
+} as const
 
 function plant(directory: string, files: Readonly<Record<string, string>>): void {
   for (const [path, text] of Object.entries(files)) {

@@ -8,8 +8,8 @@ import type { Problem } from '../../src/core/problem.ts'
 import { sizeOf } from '../../src/core/stat.ts'
 import { pathOfKey, Tree } from '../../src/core/tree.ts'
 import type { View } from '../../src/core/view.ts'
-import { Apply, type Displaced, type LandCounts } from '../../src/disk/apply.ts'
-import { dropDisplaced, isStuck, Kept } from '../../src/disk/aside.ts'
+import { Apply, type LandCounts } from '../../src/disk/apply.ts'
+import { type Aside, dropDisplaced, isStuck, Kept } from '../../src/disk/aside.ts'
 import { digestFile } from '../../src/disk/content.ts'
 import { finishDirectory } from '../../src/disk/directories.ts'
 import { intentsOf, refusedOf } from '../../src/disk/intents.ts'
@@ -199,7 +199,7 @@ function land(
   const { sys, nowMs = later } = options
   const handles = handlesOf(target)
   const touched = new Set<RelPath>()
-  const displaced: Displaced[] = []
+  const displaced: Aside[] = []
   const journal = { handle: -1, own: handles.own, at: 0 }
   // A group each: what jobs does with a hundred megabytes, it does here with a file.
   for (const [i, landing] of landings.entries()) {

@@ -25,6 +25,7 @@ import type { Chance } from './disk-trees.ts'
 import { Death } from './faulty-sys.ts'
 import { type TestClock, testClock } from './links.ts'
 import { type Loss, LossyDisk } from './lossy-disk.ts'
+import { requestOf } from './requests.ts'
 import { servedTo } from './served.ts'
 
 export type Way = 'local' | 'push' | 'pull'
@@ -124,22 +125,9 @@ export class Simulation {
   /** One run, as a person starts it, with what it meets. */
   async run(trouble: Trouble = {}, change: Partial<RunRequest> = {}): Promise<Simulated<FinishedRun>> {
     const far = 'nas:there'
-    const request: RunRequest = {
-      source: this.way === 'pull' ? far : this.source,
-      target: this.way === 'push' ? far : this.target,
-      mode: 'mirror',
-      checksum: false,
-      dryRun: false,
-      overrides: [],
-      ignoreFiles: [],
-      limit: { kind: 'percent', percent: 100 },
-      release: false,
-      listsChanges: false,
-      newTarget: false,
-      keep: undefined,
-      versions: undefined,
-      ...change,
-    }
+    const source = this.way === 'pull' ? far : this.source
+    const target = this.way === 'push' ? far : this.target
+    const request = requestOf(source, target, change)
     return await this.#meet(trouble, (laptop, reach) => runOnce(laptop, reach, request, () => {}, never))
   }
 

@@ -10,6 +10,7 @@ import { SlabStore } from '../../src/jobs/slabs.ts'
 import { openState } from '../../src/state/open.ts'
 import { systemClock } from '../../src/std/clock.ts'
 import { type Crew, Handover, type Seat } from '../../src/std/crew.ts'
+import { requestOf } from './requests.ts'
 
 export type TaskFault = {
   readonly task: keyof DiskTasks
@@ -68,21 +69,6 @@ export function trialIn(directory: string): Trial {
   const crew: Crew<DiskTasks> = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
   const log = { note: () => {}, flush: () => {} }
   const [source, target] = [join(directory, 'source'), join(directory, 'target')]
-  const request: RunRequest = {
-    source,
-    target,
-    mode: 'mirror',
-    checksum: false,
-    dryRun: false,
-    overrides: [],
-    ignoreFiles: [],
-    limit: { kind: 'percent', percent: 100 },
-    release: false,
-    listsChanges: false,
-    newTarget: false,
-    keep: undefined,
-    versions: undefined,
-  }
   return {
     directory,
     source,
@@ -99,7 +85,13 @@ export function trialIn(directory: string): Trial {
       const none = (): Promise<never> => Promise.reject(new Error('no machines here'))
       const reach = { isMachine: () => false, connect: none, connectSsh: none }
       const signal = new AbortController().signal
-      return await runOnce(workshop, reach, { ...request, ...change }, (event) => void events.push(event), signal)
+      return await runOnce(
+        workshop,
+        reach,
+        requestOf(source, target, change),
+        (event) => void events.push(event),
+        signal,
+      )
     },
   }
 }
