@@ -43,6 +43,25 @@ export function digestFile(
   }
 }
 
+/** Smaller contents are not worth a try to share them. */
+const sharedFromBytes = 128 * 1024
+
+/**
+ * Lets the new and empty file `target`, which is called so, share the content of another, where the file system can: the digest
+ * of what it holds then, undefined where that is not of this size or can't be read.
+ */
+export function shareContent(
+  sys: Sys,
+  source: number,
+  target: { readonly handle: number; readonly directory: number; readonly name: Uint8Array },
+  sizeBytes: number,
+): Uint8Array | undefined | 'not shared' {
+  // A length of zero stands for all there is.
+  if (sizeBytes < sharedFromBytes || sys.clone(source, 0, target.handle, 0, 0) < 0) return 'not shared'
+  // Read where it lies now: the other may have changed since.
+  return digestFile(sys, target.directory, target.name, sizeBytes)
+}
+
 /** Copies one open file into another. The digest of what was copied, or undefined where it failed or is not of this size. */
 export function copyContent(sys: Sys, source: number, target: number, sizeBytes: number): Uint8Array | undefined {
   const digester = openDigester()

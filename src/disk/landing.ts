@@ -13,7 +13,7 @@ import { present } from '../std/assert.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { Assemblies, type DeltaOrder } from './assemblies.ts'
-import { copyContent } from './content.ts'
+import { copyContent, shareContent } from './content.ts'
 import type { Basis } from './donors.ts'
 import { emptyRecord, flagEntries, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
 import type { Portion } from './portions.ts'
@@ -194,7 +194,8 @@ export class Landing {
       sys.close(source)
       return this.#refuse(staged, target)
     }
-    const copied = copyContent(sys, source, target, entry.sizeBytes)
+    const shared = shareContent(sys, source, { handle: target, directory, name }, entry.sizeBytes)
+    const copied = shared === 'not shared' ? copyContent(sys, source, target, entry.sizeBytes) : shared
     sys.close(source)
     const isMeant = digest === undefined ? donor.store !== undefined : copied && equalBytes(copied, digest)
     if (copied === undefined || isMeant !== true) {
