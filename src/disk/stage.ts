@@ -313,7 +313,7 @@ export class Stager {
 
   #settle(batch: number, pending: Pending): Staged {
     const wants = namesOf(pending, (number) => pending.wanted[number] === 1)
-    const { modeMask, syncEach } = this.#options
+    const { links: _, ...options } = this.#options
     const asked = new Set(pending.asked)
     const asks = namesOf(pending, (number) => asked.has(number))
     return {
@@ -325,8 +325,8 @@ export class Stager {
       replaces: pending.replaces,
       bringsBytes: pending.bringsBytes,
       large: asks.count > 0 ? [] : largeWants(this.#tree, pending.sections, pending.wanted),
-      heads: pending.sections.map(({ steps: _, ...head }) => ({ ...head, mode: head.mode & modeMask })),
-      order: { batch, bytes: pending.bytes, wanted: pending.wanted, notes: pending.notes, modeMask, syncEach },
+      heads: pending.sections.map(({ steps: _, ...head }) => ({ ...head, mode: head.mode & options.modeMask })),
+      order: { batch, bytes: pending.bytes, wanted: pending.wanted, notes: pending.notes, ...options },
     }
   }
 }

@@ -19,7 +19,7 @@ import { EntryTable, errnoName } from './sys.ts'
 import { systemSys } from './system.ts'
 import { carryOutUndo, type Undone, type UndoPage, type UndoPiece, undoGroupSteps, undoPages } from './undo.ts'
 import { planUndo } from './undo-plan.ts'
-import type { UndoPlan } from './undo-steps.ts'
+import { takenBy, type UndoPlan } from './undo-steps.ts'
 import { closeRunPlace, dropRunPlace, makeRunPlace, type RunPlace, type Store, writeRunFacts } from './versions.ts'
 
 const sys = systemSys()
@@ -156,12 +156,7 @@ function* looks(
 
 /** An undo deletes and replaces like any run: no peer gets past the owner's limit by it. */
 function* checkLimit(root: number, plan: UndoPlan, owner: OwnerLimit): Generator<number> {
-  let guarded = 0
-  for (const { steps } of [...plan.sections.values(), ...plan.deletions.values()]) {
-    for (const { action } of steps) if (action !== 'create' && action !== 'attributes') guarded++
-  }
-  for (const { below = [] } of plan.notes.values()) for (const { names } of below) guarded += names.length
-  checkOwnerLimit(owner, guarded, yield* countEntries(root))
+  checkOwnerLimit(owner, takenBy(plan), yield* countEntries(root))
 }
 
 function* countEntries(directory: number): Generator<number, number> {
