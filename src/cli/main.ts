@@ -188,6 +188,7 @@ function addShare(program: Command, run: Run): void {
     .option('--for <machine>', 'only this machine (may be repeated; default: every paired machine)', collect)
     .option('--max-delete <n>', 'a run may delete and replace N entries, or P%, at most, whatever its person releases')
     .addOption(linksOption('symlinks that others may make in it'))
+    .option('--max-bytes <size>', 'a run may bring so much content at most (500M, 2TB)')
     .option('--keep-versions <days>', 'keep what others replace and delete at least so long (default: 30)')
     .option(
       '--versions <dir>',
@@ -205,6 +206,7 @@ function addShare(program: Command, run: Run): void {
   verb(share, 'limit <name> [limit]')
     .description('Let a run delete and replace N entries, or P%, at most in a share; none lifts the limit.')
     .addOption(linksOption('symlinks that others may make in it from now on'))
+    .option('--max-bytes <size>', 'let a run bring so much content at most; none lifts the limit')
     .action((name: string, limit: string | undefined, _own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareLimit(name, limit, command.optsWithGlobals())),
     )

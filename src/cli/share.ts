@@ -4,6 +4,7 @@ import { linksOf } from '../api/narrow.ts'
 import { keepOf } from '../api/request.ts'
 import { type GuardLimit, guardLimitText, parseGuardLimit } from '../core/guard.ts'
 import type { LinkPolicy } from '../core/links.ts'
+import { bytesText, parseBytes } from '../core/quantity.ts'
 import { keepText } from '../core/retention.ts'
 import { openPlaces } from '../daemon/config.ts'
 import { openSource } from '../disk/root.ts'
@@ -21,6 +22,7 @@ export type ShareOptions = GlobalOptions & {
   readonly for?: readonly string[]
   readonly maxDelete?: string
   readonly links?: string
+  readonly maxBytes?: string
   readonly keepVersions?: string
   readonly versions?: string
   readonly json?: true
@@ -28,6 +30,7 @@ export type ShareOptions = GlobalOptions & {
 
 export function shareAdd(name: string, path: string, options: ShareOptions): number {
   const maxDelete = options.maxDelete === undefined ? undefined : limitOf(options.maxDelete)
+  const maxBytes = options.maxBytes === undefined ? undefined : bytesOf(options.maxBytes)
   const places = openPlaces(options.state, process.env)
   const root = openSource(systemSys(), path)
   root.close()
@@ -44,10 +47,12 @@ export function shareAdd(name: string, path: string, options: ShareOptions): num
     for: machines,
     maxDelete,
     ...(links && { links }),
+    ...(maxBytes !== undefined && { maxBytes }),
     ...kept,
   })
   const whom = machines === undefined ? 'every paired machine' : machines.join(', ')
-  const how = readOnly ? ', to be read only' : maxDelete === undefined ? '' : `; ${limitText(maxDelete)}`
+  const limits = limitsOf({ maxDelete, maxBytes }).map((text) => `; ${text}`)
+  const how = readOnly ? ', to be read only' : limits.join('')
   const time = keep === undefined ? '' : `; ${keptText(keepText(keep))}`
   const which = links === undefined ? '' : `; ${linksText(links)}`
   process.stdout.write(`${safeText(root.path)} is shared as ${name} with ${whom}${how}${time}${which}\n`)
@@ -64,9 +69,18 @@ function limitOf(text: string): GuardLimit {
   throw new Failure('bad-usage', `a share's limit is a number or a percentage, not ${JSON.stringify(text)}`)
 }
 
-function limitText(limit: Share['maxDelete']): string {
-  if (limit === undefined) return 'no limit of its own'
-  return `a run may delete and replace ${guardLimitText(limit)} at most`
+function bytesOf(text: string): number {
+  const bytes = parseBytes(text)
+  if (bytes !== undefined) return bytes
+  throw new Failure('bad-usage', `a share's limit in bytes is a size (500M, 2TB), not ${JSON.stringify(text)}`)
+}
+
+/** What the owner lets a run do, in words; nothing where there is no limit. */
+function limitsOf({ maxDelete, maxBytes }: Pick<Share, 'maxDelete' | 'maxBytes'>): string[] {
+  return [
+    ...(maxDelete === undefined ? [] : [`a run may delete and replace ${guardLimitText(maxDelete)} at most`]),
+    ...(maxBytes === undefined ? [] : [`a run may bring ${bytesText(maxBytes)} at most`]),
+  ]
 }
 
 function keptText(keep: string): string {
@@ -77,15 +91,26 @@ function linksText(links: LinkPolicy): string {
   return links === 'portable' ? 'only links that stay within are let in' : 'every link is let in'
 }
 
-/** `share limit NAME LIMIT`: the only way past a share's limits is its owner's. */
+/** `share limit NAME [LIMIT]`: the only way past a share's limits is its owner's. */
 export function shareLimit(name: string, text: string | undefined, options: ShareOptions): number {
+  const { maxBytes } = options
   const links = linksOf(options.links)
-  if (text === undefined && links === undefined)
-    throw new Failure('bad-usage', 'share limit takes a limit, or --links', { hint: 'a limit is N, P% or none' })
-  const maxDelete = text === undefined || text === 'none' ? undefined : limitOf(text)
-  const places = openPlaces(options.state, process.env)
-  limitShare(places.config, name, { ...(text !== undefined && { maxDelete }), ...(links && { links }) })
-  const told = [...(text === undefined ? [] : [limitText(maxDelete)]), ...(links ? [linksText(links)] : [])]
+  if (text === undefined && maxBytes === undefined && links === undefined) {
+    const hint = 'a limit is N, P% or none'
+    throw new Failure('bad-usage', 'share limit takes a limit, --max-bytes or --links', { hint })
+  }
+  const share = limitShare(openPlaces(options.state, process.env).config, name, {
+    ...(text !== undefined && { maxDelete: text === 'none' ? undefined : limitOf(text) }),
+    ...(maxBytes !== undefined && { maxBytes: maxBytes === 'none' ? undefined : bytesOf(maxBytes) }),
+    ...(links && { links }),
+  })
+  const limits = limitsOf(share)
+  const isLimit = text !== undefined || maxBytes !== undefined
+  const told = [
+    ...limits,
+    ...(limits.length === 0 && isLimit ? ['no limit of its own'] : []),
+    ...(links ? [linksText(links)] : []),
+  ]
   process.stdout.write(`${name}: ${told.join('; ')}, from the next run on\n`)
   return 0
 }
@@ -97,11 +122,11 @@ export function shareList(options: ShareOptions): number {
     return 0
   }
   if (shares.length === 0) process.stdout.write('nothing is shared; nightferry share add NAME FOLDER shares a folder\n')
-  for (const { name, path, readOnly, for: machines, maxDelete, links, keepVersions, versions } of shares) {
+  for (const { name, path, readOnly, for: machines, maxDelete, maxBytes, links, keepVersions, versions } of shares) {
     const access = readOnly ? 'read only' : 'read and write'
     const whom = machines?.join(', ') ?? 'every paired machine'
     const more = [
-      ...(maxDelete === undefined ? [] : [limitText(maxDelete)]),
+      ...limitsOf({ maxDelete, maxBytes }),
       ...(links === undefined ? [] : [linksText(links)]),
       ...(keepVersions === undefined ? [] : [keptText(keepVersions)]),
       ...(versions === undefined ? [] : [`versions in ${safeText(versions)}`]),

@@ -113,7 +113,7 @@ describe('plan', () => {
         assert.equal(packed.files, carriers.length)
         assert.equal(
           packed.contentBytes,
-          carriers.reduce((sum, { entry }) => sum + entry.sizeBytes, 0),
+          carriers.reduce((sum, { entry, from }) => sum + (from === undefined ? entry.sizeBytes : 0), 0),
         )
         for (const { action, entry } of carriers) {
           assert.ok(entry.kind === 'file' && ['create', 'replace', 'retype'].includes(action))

@@ -103,7 +103,7 @@ export class SectionWriter {
     this.#steps++
     if (!carriesContent(step)) return
     this.#files++
-    this.#contentBytes += step.entry.sizeBytes
+    this.#contentBytes += bytesOf(step)
   }
 
   take(): PackedSection {
@@ -111,6 +111,11 @@ export class SectionWriter {
     const stepBytes = this.#writer.take()
     return { ...head, stepBytes, stepCount: this.#steps, files: this.#files, contentBytes: this.#contentBytes }
   }
+}
+
+/** Bytes of content that a step may bring: none where the file itself only moves. */
+export function bytesOf(step: Step): number {
+  return carriesContent(step) && step.from === undefined ? step.entry.sizeBytes : 0
 }
 
 /** Whether this step may need content from the left. */
@@ -276,7 +281,7 @@ function* cutSection(section: PackedSection): Generator<PackedSection> {
   const head: SectionHead = { path, state: 'present', mode, mtimeSeconds, mtimeNs }
   let part = new SectionWriter(head)
   for (const step of stepsOf(section)) {
-    const size = carriesContent(step) ? step.entry.sizeBytes : 0
+    const size = bytesOf(step)
     const isFull = part.stepCount >= batchFilesMax || part.contentBytes + size > batchContentMax
     if (part.stepCount > 0 && isFull) {
       yield part.take()

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseBytes, parseSeconds } from './quantity.ts'
+import { bytesText, parseBytes, parseSeconds } from './quantity.ts'
 
 const sizes: readonly [text: string, bytes: number | undefined][] = [
   ['0', 0],
@@ -70,3 +70,22 @@ for (const [text, ns] of seconds) {
   test(`${JSON.stringify(text)} is ${ns ?? 'no time of at most a day'}`, () =>
     assert.equal(parseSeconds(text, 86_400), ns))
 }
+
+test('an amount that is written reads as just this one', () => {
+  for (const [bytes, text] of [
+    [0, '0'],
+    [17, '17'],
+    [1024, '1K'],
+    [1536, '1536'],
+    [1000, '1KB'],
+    [5 * 1024 ** 2, '5M'],
+    [2e12, '2TB'],
+    [3 * 1024 ** 4, '3T'],
+    [1024 ** 5, '1P'],
+    [1e12 + 1, '1000000000001'],
+    [Number.MAX_SAFE_INTEGER, '9007199254740991'],
+  ] as const) {
+    assert.equal(bytesText(bytes), text)
+    assert.equal(parseBytes(text), bytes)
+  }
+})

@@ -16,6 +16,19 @@ export function parseBytes(text: string): number | undefined {
   return Number.isSafeInteger(bytes) && bytes >= 0 ? bytes : undefined
 }
 
+/** The shortest text that `parseBytes` reads as just this amount. */
+export function bytesText(bytes: number): string {
+  const [binary, decimal] = [inUnits(bytes, 1024, ''), inUnits(bytes, 1000, 'B')]
+  return decimal.length < binary.length ? decimal : binary
+}
+
+function inUnits(bytes: number, base: number, ending: string): string {
+  let unit = 0
+  let amount = bytes
+  for (; unit + 1 < units.length && amount >= base && amount % base === 0; unit++) amount /= base
+  return unit === 0 ? `${amount}` : `${amount}${units[unit]}${ending}`
+}
+
 /** Seconds, with at most nine decimals, as whole nanoseconds; undefined for what is none or is more than `maxSeconds`. */
 export function parseSeconds(text: string, maxSeconds: number): number | undefined {
   const match = /^(\d{1,9})(?:\.(\d{1,9}))?$/.exec(text.trim())

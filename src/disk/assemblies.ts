@@ -26,9 +26,6 @@ export type DeltaOrder = {
   readonly isKnown: boolean
 }
 
-/** A file is told with at most this size above what the plan said: it may have grown meanwhile. */
-const grownBytesMax = 64 * 1024 * 1024
-
 /** How far a file is. A complete one gives its handle and what was told of it. */
 export type Progress =
   | Exclude<Next, { kind: 'whole' | 'complete' }>
@@ -79,10 +76,9 @@ export class Assemblies {
   }
 
   /** Takes a record of a step that is told; zero or a negative errno. EPROTO where nothing of the kind was asked for. */
-  take(number: number, record: PackRecord, pack: Uint8Array, plannedBytes: number): number {
+  take(number: number, record: PackRecord, pack: Uint8Array): number {
     const isFirst = (record.flags & flagFirst) !== 0
     const isOutline = isFirst && !this.#asked.has(number)
-    if (record.sizeBytes > 2 * plannedBytes + grownBytesMax) return -errno.EOVERFLOW
     if (isOutline) {
       this.drop(number)
       const code = this.#begin(this.#orders.get(number) as DeltaOrder, record)

@@ -21,6 +21,7 @@ import { slabBytes } from './pack.ts'
 import { RecipesAtHand } from './portion-reader.ts'
 import { decodePortions, encodePortions } from './portions.ts'
 import { racyMs } from './racy.ts'
+import { sysWithRoom, volumeAt } from './room.ts'
 import type { LandingOrder } from './staged.ts'
 import { Supply } from './supply.ts'
 import { systemSys } from './system.ts'
@@ -120,7 +121,8 @@ export const batchTasks = {
     basis: number
   }): void {
     const large = { deltas: input.deltas, basis: basisOf(input.basis) }
-    const landing = new Landing(sys, input.handles, input.order, process.umask(), large)
+    const writing = sysWithRoom(sys, () => volumeAt(input.handles.staging))
+    const landing = new Landing(writing, input.handles, input.order, process.umask(), large)
     landings.set(input.landing, { landing, handles: input.handles, apply: undefined })
     landing.begin()
   },

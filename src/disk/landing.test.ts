@@ -63,6 +63,7 @@ type Change = {
   notes?: ReadonlyMap<number, StepNote>
   modeMask?: number
   syncEach?: boolean
+  holdsSizes?: boolean
   sys?: Sys
   umask?: number
 }
@@ -74,8 +75,8 @@ function landingOf(place: Place, sections: Sections, change: Change = {}): Landi
     change.wanted === undefined || change.wanted.includes(i) ? 1 : 0,
   )
   const bytes = batchBytes(sections)
-  const { notes = new Map(), modeMask = 0o777, syncEach = false } = change
-  const order = { batch: 0, bytes, wanted, notes, modeMask, syncEach }
+  const { notes = new Map(), modeMask = 0o777, syncEach = false, holdsSizes = false } = change
+  const order = { batch: 0, bytes, wanted, notes, modeMask, syncEach, holdsSizes }
   const landing = new Landing(change.sys ?? real, place.handles, order, change.umask ?? process.umask())
   landing.begin()
   return landing
@@ -119,6 +120,30 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
       ['d/a: EMFILE'],
     )
     assert.deepEqual(readdirSync(place.path), [])
+  },
+
+  'what has grown since the plan is taken as it comes, but not beyond its bound, and not at all where it is counted'(
+    place,
+  ) {
+    const mib = 1024 * 1024
+    for (const [holdsSizes, sizeBytes, isTaken] of [
+      [false, 7, true],
+      [false, 64 * mib + 12, true],
+      [false, 64 * mib + 13, false],
+      [true, 6, true],
+      [true, 7, false],
+    ] as const) {
+      const landing = landingOf(place, [[root, [create('a', 'before')]]], { holdsSizes })
+      landing.receive(pack({ number: 0, text: 'begun', flags: flagFirst, sizeBytes }))
+      assert.equal(landing.batch.step(0).problem?.code, isTaken ? undefined : 'changing', `${holdsSizes} ${sizeBytes}`)
+      assert.equal(landing.contentBytes, isTaken ? 5 : 0)
+      // What came of it goes on to be nothing.
+      landing.receive(pack({ number: 0, text: 'more', flags: 0, sizeBytes: 2 ** 50 }))
+      assert.equal(landing.batch.step(0).problem?.code, 'changing')
+      assert.deepEqual(readdirSync(place.staging), [])
+      assert.deepEqual(landing.finishWriting(), [0])
+      landing.close()
+    }
   },
 
   'content that is not what its digest says never gets a name'(place) {

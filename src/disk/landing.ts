@@ -5,6 +5,7 @@
 
 import { type Digester, digestOf, openDigester } from '../chunk/digest.ts'
 import { isCopied } from '../core/entry.ts'
+import { comingBytesMax, grownBytesMax } from '../core/growth.ts'
 import { digestBytes } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
@@ -234,6 +235,7 @@ export class Landing {
       return
     }
     if (staged.problem?.code === 'no-space') return
+    if (this.#hasGrown(staged, record)) return this.#refuseGrown(staged)
     if (this.large.has(number)) return this.#receiveTold(staged, pack, record)
     if ((record.flags & flagFirst) !== 0) this.#openIncoming(staged, number, record)
     if (staged.problem !== undefined && this.#incoming?.step !== number) return
@@ -255,11 +257,24 @@ export class Landing {
     if ((record.flags & flagLast) !== 0) this.#closeIncoming(staged, incoming, pack, record, content)
   }
 
+  /** Whether more comes than may come of it. The step is only decoded where that can be. */
+  #hasGrown(staged: StagedStep, { sizeBytes }: PackRecord): boolean {
+    const { holdsSizes = false } = this.#order
+    if (sizeBytes <= grownBytesMax && !holdsSizes) return false
+    return sizeBytes > comingBytesMax(staged.entry.sizeBytes, holdsSizes)
+  }
+
+  #refuseGrown(staged: StagedStep): void {
+    if (this.#incoming?.step === staged.number) this.#drop()
+    this.large.drop(staged.number)
+    staged.problem = { code: 'changing', detail: 'source' }
+  }
+
   /** A record of a file that is told in portions. */
   #receiveTold(staged: StagedStep, pack: Uint8Array, record: PackRecord): void {
     if ((record.flags & flagFirst) !== 0) staged.problem = undefined
     if (staged.problem !== undefined) return
-    const code = this.large.take(staged.number, record, pack, staged.entry.sizeBytes)
+    const code = this.large.take(staged.number, record, pack)
     if (code === -errno.EPROTO) {
       throw new Failure('unsolicited', 'the source went on with a file that it had not begun')
     }

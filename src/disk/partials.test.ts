@@ -1,7 +1,17 @@
 // What is left of unfinished files: found by path, bounded in age, number and space, and nothing but ours.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, describe, it } from 'node:test'
@@ -47,6 +57,7 @@ describe('partials', () => {
     for (let times = 0; times < 2; times++) {
       const { handle, names } = openPartials(sys, root, { path: own, nowMs: Date.now() })
       assert.ok(handle >= 0)
+      assert.equal(lstatSync(join(own, 'partials')).mode & 0o777, 0o700)
       assert.deepEqual(names, times === 0 ? [] : [partialName('a/b' as RelPath)])
       sys.close(handle)
       writeFileSync(join(own, 'partials', partialName('a/b' as RelPath)), 'x')
@@ -84,6 +95,9 @@ describe('partials', () => {
     writeFileSync(join(own, 'outside'), 'kept')
     symlinkSync('../outside', join(own, 'partials', partialName('link' as RelPath)))
     writeFileSync(join(own, 'partials', 'stray'), 'x')
+    // Neither is too old: what it is decides.
+    lutimesSync(join(own, 'partials', partialName('link' as RelPath)), nowMs / 1000, nowMs / 1000)
+    utimesSync(join(own, 'partials', 'stray'), nowMs / 1000, nowMs / 1000)
     assert.deepEqual(sweep(), [])
     assert.deepEqual(readdirSync(own).sort(), ['outside', 'partials'])
   })

@@ -48,6 +48,13 @@ export function notWritable(path: string, word: string, what = `the folder ${pat
   return new Failure('target-not-writable', `${what} (${word})`, { hint })
 }
 
+/** Why no more is brought. */
+export function targetFull(label: string): Failure {
+  return new Failure('target-full', `there is no space left on the target ${label}`, {
+    hint: 'what was complete is in place; free some space (a run leaves a hundredth of the volume, 1 GiB at most), then run again',
+  })
+}
+
 /** Why nothing can be written aside. */
 export function refusedStaging(code: number): Failure {
   if (refusalCode(code) === 'no-space') {

@@ -39,6 +39,8 @@ export type Staged = {
    */
   readonly deletes: number
   readonly replaces: number
+  /** Sizes of the files whose content comes or is copied, in sum; the first time that a batch is told. */
+  readonly bringsBytes: number
   /** Directories that get their mode and time once everything in them is done. */
   readonly heads: readonly SectionHead[]
   /** Of the wants, the large ones; once nothing is asked. */
@@ -47,9 +49,7 @@ export type Staged = {
   readonly order: LandingOrder
 }
 
-export type StageOptions = {
-  readonly modeMask: number
-  readonly syncEach: boolean
+export type StageOptions = Pick<LandingOrder, 'modeMask' | 'syncEach' | 'holdsSizes'> & {
   /** Which symlinks are let in; every one unless said. */
   readonly links?: LinkPolicy | undefined
 }
@@ -62,6 +62,7 @@ type Pending = {
   readonly asked: number[]
   deletes: number
   replaces: number
+  bringsBytes: number
 }
 
 export class Stager {
@@ -96,6 +97,7 @@ export class Stager {
       asked: [],
       deletes: 0,
       replaces: 0,
+      bringsBytes: 0,
     }
     let number = 0
     for (const section of sections) {
@@ -152,6 +154,7 @@ export class Stager {
         return
       }
     }
+    pending.bringsBytes += step.entry.sizeBytes
     if (this.#mayHave(section.path, step)) pending.asked.push(number)
     else pending.wanted[number] = 1
   }
@@ -310,7 +313,7 @@ export class Stager {
 
   #settle(batch: number, pending: Pending): Staged {
     const wants = namesOf(pending, (number) => pending.wanted[number] === 1)
-    const { modeMask, syncEach } = this.#options
+    const { links: _, ...options } = this.#options
     const asked = new Set(pending.asked)
     const asks = namesOf(pending, (number) => asked.has(number))
     return {
@@ -320,9 +323,10 @@ export class Stager {
       askCount: asks.count,
       deletes: pending.deletes,
       replaces: pending.replaces,
+      bringsBytes: pending.bringsBytes,
       large: asks.count > 0 ? [] : largeWants(this.#tree, pending.sections, pending.wanted),
-      heads: pending.sections.map(({ steps: _, ...head }) => ({ ...head, mode: head.mode & modeMask })),
-      order: { batch, bytes: pending.bytes, wanted: pending.wanted, notes: pending.notes, modeMask, syncEach },
+      heads: pending.sections.map(({ steps: _, ...head }) => ({ ...head, mode: head.mode & options.modeMask })),
+      order: { batch, bytes: pending.bytes, wanted: pending.wanted, notes: pending.notes, ...options },
     }
   }
 }

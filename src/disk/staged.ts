@@ -57,6 +57,8 @@ export type LandingOrder = {
   readonly modeMask: number
   /** Sync each file as it is written: for small runs. */
   readonly syncEach: boolean
+  /** No file may have grown since the plan: what comes is counted. */
+  readonly holdsSizes?: boolean
 }
 
 export type StagedSection = {

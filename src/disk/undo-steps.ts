@@ -86,6 +86,16 @@ export function sectionIn(
   return made
 }
 
+/** Entries that it deletes and replaces, with all that is below them, as a run's guard counts. */
+export function takenBy({ sections, deletions, notes }: Pick<UndoPlan, 'sections' | 'deletions' | 'notes'>): number {
+  let taken = 0
+  for (const { steps } of [...sections.values(), ...deletions.values()]) {
+    for (const { action } of steps) if (action !== 'create' && action !== 'attributes') taken++
+  }
+  for (const { below = [] } of notes.values()) for (const { names } of below) taken += names.length
+  return taken
+}
+
 /** Whether a name goes whose file only moves: that is one change, not one and a deletion. */
 export function isOldName(note: StepNote | undefined): boolean {
   return note?.movedTo !== undefined

@@ -2,7 +2,7 @@
 // its end, and goes on there a slice a task: what is known of it so far stays in the seat, so that it may be shown, stopped
 // or left between any two. The caller holds the target's lock all the while.
 
-import { exceedsLimit, type GuardLimit, guardLimitText } from '../core/guard.ts'
+import { checkOwnerLimit, type OwnerLimit } from '../core/owner-limit.ts'
 import { ownDirectory } from '../core/path.ts'
 import { encodeBatch } from '../core/plan.ts'
 import type { DirectoryMove } from '../core/renames.ts'
@@ -19,19 +19,16 @@ import { EntryTable, errnoName } from './sys.ts'
 import { systemSys } from './system.ts'
 import { carryOutUndo, type Undone, type UndoPage, type UndoPiece, undoGroupSteps, undoPages } from './undo.ts'
 import { planUndo } from './undo-plan.ts'
-import type { UndoPlan } from './undo-steps.ts'
+import { takenBy, type UndoPlan } from './undo-steps.ts'
 import { closeRunPlace, dropRunPlace, makeRunPlace, type RunPlace, type Store, writeRunFacts } from './versions.ts'
 
 const sys = systemSys()
-
-/** What the owner of a share lets anything take away from it. */
-export type UndoLimit = { readonly share: string; readonly limit: GuardLimit }
 
 type OpenUndo = {
   readonly handles: TargetHandles & { readonly own: number }
   readonly undone: RunPlace
   readonly traits: Traits
-  readonly limit: UndoLimit | undefined
+  readonly limit: OwnerLimit | undefined
   planning: Generator<number, UndoPlan> | undefined
   plan: UndoPlan | undefined
   pages: Generator<UndoPage> | undefined
@@ -63,7 +60,7 @@ export const undoTasks = {
     handles: TargetHandles & { readonly own: number }
     undone: RunPlace
     traits: Traits
-    limit: UndoLimit | undefined
+    limit: OwnerLimit | undefined
   }): void {
     const { undo, handles, undone, traits, limit } = input
     const manifest = readManifest(sys, undone.handle)
@@ -150,28 +147,16 @@ function endCarrying(undo: OpenUndo, { store, place, atMs }: Carrying, done: Und
 function* looks(
   root: number,
   planning: Generator<number, UndoPlan>,
-  limit: UndoLimit | undefined,
+  limit: OwnerLimit | undefined,
 ): Generator<number, UndoPlan> {
   const plan = yield* planning
-  if (limit !== undefined) yield* checkLimit(root, plan, limit)
+  if (limit?.takes !== undefined) yield* checkLimit(root, plan, limit)
   return plan
 }
 
 /** An undo deletes and replaces like any run: no peer gets past the owner's limit by it. */
-function* checkLimit(root: number, plan: UndoPlan, owner: UndoLimit): Generator<number> {
-  let guarded = 0
-  for (const { steps } of [...plan.sections.values(), ...plan.deletions.values()]) {
-    for (const { action } of steps) if (action !== 'create' && action !== 'attributes') guarded++
-  }
-  for (const { below = [] } of plan.notes.values()) for (const { names } of below) guarded += names.length
-  const entries = yield* countEntries(root)
-  if (!exceedsLimit(guarded, entries, owner.limit)) return
-  const limit = guardLimitText(owner.limit)
-  throw new Failure(
-    'root-held',
-    `the share ${owner.share} lets a run delete and replace ${limit} of its ${entries} entries at most, not ${guarded}`,
-    { hint: `nothing was changed; only its owner can lift that there: nightferry share limit ${owner.share} none` },
-  )
+function* checkLimit(root: number, plan: UndoPlan, owner: OwnerLimit): Generator<number> {
+  checkOwnerLimit(owner, takenBy(plan), yield* countEntries(root))
 }
 
 function* countEntries(directory: number): Generator<number, number> {

@@ -20,7 +20,7 @@ import { Failure, systemHint } from '../std/failure.ts'
 import { bringAll } from './bring.ts'
 import { planChanges, sectionChanges } from './changes.ts'
 import { compare } from './compare.ts'
-import type { ApplyCounts, ApplyResult, Begun, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import type { ApplyCounts, ApplyResult, Begun, PlanTotals, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
 import type { VerifyTotals } from './verify.ts'
 
@@ -119,11 +119,13 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   context.planned(plan, verdict === 'released')
   listen({ type: 'phase', phase: 'transfer' })
   const steps = [...plan.sections, ...plan.deletions].reduce((sum, section) => sum + section.stepCount + 1, 0)
-  const begun = await announce(job, right, { ...facts, steps, released: verdict === 'released' })
+  const work = workOf(plan.sections)
+  const totals = { ...facts, steps, bringsBytes: work.contentBytes, released: verdict === 'released' }
+  const begun = await announce(job, right, totals)
   // Begun, not before the target let it in: a plan that it refused has left no base.
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   problems.push(...(await right.moveDirectories(plan.moves)))
-  const sent = await transfer(left, right, planBatches(plan), workOf(plan.sections), listen, signal)
+  const sent = await transfer(left, right, planBatches(plan), work, listen, signal)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
   tellKept(job, begun, applied, listen)
@@ -174,7 +176,7 @@ async function bringToEmpty(
 async function announce(
   job: Job,
   right: TargetEnd,
-  plan: GuardFacts & { readonly steps: number; readonly released: boolean },
+  plan: GuardFacts & Pick<PlanTotals, 'steps' | 'released'> & Partial<Pick<PlanTotals, 'bringsBytes'>>,
 ): Promise<Begun> {
   return await right.begin({ ...plan, limit: job.limit, keep: job.keep })
 }

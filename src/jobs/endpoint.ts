@@ -49,6 +49,8 @@ export type PlanTotals = {
   readonly limit: GuardLimit
   /** A person has seen this very set and let it go on. */
   readonly released: boolean
+  /** Bytes of content that come, as far as that is known before. */
+  readonly bringsBytes?: number | undefined
   /** For how long, as far as the target lets the driver say; undefined: as before. */
   readonly keep: Keep | undefined
 }

@@ -5,12 +5,12 @@
 
 import { join, relative } from 'node:path'
 import type { LinkPolicy } from '../core/links.ts'
+import type { OwnerLimit } from '../core/owner-limit.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
 import { findTarget, findTyped, type Placed } from '../disk/find-target.ts'
 import { realPath } from '../disk/root.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { KeepWish } from './keeping.ts'
-import type { OwnerLimit } from './owner-limit.ts'
 import { keepWishOf, loadShares, ownerLimitOf, type Share, shareFor } from './shares.ts'
 import { homeShare, topShare } from './ssh-place.ts'
 

@@ -16,6 +16,9 @@ it('a batch takes content from when it is told until its writing is ended, and a
     batches.written(0, () => gate.promise),
     { code: 'unsolicited' },
   )
+  // Told again it does not take content either: only its end says what is wanted.
+  batches.stage(0, 1)
+  assert.throws(() => batches.receive(0), { code: 'unsolicited' })
   gate.resolve({ count: 1 })
   assert.deepEqual(await ending, { count: 1 })
   batches.receive(0)

@@ -197,8 +197,10 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
     this.told = undefined
     const { limit, keep, ...rest } = totals
     const limitValue = limit.kind === 'count' ? limit.entries : limit.kind === 'percent' ? limit.percent : 0
-    const { deletes, replaces, steps, hasBase, leftEntries, released } = rest
-    const input = { deletes, replaces, steps, hasBase, leftEntries, released, limitKind: limit.kind, limitValue }
+    const { deletes, replaces, steps, hasBase, leftEntries, released, bringsBytes } = rest
+    const plan = { deletes, replaces, steps, hasBase, leftEntries, released }
+    const brings = bringsBytes === undefined ? {} : { bringsBytes }
+    const input = { ...plan, ...brings, limitKind: limit.kind, limitValue }
     const { epoch, ...answer } = await call(
       this.session,
       'begin',

@@ -60,7 +60,13 @@ test('a share has the limit that its owner gives it, until its owner lifts it', 
   assert.deepEqual(loadShares(directory), [limited, photos])
   limitShare(directory, photos.name, { maxDelete: { kind: 'count', entries: 7 } })
   assert.deepEqual(loadShares(directory)[1]?.maxDelete, { kind: 'count', entries: 7 })
-  failsWith('unknown-share', () => limitShare(directory, 'DOCS', {}), /nothing is shared as DOCS/)
+  // One limit leaves the other as it is.
+  limitShare(directory, photos.name, { maxBytes: 5000 })
+  const both = { ...photos, maxDelete: { kind: 'count', entries: 7 }, maxBytes: 5000 } as const
+  assert.deepEqual(loadShares(directory), [limited, both])
+  limitShare(directory, photos.name, { maxDelete: undefined, maxBytes: undefined })
+  assert.deepEqual(loadShares(directory), [limited, photos])
+  failsWith('unknown-share', () => limitShare(directory, 'DOCS', { maxDelete: undefined }), /nothing is shared as DOCS/)
 })
 
 test('a share is given to every machine or to the named ones, and a refusal tells nothing', () => {

@@ -6,6 +6,7 @@
 import { isAbsolute, join, normalize } from 'node:path'
 import { type GuardLimit, guardLimitText, parseGuardLimit } from '../core/guard.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
+import type { OwnerLimit } from '../core/owner-limit.ts'
 import { defaultKeep, parseKeep } from '../core/retention.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
@@ -25,15 +26,18 @@ export type Share = {
   readonly maxDelete: GuardLimit | undefined
   /** Which symlinks others may make in it; undefined: every one. */
   readonly links?: LinkPolicy | undefined
+  /** How many bytes of content one run may bring to it at most. */
+  readonly maxBytes?: number | undefined
   /** How long old versions are kept at least, as `parseKeep` reads it; undefined: the default. A peer may ask for more. */
   readonly keepVersions?: string | undefined
   /** Where they lie, absolute; undefined: in the target itself. */
   readonly versions?: string | undefined
 }
 
-/** The owner's limit of a share, for whatever takes something away from it. */
-export function ownerLimitOf({ name, maxDelete }: Share): { share: string; limit: GuardLimit } | undefined {
-  return maxDelete === undefined ? undefined : { share: name, limit: maxDelete }
+/** What the owner of a share lets a run do to it. */
+export function ownerLimitOf({ name, maxDelete, maxBytes }: Share): OwnerLimit | undefined {
+  if (maxDelete === undefined && maxBytes === undefined) return undefined
+  return { share: name, takes: maxDelete, bringsBytes: maxBytes }
 }
 
 /** How a peer's run has to keep versions in a share: it may ask for longer, never for less. */
@@ -97,7 +101,7 @@ export function removeShare(configDirectory: string, name: string): Share | unde
 }
 
 /** What of a share's limits changes; what is not named stays. */
-export type ShareLimits = Partial<Pick<Share, 'maxDelete' | 'links'>>
+export type ShareLimits = Partial<Pick<Share, 'maxDelete' | 'maxBytes' | 'links'>>
 
 /** Gives a share other limits, or none. Throws `unknown-share`. What runs already began under the old ones. */
 export function limitShare(configDirectory: string, name: string, limits: ShareLimits): Share {
@@ -214,7 +218,7 @@ function readShare(item: unknown, where: string, path: string): Share {
   const fields = fieldsOf(
     item,
     ['name', 'path', 'readOnly'],
-    ['for', 'maxDelete', 'keepVersions', 'versions', 'links'],
+    ['for', 'maxDelete', 'maxBytes', 'keepVersions', 'versions', 'links'],
     where,
     path,
   )
@@ -231,7 +235,9 @@ function readShare(item: unknown, where: string, path: string): Share {
   const machines = readMachines(fields, where, path)
   const maxDelete = readLimit(fields, where, path)
   const links = readLinks(fields, where, path)
-  const share = { name, path: shared, readOnly, for: machines, maxDelete, ...links, ...kept }
+  const maxBytes = readBytes(fields, where, path)
+  const limits = { maxDelete, ...(maxBytes !== undefined && { maxBytes }), ...links }
+  const share = { name, path: shared, readOnly, for: machines, ...limits, ...kept }
   const fault = faultIn(share)
   if (fault !== undefined) throw damaged(path, `${where}: ${fault.message}`)
   return share
@@ -252,6 +258,12 @@ function readLinks(fields: ReadonlyMap<string, unknown>, where: string, path: st
   // A rule that nobody understands is never taken for none.
   if (typeof links !== 'string' || !isLinkPolicy(links)) throw damaged(path, `${where}.links is no rule for links`)
   return { links }
+}
+
+function readBytes(fields: ReadonlyMap<string, unknown>, where: string, path: string): number | undefined {
+  const bytes = fields.get('maxBytes')
+  if (bytes === undefined || (Number.isSafeInteger(bytes) && (bytes as number) >= 0)) return bytes as number | undefined
+  throw damaged(path, `${where}.maxBytes is no limit`)
 }
 
 function readMachines(fields: ReadonlyMap<string, unknown>, where: string, path: string): string[] | undefined {

@@ -7,18 +7,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { contents, plant } from '../../test/world/planted.ts'
-import { batchBytes, change, create, head } from '../../test/world/steps.ts'
+import { batchBytes, change, create, head, pack } from '../../test/world/steps.ts'
+import type { OwnerLimit } from '../core/owner-limit.ts'
 import { openTarget } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { type DiskTasks, tasks } from '../disk/tasks.ts'
 import { noteUndone, undoneMark } from '../disk/undone.ts'
 import { openState, type State } from '../state/open.ts'
 import { newRunId, takeLease } from '../state/runs.ts'
+import { concatBytes } from '../std/bytes.ts'
 import { systemClock } from '../std/clock.ts'
 import { type Crew, Handover, type Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
-import type { PlanTotals } from './endpoint.ts'
-import type { OwnerLimit } from './owner-limit.ts'
+import { type PlanTotals, payloadHeadBytes } from './endpoint.ts'
 import { SlabStore } from './slabs.ts'
 import { LocalTarget } from './target.ts'
 
@@ -90,6 +91,17 @@ function totals(change: Partial<PlanTotals> = {}): PlanTotals {
   }
 }
 
+function creation(name: string, sizeBytes: number): Uint8Array {
+  return batchBytes([[head(''), [create(name, 'x'.repeat(sizeBytes))]]])
+}
+
+/** What comes of a batch: one file that is whole. */
+function payload(batch: number, text: string): Uint8Array {
+  const head = new Uint8Array(payloadHeadBytes)
+  new DataView(head.buffer).setUint32(0, batch, true)
+  return concatBytes([head, pack({ number: 0, text })])
+}
+
 function deletion(...names: readonly string[]): Uint8Array {
   return batchBytes([[head(''), names.map((name) => change('delete', name))]])
 }
@@ -143,11 +155,32 @@ describe('a target, whatever its driver says', () => {
   })
 
   it('holds the limit of its owner against a release', async () => {
-    const limit = { share: 'photos', limit: { kind: 'count', entries: 2 } } as const
+    const limit = { share: 'photos', takes: { kind: 'count', entries: 2 } } as const
     await unharmed(async ({ target }) => {
       await refuses('root-held', target.begin(totals({ deletes: 2, replaces: 1, released: true })))
       await target.begin(totals({ deletes: 1, replaces: 1 }))
     }, limit)
+  })
+
+  it('takes no more bytes than its owner lets a run bring, whatever was announced, and a file of no other size', async () => {
+    const limit = { share: 'photos', bringsBytes: 10 }
+    await unharmed(async ({ target }) => {
+      await refuses('root-held', target.begin(totals({ bringsBytes: 11, released: true })))
+      await target.begin(totals({ bringsBytes: 10 }))
+      await target.stage(0, creation('a', 6))
+      await refuses('root-held', target.stage(1, creation('b', 5)))
+    }, limit)
+    const grown = await held(limit)
+    await grown.target.begin(totals())
+    await grown.target.stage(0, creation('a', 6))
+    await grown.target.receive(payload(0, '1234567'))
+    assert.equal((await grown.target.written(0, true)).count, 0)
+    const { problems } = await grown.target.finish()
+    assert.deepEqual(
+      problems.map(({ path, code }) => `${path}: ${code}`),
+      ['a: changing'],
+    )
+    await grown.close()
   })
 
   it('does nothing before a plan was announced, and takes none twice', async () => {

@@ -4,6 +4,7 @@
 
 import { joinDigests } from '../core/digests.ts'
 import { inspect } from '../core/guard.ts'
+import { checkOwnerBytes, checkOwnerLimit, type OwnerLimit } from '../core/owner-limit.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
@@ -13,6 +14,7 @@ import { unfinishedHeads } from '../disk/directories.ts'
 import type { TargetHandles } from '../disk/landing.ts'
 import { moveCorrections } from '../disk/moves.ts'
 import { openPartials } from '../disk/partials.ts'
+import { targetFull } from '../disk/refusal.ts'
 import type { Root } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { Staged } from '../disk/stage.ts'
@@ -40,7 +42,6 @@ import {
 } from './endpoint.ts'
 import { Keeping, type KeepWish } from './keeping.ts'
 import { LocalEnd, type LocalOptions, leaseOf, nextSeatId, type Workshop } from './local.ts'
-import { checkOwnerLimit, type OwnerLimit } from './owner-limit.ts'
 import { eachSeat, joinReports } from './verify.ts'
 
 /** Up to this many steps each file is synced by itself; above, whole groups are. */
@@ -69,6 +70,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   #totals: PlanTotals | undefined
   #deletes = 0
   #replaces = 0
+  #bringsBytes = 0
   #nextToLand = 0
   #waitingGroups = 0
   #landing: Promise<void> = Promise.resolve()
@@ -117,6 +119,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#checkLease()
     const entries = await this.#entries()
     checkOwnerLimit(this.#ownerLimit, totals.deletes + totals.replaces, entries)
+    checkOwnerBytes(this.#ownerLimit, totals.bringsBytes ?? 0, false)
     if (totals.released) this.forgetUndone()
     const facts = { ...totals, rightEntries: entries, undone: this.facts.undone !== undefined }
     const halt = totals.released ? undefined : inspect(facts, totals.limit)
@@ -129,7 +132,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const opened = await Keeping.open(this.root, wish, this.#runId, this.rawTreeSeat, this.workshop)
     this.#keeping = opened.keeping
     this.#openPartials()
-    const options = { modeMask: this.#modeMask, syncEach: this.#syncEach, links: this.facts.links }
+    const holdsSizes = this.#ownerLimit?.bringsBytes !== undefined
+    const options = { modeMask: this.#modeMask, syncEach: this.#syncEach, holdsSizes, links: this.facts.links }
     await this.treeSeat.run('beginStaging', { tree: this.tree, ...options })
     return { keep: opened.keeping.keep, ...opened.pruned }
   }
@@ -204,11 +208,13 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const totals = this.#totals
     this.#deletes += staged.deletes
     this.#replaces += staged.replaces
+    this.#bringsBytes += staged.bringsBytes
     if (totals === undefined || this.#deletes > totals.deletes || this.#replaces > totals.replaces) {
       throw new Failure('unsolicited', 'a plan takes away more than it announced', {
         hint: 'the session was ended; nothing of this step was done',
       })
     }
+    checkOwnerBytes(this.#ownerLimit, this.#bringsBytes, true)
   }
 
   async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {
@@ -331,7 +337,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   /** A failed sync says nothing about what it covered: none of it may be given a name. */
   #mustSync(code: number): void {
-    if (code === -errno.ENOSPC || code === -errno.EDQUOT) throw this.#full()
+    if (code === -errno.ENOSPC || code === -errno.EDQUOT) throw targetFull(this.label)
     if (code < 0) {
       throw new Failure('sync-failed', `the target's disk could not be synced (errno ${-code})`, {
         hint: 'nothing of this group was put in place; look at the disk, then run again',
@@ -359,15 +365,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       const moved = from === undefined ? {} : { from, reason: 'same-content' }
       this.log.note(line.action, { ...line, names: names.join('/'), count: names.length, ...moved })
     }
-    if (report.problems.some((problem) => problem.code === 'no-space')) {
-      throw this.#full()
-    }
-  }
-
-  #full(): Failure {
-    return new Failure('target-full', `there is no space left on the target ${this.label}`, {
-      hint: 'what was complete is in place; free some space, then run again',
-    })
+    if (report.problems.some((problem) => problem.code === 'no-space')) throw targetFull(this.label)
   }
 
   async finish(): Promise<ApplyResult> {

@@ -3,6 +3,7 @@
 // open, the target's lock is held. However it is left (closed, or its session cut), what it began comes to the next point
 // at which the target is whole, and its log and its note for the next run say what happened.
 
+import type { OwnerLimit } from '../core/owner-limit.ts'
 import { decodeBatch, type PackedSection, packSection } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
@@ -18,7 +19,6 @@ import type { Session } from '../wire/session.ts'
 import { call } from './bulk.ts'
 import type { ApplyCounts } from './endpoint.ts'
 import { nextSeatId, type Workshop } from './local.ts'
-import type { OwnerLimit } from './owner-limit.ts'
 import { type OpenTarget, openPast } from './past.ts'
 import { checkedMoves, checkedProblems } from './remote.ts'
 import { type UndoLine, undoLines } from './undo-lines.ts'

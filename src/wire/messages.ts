@@ -114,6 +114,8 @@ const beginRequest = record({
   limitKind: text(16),
   limitValue: uint(countMax),
   released: flag,
+  /** Bytes of content that come; missing where the source is still being listed. */
+  bringsBytes: optional(uint(countMax)),
   /** For how long versions are kept: a number of days, `forever` or `none`. */
   keep: optional(text(16)),
 })

@@ -3,7 +3,7 @@
 // and the right to mount; skipped without.
 
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -107,6 +107,20 @@ describe('mounts', { skip: noMountSpace }, () => {
       before,
     )
     space.must('mount', '-o', 'remount,size=9m', target)
+    await laptop.mustSync('done', source, target)
+    assertSameTree(inside(target), source)
+  })
+
+  it('a run leaves a hundredth of a disk free, for whatever else lives there', async () => {
+    const files = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`f${i}`, contentOf(`${i}`, 1_000_000)]))
+    const { source, target } = fresh(files)
+    space.mountSmall(target, 'size=32m')
+    const full = await laptop.sync(source, target)
+    assert.equal(full.failure?.code, 'target-full', full.stdout)
+    assert.match(full.failure?.hint ?? '', /a run leaves a hundredth of the volume/)
+    const { blocks, bfree } = statfsSync(inside(target))
+    assert.ok(bfree >= blocks / 100, `${bfree} blocks of ${blocks} are free`)
+    space.must('mount', '-o', 'remount,size=64m', target)
     await laptop.mustSync('done', source, target)
     assertSameTree(inside(target), source)
   })

@@ -2,7 +2,7 @@
 // shows or releases: nothing is changed, code 15, and only the owner can lift it.
 
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { assertSameTree, readTree, writeTree } from '../world/disk-trees.ts'
@@ -94,5 +94,65 @@ describe('the limit of a share', () => {
     const again = await pair.laptop.sync(source, 'nas:other')
     assert.equal(again.outcome, 'halted', again.stdout)
     assert.match(String(again.halt?.reason), /never brought together/)
+  })
+})
+
+describe('the limit in bytes of a share', () => {
+  let pair: Pair
+  let source: string
+  let target: string
+
+  before(async () => {
+    pair = await pairedMachines()
+    source = pair.world.folder('source')
+    target = pair.world.folder('limited')
+    writeTree(source, { a: 'x'.repeat(600), 'd/b': 'y'.repeat(300) })
+    await pair.nas.must('share', 'add', 'limited', target, '--max-bytes', '1000B')
+  })
+  after(() => pair?.world.close())
+
+  it('is listed, changed and lifted by its owner, beside that of what goes', async () => {
+    assert.match(await pair.nas.must('share', 'list'), /^limited\t.*\ta run may bring 1KB at most$/m)
+    const both = await pair.nas.must('share', 'limit', 'limited', '50%', '--max-bytes', '2K')
+    assert.match(both, /^limited: a run may delete and replace 50% at most; a run may bring 2K at most, from the next/)
+    assert.match(await pair.nas.must('share', 'limit', 'limited', 'none'), /^limited: a run may bring 2K at most,/)
+    assert.match(await pair.nas.must('share', 'limit', 'limited', '--max-bytes', '1000'), /may bring 1KB at most,/)
+    const { shares } = JSON.parse(await pair.nas.must('share', 'list', '--json')) as { shares: { maxBytes?: number }[] }
+    assert.deepEqual(
+      shares.map(({ maxBytes }) => maxBytes),
+      [undefined, 1000],
+    )
+    for (const args of [
+      ['limit', 'limited'],
+      ['limit', 'limited', '--max-bytes', 'much'],
+      ['add', 'x', target, '--max-bytes', 'none'],
+    ])
+      assert.equal((await pair.nas.run('share', ...args)).code, 2, args.join(' '))
+  })
+
+  it('holds what a run brings, and counts no file that only moves', async () => {
+    await pair.laptop.mustSync('done', source, 'nas:limited')
+    writeTree(source, { c: 'z'.repeat(1001) })
+    const held = await pair.laptop.sync(source, 'nas:limited', '--release')
+    assert.equal(held.code, 15, held.stdout + held.stderr)
+    assert.match(held.failure?.message ?? '', /share limited lets a run bring 1KB at most, not 1001 bytes/)
+    assert.match(held.failure?.hint ?? '', /^nothing was changed; .*nightferry share limit limited --max-bytes none$/)
+    assert.ok(!readTree(target).some((line) => line.startsWith('c')))
+    rmSync(join(source, 'c'))
+    renameSync(join(source, 'a'), join(source, 'd/moved'))
+    writeTree(source, { c: 'z'.repeat(1000) })
+    await pair.laptop.mustSync('done', source, 'nas:limited')
+    assertSameTree(target, source)
+  })
+
+  it('ends a first run where it has come to it', async () => {
+    const other = pair.world.folder('other')
+    await pair.nas.must('share', 'add', 'other', other, '--max-bytes', '1500')
+    const run = await pair.laptop.sync(source, 'nas:other')
+    assert.equal(run.code, 15, run.stdout + run.stderr)
+    assert.match(run.failure?.hint ?? '', /^what was complete is in place; /)
+    await pair.nas.must('share', 'limit', 'other', '--max-bytes', 'none')
+    await pair.laptop.mustSync('done', source, 'nas:other')
+    assertSameTree(other, source)
   })
 })

@@ -1,6 +1,7 @@
 // Fuzzing for as long as wanted: `npm run test:fuzz -- --seed N --minutes M [--only PART-OF-A-NAME]`. Half of the time goes to
 // the readers, in a process whose memory is bounded and whose rounds are watched; half to hostile sessions with a real
-// daemon. The first finding ends it, with the command that finds it again. `--record` records the corpus anew.
+// daemon. `--sessions N` makes N calls of one daemon instead. The first finding
+// ends it, with the command that finds it again. `--record` records the corpus anew.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     /** Where the round that runs is written: this is the process that does the rounds. */
     mark: { type: 'string' },
     record: { type: 'boolean', default: false },
+    /** So many calls of one daemon, and nothing else. */
     sessions: { type: 'string' },
   },
 })
@@ -115,10 +117,13 @@ async function sessions(untilMs: number, count: number): Promise<number> {
       if (soak.told.sessions % 200 === 0) await soak.honestRun()
     }
     await soak.honestRun()
-    const { levels, answered, sessions: done } = soak.told
-    console.log(`${done} sessions; answered: ${[...answered].map(([name, times]) => `${name} ${times}`).join(', ')}`)
+    const { levels, answered, callers, sessions: done } = soak.told
     console.log(
-      `after each 50: ${levels.map((one) => `${Math.round(one.residentKib / 1024)} MiB, ${one.handles} handles`).join(' · ')}`,
+      `${done} sessions; of other kinds: ${[...callers].map(([name, times]) => `${name} ${times}`).join(', ')}`,
+    )
+    console.log(`answered: ${[...answered].map(([name, times]) => `${name} ${times}`).join(', ')}`)
+    console.log(
+      `after each 50: ${levels.map((one) => `${Math.round(one.residentKib / 1024)} MiB, ${one.handles} handles, ${one.threads} threads`).join(' · ')}`,
     )
     return soak.isLevel() ? 0 : 1
   } finally {
@@ -132,14 +137,14 @@ async function main(): Promise<number> {
     return 0
   }
   if (values.mark !== undefined) return await campaign(values.mark)
+  if (values.sessions !== undefined) return await sessions(Number.POSITIVE_INFINITY, Number(values.sessions))
   const endMs = Date.now() + Number(values.minutes) * 60_000
-  const count = values.sessions === undefined ? Number.POSITIVE_INFINITY : Number(values.sessions)
   const halfMs = values.only === '' ? (Date.now() + endMs) / 2 : endMs
   for (let seed = Number(values.seed); Date.now() < halfMs || seed === Number(values.seed); seed++) {
     const code = await watched(seed)
     if (code !== 0) return code
   }
-  return values.only === '' ? await sessions(endMs, count) : 0
+  return values.only === '' ? await sessions(endMs, Number.POSITIVE_INFINITY) : 0
 }
 
 process.exitCode = await main()

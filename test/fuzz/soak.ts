@@ -1,4 +1,4 @@
-// Hostile sessions with a real daemon, one after the other, and what must hold all the while: the daemon lives, its memory
+// Hostile sessions with a real daemon and calls of other kinds, one after the other, and what must hold all the while: the daemon lives, its memory
 // and its handles stay level, nothing outside of the share is touched, nothing in it changes before a plan was let in, and
 // an honest run works in between and afterwards. A seed makes one session. For tests only.
 
@@ -14,6 +14,7 @@ import { encodeName } from '../../src/wire/named.ts'
 import { type Chance, chanceOf, readTree, writeTree } from '../world/disk-trees.ts'
 import { sessionOf } from '../world/hostile.ts'
 import { type Pair, pairedMachines } from '../world/machines.ts'
+import { Callers } from './callers.ts'
 import { ChanceDriver } from './driver.ts'
 import { mutate, pick } from './mutate.ts'
 
@@ -21,19 +22,23 @@ export type Soaked = {
   sessions: number
   /** Calls that were answered, by name. */
   readonly answered: Map<CallName, number>
-  /** After every fiftieth session: resident KiB and open handles of the daemon. */
-  readonly levels: { readonly residentKib: number; readonly handles: number }[]
+  /** Other calls, by kind. */
+  readonly callers: Map<string, number>
+  /** After every fiftieth session: resident KiB, open handles and threads of the daemon. */
+  readonly levels: { readonly residentKib: number; readonly handles: number; readonly threads: number }[]
 }
 
 /** A daemon under fire. */
 export class Soak {
-  readonly told: Soaked = { sessions: 0, answered: new Map(), levels: [] }
+  readonly told: Soaked = { sessions: 0, answered: new Map(), callers: new Map(), levels: [] }
   readonly #pair: Pair
+  readonly #callers: Callers
   #end: string | undefined
   #outside = ''
 
   private constructor(pair: Pair) {
     this.#pair = pair
+    this.#callers = new Callers(pair)
     void pair.daemon.ended.then(({ code, stderr }) => {
       this.#end = `the daemon ended with ${code}:\n${stderr}`
     })
@@ -47,6 +52,7 @@ export class Soak {
   }
 
   async close(): Promise<void> {
+    this.#callers.close()
     await this.#pair.world.close()
   }
 
@@ -54,9 +60,20 @@ export class Soak {
     return readTree(join(this.#pair.world.directory, 'outside')).join('\n')
   }
 
-  /** One hostile session. Rejects, naming the seed, when something that must hold does not. */
+  /** One call of any kind. Rejects, naming the seed, when something that must hold does not. */
   async session(seed: number): Promise<void> {
     const chance = chanceOf(seed)
+    this.told.sessions++
+    if (chance(2) === 0) await this.#hostile(seed, chance)
+    else {
+      const kind = await this.#callers.call(chance)
+      this.told.callers.set(kind, (this.told.callers.get(kind) ?? 0) + 1)
+    }
+    if (this.#end !== undefined) throw new Error(`seed ${seed}: ${this.#end}`)
+    if (this.told.sessions % 50 === 0) this.told.levels.push(this.#level())
+  }
+
+  async #hostile(seed: number, chance: Chance): Promise<void> {
     const sub = `place-${chance(6)}`
     const place = this.#pair.world.folder(`shared/${sub}`)
     if (chance(3) === 0) rmSync(place, { recursive: true, force: true })
@@ -71,11 +88,8 @@ export class Soak {
       // The answer to a plan that was let in may have been lost with the session.
       mayChange = answered.some((name) => name === 'view' || name === 'undelete' || name === 'undo')
     }
-    this.told.sessions++
-    if (this.#end !== undefined) throw new Error(`seed ${seed}: ${this.#end}`)
     assert.equal(this.#elsewhere(), this.#outside, `seed ${seed}: something outside of the share changed`)
     if (!mayChange) assert.equal(contentsOf(place), seen, `seed ${seed}: changed without a plan`)
-    if (this.told.sessions % 50 === 0) this.told.levels.push(this.#level())
   }
 
   /** An honest run into a place that hostile sessions were at, and one out of it. */
@@ -102,24 +116,30 @@ export class Soak {
     }
   }
 
-  /** Whether memory and handles stayed where they were once the first two hundred sessions had warmed the daemon up. */
+  /** Whether memory, handles and threads stayed where they were once the first two hundred sessions had warmed the daemon up. */
   isLevel(): boolean {
     const [first, ...later] = this.told.levels.slice(3)
     const last = later.at(-1)
     if (first === undefined || last === undefined) return true
-    return last.residentKib < first.residentKib * 1.25 + 32 * 1024 && last.handles <= first.handles + 8
+    return (
+      last.residentKib < first.residentKib * 1.25 + 32 * 1024 &&
+      last.handles <= first.handles + 8 &&
+      last.threads <= first.threads
+    )
   }
 
   #level(): Soaked['levels'][number] {
     const process = `/proc/${this.#pair.daemon.pid}`
-    const residentKib = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`${process}/status`, 'utf8'))?.[1])
-    return { residentKib, handles: readdirSync(`${process}/fd`).length }
+    const status = readFileSync(`${process}/status`, 'utf8')
+    const numberOf = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1])
+    const handles = readdirSync(`${process}/fd`).length
+    return { residentKib: numberOf('VmRSS'), handles, threads: numberOf('Threads') }
   }
 }
 
-/** All of a place but our own folder, as one digest. */
+/** All of a place but our own folders, which opening a target makes at once: as one digest. */
 function contentsOf(place: string): string {
-  const lines = readTree(place).filter((line) => !line.startsWith('.nightferry'))
+  const lines = readTree(place).filter((line) => !/^([^ ]*\/)?\.nightferry/.test(line))
   return createHash('sha256').update(lines.join('\n')).digest('hex')
 }
 
