@@ -2,6 +2,7 @@
 // else; what it asks is done by the same local ends that a run on this machine uses, under the rules of the grant.
 // When the session ends, for whatever reason, the end is closed, and what landed stays landed.
 
+import { textId } from '../chunk/identifier.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import { type Flow, parseCompress } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
@@ -10,6 +11,7 @@ import { areRising, type NameRange } from '../core/outline.ts'
 import { joinPath, parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { type Keep, keepText, parseKeep } from '../core/retention.ts'
+import { type View, viewText } from '../core/view.ts'
 import { openSource, openTarget } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import type { OutlinedListing } from '../disk/tasks.ts'
@@ -23,6 +25,7 @@ import { callBytesMax, type OpenAnswer, type OpenRequest } from '../wire/message
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import type { StreamHandler } from '../wire/streams.ts'
+import { isExpected, isWithin } from './ahead.ts'
 import type { Allowance } from './body.ts'
 import { answerCall, type CallHandlers, type CallInput, type CallOutput, type CallRules } from './bulk.ts'
 import { CallOrder } from './call-order.ts'
@@ -65,6 +68,8 @@ export class Served {
   readonly #order = new CallOrder()
   readonly #batches = new OpenBatches()
   #treePlace = ''
+  /** The ignore files that the scan of a source found. */
+  #texts: View['texts'] = []
   readonly #rules: CallRules
   /** What the session was given to use; it says what of it may be told. */
   #grant: Grant | undefined
@@ -266,14 +271,11 @@ export class Served {
       },
       scan: async (rules) => {
         mustBeRootRules(rules.overrides)
-        return await this.#mustEnd().scan(rules)
+        const report = await this.#mustEnd().scan(rules)
+        this.#texts = report.texts
+        return report
       },
-      view: async ({ viewId, ...view }) => {
-        mustBeRootRules(view.overrides)
-        for (const { directory } of view.texts) mustPath(directory)
-        const summary = await this.#mustEnd().view(view, viewId)
-        return summary === undefined ? {} : { summary }
-      },
+      view: async (request) => await this.#view(request),
       listings: async ({ paths, outlined }) => await this.#listings(paths, outlined),
       listingPart: async ({ path, ranges }) => await this.#listingPart(path, ranges),
       digests: async ({ files, fresh }) => await this.#digests(decodeWants(files), fresh),
@@ -312,6 +314,20 @@ export class Served {
       },
       ...this.#past.handlers,
     }
+  }
+
+  /** Closes a target that is what its driver expects, before it is told so: whoever comes next finds it free. */
+  async #view({ expected, texts = this.#texts, ...rest }: CallInput<'view'>): Promise<CallOutput<'view'>> {
+    mustBeRootRules(rest.overrides)
+    for (const { directory } of texts) mustPath(directory)
+    const view: View = { ...rest, texts }
+    const end = this.#mustEnd()
+    const summary = await end.view(view, textId('view 1', viewText(view)))
+    if (summary === undefined) return {}
+    const isFinal = this.#target !== undefined && isExpected(summary.fingerprint, expected)
+    if (!isFinal || !isWithin(view, end.facts.traits)) return { summary }
+    await this.#close(true)
+    return { summary, closed: true }
   }
 
   /** A few at a time: who asks for much is refused before all of it is held. */

@@ -74,8 +74,10 @@ const viewRequest = record({
   modeMask: uint(0o7777),
   timeGrainNs: uint(4_000_000_000),
   overrides: list(ignoreText, 64),
-  texts: list(ignoreText, 100_000),
-  viewId: text(64),
+  /** Nothing: those that the end's own scan found. */
+  texts: optional(list(ignoreText, 100_000)),
+  /** A target that is just this has nothing done to it: it is closed, and what was seen is kept. */
+  expected: optional(bytes(digestBytes)),
   /** Files of other sizes are never taken away. */
   sizes: optional(record({ minBytes: uint(countMax), maxBytes: uint(countMax) })),
 })
@@ -85,7 +87,7 @@ const summary = record({
   directories: uint(countMax),
   sizeBytes: uint(countMax),
 })
-const viewAnswer = record({ summary: optional(summary) })
+const viewAnswer = record({ summary: optional(summary), closed: optional(flag) })
 
 /** With `outlined` a long listing is told by its outline, and its `bytes` are none. */
 const listingsRequest = record({ paths: list(path(pathBytes), 4096), outlined: flag })
