@@ -82,13 +82,14 @@ class RemoteEnd {
 
   async scan(rules: ScanRules): Promise<ScanReport> {
     const answer = await (this.#asked?.scan ?? call(this.session, 'scan', rules))
-    this.#texts = answer.texts
-    this.told = new ToldTree(answer.entries)
+    const { entries, problems = [], texts = [], moves = [] } = answer
+    this.#texts = texts
+    this.told = new ToldTree(entries)
     return {
-      entries: answer.entries,
-      problems: checkedProblems(answer.problems),
-      texts: answer.texts,
-      moves: checkedMoves(answer.moves),
+      entries,
+      problems: checkedProblems(problems),
+      texts,
+      moves: checkedMoves(moves),
       // Looked at where the root is.
       nested: [],
     }
@@ -299,7 +300,9 @@ function askAhead(session: Session, { rules, guess }: Ahead): Asked {
   const guessed = guess.then((made) => {
     if (made === undefined) return undefined
     const { view, expected } = made
-    const answer = call(session, 'view', expected === undefined ? view : { ...view, expected })
+    // The rules are those of the scan.
+    const { overrides: _, ...said } = view
+    const answer = call(session, 'view', expected === undefined ? said : { ...said, expected })
     answer.catch(() => {})
     return { guess: made, answer }
   })

@@ -13,6 +13,7 @@ import type { DirectoryMove } from '../core/renames.ts'
 import { type Keep, keepText, parseKeep } from '../core/retention.ts'
 import { type View, viewText } from '../core/view.ts'
 import { openSource, openTarget } from '../disk/root.ts'
+import type { ScanReport } from '../disk/scan.ts'
 import { systemSys } from '../disk/system.ts'
 import type { OutlinedListing } from '../disk/tasks.ts'
 import { decodeWants, type WantedDirectory } from '../disk/wants.ts'
@@ -68,8 +69,8 @@ export class Served {
   readonly #order = new CallOrder()
   readonly #batches = new OpenBatches()
   #treePlace = ''
-  /** The ignore files that the scan of a source found. */
-  #texts: View['texts'] = []
+  /** The rules of the scan, and the ignore files that it found. */
+  #scanned: Pick<View, 'overrides' | 'texts'> = { overrides: [], texts: [] }
   readonly #rules: CallRules
   /** What the session was given to use; it says what of it may be told. */
   #grant: Grant | undefined
@@ -271,9 +272,9 @@ export class Served {
       },
       scan: async (rules) => {
         mustBeRootRules(rules.overrides)
-        const report = await this.#mustEnd().scan(rules)
-        this.#texts = report.texts
-        return report
+        const { entries, ...lists } = await this.#mustEnd().scan(rules)
+        this.#scanned = { overrides: rules.overrides, texts: lists.texts }
+        return { entries, ...withoutEmpty(lists) }
       },
       view: async (request) => await this.#view(request),
       listings: async ({ paths, outlined }) => await this.#listings(paths, outlined),
@@ -317,15 +318,16 @@ export class Served {
   }
 
   /** Closes a target that is what its driver expects, before it is told so: whoever comes next finds it free. */
-  async #view({ expected, texts = this.#texts, ...rest }: CallInput<'view'>): Promise<CallOutput<'view'>> {
-    mustBeRootRules(rest.overrides)
-    for (const { directory } of texts) mustPath(directory)
-    const view: View = { ...rest, texts }
+  async #view({ expected, ...asked }: CallInput<'view'>): Promise<CallOutput<'view'>> {
+    const view: View = { ...this.#scanned, ...asked }
+    mustBeRootRules(view.overrides)
+    for (const { directory } of view.texts) mustPath(directory)
     const end = this.#mustEnd()
     const summary = await end.view(view, textId('view 1', viewText(view)))
     if (summary === undefined) return {}
     const isFinal = this.#target !== undefined && isExpected(summary.fingerprint, expected)
-    if (!isFinal || !isWithin(view, end.facts.traits)) return { summary }
+    // What its owner wants of links may have changed, and is the driver's to look at.
+    if (!isFinal || end.facts.links === 'portable' || !isWithin(view, end.facts.traits)) return { summary }
     await this.#close(true)
     return { summary, closed: true }
   }
@@ -402,6 +404,19 @@ function openingOf({ job, run, ...request }: OpenRequest): Opening {
   const runId = unpackRunId(run)
   if (runId === undefined || job.length !== 16) throw new Failure('protocol-broken', 'a run has a name that is none')
   return { ...request, job: hex(job), runId }
+}
+
+/** Said as shortly as it can be: most scans find none of these. */
+function withoutEmpty({
+  problems,
+  texts,
+  moves,
+}: Omit<ScanReport, 'entries' | 'nested'>): Omit<CallOutput<'scan'>, 'entries'> {
+  return {
+    ...(problems.length > 0 && { problems: [...problems] }),
+    ...(texts.length > 0 && { texts: [...texts] }),
+    ...(moves.length > 0 && { moves: [...moves] }),
+  }
 }
 
 function mustPath(text: string): RelPath {

@@ -65,15 +65,17 @@ export type OpenAnswer = Of<typeof openAnswer>
 const scanRequest = record({ overrides: list(ignoreText, 64), ignoreFiles: list(text(255), 8) })
 const scanAnswer = record({
   entries: uint(countMax),
-  problems: list(problem, 1_000_000),
-  texts: list(ignoreText, 100_000),
-  moves: list(record({ from: path(pathBytes), to: path(pathBytes) }), 1_000_000),
+  /** Of these nothing where there are none. */
+  problems: optional(list(problem, 1_000_000)),
+  texts: optional(list(ignoreText, 100_000)),
+  moves: optional(list(record({ from: path(pathBytes), to: path(pathBytes) }), 1_000_000)),
 })
 
 const viewRequest = record({
   modeMask: uint(0o7777),
   timeGrainNs: uint(4_000_000_000),
-  overrides: list(ignoreText, 64),
+  /** Nothing: those of the scan. */
+  overrides: optional(list(ignoreText, 64)),
   /** Nothing: those that the end's own scan found. */
   texts: optional(list(ignoreText, 100_000)),
   /** A target that is just this has nothing done to it: it is closed, and what was seen is kept. */
