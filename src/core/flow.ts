@@ -56,12 +56,14 @@ const staysBelow = 0.95
 
 /**
  * Whether squeezing pays: whether a byte of content is over the link sooner when it is squeezed first, by a fifth to
- * begin with and by a twentieth to go on. Squeezing and sending go on side by side, so the slower of the two counts.
+ * begin with and by a twentieth to go on. Both times are added up, as if one processor did both: so it is where the link
+ * is as slow as it is because processors are busy (ssh to this machine, say), and then squeezing only takes more of them.
+ * Where a line is slow, the time of squeezing is nothing beside it.
  */
 export function squeezingPays(measured: Measured, isOn: boolean): boolean {
   const { linkBytes, linkMs, rawBytes, squeezedBytes, squeezeMs } = measured
   if (linkBytes === 0 || rawBytes === 0) return isOn
   const plainMs = linkMs / linkBytes
-  const squeezedMs = Math.max(squeezeMs / rawBytes, (plainMs * squeezedBytes) / rawBytes)
+  const squeezedMs = squeezeMs / rawBytes + (plainMs * squeezedBytes) / rawBytes
   return squeezedMs < plainMs * (isOn ? staysBelow : startsBelow)
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { statRow } from '../../test/world/trees.ts'
+import { openTestDigester, statRow } from '../../test/world/trees.ts'
 import { utf8 } from '../std/bytes.ts'
 import { type Own, RecordPage } from './page.ts'
 import { type RelPath, rootPath } from './path.ts'
@@ -76,7 +76,7 @@ describe('pages', () => {
   })
 
   it('are stored again when anything is learned of them, and only then', () => {
-    const tree = new Tree([], '', () => new Uint8Array(32))
+    const tree = new Tree([], '', openTestDigester)
     tree.put(rootPath, buildRecord(rowsFrom(0, 4000), own))
     const stored = tree.takeChanges().put.length
     assert.ok(stored > 2)
@@ -103,7 +103,7 @@ describe('pages', () => {
 
   it('are not forgotten where a directory comes to a place that another one left', () => {
     const stored = new Map<string, StoredPage>()
-    const tree = new Tree([], '', () => new Uint8Array(32))
+    const tree = new Tree([], '', openTestDigester)
     const save = (): void => {
       const { put, removed } = tree.takeChanges()
       for (const key of removed) stored.delete(key)
@@ -117,7 +117,7 @@ describe('pages', () => {
     tree.remove(to)
     tree.move(from, to)
     save()
-    const again = new Tree(stored.values(), '', () => new Uint8Array(32))
+    const again = new Tree(stored.values(), '', openTestDigester)
     assert.deepEqual([...again.paths()].sort(), ['', 'to'])
     assert.equal(again.record(to)?.count, 4000)
     assert.equal(again.record(to)?.pages.length, tree.record(to)?.pages.length)

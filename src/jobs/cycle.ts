@@ -9,7 +9,7 @@ import type { PackedSection, Plan } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Mode, Rules } from '../core/reconcile.ts'
 import { type Keep, keepNotices } from '../core/retention.ts'
-import { type Selection, selectionText, underPolicy } from '../core/selection.ts'
+import { type Selection, underPolicy } from '../core/selection.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
@@ -21,6 +21,7 @@ import { bringAll } from './bring.ts'
 import { planChanges, sectionChanges } from './changes.ts'
 import { compare } from './compare.ts'
 import type { ApplyCounts, ApplyResult, Begun, PlanTotals, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import { isSamePair, isUnchanged, rulesId, type Seen, scanRules, viewOf } from './settled.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
 import type { VerifyTotals } from './verify.ts'
 
@@ -186,29 +187,12 @@ function tellKept(job: Job, begun: Begun, applied: ApplyResult, listen: RunListe
   for (const text of keepNotices(job.keep, begun.keep, early)) listen({ type: 'notice', text })
 }
 
-type Seen = {
-  readonly scan: ScanReport
-  readonly view: View
-  readonly viewId: string
-  readonly left: Summary
-  readonly right: Summary | undefined
-  readonly scanMs: number
-}
-
 /** Both ends are scanned at the same time; the left's ignore files then complete the view. */
 async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Clock): Promise<Seen> {
   const startMs = clock.monotonicMs()
-  const [scan] = await Promise.all([
-    left.scan({ overrides: job.overrides, ignoreFiles: job.ignoreFiles }),
-    right.scan({ overrides: job.overrides, ignoreFiles: [] }),
-  ])
-  const view: View = {
-    modeMask: left.facts.traits.modeMask & right.facts.traits.modeMask,
-    timeGrainNs: Math.max(left.facts.traits.timeGrainNs, right.facts.traits.timeGrainNs),
-    overrides: job.overrides,
-    texts: scan.texts,
-    ...(job.selection.sizes && { sizes: job.selection.sizes }),
-  }
+  const rules = scanRules(job)
+  const [scan] = await Promise.all([left.scan(rules.left), right.scan(rules.right)])
+  const view = viewOf(job, left.facts.traits, right.facts.traits, scan.texts)
   const viewId = textId('view 1', viewText(view))
   const [leftSummary, rightSummary] = await Promise.all([left.view(view, viewId), right.view(view, viewId)])
   if (leftSummary === undefined) throw unreadable(left.facts.path, scan)
@@ -224,11 +208,6 @@ function unreadable(path: string, { problems }: ScanReport): Failure {
 
 function rulesOf(job: Job, view: View): Rules {
   return { ...job.selection, mode: job.mode, timeGrainNs: view.timeGrainNs, checksum: job.checksum }
-}
-
-/** Names all that decides what a run does: what other rules left alone was never agreed on. */
-function rulesId(job: Job, seen: Seen): string {
-  return `${job.mode}${selectionText(job.selection)} ${seen.viewId}`
 }
 
 function checkClocks(job: Job, left: SourceEnd, right: TargetEnd, clock: Clock): void {
@@ -277,11 +256,6 @@ function recoveredText(path: string, outcome: string): string {
   }
 }
 
-/** Whether these two roots were brought together before. */
-function isSamePair(pair: Pair | undefined, left: SourceEnd, right: TargetEnd): pair is Pair {
-  return pair !== undefined && pair.sourceId === left.facts.rootId && pair.targetId === right.facts.rootId
-}
-
 /** A base counts only under the rules that made it: what other rules hid was never agreed on. */
 function baseOf(
   job: Job,
@@ -293,19 +267,6 @@ function baseOf(
   const isSame = isSamePair(pair, left, right)
   const sameRules = isSame && pair.viewId === rulesId(job, seen)
   return { hasBase: sameRules, rulesChanged: isSame && !sameRules }
-}
-
-/** Whether both roots are still the pair that the last run left behind, problems aside. */
-function isUnchanged(job: Job, pair: Pair | undefined, left: SourceEnd, right: TargetEnd, seen: Seen): boolean {
-  if (job.checksum || !isSamePair(pair, left, right)) return false
-  if (pair.viewId !== rulesId(job, seen) || pair.problems.length > 0 || seen.scan.problems.length > 0) return false
-  return (
-    seen.right !== undefined &&
-    pair.sourceFingerprint !== undefined &&
-    pair.targetFingerprint !== undefined &&
-    equalBytes(pair.sourceFingerprint, seen.left.fingerprint) &&
-    equalBytes(pair.targetFingerprint, seen.right.fingerprint)
-  )
 }
 
 function guardFacts(plan: Plan, seen: Seen, base: { hasBase: boolean; rulesChanged: boolean }): GuardFacts {

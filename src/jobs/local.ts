@@ -109,6 +109,7 @@ export class LocalEnd {
   readonly #treeKey: string
   readonly #stop = new Stop()
   #viewId = ''
+  #scanning: Promise<ScanReport> | undefined
   /** The tree is open in its seat. */
   #isScanned = false
 
@@ -193,7 +194,13 @@ export class LocalEnd {
     return this.#seats[this.#spread % this.#seats.length] as Seat<DiskTasks>
   }
 
-  async scan(rules: ScanRules): Promise<ScanReport> {
+  /** Once: who asks again gets the same scan, begun or done. */
+  scan(rules: ScanRules): Promise<ScanReport> {
+    this.#scanning ??= this.scanNow(rules)
+    return this.#scanning
+  }
+
+  protected async scanNow(rules: ScanRules): Promise<ScanReport> {
     const { viewId, shelves } = loadTreeShelves(this.workshop.state, this.#treeKey)
     this.#viewId = viewId
     const input = { tree: this.tree, root: this.root.handle, viewId, rules, stop: this.stopMemory }

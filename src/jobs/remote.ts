@@ -21,7 +21,8 @@ import { asFailure, Failure } from '../std/failure.ts'
 import type { OpenAnswer, OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
-import { call } from './bulk.ts'
+import { type Ahead, type Guess, isRight } from './ahead.ts'
+import { type CallOutput, call } from './bulk.ts'
 import {
   type Again,
   type ApplyResult,
@@ -44,15 +45,27 @@ import { ToldTree } from './told-tree.ts'
 /** The name of the stream that carries packs. */
 export const packStream = 'packs'
 
+/** What was asked before the end was known to be open. */
+type Asked = {
+  readonly scan: Promise<CallOutput<'scan'>>
+  readonly guess: Promise<{ readonly guess: Guess; readonly answer: Promise<CallOutput<'view'>> } | undefined>
+}
+type Opened = { readonly answer: OpenAnswer; readonly asked: Asked | undefined }
+
 class RemoteEnd {
   /** The epoch is told when a plan is let in. */
   facts: EndFacts
   protected readonly session: Session
   /** Holds what is listed to what was said of it; not any more once the tree changes. */
   protected told: ToldTree | undefined
+  readonly #asked: Asked | undefined
+  #texts: View['texts'] = []
+  /** The other side has closed the end itself. */
+  #isClosed = false
 
-  constructor(session: Session, machine: string, answer: OpenAnswer) {
+  constructor(session: Session, machine: string, { answer, asked }: Opened) {
     this.session = session
+    this.#asked = asked
     this.facts = {
       machine,
       path: answer.path,
@@ -68,20 +81,28 @@ class RemoteEnd {
   }
 
   async scan(rules: ScanRules): Promise<ScanReport> {
-    const answer = await call(this.session, 'scan', rules)
-    this.told = new ToldTree(answer.entries)
+    const answer = await (this.#asked?.scan ?? call(this.session, 'scan', rules))
+    const { entries, problems = [], texts = [], moves = [] } = answer
+    this.#texts = texts
+    this.told = new ToldTree(entries)
     return {
-      entries: answer.entries,
-      problems: checkedProblems(answer.problems),
-      texts: answer.texts,
-      moves: checkedMoves(answer.moves),
+      entries,
+      problems: checkedProblems(problems),
+      texts,
+      moves: checkedMoves(moves),
       // Looked at where the root is.
       nested: [],
     }
   }
 
-  async view(view: View, viewId: string): Promise<Summary | undefined> {
-    return (await call(this.session, 'view', { ...view, viewId })).summary
+  async view(view: View): Promise<Summary | undefined> {
+    const guessed = await this.#asked?.guess
+    const isAnswered = guessed !== undefined && isRight(guessed.guess, view, this.#texts)
+    const { summary, closed = false } = await (isAnswered ? guessed.answer : call(this.session, 'view', view))
+    if (closed && (!isAnswered || guessed.guess.expected === undefined))
+      throw new Failure('protocol-broken', 'an end was closed unasked')
+    this.#isClosed = closed
+    return summary
   }
 
   async listings(paths: readonly RelPath[]): Promise<(DirectoryListing | undefined)[]> {
@@ -118,9 +139,10 @@ class RemoteEnd {
 
   async close(save: boolean): Promise<void> {
     // A session that is over has closed its end already.
-    await call(this.session, 'close', { save }).catch((error: unknown) => {
-      if (!(error instanceof Failure)) throw error
-    })
+    if (!this.#isClosed)
+      await call(this.session, 'close', { save }).catch((error: unknown) => {
+        if (!(error instanceof Failure)) throw error
+      })
     this.session.close()
   }
 }
@@ -129,8 +151,8 @@ class RemoteSource extends RemoteEnd implements SourceEnd {
   readonly #inbox: PackInbox
   readonly #sinks = new Map<number, { sink: PackSink; packs: number; taken: Promise<void>[]; arrived: () => void }>()
 
-  constructor(session: Session, machine: string, answer: OpenAnswer, slabs: SlabStore) {
-    super(session, machine, answer)
+  constructor(session: Session, machine: string, opened: Opened, slabs: SlabStore) {
+    super(session, machine, opened)
     this.#inbox = new PackInbox(slabs)
     const stream = session.openStream(packStream, new Uint8Array(0))
     stream.allocate = this.#inbox.allocate
@@ -188,8 +210,8 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
   readonly #packs: WireStream
   readonly #offers = new Offers()
 
-  constructor(session: Session, machine: string, answer: OpenAnswer) {
-    super(session, machine, answer)
+  constructor(session: Session, machine: string, opened: Opened) {
+    super(session, machine, opened)
     this.#packs = session.openStream(packStream, new Uint8Array(0))
   }
 
@@ -268,20 +290,49 @@ function packed({ job, runId, ...request }: EndRequest): Omit<OpenRequest, 'role
   return { ...request, job: Buffer.from(job, 'hex'), run: packRunId(runId) }
 }
 
+/** Opens an end, and asks along what is known to be asked next: whatever fails of that is told by what waits for it. */
+async function openAhead(session: Session, request: OpenRequest, ahead: Ahead | undefined): Promise<Opened> {
+  const opening = call(session, 'open', request)
+  const asked = ahead === undefined ? undefined : askAhead(session, ahead)
+  return { answer: await opening, asked }
+}
+
+function askAhead(session: Session, { rules, guess }: Ahead): Asked {
+  const scan = call(session, 'scan', rules)
+  const guessed = guess.then((made) => {
+    if (made === undefined) return undefined
+    const { view, expected } = made
+    // The rules are those of the scan.
+    const { overrides: _, ...said } = view
+    const answer = call(session, 'view', expected === undefined ? said : { ...said, expected })
+    answer.catch(() => {})
+    return { guess: made, answer }
+  })
+  for (const one of [scan, guessed]) one.catch(() => {})
+  return { scan, guess: guessed }
+}
+
 /** Opens a share of the machine at the other side of a session, to read from it. `slabs` receive what it sends. */
 export async function openRemoteSource(
   session: Session,
   machine: string,
   request: Omit<EndRequest, 'create'>,
   slabs: SlabStore,
+  ahead?: Ahead,
 ): Promise<RemoteSource> {
-  const answer = await call(session, 'open', { ...packed({ ...request, create: false }), role: 'source' })
-  return new RemoteSource(session, machine, answer, slabs)
+  const open = { ...packed({ ...request, create: false }), role: 'source' }
+  return new RemoteSource(session, machine, await openAhead(session, open, ahead), slabs)
 }
 
 /** Opens a share of the machine at the other side of a session, to write to it. */
-export async function openRemoteTarget(session: Session, machine: string, request: EndRequest): Promise<RemoteTarget> {
-  return new RemoteTarget(session, machine, await call(session, 'open', { ...packed(request), role: 'target' }))
+export async function openRemoteTarget(
+  session: Session,
+  machine: string,
+  request: EndRequest,
+  ahead?: Ahead,
+): Promise<RemoteTarget> {
+  const open = { ...packed(request), role: 'target' }
+  return new RemoteTarget(session, machine, await openAhead(session, open, ahead))
 }
 
 function mustBePolicy(text: string): LinkPolicy {

@@ -17,6 +17,7 @@ import { wentTheOtherWay } from '../state/runs.ts'
 import type { Clock } from '../std/clock.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
+import { aheadOfSource, aheadOfTarget } from './ahead.ts'
 import { Chronicle } from './chronicle.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
@@ -162,7 +163,7 @@ async function runEnds(
   let save = false
   try {
     left = await openLeft(workshop, session, opened)
-    right = await openRight(workshop, session, opened)
+    right = await openRight(workshop, session, opened, left)
     signal.throwIfAborted()
     const run = await runRecorded(workshop, opened, left, right, listen, signal)
     save = remembers(job, run)
@@ -261,10 +262,16 @@ async function openLeft(workshop: Workshop, session: Session | undefined, opened
     machine,
     { share, sub, job: job.id, runId, ...wanted },
     workshop.slabs,
+    aheadOfSource(job),
   )
 }
 
-async function openRight(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<TargetEnd> {
+async function openRight(
+  workshop: Workshop,
+  session: Session | undefined,
+  opened: Opened,
+  left: SourceEnd,
+): Promise<TargetEnd> {
   const { target, job, request } = opened
   const { runId } = opened.chronicle
   const expectedId = request.newTarget ? undefined : loadPair(workshop.state, job.id)?.targetId
@@ -281,7 +288,11 @@ async function openRight(workshop: Workshop, session: Session | undefined, opene
   const ids = { job: job.id, runId }
   // An unchanged run says as little as it can.
   const isNew = request.newTarget ? { isNew: true } : {}
-  return await openRemoteTarget(session as Session, machine, { share, sub, ...ids, create, ...isNew, ...expected })
+  // Where the target has to be read again afterwards, or nothing of what was seen is kept, it stays open.
+  const mayClose = expectedId !== undefined && request.verify !== true && !job.dryRun
+  const ahead = left instanceof LocalSource ? aheadOfTarget(workshop.state, job, left, mayClose) : undefined
+  const ask = { share, sub, ...ids, create, ...isNew, ...expected }
+  return await openRemoteTarget(session as Session, machine, ask, ahead)
 }
 
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {

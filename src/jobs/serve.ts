@@ -2,6 +2,7 @@
 // else; what it asks is done by the same local ends that a run on this machine uses, under the rules of the grant.
 // When the session ends, for whatever reason, the end is closed, and what landed stays landed.
 
+import { textId } from '../chunk/identifier.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import { type Flow, parseCompress } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
@@ -10,7 +11,9 @@ import { areRising, type NameRange } from '../core/outline.ts'
 import { joinPath, parseRelPath, type RelPath } from '../core/path.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { type Keep, keepText, parseKeep } from '../core/retention.ts'
+import { type View, viewText } from '../core/view.ts'
 import { openSource, openTarget } from '../disk/root.ts'
+import type { ScanReport } from '../disk/scan.ts'
 import { systemSys } from '../disk/system.ts'
 import type { OutlinedListing } from '../disk/tasks.ts'
 import { decodeWants, type WantedDirectory } from '../disk/wants.ts'
@@ -23,6 +26,7 @@ import { callBytesMax, type OpenAnswer, type OpenRequest } from '../wire/message
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import type { StreamHandler } from '../wire/streams.ts'
+import { isExpected, isWithin } from './ahead.ts'
 import type { Allowance } from './body.ts'
 import { answerCall, type CallHandlers, type CallInput, type CallOutput, type CallRules } from './bulk.ts'
 import { CallOrder } from './call-order.ts'
@@ -65,6 +69,8 @@ export class Served {
   readonly #order = new CallOrder()
   readonly #batches = new OpenBatches()
   #treePlace = ''
+  /** The rules of the scan, and the ignore files that it found. */
+  #scanned: Pick<View, 'overrides' | 'texts'> = { overrides: [], texts: [] }
   readonly #rules: CallRules
   /** What the session was given to use; it says what of it may be told. */
   #grant: Grant | undefined
@@ -266,14 +272,11 @@ export class Served {
       },
       scan: async (rules) => {
         mustBeRootRules(rules.overrides)
-        return await this.#mustEnd().scan(rules)
+        const { entries, ...lists } = await this.#mustEnd().scan(rules)
+        this.#scanned = { overrides: rules.overrides, texts: lists.texts }
+        return { entries, ...withoutEmpty(lists) }
       },
-      view: async ({ viewId, ...view }) => {
-        mustBeRootRules(view.overrides)
-        for (const { directory } of view.texts) mustPath(directory)
-        const summary = await this.#mustEnd().view(view, viewId)
-        return summary === undefined ? {} : { summary }
-      },
+      view: async (request) => await this.#view(request),
       listings: async ({ paths, outlined }) => await this.#listings(paths, outlined),
       listingPart: async ({ path, ranges }) => await this.#listingPart(path, ranges),
       digests: async ({ files, fresh }) => await this.#digests(decodeWants(files), fresh),
@@ -312,6 +315,21 @@ export class Served {
       },
       ...this.#past.handlers,
     }
+  }
+
+  /** Closes a target that is what its driver expects, before it is told so: whoever comes next finds it free. */
+  async #view({ expected, ...asked }: CallInput<'view'>): Promise<CallOutput<'view'>> {
+    const view: View = { ...this.#scanned, ...asked }
+    mustBeRootRules(view.overrides)
+    for (const { directory } of view.texts) mustPath(directory)
+    const end = this.#mustEnd()
+    const summary = await end.view(view, textId('view 1', viewText(view)))
+    if (summary === undefined) return {}
+    const isFinal = this.#target !== undefined && isExpected(summary.fingerprint, expected)
+    // What its owner wants of links may have changed, and is the driver's to look at.
+    if (!isFinal || end.facts.links === 'portable' || !isWithin(view, end.facts.traits)) return { summary }
+    await this.#close(true)
+    return { summary, closed: true }
   }
 
   /** A few at a time: who asks for much is refused before all of it is held. */
@@ -386,6 +404,19 @@ function openingOf({ job, run, ...request }: OpenRequest): Opening {
   const runId = unpackRunId(run)
   if (runId === undefined || job.length !== 16) throw new Failure('protocol-broken', 'a run has a name that is none')
   return { ...request, job: hex(job), runId }
+}
+
+/** Said as shortly as it can be: most scans find none of these. */
+function withoutEmpty({
+  problems,
+  texts,
+  moves,
+}: Omit<ScanReport, 'entries' | 'nested'>): Omit<CallOutput<'scan'>, 'entries'> {
+  return {
+    ...(problems.length > 0 && { problems: [...problems] }),
+    ...(texts.length > 0 && { texts: [...texts] }),
+    ...(moves.length > 0 && { moves: [...moves] }),
+  }
 }
 
 function mustPath(text: string): RelPath {

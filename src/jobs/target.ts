@@ -100,8 +100,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   /** A folder in here that another run writes to is no part of this one: it would be emptied, or filled from two sides. */
-  override async scan(rules: ScanRules): Promise<ScanReport> {
-    const report = await super.scan(rules)
+  protected override async scanNow(rules: ScanRules): Promise<ScanReport> {
+    const report = await super.scanNow(rules)
     const [nested] = report.nested
     if (nested === undefined) return report
     throw new Failure('nested-ends', `${nested}, inside the target ${this.label}, is a target of its own`, {

@@ -9,8 +9,10 @@ import { recordHeadBytes } from '../disk/pack.ts'
 import { decodeWants } from '../disk/wants.ts'
 import { type Needs, payloadHeadBytes, type RunListener, type SourceEnd, type TargetEnd, wordOf } from './endpoint.ts'
 
-/** Batches under way at once: enough to keep both ends busy across a round trip. */
-const batchesAtOnce = 8
+/** Batches under way at once: told ahead of their content, so that a line of any length does not run dry of wants. */
+const batchesAtOnce = 32
+/** Batches whose content is under way at once: enough to keep both ends busy. */
+const suppliesAtOnce = 8
 /** A large file takes three to be told, two to be mended, and may have to come whole after that. */
 const roundsMax = 8
 
@@ -36,13 +38,14 @@ export async function transfer(
 ): Promise<TransferTotals> {
   const progress = new Progress(work, listen)
   const totals: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0 }
+  const turns = new Turns(suppliesAtOnce)
   let number = 0
   let failed: unknown
   const underWay = new Set<Promise<void>>()
   for await (const sections of batches) {
     if (failed !== undefined || signal.aborted) break
     const batch = number++
-    const run = runBatch(source, target, batch, sections, progress, totals)
+    const run = runBatch(source, target, batch, sections, progress, totals, turns)
       .catch((error: unknown) => {
         failed ??= error
       })
@@ -95,6 +98,7 @@ async function runBatch(
   sections: readonly PackedSection[],
   progress: Progress,
   totals: TransferTotals,
+  turns: Turns,
 ): Promise<void> {
   const needs = await answered(source, target, batch, await target.stage(batch, encodeBatch(sections)))
   totals.wanted += needs.wantCount
@@ -112,7 +116,7 @@ async function runBatch(
         progress.add(bytes, sentBytes)
         await target.receive(payload)
       }
-      await source.supply(batch, wants, take, portions)
+      await turns.take(() => source.supply(batch, wants, take, portions))
     }
     const written = await target.written(batch, round === roundsMax)
     if (written.count === 0) break
@@ -126,6 +130,28 @@ async function runBatch(
 async function answered(source: SourceEnd, target: TargetEnd, batch: number, needs: Needs): Promise<Needs> {
   if (needs.askCount === 0) return needs
   return await target.answer(batch, await source.digests(decodeWants(needs.asks), false))
+}
+
+/** So many at a time, in the order in which they asked. */
+class Turns {
+  readonly #waiting: (() => void)[] = []
+  #free: number
+
+  constructor(free: number) {
+    this.#free = free
+  }
+
+  async take(work: () => Promise<void>): Promise<void> {
+    if (this.#free > 0) this.#free--
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    try {
+      await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#free++
+      else next()
+    }
+  }
 }
 
 class Progress {

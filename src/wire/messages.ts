@@ -65,17 +65,21 @@ export type OpenAnswer = Of<typeof openAnswer>
 const scanRequest = record({ overrides: list(ignoreText, 64), ignoreFiles: list(text(255), 8) })
 const scanAnswer = record({
   entries: uint(countMax),
-  problems: list(problem, 1_000_000),
-  texts: list(ignoreText, 100_000),
-  moves: list(record({ from: path(pathBytes), to: path(pathBytes) }), 1_000_000),
+  /** Of these nothing where there are none. */
+  problems: optional(list(problem, 1_000_000)),
+  texts: optional(list(ignoreText, 100_000)),
+  moves: optional(list(record({ from: path(pathBytes), to: path(pathBytes) }), 1_000_000)),
 })
 
 const viewRequest = record({
   modeMask: uint(0o7777),
   timeGrainNs: uint(4_000_000_000),
-  overrides: list(ignoreText, 64),
-  texts: list(ignoreText, 100_000),
-  viewId: text(64),
+  /** Nothing: those of the scan. */
+  overrides: optional(list(ignoreText, 64)),
+  /** Nothing: those that the end's own scan found. */
+  texts: optional(list(ignoreText, 100_000)),
+  /** A target that is just this has nothing done to it: it is closed, and what was seen is kept. */
+  expected: optional(bytes(digestBytes)),
   /** Files of other sizes are never taken away. */
   sizes: optional(record({ minBytes: uint(countMax), maxBytes: uint(countMax) })),
 })
@@ -85,7 +89,7 @@ const summary = record({
   directories: uint(countMax),
   sizeBytes: uint(countMax),
 })
-const viewAnswer = record({ summary: optional(summary) })
+const viewAnswer = record({ summary: optional(summary), closed: optional(flag) })
 
 /** With `outlined` a long listing is told by its outline, and its `bytes` are none. */
 const listingsRequest = record({ paths: list(path(pathBytes), 4096), outlined: flag })

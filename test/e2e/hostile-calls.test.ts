@@ -17,7 +17,7 @@ import { opening, sessionOf } from '../world/hostile.ts'
 import { type Pair, pairedMachines } from '../world/machines.ts'
 
 const none = new Uint8Array([0])
-const view = { modeMask: 0o777, timeGrainNs: 1, overrides: [], texts: [], viewId: 'view' }
+const view = { modeMask: 0o777, timeGrainNs: 1, overrides: [], texts: [] }
 const rules = { overrides: [], ignoreFiles: [] }
 const place = { share: 'data', sub: '' }
 const totals = { deletes: 0, replaces: 0, steps: 1, hasBase: true, leftEntries: 9, limitKind: 'default', limitValue: 0 }

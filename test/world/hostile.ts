@@ -101,7 +101,7 @@ export async function intrude({ laptop }: Pair, sub: string, totals: Partial<Pla
     create: true,
   })
   await target.scan({ overrides: [], ignoreFiles: [] })
-  await target.view({ modeMask: 0o777, timeGrainNs: 1, overrides: [], texts: [] }, 'view')
+  await target.view({ modeMask: 0o777, timeGrainNs: 1, overrides: [], texts: [] })
   await target.begin({ ...harmless, ...totals }).catch(async (error: unknown) => {
     await target.close(false)
     throw error

@@ -1,0 +1,66 @@
+// What a driver asks of an end behind the wire before it has been answered anything: the scan along with the opening, and
+// the view as soon as the rules are known, guessed as if the other machine could hold what this one can. So a push in which
+// nothing changed is one round trip: the target is opened, scanned, found to be what the last run left there, and closed.
+// A guess that was wrong costs a second look at a tree that was scanned already, and nothing else.
+
+import { textId } from '../chunk/identifier.ts'
+import { type View, viewText } from '../core/view.ts'
+import type { ScanRules } from '../disk/scan.ts'
+import { systemSys } from '../disk/system.ts'
+import type { State } from '../state/open.ts'
+import { loadPair } from '../state/pairs.ts'
+import { equalBytes } from '../std/bytes.ts'
+import type { Job } from './cycle.ts'
+import type { LocalSource } from './local.ts'
+import { scanRules, settledTarget, viewOf } from './settled.ts'
+
+/** A view that may turn out to be the right one; for a source without the ignore files that only it has found. */
+export type Guess = {
+  readonly view: Omit<View, 'texts'> & { readonly texts?: View['texts'] }
+  /** The target may close itself where its fingerprint is this one: there is nothing else to be done. */
+  readonly expected?: Uint8Array | undefined
+}
+
+export type Ahead = { readonly rules: ScanRules; readonly guess: Promise<Guess | undefined> }
+
+/** What a target can be asked while its source is still being scanned here; the scan begins with this. */
+export function aheadOfTarget(state: State, job: Job, left: LocalSource, mayClose: boolean): Ahead {
+  const { left: rules, right } = scanRules(job)
+  const { rootId, traits } = left.facts
+  const look = async (): Promise<Guess> => {
+    const scan = await left.scan(rules)
+    const view = viewOf(job, traits, traits, scan.texts)
+    const pair = mayClose ? loadPair(state, job.id) : undefined
+    if (pair?.targetFingerprint === undefined) return { view }
+    const viewId = textId('view 1', viewText(view))
+    const summary = await left.view(view, viewId)
+    if (summary === undefined) return { view }
+    return { view, expected: settledTarget(job, pair, rootId, { scan, viewId, left: summary }) }
+  }
+  const guess = look()
+  // Told by the cycle, which asks for the same scan.
+  return { rules: right, guess: guess.catch(() => undefined) }
+}
+
+/** What a source can be asked: what it finds of rules, it knows itself. */
+export function aheadOfSource(job: Job): Ahead {
+  const { timeGrainNs } = systemSys()
+  const traits = { timeGrainNs, modeMask: 0o777 }
+  const { texts: _, ...view } = viewOf(job, traits, traits, [])
+  return { rules: scanRules(job).left, guess: Promise.resolve({ view }) }
+}
+
+/** Whether a guess was right, once the view is known. `texts` are those that a source found. */
+export function isRight(guess: Guess, view: View, texts: View['texts']): boolean {
+  return viewText({ ...guess.view, texts: guess.view.texts ?? texts }) === viewText(view)
+}
+
+/** Whether two ends would agree on just this view, one of them having these traits. */
+export function isWithin({ modeMask, timeGrainNs }: View, traits: { modeMask: number; timeGrainNs: number }): boolean {
+  return (modeMask & traits.modeMask) === modeMask && timeGrainNs >= traits.timeGrainNs
+}
+
+/** Whether a target that was looked at is what the driver expects. */
+export function isExpected(fingerprint: Uint8Array, expected: Uint8Array | undefined): boolean {
+  return expected !== undefined && equalBytes(fingerprint, expected)
+}

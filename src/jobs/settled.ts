@@ -1,0 +1,72 @@
+// What a job's rules make of two ends, and whether its last run left anything to do: by which rules each end is scanned,
+// the view on which both agree, and the fingerprints that mean "unchanged". Decisions only; nobody is asked anything here.
+
+import type { Summary } from '../core/entry.ts'
+import type { IgnoreText } from '../core/ignore.ts'
+import { selectionText } from '../core/selection.ts'
+import type { View } from '../core/view.ts'
+import type { Traits } from '../disk/root.ts'
+import type { ScanReport, ScanRules } from '../disk/scan.ts'
+import type { Pair } from '../state/pairs.ts'
+import { equalBytes } from '../std/bytes.ts'
+import type { Job } from './cycle.ts'
+import type { SourceEnd, TargetEnd } from './endpoint.ts'
+
+/** What looking at both ends came to. */
+export type Seen = {
+  readonly scan: ScanReport
+  readonly view: View
+  readonly viewId: string
+  readonly left: Summary
+  readonly right: Summary | undefined
+  readonly scanMs: number
+}
+
+/** What each end is scanned by: the left's ignore files decide. */
+export function scanRules({ overrides, ignoreFiles }: Job): { readonly left: ScanRules; readonly right: ScanRules } {
+  return { left: { overrides, ignoreFiles }, right: { overrides, ignoreFiles: [] } }
+}
+
+/** The view that two ends with these traits agree on. */
+export function viewOf(job: Job, left: Traits, right: Traits, texts: readonly IgnoreText[]): View {
+  return {
+    modeMask: left.modeMask & right.modeMask,
+    timeGrainNs: Math.max(left.timeGrainNs, right.timeGrainNs),
+    overrides: job.overrides,
+    texts,
+    ...(job.selection.sizes && { sizes: job.selection.sizes }),
+  }
+}
+
+/** Names all that decides what a run does: what other rules left alone was never agreed on. */
+export function rulesId(job: Job, seen: Pick<Seen, 'viewId'>): string {
+  return `${job.mode}${selectionText(job.selection)} ${seen.viewId}`
+}
+
+/** Whether these two roots were brought together before. */
+export function isSamePair(pair: Pair | undefined, left: SourceEnd, right: TargetEnd): pair is Pair {
+  return pair !== undefined && pair.sourceId === left.facts.rootId && pair.targetId === right.facts.rootId
+}
+
+/** Whether both roots are still the pair that the last run left behind, problems aside. */
+export function isUnchanged(job: Job, pair: Pair | undefined, left: SourceEnd, right: TargetEnd, seen: Seen): boolean {
+  if (!isSamePair(pair, left, right)) return false
+  const expected = settledTarget(job, pair, left.facts.rootId, seen)
+  return seen.right !== undefined && expected !== undefined && equalBytes(expected, seen.right.fingerprint)
+}
+
+/**
+ * The fingerprint with which the target of a pair has nothing to be done to it, as far as the source and the rules say;
+ * undefined where there may be something, or something has to be tried again.
+ */
+export function settledTarget(
+  job: Job,
+  pair: Pair,
+  sourceId: string,
+  seen: Pick<Seen, 'scan' | 'viewId' | 'left'>,
+): Uint8Array | undefined {
+  if (job.checksum || pair.sourceId !== sourceId || pair.viewId !== rulesId(job, seen)) return undefined
+  if (pair.problems.length > 0 || seen.scan.problems.length > 0 || pair.sourceFingerprint === undefined)
+    return undefined
+  return equalBytes(pair.sourceFingerprint, seen.left.fingerprint) ? pair.targetFingerprint : undefined
+}
