@@ -8,6 +8,7 @@ import type { DirectoryRecord } from '../core/record.ts'
 import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import { equalBytes } from '../std/bytes.ts'
 import { type IsStopped, neverStopped } from '../std/stop.ts'
+import { hashZeros, runAt } from './holes.ts'
 import type { Sys } from './sys.ts'
 
 /** One for each thread; calls are synchronous, so nobody shares it. */
@@ -62,8 +63,11 @@ export function shareContent(
   return digestFile(sys, target.directory, target.name, sizeBytes)
 }
 
-/** Copies one open file into another. The digest of what was copied, or undefined where it failed or is not of this size. */
+/** Copies one open file into another, an empty one. The digest of what was copied, or undefined where it failed or is not of this size. */
 export function copyContent(sys: Sys, source: number, target: number, sizeBytes: number): Uint8Array | undefined {
+  const row = new Uint32Array(statWidth)
+  const isSparse = sizeBytes > 0 && sys.statFile(source, row, 0) > 0
+  if (isSparse) return sizeOf(row, 0) === sizeBytes ? copySparse(sys, source, target, sizeBytes) : undefined
   const digester = openDigester()
   for (let total = 0; ; ) {
     const count = sys.read(source, piece, 0, piece.length, -1)
@@ -73,6 +77,23 @@ export function copyContent(sys: Sys, source: number, target: number, sizeBytes:
     digester.update(piece.subarray(0, count))
     if (sys.write(target, piece, 0, count) < 0) return undefined
   }
+}
+
+/** The same, a run at a time: its holes are holes there too. */
+function copySparse(sys: Sys, source: number, target: number, sizeBytes: number): Uint8Array | undefined {
+  const digester = openDigester()
+  for (let at = 0; at < sizeBytes; ) {
+    const { isHole, end } = runAt(sys, source, at, sizeBytes)
+    if (isHole) hashZeros(digester, end - at)
+    for (let from = isHole ? end : at; from < end; ) {
+      const count = sys.read(source, piece, 0, Math.min(piece.length, end - from), from)
+      if (count <= 0 || sys.write(target, piece, 0, count, from) < 0) return undefined
+      digester.update(piece.subarray(0, count))
+      from += count
+    }
+    at = end
+  }
+  return sys.setLength(target, sizeBytes) < 0 ? undefined : digester.finish()
 }
 
 /** A file's digest: the known one, or its content's, which is put into `read` where it belongs to the known signature. */

@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { FaultySys, type SysCall } from '../../test/world/faulty-sys.ts'
 import { plant } from '../../test/world/planted.ts'
-import { batchBytes, create, fileEntry, head, pack, type Sections } from '../../test/world/steps.ts'
+import { batchBytes, create, fileEntry, head, type Piece, pack, type Sections } from '../../test/world/steps.ts'
 import { digestOf } from '../chunk/digest.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Step } from '../core/plan.ts'
@@ -25,8 +25,9 @@ import { statWidth } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { Apply } from './apply.ts'
+import { holeBytesMax } from './holes.ts'
 import { Landing } from './landing.ts'
-import { flagFailed, flagFirst, flagLast } from './pack.ts'
+import { flagFailed, flagFirst, flagHole, flagLast } from './pack.ts'
 import type { StepNote } from './staged.ts'
 import { errno, type Sys } from './sys.ts'
 import { systemSys } from './system.ts'
@@ -327,6 +328,43 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
     assert.deepEqual(landing.finishWriting(), [])
     assert.deepEqual(land(place, landing).problems, ['d/a: target-changed'])
     assert.equal(readFileSync(join(place.path, 'd/a'), 'utf8'), 'one')
+  },
+
+  'a hole is hashed and not written, wherever it lies, and no more of it is taken than was told'(place) {
+    const zeros = 'x'.repeat(3).replaceAll('x', '\0'.repeat(4096))
+    const whole = `${zeros}data${zeros}more${zeros}`
+    const sizeBytes = whole.length
+    const names = ['fine', 'longer', 'ends early'] as const
+    const landing = landingOf(place, [[root, names.map((name) => create(name, whole))]])
+    const hole = (number: number, holeBytes: number, first = false): Piece => {
+      return { number, text: '', flags: flagHole | (first ? flagFirst : 0), sizeBytes, holeBytes }
+    }
+    const data = (number: number, text: string, flags = 0): Piece => ({ number, text, flags, sizeBytes, whole })
+    const begins = (number: number): Piece[] => [hole(number, 12288, true), data(number, 'data'), hole(number, 12288)]
+    landing.receive(
+      pack(
+        ...[...begins(0), data(0, 'more'), hole(0, 12288), data(0, '', flagLast)],
+        ...[...begins(1), data(1, 'more'), hole(1, 12289)],
+        ...[...begins(2), data(2, 'more'), hole(2, 12287), data(2, '', flagLast)],
+      ),
+    )
+    assert.deepEqual(landing.finishWriting(), [1, 2])
+    land(place, landing)
+    assert.equal(readFileSync(join(place.path, 'fine'), 'latin1'), whole)
+    assert.ok(lstatSync(join(place.path, 'fine')).blocks * 512 < whole.length)
+  },
+
+  'more holes than a pack may tell end the session'(place) {
+    const sizeBytes = 2 ** 40
+    const landing = landingOf(place, [[root, [create('huge', 'x', { sizeBytes })]]])
+    const hole = (first: boolean): Piece => {
+      return { number: 0, text: '', flags: flagHole | (first ? flagFirst : 0), sizeBytes, holeBytes: holeBytesMax }
+    }
+    landing.receive(pack(hole(true), hole(false), hole(false), hole(false)))
+    landing.receive(pack(hole(false), hole(false), hole(false), hole(false)))
+    const more = pack(...Array.from({ length: 5 }, () => hole(false)))
+    assert.throws(() => landing.receive(more), { code: 'protocol-broken' })
+    landing.close()
   },
 
   'what the tree does not know is not touched'(place) {

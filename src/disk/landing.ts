@@ -3,7 +3,6 @@
 // aside with all their files and land by one rename. Between writing and landing the caller syncs. No peer is trusted:
 // numbers, sizes and digests of every record are checked against what was asked for.
 
-import { type Digester, digestOf, openDigester } from '../chunk/digest.ts'
 import { isCopied } from '../core/entry.ts'
 import { comingBytesMax, grownBytesMax } from '../core/growth.ts'
 import { digestBytes } from '../core/page.ts'
@@ -16,6 +15,8 @@ import { Failure } from '../std/failure.ts'
 import { Assemblies, type DeltaOrder } from './assemblies.ts'
 import { copyContent, shareContent } from './content.ts'
 import type { Basis } from './donors.ts'
+import { packHolesMax } from './holes.ts'
+import { Incoming } from './incoming.ts'
 import { emptyRecord, flagEntries, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
 import type { Portion } from './portions.ts'
 import { lacksLinks, refusalCode, refusedStaging } from './refusal.ts'
@@ -37,17 +38,6 @@ export type LargeFiles = { readonly deltas: readonly DeltaOrder[]; readonly basi
 /** So often the content of a step is asked for again after it came to nothing. */
 const failuresMax = 2
 
-type Incoming = {
-  readonly step: number
-  readonly handle: number
-  readonly name: Uint8Array
-  /** It lies where a break leaves it. */
-  readonly isPartial: boolean
-  /** None for a content that comes in one piece. */
-  readonly digester: Digester | undefined
-  written: number
-}
-
 export class Landing {
   readonly batch: StagedBatch
   /** Its large files. */
@@ -67,6 +57,8 @@ export class Landing {
   /** How often the content of a step came to nothing. */
   readonly #failures = new Map<number, number>()
   #incoming: Incoming | undefined
+  /** Bytes of holes in the pack that is being taken. */
+  #holes = 0
   #buildHandle = -1
   #buildSection: StagedSection | undefined
   readonly #record: PackRecord = emptyRecord()
@@ -213,6 +205,7 @@ export class Landing {
   /** Writes what a pack holds. The pack is the caller's again afterwards. */
   receive(pack: Uint8Array): void {
     const view = new DataView(pack.buffer, pack.byteOffset, pack.byteLength)
+    this.#holes = 0
     for (let at = 0; at < pack.length; ) {
       at = takeRecord(view, at, pack.length, this.#record)
       this.#receiveRecord(pack, this.#record)
@@ -244,17 +237,16 @@ export class Landing {
       throw new Failure('unsolicited', 'the source went on with a file that it had not begun')
     }
     const length = record.contentEnd - record.contentStart
-    if (incoming.written + length > record.sizeBytes) return this.#spoil(staged)
-    const content = pack.subarray(record.contentStart, record.contentEnd)
-    const wrote = length === 0 ? 0 : this.#sys.write(incoming.handle, pack, record.contentStart, length)
+    if (incoming.written + length + record.holeBytes > record.sizeBytes) return this.#spoil(staged)
+    this.#holes += record.holeBytes
+    if (this.#holes > packHolesMax) throw new Failure('protocol-broken', 'a pack tells more holes than a pack may')
+    const wrote = incoming.take(pack, record)
     if (wrote < 0) {
       this.#drop()
       return this.#refuseLarge(staged, wrote)
     }
-    incoming.written += length
     this.contentBytes += length
-    incoming.digester?.update(content)
-    if ((record.flags & flagLast) !== 0) this.#closeIncoming(staged, incoming, pack, record, content)
+    if ((record.flags & flagLast) !== 0) this.#closeIncoming(staged, incoming, pack, record)
   }
 
   /** Whether more comes than may come of it. The step is only decoded where that can be. */
@@ -301,20 +293,20 @@ export class Landing {
     const mode = record.mode & this.#order.modeMask
     const handle = isPartial ? this.large.create(staged.path) : this.#sys.createFile(directory, name, mode)
     if (handle < 0) return this.#refuse(staged, handle)
-    this.#incoming = { step: number, handle, name, isPartial, digester: whole ? undefined : openDigester(), written: 0 }
+    this.#incoming = new Incoming(this.#sys, { step: number, handle, name, isPartial }, whole)
   }
 
-  #closeIncoming(
-    staged: StagedStep,
-    incoming: Incoming,
-    pack: Uint8Array,
-    record: PackRecord,
-    content: Uint8Array,
-  ): void {
-    const digest = incoming.digester === undefined ? digestOf(content) : incoming.digester.finish()
+  #closeIncoming(staged: StagedStep, incoming: Incoming, pack: Uint8Array, record: PackRecord): void {
+    const digest = incoming.finish()
     const told = pack.subarray(record.digestStart, record.digestStart + digestBytes)
     if (incoming.written !== record.sizeBytes || !equalBytes(digest, told)) return this.#spoil(staged)
     this.#incoming = undefined
+    const settled = incoming.settle()
+    if (settled < 0) {
+      this.#incoming = incoming
+      this.#drop()
+      return this.#refuseLarge(staged, settled)
+    }
     if (incoming.isPartial) return this.#adopt(staged, incoming.handle, record, digest)
     const mode = record.mode & this.#order.modeMask
     this.#seal(staged, incoming.handle, incoming.name, mode, record.mtimeSeconds, record.mtimeNs)

@@ -6,12 +6,15 @@ import fc from 'fast-check'
 import { check } from '../../test/world/trees.ts'
 import { problemCodes } from '../core/problem.ts'
 import { Failure } from '../std/failure.ts'
+import { holeBytesMax } from './holes.ts'
 import {
   emptyRecord,
   flagFailed,
   flagFirst,
+  flagHole,
   flagLast,
   type PackRecord,
+  putHole,
   putRecordHead,
   type RecordFacts,
   recordHeadBytes,
@@ -51,7 +54,8 @@ describe('pack', () => {
     check(
       fc.property(someFacts, (facts) => {
         const { record, next } = roundTrip(facts)
-        const { contentStart, contentEnd, digestStart, ...rest } = record
+        const { contentStart, contentEnd, digestStart, holeBytes, ...rest } = record
+        assert.equal(holeBytes, 0)
         assert.deepEqual({ ...rest, length: contentEnd - contentStart }, facts)
         assert.deepEqual([contentStart, next, digestStart], [recordHeadBytes, contentEnd, 32])
       }),
@@ -97,13 +101,30 @@ describe('pack', () => {
     for (const end of [0, 1, recordHeadBytes - 1, recordHeadBytes, recordHeadBytes + 9])
       broken(() => take(put({}), end))
     broken(() => take(put({ length: 0xffff_ffff })))
-    broken(() => take(put({ flags: 16 })))
+    broken(() => take(put({ flags: 32 })))
     broken(() => take(put({ flags: 255 })))
     broken(() => take(put({ mtimeNs: 1_000_000_000 })))
     broken(() => take(put({ flags: flagFailed })))
     broken(() => take(put({ code: 'vanished' })))
     broken(() => take(put({ flags: flagFailed }, (view) => view.setUint8(5, codes.length + 1))))
     broken(() => take(put({}, (view) => view.setUint32(12, 0xffff_ffff, true))))
+  })
+
+  it('tells a hole by its length, alone, never of nothing, and no longer than a hole may be', () => {
+    const holed = (holeBytes: number, facts: Partial<RecordFacts> = {}): PackRecord => {
+      const view = new DataView(new ArrayBuffer(2 * recordHeadBytes))
+      const plain = { number: 0, flags: flagHole, code: undefined, mode: 0, sizeBytes: 0 }
+      putRecordHead(view, 0, { ...plain, mtimeSeconds: 0, mtimeNs: 0, length: 0, ...facts })
+      putHole(view, 0, holeBytes)
+      const record = emptyRecord()
+      assert.equal(takeRecord(view, 0, view.byteLength, record), recordHeadBytes)
+      return record
+    }
+    for (const holeBytes of [1, 4096, holeBytesMax]) assert.equal(holed(holeBytes).holeBytes, holeBytes)
+    assert.equal(holed(1, { flags: flagHole | flagFirst }).holeBytes, 1)
+    for (const holeBytes of [0, holeBytesMax + 1, 0xffff_ffff]) broken(() => holed(holeBytes))
+    for (const flags of [flagHole | flagLast, flagHole | 8, flagHole | flagFailed]) broken(() => holed(1, { flags }))
+    broken(() => holed(1, { length: 1 }))
   })
 
   it('never reads beyond its bytes, whatever these are', () => {

@@ -3,10 +3,12 @@
 // the wants of its batch, so nothing that was not asked for can be said.
 //
 // header, 64 bytes, little endian: number u32, flags u8, code u8, mode u16, size u64, mtime seconds i64 (two halves),
-// mtime ns u32, length u32, digest 32 (valid on the last record of a file).
+// mtime ns u32, length u32, digest 32 (valid on the last record of a file; of a hole its length u32).
+// A hole is a record of its own, without content, and never the last one of a file.
 
 import { type ProblemCode, problemCodes } from '../core/problem.ts'
 import { Failure } from '../std/failure.ts'
+import { holeBytesMax } from './holes.ts'
 
 export const recordHeadBytes = 64
 /** What a pack is made in and received in; a larger file comes in pieces. */
@@ -18,6 +20,8 @@ export const flagFirst = 1
 export const flagLast = 2
 /** The file could not be read: `code` says why, nothing more of it comes. */
 export const flagFailed = 4
+/** A hole comes next of the file's content, and no bytes; how long it is stands where the digest would. */
+export const flagHole = 16
 /** What follows are entries (lengths and ids) of a file that is told, not its bytes. */
 export const flagEntries = 8
 
@@ -29,6 +33,8 @@ export type PackRecord = {
   sizeBytes: number
   mtimeSeconds: number
   mtimeNs: number
+  /** How long a hole is; 0 for what is none. */
+  holeBytes: number
   /** Where the content lies in the pack. */
   contentStart: number
   contentEnd: number
@@ -67,6 +73,11 @@ export function putRecordHead(view: DataView, at: number, facts: RecordFacts): v
   view.setUint32(at + 28, facts.length, true)
 }
 
+/** Writes the length of a hole into the record at `at`. */
+export function putHole(view: DataView, at: number, holeBytes: number): void {
+  view.setUint32(at + 32, holeBytes, true)
+}
+
 /** Reads the record at `at` of a pack that may come from a peer; every bound is checked. Returns where the next one starts. */
 export function takeRecord(view: DataView, at: number, end: number, into: PackRecord): number {
   if (end - at < recordHeadBytes) throw broken()
@@ -83,8 +94,13 @@ export function takeRecord(view: DataView, at: number, end: number, into: PackRe
   into.contentStart = at + recordHeadBytes
   into.contentEnd = into.contentStart + length
   const failed = (into.flags & flagFailed) !== 0
-  if (into.contentEnd > end || into.flags > 15 || into.mtimeNs > 999_999_999) throw broken()
+  if (into.contentEnd > end || into.flags > 31 || into.mtimeNs > 999_999_999) throw broken()
   if (failed !== (into.code !== undefined) || !Number.isSafeInteger(into.sizeBytes)) throw broken()
+  into.holeBytes = 0
+  if ((into.flags & flagHole) === 0) return into.contentEnd
+  into.holeBytes = view.getUint32(at + 32, true)
+  const isAlone = length === 0 && (into.flags & ~(flagHole | flagFirst)) === 0
+  if (!isAlone || into.holeBytes === 0 || into.holeBytes > holeBytesMax) throw broken()
   return into.contentEnd
 }
 
@@ -101,6 +117,7 @@ export function emptyRecord(): PackRecord {
     sizeBytes: 0,
     mtimeSeconds: 0,
     mtimeNs: 0,
+    holeBytes: 0,
     contentStart: 0,
     contentEnd: 0,
     digestStart: 0,

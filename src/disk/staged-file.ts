@@ -23,9 +23,7 @@ export function mayShare(donor: ChunkDonor, from: number, at: number): boolean {
 export class StagedFile {
   readonly handle: number
   readonly #sys: Sys
-  /** Where it was empty when it was opened, what was not written reads as zeros. */
-  readonly #isNew: boolean
-  /** So much was there when it was opened. */
+  /** So much was there when it was opened. What lies beyond, and was not written, reads as zeros. */
   readonly keptBytes: number
   #donor: ChunkDonor | undefined
   #donorHandle = -1
@@ -38,7 +36,6 @@ export class StagedFile {
     this.#sys = sys
     this.handle = handle
     this.keptBytes = keptBytes
-    this.#isNew = keptBytes === 0
   }
 
   /** Writes content. Zero or a negative errno. */
@@ -74,8 +71,10 @@ export class StagedFile {
   }
 
   #put(content: Uint8Array, start: number, length: number, at: number): number {
-    if (!this.#isNew) return this.#sys.write(this.handle, content, start, length, at)
-    for (let done = 0; done < length; ) {
+    const old = Math.min(length, Math.max(0, this.keptBytes - at))
+    const wrote = old === 0 ? 0 : this.#sys.write(this.handle, content, start, old, at)
+    if (wrote < 0) return wrote
+    for (let done = old; done < length; ) {
       const zeros = runOf(content, start + done, start + length, true)
       done += zeros
       const rest = runOf(content, start + done, start + length, false)

@@ -17,8 +17,18 @@ import {
 } from '../core/stat.ts'
 import { hex, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
+import { hashZeros, holeBytesMax, packHolesMax, runAt } from './holes.ts'
 import { LearnedWriter } from './learned.ts'
-import { flagEntries, flagFailed, flagFirst, flagLast, putRecordHead, recordHeadBytes } from './pack.ts'
+import {
+  flagEntries,
+  flagFailed,
+  flagFirst,
+  flagHole,
+  flagLast,
+  putHole,
+  putRecordHead,
+  recordHeadBytes,
+} from './pack.ts'
 import { PortionReader, RecipesAtHand } from './portion-reader.ts'
 import { entryBytesMax, type Portion } from './portions.ts'
 import { isRacy, racyMs } from './racy.ts'
@@ -34,6 +44,9 @@ type OpenFile = {
   readonly sizeBytes: number
   readonly before: Uint32Array
   readonly digester: Digester
+  /** It may have holes; `runEnd` is where the data ends that it is read from. */
+  readonly isSparse: boolean
+  runEnd: number
   sentBytes: number
   first: boolean
 }
@@ -121,7 +134,8 @@ export class Supply {
     const directory = this.#enter(file.directory)
     const handle = directory < 0 ? directory : this.#sys.openFile(directory, file.name)
     if (handle < 0) return this.#fail(view, at, number, missingCode(handle))
-    if (!this.#look(handle) || ((this.#before[statMode] as number) & typeMask) !== typeFile) {
+    const looked = this.#look(handle)
+    if (looked < 0 || ((this.#before[statMode] as number) & typeMask) !== typeFile) {
       this.#sys.close(handle)
       return this.#fail(view, at, number, 'changing')
     }
@@ -131,9 +145,10 @@ export class Supply {
       this.#next++
       return this.#startTelling(slab, view, at, { handle, number, portion, sizeBytes })
     }
-    if (sizeBytes > room) {
+    const isSparse = looked > 0 && sizeBytes > 0
+    if (isSparse || sizeBytes > room) {
       // A file that would fit an empty buffer waits for one; a larger one starts in what is left and goes on.
-      if (at > 0 && sizeBytes <= slab.length - recordHeadBytes) {
+      if (!isSparse && at > 0 && sizeBytes <= slab.length - recordHeadBytes) {
         this.#sys.close(handle)
         return -1
       }
@@ -144,6 +159,8 @@ export class Supply {
         sizeBytes,
         before: this.#before.slice(),
         digester: openDigester(),
+        isSparse,
+        runEnd: 0,
         sentBytes: 0,
         first: true,
       }
@@ -158,12 +175,13 @@ export class Supply {
   /**
    * Takes the signature that the content is read under. One that is so young that a later write could share its time
    * stamp would hide that write for ever: what was sent would pass for what is there. So it waits until the clock moved.
+   * Answers as `statFile`.
    */
-  #look(handle: number): boolean {
-    if (this.#sys.statHandle(handle, this.#before, 0) < 0) return false
-    if (!isYoung(this.#before, this.#nowMs())) return true
+  #look(handle: number): number {
+    const looked = this.#sys.statFile(handle, this.#before, 0)
+    if (looked < 0 || !isYoung(this.#before, this.#nowMs())) return looked
     blockMs(racyMs + 5)
-    return this.#sys.statHandle(handle, this.#before, 0) === 0
+    return this.#sys.statFile(handle, this.#before, 0)
   }
 
   #readWhole(slab: Uint8Array, view: DataView, at: number, handle: number, number: number, sizeBytes: number): number {
@@ -180,9 +198,58 @@ export class Supply {
     return start + sizeBytes
   }
 
+  /** Goes on with a file that may have holes: what comes next of it, as far as this buffer goes. */
+  #continueSparse(slab: Uint8Array, view: DataView, from: number, open: OpenFile): number {
+    let at = from
+    for (let holes = 0; slab.length - at > 2 * recordHeadBytes && holes < packHolesMax; ) {
+      const { sizeBytes, sentBytes } = open
+      if (sentBytes === sizeBytes) return this.#endSparse(slab, view, at, open)
+      if (sentBytes === open.runEnd) {
+        const { isHole, end } = runAt(this.#sys, open.handle, sentBytes, sizeBytes)
+        if (isHole) {
+          const length = Math.min(end - sentBytes, holeBytesMax)
+          hashZeros(open.digester, length)
+          this.#head(view, at, open.number, flagHole | (open.first ? flagFirst : 0), 0, open.before)
+          putHole(view, at, length)
+          open.first = false
+          open.sentBytes += length
+          open.runEnd = open.sentBytes
+          holes += length
+          at += recordHeadBytes
+          continue
+        }
+        open.runEnd = end
+      }
+      const start = at + recordHeadBytes
+      const wanted = Math.min(slab.length - start, open.runEnd - sentBytes)
+      const filled = this.#sys.read(open.handle, slab, start, wanted, sentBytes)
+      // It is shorter by now.
+      if (filled <= 0) return this.#endSparse(slab, view, at, open)
+      open.digester.update(slab.subarray(start, start + filled))
+      this.#head(view, at, open.number, open.first ? flagFirst : 0, filled, open.before)
+      open.first = false
+      open.sentBytes += filled
+      this.contentBytes += filled
+      at = start + filled
+    }
+    return at
+  }
+
+  #endSparse(slab: Uint8Array, view: DataView, at: number, open: OpenFile): number {
+    const { handle, number, before, sentBytes, sizeBytes } = open
+    const isWhole = sentBytes === sizeBytes && this.#stoodStill(handle, before)
+    this.#sys.close(handle)
+    this.#open = undefined
+    const digest = open.digester.finish()
+    if (!isWhole) return this.#fail(view, at, number, 'changing')
+    this.#finish(view, slab, at, number, flagLast, 0, digest, before)
+    return at + recordHeadBytes
+  }
+
   /** Goes on with the large file that is open. */
   #continue(slab: Uint8Array, view: DataView, at: number): number {
     const open = this.#open as OpenFile
+    if (open.isSparse) return this.#continueSparse(slab, view, at, open)
     const start = at + recordHeadBytes
     const wanted = Math.min(slab.length - start, open.sizeBytes - open.sentBytes)
     let filled = 0

@@ -105,6 +105,8 @@ const RESOLVE_NO_SYMLINKS = 0x04
 const RESOLVE_BENEATH = 0x08
 const RENAME_NOREPLACE = 1
 const RENAME_EXCHANGE = 2
+const SEEK_DATA = 3
+const SEEK_HOLE = 4
 const FICLONERANGE = 0x4020940dn
 const pathMax = 4096
 
@@ -236,6 +238,15 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
       if (libc.fstat(handle, statAt) < 0) return fail()
       putStat(stat, into, row)
       return 0
+    },
+    statFile(handle, into, row) {
+      if (libc.fstat(handle, statAt) < 0) return fail()
+      putStat(stat, into, row)
+      return hasFewBlocks(stat) ? 1 : 0
+    },
+    seek(handle, from, to) {
+      const at = libc.lseek(handle, BigInt(from), to === 'data' ? SEEK_DATA : SEEK_HOLE)
+      return at < 0n ? fail() : Number(at)
     },
     readLink(dir, name) {
       if (!putName(name, 0)) return -errno.ENAMETOOLONG
@@ -371,6 +382,12 @@ function putStat(stat: Uint32Array, into: Uint32Array, row: number): void {
   into[at + statCtimeNs] = stat[28] as number
   into[at + statDevice] = stat[0] as number
   into[at + statErrno] = 0
+}
+
+/** Whether a `struct stat` has fewer blocks of 512 bytes than its size needs. */
+function hasFewBlocks(stat: Uint32Array): boolean {
+  const blocks = (stat[17] as number) * 0x1_0000_0000 + (stat[16] as number)
+  return blocks * 512 < (stat[13] as number) * 0x1_0000_0000 + (stat[12] as number)
 }
 
 /** The same time twice: of access and of change. */

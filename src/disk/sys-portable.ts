@@ -115,7 +115,7 @@ export function openPortableSys(): Sys {
     if (handle >= 0 && !onLinux) roots.set(handle, at(dir, name))
     return handle
   }
-  return {
+  const sys: Sys = {
     form: 'portable',
     timeGrainNs: 1000,
     exactRenames: false,
@@ -167,6 +167,9 @@ export function openPortableSys(): Sys {
       }),
     statHandle: (handle, into, row) =>
       attempt(() => putStats(fstatSync(handle), () => fstatSync(handle, { bigint: true }), into, row)),
+    // node:fs can't seek: all is data.
+    statFile: (handle, into, row) => sys.statHandle(handle, into, row),
+    seek: (_handle, from, to) => (to === 'data' ? from : -errno.ENXIO),
     readLink(dir, name) {
       try {
         return new Uint8Array(readlinkSync(at(dir, name), { encoding: 'buffer' }))
@@ -229,6 +232,7 @@ export function openPortableSys(): Sys {
       return ended.status === 0 ? 0 : -errno.EIO
     },
   }
+  return sys
 }
 
 function* splitPath(path: Uint8Array): Generator<Uint8Array> {

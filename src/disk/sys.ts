@@ -86,6 +86,10 @@ export interface Sys {
   /** Stats `name` without following it, into row `row` of `into`. */
   stat(dir: number, name: Uint8Array, into: Uint32Array, row: number): number
   statHandle(handle: number, into: Uint32Array, row: number): number
+  /** As `statHandle` of a file; 1 where fewer blocks are its own than its size needs, so that it may have holes. */
+  statFile(handle: number, into: Uint32Array, row: number): number
+  /** Where the next data, or the next hole, begins at or after `from`; -ENXIO where none does. Moves where the handle stands. */
+  seek(handle: number, from: number, to: 'data' | 'hole'): number
   readLink(dir: number, name: Uint8Array): Uint8Array | number
   /** Opens a regular file for reading; never blocks on a FIFO, never follows a symlink. */
   openFile(dir: number, name: Uint8Array): number

@@ -139,6 +139,12 @@ export class FaultySys implements Sys {
   statHandle(handle: number, into: Uint32Array, row: number): number {
     return this.#number('statHandle', [], () => this.#real.statHandle(handle, into, row))
   }
+  statFile(handle: number, into: Uint32Array, row: number): number {
+    return this.#number('statFile', [], () => this.#real.statFile(handle, into, row))
+  }
+  seek(handle: number, from: number, to: 'data' | 'hole'): number {
+    return this.#number('seek', [], () => this.#real.seek(handle, from, to))
+  }
   readLink(dir: number, name: Uint8Array): Uint8Array | number {
     return this.#call('readLink', [name], () => this.#real.readLink(dir, name))
   }

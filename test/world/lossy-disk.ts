@@ -247,6 +247,8 @@ export class LossyDisk {
       list: alive((dir: number, into: EntryTable, looks?: number, most?: number) => real.list(dir, into, looks, most)),
       stat: alive((dir: number, name: Uint8Array, into: Uint32Array, row: number) => real.stat(dir, name, into, row)),
       statHandle: alive((handle: number, into: Uint32Array, row: number) => real.statHandle(handle, into, row)),
+      statFile: alive((handle: number, into: Uint32Array, row: number) => real.statFile(handle, into, row)),
+      seek: alive((handle: number, from: number, to: 'data' | 'hole') => real.seek(handle, from, to)),
       readLink: alive((dir: number, name: Uint8Array) => real.readLink(dir, name)),
       openFile: alive((dir: number, name: Uint8Array) => real.openFile(dir, name)),
       read: alive((handle: number, into: Uint8Array, offset: number, length: number, position: number) =>

@@ -4,7 +4,7 @@ import { digestOf } from '../../src/chunk/digest.ts'
 import type { Entry } from '../../src/core/entry.ts'
 import type { RelPath } from '../../src/core/path.ts'
 import { encodeBatch, packSection, type SectionHead, type Step } from '../../src/core/plan.ts'
-import { flagFailed, flagFirst, flagLast, putRecordHead, recordHeadBytes } from '../../src/disk/pack.ts'
+import { flagFailed, flagFirst, flagLast, putHole, putRecordHead, recordHeadBytes } from '../../src/disk/pack.ts'
 import { concatBytes, utf8 } from '../../src/std/bytes.ts'
 
 export const stepTime = { mtimeSeconds: 1_600_000_000, mtimeNs: 123_456_789 }
@@ -44,6 +44,8 @@ export type Piece = {
   readonly sizeBytes?: number
   readonly digest?: Uint8Array
   readonly mode?: number
+  /** A hole of this length instead of a text. */
+  readonly holeBytes?: number
   /** The whole content, where `text` is only a piece of it. */
   readonly whole?: string
 }
@@ -51,7 +53,7 @@ export type Piece = {
 /** Records side by side; by default each is a whole file with its right digest. */
 export function pack(...pieces: readonly Piece[]): Uint8Array {
   const parts = pieces.map(
-    ({ number, text, flags = flagFirst | flagLast, sizeBytes, digest, mode = 0o644, whole = text }) => {
+    ({ number, text, flags = flagFirst | flagLast, sizeBytes, digest, mode = 0o644, whole = text, holeBytes }) => {
       const content = utf8(text)
       const bytes = new Uint8Array(recordHeadBytes + content.length)
       const failed = (flags & flagFailed) !== 0
@@ -60,6 +62,7 @@ export function pack(...pieces: readonly Piece[]): Uint8Array {
       putRecordHead(new DataView(bytes.buffer), 0, { ...facts, sizeBytes: size, length: content.length })
       bytes.set(digest ?? digestOf(utf8(whole)), 32)
       bytes.set(content, recordHeadBytes)
+      if (holeBytes !== undefined) putHole(new DataView(bytes.buffer), 0, holeBytes)
       return bytes
     },
   )
