@@ -16,7 +16,8 @@ export const wireHistory: readonly WireVersionNote[] = [
       'epoch of the lease; moves makes missing parents of new names; view: sizes that count; calls verify and distrust; ' +
       'begin says how long versions are kept, finish tells of lost ones; calls versions, which follow renames, undelete, undo (in ' +
       'slices); open tells of an undone run; stage, answer, written and supply speak of portions; ' +
-      'listings may be outlines, call listingPart; open tells which symlinks the target lets in; names and paths are bytes of any kind',
+      'listings may be outlines, call listingPart; open tells which symlinks the target lets in; names and paths are bytes of any kind; ' +
+      'open tells what a target makes of names',
   },
 ]
 
