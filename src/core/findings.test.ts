@@ -19,10 +19,12 @@ import {
   judgeState,
   type RootFacts,
 } from './findings.ts'
+import { exactNaming } from './naming.ts'
 
 const trouble = { code: 'bad-config', message: 'machines.json is damaged', hint: '' }
 const away = { code: 'unreachable', message: 'cannot reach it', hint: '' }
-const traits = { timeGrainNs: 1, modeMask: 0o777, exchanges: true, foldsCase: false }
+const folding = { ...exactNaming, folds: 'simple' } as const
+const traits = { timeGrainNs: 1, modeMask: 0o777, exchanges: true }
 const own = { isLocked: false, staged: 0, hasJournal: false, kept: 0, trouble: '', traits }
 const root: RootFacts = {
   path: '/t',
@@ -138,7 +140,7 @@ const cases: readonly (readonly [string, readonly Finding[], string, RegExp])[] 
     'a FAT stick',
     judgeRoot({
       ...root,
-      own: { ...own, traits: { timeGrainNs: 2e9, modeMask: 0, exchanges: false, foldsCase: true } },
+      own: { ...own, traits: { timeGrainNs: 2e9, modeMask: 0, exchanges: false, naming: folding } },
     }),
     'ok note note note note',
     /to 2 s.*no permissions.*exchanged.*case/s,

@@ -1,6 +1,7 @@
 // What `nightferry doctor` makes of the facts it gathered: for each check a judgement, with what to do about it. Pure:
 // each takes facts and gives findings, never none, so that what was looked at and found well is told too.
 
+import type { Naming } from './naming.ts'
 import { adviceOn, failureRemedies, remedyOf } from './remedy.ts'
 
 export type Finding = {
@@ -137,7 +138,7 @@ export type RootFacts = {
               readonly timeGrainNs: number
               readonly modeMask: number
               readonly exchanges: boolean
-              readonly foldsCase: boolean
+              readonly naming?: Naming | undefined
             }
           | undefined
       }
@@ -220,6 +221,25 @@ function roomFinding({ role, path, freeBytes, totalBytes, freeInodes, fileSystem
   return finding(role, 'ok', `${path}: ${room}`)
 }
 
+/** What a root makes of names, and what a person does about it. */
+function namingNotes(naming: Naming | undefined): [text: string, remedy: string][] {
+  if (naming === undefined) return []
+  const notes: [string, string][] = []
+  if (naming.folds !== 'no')
+    notes.push([
+      'takes names that differ in case for the same',
+      'keep no two names in one folder that differ only in case',
+    ])
+  if (naming.foldsForm)
+    notes.push([
+      'takes names that differ in their Unicode form for the same',
+      'keep no two names in one folder that look alike',
+    ])
+  if (naming.textOnly) notes.push(['takes no names that are not UTF-8', 'rename those on the source'])
+  if (naming.narrow) notes.push(['takes no names that Windows has not: those are stored in another form', ''])
+  return notes
+}
+
 function traitFindings({ role, path, own }: RootFacts): Finding[] {
   const traits = own?.traits
   if (traits === undefined) return []
@@ -234,15 +254,8 @@ function traitFindings({ role, path, own }: RootFacts): Finding[] {
     findings.push(
       finding(role, 'note', `${path}: names can't be exchanged at one instant, so a window remains (docs/threats.md)`),
     )
-  if (traits.foldsCase)
-    findings.push(
-      finding(
-        role,
-        'note',
-        `${path}: takes names that differ in case for the same`,
-        'keep no two names in one folder that differ only in case',
-      ),
-    )
+  for (const [text, remedy] of namingNotes(traits.naming))
+    findings.push(finding(role, 'note', `${path}: ${text}`, remedy))
   return findings.length > 0
     ? findings
     : [finding(role, 'ok', `${path}: keeps times, modes and case exactly, and exchanges names`)]

@@ -55,7 +55,10 @@ export type PackedSection = SectionHead & {
 
 /** A whole plan, with what a guard has to judge. */
 export type Plan = {
-  /** Done in this order, before all else; a missing parent of a new name is made with it. Sections lie where they lead. */
+  /**
+   * Done in this order, before all else; a missing parent of a new name is made with it. Sections lie where they lead. One
+   * that leads to what is the same name for the right gives anything that lies there the left's spelling.
+   */
   readonly moves: readonly DirectoryMove[]
   /** Those parents. */
   readonly made: readonly RelPath[]

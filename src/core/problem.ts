@@ -7,6 +7,7 @@ export const problemCodes = {
   special: 'is a device, FIFO or socket, which are not copied',
   'bad-name': 'has a name that the target can not hold',
   'reserved-name': "has a name that is Nightferry's own",
+  'name-clash': 'has a name that the target takes for the one of another entry',
   'name-too-long': 'has a name or path that is too long for the other side',
   changing: 'kept changing while it was read',
   vanished: 'disappeared before it was read',

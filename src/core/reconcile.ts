@@ -8,6 +8,7 @@ import { isDamaged } from './digests.ts'
 import { compareTimes, type Entry, isCopied } from './entry.ts'
 import { staysWithin } from './links.ts'
 import { entryNameBytes } from './listing.ts'
+import type { Naming } from './naming.ts'
 import type { ProblemCode } from './problem.ts'
 import { isOutside, type Selection } from './selection.ts'
 
@@ -20,6 +21,8 @@ export type Rules = Selection & {
   readonly timeGrainNs: number
   /** Compare content wherever sizes are equal, whatever the times say. */
   readonly checksum: boolean
+  /** What the right makes of names, where it does not take each as it is; names are paired by it before (naming.ts). */
+  readonly naming?: Naming
 }
 
 export type Decision =

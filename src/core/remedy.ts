@@ -10,6 +10,7 @@ export const problemRemedies: Readonly<Record<ProblemCode, string>> = {
   special: 'exclude it to silence it',
   'bad-name': 'rename it',
   'reserved-name': 'rename it',
+  'name-clash': 'rename one of the two',
   'name-too-long': 'shorten its name or path',
   changing: 'nothing: the next run takes it; exclude it if it never rests',
   vanished: 'nothing: the next run looks again',

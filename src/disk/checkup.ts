@@ -5,14 +5,13 @@
 import { accessSync, constants, readdirSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { ownDirectory } from '../core/path.ts'
-import { statWidth } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { randomName } from '../std/random.ts'
 import { isKept, swapsNames } from './aside.ts'
 import { readMarker } from './marker.ts'
-import { isTargetLocked, probe, type Traits } from './root.ts'
+import { isTargetLocked } from './root.ts'
 import { errnoName, type Sys } from './sys.ts'
+import { probe, type Traits } from './traits.ts'
 
 export type Checkup = {
   /** Why it can't be used, by the system's word; '' where it can. */
@@ -33,7 +32,7 @@ type OwnCheckup = {
   readonly hasJournal: boolean
   /** What such runs put aside for a person to look at. */
   readonly kept: number
-  readonly traits: (Traits & { readonly exchanges: boolean; readonly foldsCase: boolean }) | undefined
+  readonly traits: (Traits & { readonly exchanges: boolean }) | undefined
   /** Why the marker or the traits can't be had; '' where they can. */
   readonly trouble: string
 }
@@ -119,27 +118,11 @@ function traitsOf(sys: Sys, path: string): Pick<OwnCheckup, 'traits' | 'trouble'
   if (root >= 0) sys.close(root)
   if (staging < 0) return { traits: undefined, trouble: errnoName(staging) }
   try {
-    const traits = {
-      ...probe(sys, staging, path),
-      exchanges: swapsNames(sys, staging),
-      foldsCase: foldsCase(sys, staging),
-    }
-    return { traits, trouble: '' }
+    return { traits: { ...probe(sys, staging, path), exchanges: swapsNames(sys, staging) }, trouble: '' }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     return { traits: undefined, trouble: error.message }
   } finally {
     sys.close(staging)
   }
-}
-
-/** Whether a name is found under another case. */
-function foldsCase(sys: Sys, staging: number): boolean {
-  const name = `p${randomName()}x`
-  const handle = sys.createFile(staging, utf8(name), 0o600)
-  if (handle < 0) return false
-  sys.close(handle)
-  const isFound = sys.stat(staging, utf8(name.toUpperCase()), new Uint32Array(statWidth), 0) === 0
-  sys.unlink(staging, utf8(name))
-  return isFound
 }

@@ -1,8 +1,10 @@
-// The renames of directories that a plan begins with, on disk and in the tree of the target: each looks at what is there
-// before, takes no name that is in use, and shows nothing that the rules hide. What can't be moved stays, and is a problem.
+// The renames that a plan begins with, on disk and in the tree of the target: of directories, and of anything whose name
+// only gets another spelling where both are one name. Each looks at what is there before, takes no name that is in use, and
+// shows nothing that the rules hide. What can't be moved stays, and is a problem.
 
 import { isDirectoryHidden, wouldExpose } from '../core/exposed.ts'
 import { type LinkPolicy, mayMove } from '../core/links.ts'
+import type { Naming } from '../core/naming.ts'
 import { isWithin, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
@@ -11,6 +13,7 @@ import type { Tree } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
 import { makeParents, renameDirectory } from './directories.ts'
 import type { Change, MoveChange } from './manifest.ts'
+import { isRespelling, type Respelling, respell } from './respell.ts'
 import type { Sys } from './sys.ts'
 
 export type Moved = {
@@ -20,21 +23,32 @@ export type Moved = {
   readonly problems: Problem[]
 }
 
-/** Renames the directories one after the other; a later one finds the tree as the earlier ones left it. */
+/**
+ * Renames one after the other; a later one finds the tree as the earlier ones left it. `respelling` has what
+ * `respellings` found, which are in the journal.
+ */
 export function moveDirectories(
   sys: Sys,
   root: number,
   tree: Tree,
   moves: readonly DirectoryMove[],
   links?: LinkPolicy,
+  respelling?: { readonly staging: number; readonly slots: ReadonlyMap<RelPath, Respelling>; nowMs(): number },
 ): Moved {
   const done: Moved = { moved: [], made: [], problems: [] }
   for (const move of moves) {
-    const code = mayMove(links, move) ? moveOne(sys, root, tree, move, done.made) : 'link-outside'
+    const code = moveNext(move)
     if (code !== undefined) done.problems.push({ path: move.from, code, detail: 'rename' })
     else done.moved.push(move)
   }
   return done
+
+  function moveNext(move: DirectoryMove): ProblemCode | undefined {
+    const respelled = respelling?.slots.get(move.to)
+    if (respelling !== undefined && respelled !== undefined)
+      return respell(sys, { root, staging: respelling.staging }, tree, move, respelled, respelling.nowMs)
+    return mayMove(links, move) ? moveOne(sys, root, tree, move, done.made) : 'link-outside'
+  }
 }
 
 function moveOne(
@@ -61,10 +75,12 @@ function moveOne(
  * What `moveDirectories` is about to do, for the run's manifest. A later move may start below what an earlier one brought
  * there; the tree still has it where it was.
  */
-export function moveIntents(tree: Tree, moves: readonly DirectoryMove[]): MoveChange[] {
+export function moveIntents(tree: Tree, moves: readonly DirectoryMove[], naming?: Naming | undefined): MoveChange[] {
   const intents: MoveChange[] = []
   const made = new Set<RelPath>()
   for (const [i, { from, to }] of moves.entries()) {
+    // Another spelling of one name is no change that an undo could find.
+    if (isRespelling({ from, to }, naming)) continue
     const origin = moves.slice(0, i).reduceRight((path, move) => originOf(path, move), from)
     const parent = tree.record(parentOf(origin))
     const row = parent?.find(utf8(nameOf(origin))) ?? -1

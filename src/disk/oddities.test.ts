@@ -23,11 +23,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { bytesOf } from '../../test/world/disk-trees.ts'
+import { namingSys } from '../../test/world/naming-sys.ts'
 import { oddNames } from '../../test/world/odd-names.ts'
 import { type Mirrored, mirror, problemsOf } from '../../test/world/one-mirror.ts'
 import { contents, facts, plant } from '../../test/world/planted.ts'
-import { compareBytes, fromUtf8, utf8 } from '../std/bytes.ts'
-import { EntryTable, errno, type Sys } from './sys.ts'
+import { utf8 } from '../std/bytes.ts'
+import type { Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
 import { openPortableSys } from './sys-portable.ts'
 
@@ -107,37 +108,107 @@ for (const open of forms) {
       const folders = twoFolders()
       plant(folders.source, { 'a\udcff': 'raw', 'd/\udcff/x': 'x', good: 'good' })
       plant(folders.target, { good: 'good', 'a\ufffd': 'not taken for it' })
-      const first = await mirror({ sys: textOnlySys(real), sourceSys: real, ...folders })
-      assert.deepEqual(problemsOf(first), ['a\udcff: bad-name', 'd/\udcff/x: bad-name'])
+      const first = await mirror({ sys: namingSys(real, { textOnly: true }), sourceSys: real, ...folders })
+      assert.deepEqual(problemsOf(first), ['a\udcff: bad-name', 'd/\udcff: bad-name'])
       assert.deepEqual(contents(folders.target), { d: '/', good: 'good' })
-      const second = await mirror({ sys: textOnlySys(real), sourceSys: real, ...folders, before: first })
+      const second = await mirror({
+        sys: namingSys(real, { textOnly: true }),
+        sourceSys: real,
+        ...folders,
+        before: first,
+      })
       assert.deepEqual([problemsOf(second), second.counts], [problemsOf(first), nothing])
     })
 
     it('that a file system folds together: neither takes the place of the other, and it is told', async () => {
       const folders = twoFolders()
-      const folding = foldingSys(real)
+      const sys = namingSys(real, { foldsCase: true, foldsForm: true })
       plant(folders.source, {
         Name: 'upper',
         name: 'lower',
         'new/A': 'A',
         'new/a': 'a',
+        'new/B/x': 'x',
+        'new/b/x': 'other x',
         'd/\u00e9': 'one',
         'd/e\u0301': 'two',
       })
       plant(folders.target, { 'd/other': 'x' })
-      const first = await mirror({ sys: folding, sourceSys: real, ...folders })
-      assert.deepEqual(problemsOf(first), ['d/\u00e9: target-changed', 'name: target-changed', 'new/a: target-changed'])
-      assert.deepEqual(contents(folders.target), {
-        Name: 'upper',
-        d: '/',
-        'd/e\u0301': 'two',
-        new: '/',
-        'new/A': 'A',
-      })
+      const first = await mirror({ sys, sourceSys: real, ...folders })
+      const clashes = ['d/\u00e9', 'name', 'new/a', 'new/b'].map((path) => `${path}: name-clash`)
+      assert.deepEqual(problemsOf(first).sort(), clashes.sort())
+      const left = { Name: 'upper', d: '/', 'd/e\u0301': 'two', new: '/', 'new/A': 'A', 'new/B': '/', 'new/B/x': 'x' }
+      assert.deepEqual(contents(folders.target), left)
       // The same is told again, and nothing changes.
-      const second = await mirror({ sys: folding, sourceSys: real, ...folders, before: first })
-      assert.deepEqual([problemsOf(second), second.counts], [problemsOf(first), nothing])
+      const second = await mirror({ sys, sourceSys: real, ...folders, before: first })
+      assert.deepEqual([problemsOf(second).sort(), second.counts, second.renamed], [clashes.sort(), nothing, 0])
+      // The one that had no place gets it when the other one goes, and nothing is lost on the way.
+      rmSync(join(folders.source, 'Name'))
+      const third = await mirror({ sys, sourceSys: real, ...folders, before: second })
+      assert.deepEqual([third.counts, third.renamed], [{ ...nothing, replaced: 1 }, 1])
+      assert.equal(contents(folders.target)['name'], 'lower')
+    })
+
+    it('that only change their case are renamed where both are one name, files and directories alike', async () => {
+      const folders = twoFolders()
+      const sys = namingSys(real, { foldsCase: true, foldsForm: false })
+      plant(folders.source, { File: 'text', 'Dir/Sub/x': 'x', 'Dir/y': 'y', Link: { link: 'File' } })
+      const first = await mirror({ sys, sourceSys: real, ...folders })
+      const inodes = ['File', 'Dir/Sub/x', 'Link'].map((name) => lstatSync(join(folders.target, name)).ino)
+      for (const [from, to] of [
+        ['File', 'fILE'],
+        ['Dir/Sub', 'Dir/sUB'],
+        ['Dir', 'dir'],
+        ['Link', 'link'],
+      ] as const)
+        rename(folders.source, from, to)
+      plant(folders.source, { 'dir/y': 'y, changed' })
+      const second = await mirror({ sys, sourceSys: real, ...folders, before: first })
+      assert.deepEqual([problemsOf(second), second.counts, second.renamed], [[], { ...nothing, replaced: 1 }, 4])
+      assert.deepEqual(facts(folders.target), facts(folders.source))
+      assert.deepEqual(
+        ['fILE', 'dir/sUB/x', 'link'].map((name) => lstatSync(join(folders.target, name)).ino),
+        inodes,
+      )
+      const third = await mirror({ sys, sourceSys: real, ...folders, before: second })
+      assert.deepEqual([third.counts, third.renamed, problemsOf(third)], [nothing, 0, []])
+    })
+
+    it('that come back decomposed are what they were, and an update renames nothing', async () => {
+      const folders = twoFolders()
+      const sys = namingSys(real, { foldsCase: true, foldsForm: true, keepsForm: 'NFD' })
+      const decomposed = (text: string): string => text.normalize('NFD')
+      plant(folders.source, {
+        'caf\u00e9/\u00fcber': 'one',
+        'caf\u00e9/plain': 'p',
+        'gar\u00e7on': 'two',
+        '\u00c4': { link: 'x' },
+      })
+      const first = await mirror({ sys, sourceSys: real, ...folders })
+      const stored = {
+        [decomposed('\u00c4')]: '-> x',
+        [decomposed('caf\u00e9')]: '/',
+        [decomposed('caf\u00e9/plain')]: 'p',
+        [decomposed('caf\u00e9/\u00fcber')]: 'one',
+        [decomposed('gar\u00e7on')]: 'two',
+      }
+      assert.deepEqual([problemsOf(first), contents(folders.target)], [[], stored])
+      const second = await mirror({ sys, sourceSys: real, ...folders, before: first })
+      assert.deepEqual([second.counts, second.renamed, problemsOf(second)], [nothing, 0, []])
+      // A change of content, in a directory whose name is another there, and a deletion.
+      plant(folders.source, { 'caf\u00e9/\u00fcber': 'one, changed', 'caf\u00e9/n\u00e9': 'new' })
+      rmSync(join(folders.source, 'gar\u00e7on'))
+      const third = await mirror({ sys, sourceSys: real, ...folders, before: second })
+      assert.deepEqual([third.counts, problemsOf(third)], [{ ...nothing, created: 1, replaced: 1, deleted: 1 }, []])
+      const after = contents(folders.target)
+      assert.equal(after[decomposed('caf\u00e9/\u00fcber')], 'one, changed')
+      assert.equal(after[decomposed('caf\u00e9/n\u00e9')], 'new')
+      // Another case on the source, in an update: the target's names stay, its contents follow.
+      rename(folders.source, 'caf\u00e9', 'CAF\u00e9')
+      plant(folders.source, { 'CAF\u00e9/plain': { text: 'newer', mtimeMs: 1_700_000_000_000 } })
+      const update = await mirror({ sys, sourceSys: real, ...folders, before: third, mode: 'update' })
+      assert.deepEqual([update.counts, update.renamed, problemsOf(update)], [{ ...nothing, replaced: 1 }, 0, []])
+      assert.equal(contents(folders.target)[decomposed('caf\u00e9/plain')], 'newer')
     })
   })
 
@@ -312,48 +383,4 @@ function depthOf(sys: Sys, root: string, name: string): number {
 
 function rename(folder: string, from: string, to: string): void {
   renameSync(bytesOf(join(folder, from)), bytesOf(join(folder, to)))
-}
-
-/** A file system that takes no names but text (ext4 with `casefold`, exFAT, APFS). */
-function textOnlySys(real: Sys): Sys {
-  const refuses = (names: readonly unknown[]): boolean =>
-    names.some((name) => name instanceof Uint8Array && fromUtf8(name) === undefined)
-  const naming = ['createFile', 'makeDirectory', 'makeSymlink', 'link', 'renameNoReplace', 'renameOver', 'exchange']
-  return new Proxy(real, {
-    get(target, key): unknown {
-      const value: unknown = Reflect.get(target, key)
-      if (typeof value !== 'function') return value
-      if (!naming.includes(String(key))) return value.bind(target)
-      return (...args: unknown[]) => (refuses(args.slice(0, 4)) ? -errno.EILSEQ : value.apply(target, args))
-    },
-  })
-}
-
-/** A file system that keeps names as they are given and takes those for the same that fold to the same. */
-function foldingSys(real: Sys): Sys {
-  const fold = (name: Uint8Array): string => Buffer.from(name).toString().normalize('NFC').toLowerCase()
-  const table = new EntryTable()
-  const found = (dir: number, name: Uint8Array): Uint8Array => {
-    real.list(dir, table)
-    for (let row = 0; row < table.count; row++) {
-      const other = table.name(row)
-      if (compareBytes(other, name) !== 0 && fold(other) === fold(name)) return other.slice()
-    }
-    return name
-  }
-  const named = ['stat', 'readLink', 'openFile', 'createFile', 'setTimesAt', 'makeDirectory', 'makeSymlink', 'unlink']
-  const paired = ['link', 'renameNoReplace', 'renameOver', 'exchange']
-  return new Proxy(real, {
-    get(target, key, receiver): unknown {
-      const value: unknown = Reflect.get(target, key, receiver)
-      if (typeof value !== 'function') return value
-      const isNamed = named.includes(String(key))
-      if (!isNamed && !paired.includes(String(key))) return value.bind(target)
-      return (...args: [number, Uint8Array, number, Uint8Array]) => {
-        if (isNamed) return value.call(target, args[0], found(args[0], args[1]), ...args.slice(2))
-        const [from, name, to, newName] = args
-        return value.call(target, from, found(from, name), to, found(to, newName))
-      }
-    },
-  })
 }

@@ -6,10 +6,8 @@ import { type BigIntStats, existsSync, lstatSync, mkdirSync, realpathSync, statS
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ownDirectory } from '../core/path.ts'
-import { mtimeSecondsOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure, systemHint } from '../std/failure.ts'
-import { randomName } from '../std/random.ts'
 import { clearStaging, sweepKept } from './aside.ts'
 import { clearJournal } from './journal.ts'
 import { holdsLostFound, isLostFound } from './lost-found.ts'
@@ -18,14 +16,8 @@ import { clearOutside } from './outside.ts'
 import { type Recovered, type Recovery, recoverJournal } from './recovery.ts'
 import { notWritable } from './refusal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
+import { permissionBits, probe, type Traits } from './traits.ts'
 import { closeRunPlace, openRunPlace, openStore, readStoreSettings, type StoreSettings } from './versions.ts'
-
-/** What a root can hold. */
-export type Traits = {
-  readonly timeGrainNs: number
-  /** Permission bits that stick. */
-  readonly modeMask: number
-}
 
 export type Root = {
   readonly path: string
@@ -44,8 +36,6 @@ export type Root = {
   readonly own: { readonly handle: number; readonly staging: number; readonly place: string } | undefined
   close(): void
 }
-
-const permissionBits = 0o777
 
 /** Opens a folder to read from. Throws `source-missing`, `source-not-directory`, `source-unreadable`, `root-locked`. */
 export function openSource(sys: Sys, path: string): Root {
@@ -404,36 +394,6 @@ function filesOfRun(
   if (place !== undefined) closeRunPlace(sys, place)
   if (store !== undefined) sys.close(store.handle)
   return files
-}
-
-/** Finds out what the file system of the target at `path` keeps of modes and times, in its staging directory. */
-export function probe(sys: Sys, staging: number, path: string): Traits {
-  const name = utf8(`p${randomName()}`)
-  const handle = sys.createFile(staging, name, 0o600)
-  if (handle < 0) throw notWritable(path, errnoName(handle))
-  const row = new Uint32Array(statWidth)
-  const told = [sys.setMode(handle, 0o651), sys.setTimes(handle, 1_700_000_001, 123_456_789)]
-  const looked = sys.statHandle(handle, row, 0)
-  sys.close(handle)
-  sys.unlink(staging, name)
-  // A disk that fails for a moment is no other kind of disk: by other traits the next run would see all in another way.
-  const failed = [...told.filter((code) => !cannotHold.includes(-code)), looked].find((code) => code < 0)
-  if (failed !== undefined) throw notWritable(path, errnoName(failed))
-  return {
-    modeMask: ((row[statMode] as number) & permissionBits) === 0o651 ? permissionBits : 0,
-    timeGrainNs: Math.max(sys.timeGrainNs, grainOf(mtimeSecondsOf(row, 0), row[statMtimeNs] as number)),
-  }
-}
-
-/** What file systems say that have no modes or times to set. */
-const cannotHold: readonly number[] = [errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL]
-
-function grainOf(seconds: number, ns: number): number {
-  if (seconds !== 1_700_000_001) return 2_000_000_000
-  if (ns === 123_456_789) return 1
-  if (ns === 123_456_700) return 100
-  if (ns === 123_456_000) return 1000
-  return ns === 123_000_000 ? 1_000_000 : 1_000_000_000
 }
 
 /** What a person typed as the ends of a local job, after links are followed; for refusing nested and equal ones. */

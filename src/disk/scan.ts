@@ -23,6 +23,7 @@ import { isLostFound } from './lost-found.ts'
 import { isMarked } from './marker.ts'
 import { compareName, isSamePage, recordOf, sameOwn, settleDirectoryRows, wholeRowsMax } from './observed.ts'
 import { ownFacts } from './own.ts'
+import { Spelled } from './spelled.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 const ignoreFileMaxBytes = 1 << 20
@@ -200,7 +201,7 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
 
 /**
  * The rows of what is in the directory. A listing may leave out a name while others are renamed in it (tmpfs does), so
- * a name that was there before is looked for by itself: only then is it gone.
+ * a name that was there before is looked for by itself: only then is it gone, or where it is another one's other spelling.
  */
 function completeRows(
   scan: Scan,
@@ -211,7 +212,12 @@ function completeRows(
 ): Int32Array {
   const { sys, table } = scan
   let isMissed = false
+  let spelled: Spelled | undefined
   for (const name of missingNames(before, table, order)) {
+    const there = sys.stat(handle, name, lone, 0)
+    if (there === -errno.ENOENT) continue
+    spelled ??= new Spelled(sys, handle, table)
+    if (there === 0 && spelled.isListed(name, lone)) continue
     const isWhole = table.count < wholeRowsMax
     const row = table.add(name, 0, name.length, isWhole)
     const code = isWhole ? sys.stat(handle, name, table.stats, row) : sys.stat(handle, name, lone, 0)

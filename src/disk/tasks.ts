@@ -7,6 +7,7 @@ import { expand, squeeze } from '../chunk/squeeze.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import type { LinkPolicy } from '../core/links.ts'
+import type { Naming } from '../core/naming.ts'
 import type { NameRange } from '../core/outline.ts'
 import { RecordPage } from '../core/page.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
@@ -26,11 +27,13 @@ import { batchTasks } from './batch-tasks.ts'
 import { contentDigest } from './content.ts'
 import { deltaTasks } from './delta-tasks.ts'
 import { finishDirectory } from './directories.ts'
+import { encodeDisplacements } from './journal.ts'
 import { type ContentPlace, placesOfContents } from './large.ts'
 import { applyLearned } from './learned.ts'
 import type { MoveChange } from './manifest.ts'
 import { type Moved, moveDirectories, moveIntents } from './moves.ts'
 import { racyMs } from './racy.ts'
+import { type Respelling, respellings } from './respell.ts'
 import { isGone, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, type StageOptions, Stager } from './stage.ts'
 import { systemSys } from './system.ts'
@@ -224,14 +227,29 @@ export const tasks = {
   },
 
   /** What `moveDirectories` is about to do, for the run's manifest. */
-  moveIntents(input: { tree: number; moves: readonly DirectoryMove[] }): MoveChange[] {
-    return moveIntents(treeOf(input.tree).tree, input.moves)
+  moveIntents(input: { tree: number; moves: readonly DirectoryMove[]; naming: Naming | undefined }): MoveChange[] {
+    return moveIntents(treeOf(input.tree).tree, input.moves, input.naming)
+  },
+
+  /** Which of them only spell a name otherwise, and where each entry lies in between: for the journal. */
+  respellings(input: { tree: number; moves: readonly DirectoryMove[]; naming: Naming | undefined }): {
+    slots: Map<RelPath, Respelling>
+    displacements: Uint8Array[]
+  } {
+    const slots = respellings(treeOf(input.tree).tree, input.moves, input.naming)
+    return { slots, displacements: encodeDisplacements([...slots.values()]) }
   },
 
   /** Renames directories on disk and in the tree, in the order given, making missing parents of their new names. */
-  moveDirectories(input: { tree: number; moves: readonly DirectoryMove[]; links?: LinkPolicy | undefined }): Moved {
+  moveDirectories(input: {
+    tree: number
+    moves: readonly DirectoryMove[]
+    links?: LinkPolicy | undefined
+    staging: number
+    slots: ReadonlyMap<RelPath, Respelling>
+  }): Moved {
     const { tree, root } = treeOf(input.tree)
-    return moveDirectories(sys, root, tree, input.moves, input.links)
+    return moveDirectories(sys, root, tree, input.moves, input.links, { ...input, nowMs })
   },
 
   /** Keeps what landing taught until the tree is settled. */

@@ -1,8 +1,10 @@
 // What an empty right needs to become the left: everything, told while it is being found, so that content travels before
 // the whole left was listed. There is nothing that could be lost, replaced or renamed, and nothing for a guard to judge.
 
+import type { Entry } from '../core/entry.ts'
 import { depthOf } from '../core/links.ts'
 import { listingEntries } from '../core/listing.ts'
+import { pairNames } from '../core/naming.ts'
 import { joinPath, type RelPath, rootPath } from '../core/path.ts'
 import { batchFilesMax, type PackedSection, type SectionHead, SectionWriter } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
@@ -42,7 +44,13 @@ function* bringDirectory(
     problems.push({ path: path === '' ? name : `${path}/${name}`, code, detail: '' })
   }
   let section = new SectionWriter(head)
-  for (const decision of reconcile(listingEntries(listing.bytes), [], rules, depthOf(path))) {
+  let entries: Iterable<Entry> = listingEntries(listing.bytes)
+  if (rules.naming !== undefined) {
+    const paired = pairNames(entries, [], rules.naming, false)
+    for (const { name, code } of paired.problems) problem(name, code)
+    entries = paired.left
+  }
+  for (const decision of reconcile(entries, [], rules, depthOf(path))) {
     if (decision.kind === 'problem') problem(decision.name, decision.code)
     if (decision.kind !== 'create') continue
     const { left } = decision

@@ -4,9 +4,8 @@
 
 import { textDigest } from '../chunk/identifier.ts'
 import type { Entry } from '../core/entry.ts'
-import { depthOf, mayMove } from '../core/links.ts'
+import { mayMove } from '../core/links.ts'
 import { listingEntries, readListing } from '../core/listing.ts'
-import { entriesWithin } from '../core/outline.ts'
 import { joinPath, parentOf, type RelPath, rootPath } from '../core/path.ts'
 import {
   compareSections,
@@ -17,7 +16,7 @@ import {
   type Step,
 } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
-import { type Decision, type Rules, reconcile, settleDigests } from '../core/reconcile.ts'
+import { type Decision, type Rules, settleDigests } from '../core/reconcile.ts'
 import {
   type DirectoryMatch,
   type DirectoryMove,
@@ -34,26 +33,27 @@ import {
 } from '../core/renames.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
 import { equalBytes } from '../std/bytes.ts'
+import { AgreedNames } from './agreed-names.ts'
 import type { End } from './endpoint.ts'
 import { type Both, listApart, listWhole } from './list-apart.ts'
-import {
-  asFiles,
-  below,
-  chunks,
-  digestsPerRequest,
-  emptyListing,
-  type Place,
-  placeIn,
-  stepOf,
-  timeOf,
-} from './places.ts'
+import { below, chunks, digestsOf, emptyListing, type Place, placeIn, stepOf, timeOf } from './places.ts'
 import { spareOutside } from './spare.ts'
+import type { Spellings } from './spellings.ts'
 
 const sampleMax = 20
 
-/** Compares `left` with `right`; both were scanned and have the same view. */
-export async function compare(left: End, right: End, rules: Rules, moves: readonly DirectoryMove[]): Promise<Plan> {
-  const comparison = new Comparison(left, right, rules, moves)
+/**
+ * Compares `left` with `right`; both were scanned and have the same view. The left is asked by the right's names: what it
+ * calls otherwise is put into `spellings`.
+ */
+export async function compare(
+  left: End,
+  right: End,
+  rules: Rules,
+  moves: readonly DirectoryMove[],
+  spellings: Spellings,
+): Promise<Plan> {
+  const comparison = new Comparison(left, right, rules, moves, spellings)
   await comparison.compareBoth()
   await comparison.exploreNew()
   await comparison.proveMoves()
@@ -93,10 +93,12 @@ class Comparison {
   readonly #lostFiles: LostFile[] = []
   #fresh: Fresh[] = []
   #lost: LostDirectory[] = []
+  readonly #names: AgreedNames
   #deletes = 0
   #replaces = 0
 
-  constructor(left: End, right: End, rules: Rules, moves: readonly DirectoryMove[]) {
+  constructor(left: End, right: End, rules: Rules, moves: readonly DirectoryMove[], spellings: Spellings) {
+    this.#names = new AgreedNames(spellings)
     this.#left = left
     this.#right = right
     this.#rules = rules
@@ -112,7 +114,11 @@ class Comparison {
     for (let level = pairs; level.length > 0; ) {
       const next: Pair[] = []
       for (const some of chunks(level)) {
-        const both = await (this.#rules.checksum ? listWhole : listApart)(this.#left, this.#right, some)
+        const both = await (this.#rules.checksum || this.#rules.naming !== undefined ? listWhole : listApart)(
+          this.#left,
+          this.#right,
+          some,
+        )
         for (const [i, pair] of some.entries()) this.#compareDirectory(pair, both[i] as Both, next)
       }
       level = next
@@ -127,9 +133,8 @@ class Comparison {
     // What did not come along with its directory is another one: only content tells whether its files are the same.
     const rules = hasMoved && this.#lineage.from(path) !== origin ? { ...this.#rules, checksum: true } : this.#rules
     const theirs = right?.bytes ?? emptyListing
-    const entries = (bytes: Uint8Array): Iterable<Entry> =>
-      ranges === undefined ? listingEntries(bytes) : entriesWithin(bytes, ranges)
-    for (const decision of reconcile(entries(left.bytes), entries(theirs), rules, depthOf(path)))
+    const found = { moves: this.#moves, problems: this.#problems }
+    for (const decision of this.#names.decide(pair, { left: left.bytes, right: theirs, ranges }, rules, found))
       this.#take(pair, draft, decision, next)
     if (!hasMoved || rules.checksum) return
     const move = { from: origin, to: path }
@@ -155,7 +160,7 @@ class Comparison {
       case 'create':
         return this.#takeCreate(path, draft, decision.left)
       case 'enter':
-        next.push(placeIn(place, decision.left.name))
+        next.push(this.#names.placeIn(place, decision.left.name))
         return
       case 'replace':
       case 'attributes':
@@ -307,7 +312,9 @@ class Comparison {
     }
     const draft = this.#draft(head)
     const place: Place = { path: directory.path, origin: directory.path }
-    for (const decision of reconcile(listingEntries(listing.bytes), [], this.#rules, depthOf(directory.path)))
+    const found = { moves: this.#moves, problems: this.#problems }
+    const listings = { left: listing.bytes, right: emptyListing }
+    for (const decision of this.#names.decide(place, listings, this.#rules, found))
       this.#take(place, draft, decision, [])
     // Nothing was lost, so nothing here can be a rename: what is planned is final and needs no objects any more.
     if (this.#lostFiles.length === 0 && this.#lost.length === 0) {
@@ -349,7 +356,10 @@ class Comparison {
     while (this.#lost.length > 0 && this.#freshFiles.length > 0) await this.#exploreLost()
     const proposed = proposeFileMoves(this.#lostFiles, this.#freshFiles)
     if (proposed.length === 0) return
-    const [lefts, rights] = await this.#digests(
+    const [lefts, rights] = await digestsOf(
+      this.#left,
+      this.#right,
+      this.#rules.checksum,
       proposed.map((move) => move.to.path),
       proposed.map((move) => move.from.origin),
     )
@@ -386,32 +396,18 @@ class Comparison {
 
   /** Settles the pairs that only their content can tell apart. */
   async proveEqual(): Promise<void> {
-    const [lefts, rights] = await this.#digests(
+    const [lefts, rights] = await digestsOf(
+      this.#left,
+      this.#right,
+      this.#rules.checksum,
       this.#doubts.map(({ path, left }) => joinPath(path, left.name)),
-      this.#doubts.map(({ origin, left }) => joinPath(origin, left.name)),
+      this.#doubts.map((doubt) => this.#names.placeIn(doubt, doubt.left.name).origin),
     )
     this.#doubts.forEach((doubt, i) => {
       const decision = settleDigests(doubt.left, doubt.right, { left: lefts[i], right: rights[i] }, this.#rules)
       const draft = this.#drafts.get(doubt.path)
       if (decision !== undefined && draft !== undefined) this.#take(doubt, draft, decision, [])
     })
-  }
-
-  async #digests(
-    left: readonly RelPath[],
-    right: readonly RelPath[],
-  ): Promise<[(Uint8Array | undefined)[], (Uint8Array | undefined)[]]> {
-    const fresh = this.#rules.checksum
-    const both: [(Uint8Array | undefined)[], (Uint8Array | undefined)[]] = [[], []]
-    for (let at = 0; at < left.length; at += digestsPerRequest) {
-      const [lefts, rights] = await Promise.all([
-        this.#left.digests(asFiles(left.slice(at, at + digestsPerRequest)), fresh),
-        this.#right.digests(asFiles(right.slice(at, at + digestsPerRequest)), fresh),
-      ])
-      both[0].push(...lefts)
-      both[1].push(...rights)
-    }
-    return both
   }
 
   plan(): Plan {

@@ -5,6 +5,7 @@ import { textId } from '../chunk/identifier.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
+import { isExact } from '../core/naming.ts'
 import type { PackedSection, Plan } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Mode, Rules } from '../core/reconcile.ts'
@@ -22,6 +23,7 @@ import { planChanges, sectionChanges } from './changes.ts'
 import { compare } from './compare.ts'
 import type { ApplyCounts, ApplyResult, Begun, PlanTotals, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { isSamePair, isUnchanged, rulesId, type Seen, scanRules, viewOf } from './settled.ts'
+import { Spellings, spelledSource } from './spellings.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
 import type { VerifyTotals } from './verify.ts'
 
@@ -106,7 +108,9 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
     return await bringToEmpty(job, left, right, context, seen, pair)
 
   listen({ type: 'phase', phase: 'compare' })
-  const plan = await compare(left, right, rulesOf(job, seen.view), seen.scan.moves)
+  const spellings = new Spellings()
+  const source = spelledSource(left, spellings)
+  const plan = await compare(source, right, rulesOf(job, right, seen.view), seen.scan.moves, spellings)
   const problems = uniqueProblems([...seen.scan.problems, ...plan.problems])
   if (context.listsChanges) for (const change of planChanges(plan)) listen(change)
   const base = baseOf(job, pair, left, right, seen)
@@ -126,7 +130,7 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   // Begun, not before the target let it in: a plan that it refused has left no base.
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   problems.push(...(await right.moveDirectories(plan.moves)))
-  const sent = await transfer(left, right, planBatches(plan), work, listen, signal)
+  const sent = await transfer(source, right, planBatches(plan), work, listen, signal)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
   tellKept(job, begun, applied, listen)
@@ -157,7 +161,7 @@ async function bringToEmpty(
     if (context.listsChanges) for (const change of sectionChanges(section, new Set())) listen(change)
     context.found(section)
   }
-  const sections = bringAll(left, rulesOf(job, seen.view), problems)
+  const sections = bringAll(left, rulesOf(job, right, seen.view), problems)
   if (job.dryRun) {
     for await (const section of sections) found(section)
     return endRun('planned', problems, seen, foundNothing)
@@ -206,8 +210,10 @@ function unreadable(path: string, { problems }: ScanReport): Failure {
   return new Failure('source-unreadable', text, { hint: systemHint(word) })
 }
 
-function rulesOf(job: Job, view: View): Rules {
-  return { ...job.selection, mode: job.mode, timeGrainNs: view.timeGrainNs, checksum: job.checksum }
+function rulesOf(job: Job, { facts }: TargetEnd, view: View): Rules {
+  const { naming } = facts.traits
+  const rules = { ...job.selection, mode: job.mode, timeGrainNs: view.timeGrainNs, checksum: job.checksum }
+  return naming === undefined || isExact(naming) ? rules : { ...rules, naming }
 }
 
 function checkClocks(job: Job, left: SourceEnd, right: TargetEnd, clock: Clock): void {

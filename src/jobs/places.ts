@@ -6,12 +6,13 @@ import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { Step } from '../core/plan.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
 import type { WantedDirectory } from '../disk/wants.ts'
+import type { End } from './endpoint.ts'
 
 /** A directory of both ends: its path on the left, and where the right has it now. They differ below what moved. */
 export type Place = { readonly path: RelPath; readonly origin: RelPath }
 
 const listingsPerRequest = 400
-export const digestsPerRequest = 2000
+const digestsPerRequest = 2000
 /** Of a directory that holds nothing. */
 export const emptyListing: Uint8Array = new Uint8Array([1])
 
@@ -36,6 +37,26 @@ export function timeOf(listing: DirectoryListing): { mtimeSeconds: number; mtime
 }
 
 /** One directory a file: the order of the answers is the order of the paths. */
-export function asFiles(paths: readonly RelPath[]): WantedDirectory[] {
+function asFiles(paths: readonly RelPath[]): WantedDirectory[] {
   return paths.map((path) => ({ path: parentOf(path), names: [nameOf(path)] }))
+}
+
+/** The digests of files of both ends, in the order of their paths; `fresh`: everything is read. */
+export async function digestsOf(
+  left: End,
+  right: End,
+  fresh: boolean,
+  lefts: readonly RelPath[],
+  rights: readonly RelPath[],
+): Promise<[(Uint8Array | undefined)[], (Uint8Array | undefined)[]]> {
+  const both: [(Uint8Array | undefined)[], (Uint8Array | undefined)[]] = [[], []]
+  for (let at = 0; at < lefts.length; at += digestsPerRequest) {
+    const found = await Promise.all([
+      left.digests(asFiles(lefts.slice(at, at + digestsPerRequest)), fresh),
+      right.digests(asFiles(rights.slice(at, at + digestsPerRequest)), fresh),
+    ])
+    both[0].push(...found[0])
+    both[1].push(...found[1])
+  }
+  return both
 }

@@ -70,7 +70,7 @@ class RemoteEnd {
       machine,
       path: answer.path,
       rootId: answer.rootId,
-      traits: { timeGrainNs: answer.timeGrainNs, modeMask: answer.modeMask },
+      traits: { timeGrainNs: answer.timeGrainNs, modeMask: answer.modeMask, naming: answer.naming },
       empty: answer.empty,
       epoch: 0,
       nowMs: answer.nowMs,

@@ -178,11 +178,12 @@ export class Served {
     this.#visit = new Visit(workshop, machine, opening, facts)
     this.#order.opened(isSource ? 'source' : 'target')
     this.#note('session-open', { share: label, role: request.role, runId })
-    const { timeGrainNs, modeMask } = facts.traits
+    const { timeGrainNs, modeMask, naming } = facts.traits
     const { rootId, empty, recovered } = facts
     const told = { path: label, rootId, timeGrainNs, modeMask, empty, nowMs: workshop.clock.nowMs(), recovered }
+    const { undone } = facts
     const rules = facts.links === 'portable' ? { links: facts.links } : {}
-    return facts.undone === undefined ? { ...told, ...rules } : { ...told, ...rules, undone: facts.undone }
+    return { ...told, ...rules, ...(naming && { naming }), ...(undone && { undone }) }
   }
 
   #limit(): void {

@@ -174,10 +174,14 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
     this.#mustBegin()
-    const intents = await this.treeSeat.run('moveIntents', { tree: this.tree, moves })
+    const { tree } = this
+    const { naming } = this.root.traits
+    const { slots, displacements } = await this.treeSeat.run('respellings', { tree, moves, naming })
+    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().foresee(displacements)))
+    const intents = await this.treeSeat.run('moveIntents', { tree, moves, naming })
     this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().tellChanges(intents)))
-    const { links } = this.facts
-    const { moved, made, problems } = await this.treeSeat.run('moveDirectories', { tree: this.tree, moves, links })
+    const how = { links: this.facts.links, staging: this.#handles.staging, slots }
+    const { moved, made, problems } = await this.treeSeat.run('moveDirectories', { tree, moves, ...how })
     await this.#keepingOf().tellChanges(moveCorrections(intents, moved, made))
     this.#counts.created += made.length
     for (const path of made) {
@@ -187,7 +191,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     for (const { from, to } of moved) {
       this.#counts.renamed++
       this.#touched.add(parentOf(from)).add(parentOf(to))
-      this.log.note('renamed', { from, to, reason: 'same-directory' })
+      this.log.note('renamed', { from, to, reason: slots.has(to) ? 'same-name' : 'same-directory' })
     }
     return problems
   }
@@ -226,9 +230,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const { wants, wantCount, asks, askCount, order } = staged
     if (askCount > 0) return { wants, wantCount, asks, askCount }
     const { landing, seat: number } = this.#batch(batch)
-    const seat = this.seat(number)
     const { portions, ...deltas } = await this.#deltasOf().prepare(this.rawSeat(number), staged.large)
-    const opened = seat.run('openLanding', { landing, handles: this.#handles, order, ...deltas })
+    const opened = this.seat(number).run('openLanding', { landing, handles: this.#handles, order, ...deltas })
     this.#open(batch)
     await opened
     return portions.length === 0 ? { wants, wantCount, asks, askCount } : { wants, wantCount, asks, askCount, portions }

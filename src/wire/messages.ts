@@ -5,6 +5,7 @@
 import { outlineBytesMax, outlinePagesMax } from '../core/outline.ts'
 import {
   bytes,
+  choice,
   describeSchema,
   flag,
   int64,
@@ -52,6 +53,17 @@ const openAnswer = record({
   rootId: text(128),
   timeGrainNs: uint(4_000_000_000),
   modeMask: uint(0o7777),
+  /** Where a target does not take every name as it is: what it makes of them. */
+  naming: optional(
+    record({
+      folds: choice('no', 'ascii', 'simple', 'full'),
+      foldsForm: flag,
+      ignores: flag,
+      keeps: choice('all', 'nfc', 'nfd', 'nothing'),
+      textOnly: flag,
+      narrow: flag,
+    }),
+  ),
   empty: flag,
   nowMs: uint(countMax),
   recovered: list(record({ path: path(pathBytes), outcome: text(32) }), 100_000),

@@ -17,7 +17,8 @@ export const wireHistory: readonly WireVersionNote[] = [
       'begin says how long versions are kept and how many bytes come, finish tells of lost ones; calls versions, which follow renames, undelete, undo (in ' +
       'slices); open tells of an undone run; stage, answer, written and supply speak of portions; ' +
       'listings may be outlines, call listingPart; open tells which symlinks the target lets in; names and paths are bytes of any kind; ' +
-      'view may say what is expected, closes a target that is that, and leaves out what the end itself knows',
+      'view may say what is expected, closes a target that is that, and leaves out what the end itself knows; ' +
+      'open tells what a target makes of names',
   },
 ]
 

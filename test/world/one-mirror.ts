@@ -24,6 +24,7 @@ import { Landing } from '../../src/disk/landing.ts'
 import { applyLearned } from '../../src/disk/learned.ts'
 import { encodeChanges, readManifest, writePart } from '../../src/disk/manifest.ts'
 import { moveCorrections, moveDirectories, moveIntents } from '../../src/disk/moves.ts'
+import { respellings } from '../../src/disk/respell.ts'
 import { openSource, openTarget, type Root } from '../../src/disk/root.ts'
 import { rescanDirectories, type ScanReport, scanRoot } from '../../src/disk/scan.ts'
 import { Stager } from '../../src/disk/stage.ts'
@@ -42,7 +43,8 @@ import {
 } from '../../src/disk/versions.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../../src/disk/wants.ts'
 import { compare } from '../../src/jobs/compare.ts'
-import type { End } from '../../src/jobs/endpoint.ts'
+import type { End, SourceEnd } from '../../src/jobs/endpoint.ts'
+import { Spellings, spelledSource } from '../../src/jobs/spellings.ts'
 import { present } from '../../src/std/assert.ts'
 import { utf8 } from '../../src/std/bytes.ts'
 
@@ -57,6 +59,7 @@ export type MirrorOptions = {
   readonly ignoreFiles?: readonly string[]
   readonly syncEach?: boolean
   readonly modeMask?: number
+  readonly mode?: 'mirror' | 'update'
   /** What is replaced and deleted is kept as versions of this run. */
   readonly run?: string
   /** Years from now unless given: nothing is young enough to be looked at again. */
@@ -124,8 +127,16 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
   const right = endOf(sys, target, targetTree)
   sourceTree.summary('' as RelPath)
   targetTree.summary('' as RelPath)
-  const rules = { mode: 'mirror', timeGrainNs: view.timeGrainNs, checksum: false } as const
-  const plan = await compare(left, right, rules, scan.moves)
+  const { naming } = target.traits
+  const rules = {
+    mode: options.mode ?? 'mirror',
+    timeGrainNs: view.timeGrainNs,
+    checksum: false,
+    ...(naming && { naming }),
+  } as const
+  const spellings = new Spellings()
+  const spelled = spelledSource(left as SourceEnd, spellings)
+  const plan = await compare(spelled, right, rules, scan.moves, spellings)
   const mirrored: Mirrored = {
     sourceTree,
     targetTree,
@@ -137,9 +148,13 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
     recovered: target.recovered,
   }
   const place = options.run === undefined ? undefined : openPlace(sys, target, options.run)
-  const intents = moveIntents(targetTree, plan.moves)
+  const intents = moveIntents(targetTree, plan.moves, naming)
   if (place !== undefined) must(writePart(sys, place.handle, 0, [encodeChanges(intents)]))
-  const { moved, made, problems } = moveDirectories(sys, target.handle, targetTree, plan.moves)
+  const { moved, made, problems } = moveDirectories(sys, target.handle, targetTree, plan.moves, undefined, {
+    staging: target.own?.staging ?? -1,
+    slots: respellings(targetTree, plan.moves, naming),
+    nowMs,
+  })
   if (place !== undefined) must(writePart(sys, place.handle, 1, [encodeChanges(moveCorrections(intents, moved, made))]))
   mirrored.renamed += moved.length
   mirrored.problems.push(...problems)
@@ -152,12 +167,13 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
   const heads: SectionHead[] = []
   for (const [batch, sections] of batches.entries()) {
     let staged = stager.stage(batch, encodeBatch(sections))
-    if (staged.askCount > 0) staged = stager.answer(batch, await left.digests(decodeWants(staged.asks), false))
+    if (staged.askCount > 0) staged = stager.answer(batch, await spelled.digests(decodeWants(staged.asks), false))
     heads.push(...staged.heads)
     const landing = new Landing(sys, handlesOf(target), staged.order, process.umask())
     landings.push(landing)
     landing.begin()
-    for (const part of carry(landing, sourceSys, source, staged.wants, nowMs)) applyLearned(sourceTree, part, false)
+    for (const part of carry(landing, sourceSys, source, spellings.wantsToSource(staged.wants), nowMs))
+      applyLearned(sourceTree, part, false)
   }
   options.written?.()
   land(options, target, landings, heads, mirrored, place)

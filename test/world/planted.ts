@@ -82,8 +82,10 @@ export function facts(path: string): Record<string, string> {
 /** Every content of a file anywhere below, what lies in `.nightferry` included. */
 export function allTexts(path: string): Set<string> {
   const texts = new Set<string>()
-  for (const entry of readdirSync(path, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile()) texts.add(readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+  for (const entry of readdirSync(bytesOf(path), { withFileTypes: true, encoding: 'buffer' })) {
+    const at = join(path, decodeName(entry.name))
+    if (entry.isFile()) texts.add(readFileSync(bytesOf(at), 'utf8'))
+    else if (entry.isDirectory()) for (const text of allTexts(at)) texts.add(text)
   }
   return texts
 }

@@ -1,0 +1,58 @@
+// What a source calls the entries that its target spells otherwise and can't, or shall not, spell like it (another Unicode
+// form, another case in an update). A plan speaks with the target's names; whoever asks the source by a plan goes through
+// here. Empty, and free, for every target that keeps names apart.
+
+import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
+import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
+import type { SourceEnd } from './endpoint.ts'
+
+export class Spellings {
+  /** By path in the target's names. */
+  readonly #names = new Map<RelPath, string>()
+
+  /** The entry that the target calls `name` in `directory` (a path in its names) is the source's `source`. */
+  add(directory: RelPath, { name, source }: { readonly name: string; readonly source: string }): void {
+    this.#names.set(joinPath(directory, name), source)
+  }
+
+  get isEmpty(): boolean {
+    return this.#names.size === 0
+  }
+
+  /** The source's path of what lies at a path of the target. */
+  toSource(path: RelPath): RelPath {
+    if (this.isEmpty || path === '') return path
+    return joinPath(this.toSource(parentOf(path)), this.#names.get(path) ?? nameOf(path))
+  }
+
+  /** The same files, in the same order, as the source calls them. */
+  filesToSource(files: readonly WantedDirectory[]): readonly WantedDirectory[] {
+    if (this.isEmpty) return files
+    return files.map(({ path, names }) => ({
+      path: this.toSource(path),
+      names: names.map((name) => this.#names.get(joinPath(path, name)) ?? name),
+    }))
+  }
+
+  /** The same for wants as they travel. */
+  wantsToSource(wants: Uint8Array): Uint8Array {
+    return this.isEmpty ? wants : encodeWants([...this.filesToSource(decodeWants(wants))])
+  }
+}
+
+/** A source that is asked with the target's names. */
+export function spelledSource(source: SourceEnd, spellings: Spellings): SourceEnd {
+  return {
+    get facts() {
+      return source.facts
+    },
+    scan: (rules) => source.scan(rules),
+    view: (view, viewId) => source.view(view, viewId),
+    listings: (paths) => source.listings(spellings.isEmpty ? paths : paths.map((path) => spellings.toSource(path))),
+    outlines: (paths) => source.outlines(paths.map((path) => spellings.toSource(path))),
+    listingPart: (path, ranges) => source.listingPart(spellings.toSource(path), ranges),
+    digests: (files, fresh) => source.digests(spellings.filesToSource(files), fresh),
+    close: (save) => source.close(save),
+    supply: (batch, wants, sink, portions) => source.supply(batch, spellings.wantsToSource(wants), sink, portions),
+  }
+}

@@ -1,0 +1,90 @@
+// A Sys whose file system makes of names what others do: takes two for one, gives them back in another form, refuses some.
+// The real one below keeps every name apart; each call looks for what the name it was given means. For tests only.
+
+import { type EntryTable, errno, type Sys, EntryTable as Table } from '../../src/disk/sys.ts'
+import { compareBytes, decodeName, utf8 } from '../../src/std/bytes.ts'
+
+export type NamesThere = {
+  readonly foldsCase?: boolean
+  readonly foldsForm?: boolean
+  /** Names are stored in this form. */
+  readonly keepsForm?: 'NFC' | 'NFD'
+  readonly textOnly?: boolean
+  /** What Windows has not is refused, and dots and spaces at the end are cut off. */
+  readonly narrow?: boolean
+}
+
+/** Calls with a directory and a name first, and those with two such pairs. */
+const named = ['stat', 'readLink', 'openFile', 'reopenFile', 'setTimesAt', 'unlink', 'removeDirectory']
+const making = ['createFile', 'makeDirectory', 'makeSymlink']
+const paired = ['link', 'renameNoReplace', 'renameOver', 'exchange']
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+const narrowRefused = /[\u0001-\u001f"*:<>?|\\]/
+
+export function namingSys(real: Sys, there: NamesThere): Sys {
+  const fold = (name: string): string => {
+    const formed = there.foldsForm === true ? name.normalize('NFD') : name
+    return there.foldsCase === true ? formed.toUpperCase().toLowerCase() : formed
+  }
+  const isRefused = (name: string): boolean =>
+    (there.textOnly === true && !name.isWellFormed()) || (there.narrow === true && narrowRefused.test(name))
+  const stored = (given: string): string => {
+    const name = there.narrow === true && given !== '.' ? given.replace(/[. ]+$/, '') : given
+    return there.keepsForm === undefined ? name : name.normalize(there.keepsForm)
+  }
+  const table: EntryTable = new Table()
+  /** The name that is there for a name, or the one it would be stored under. */
+  const found = (dir: number, given: Uint8Array): Uint8Array => {
+    const name = stored(decodeName(given))
+    const bytes = utf8(name)
+    if (there.foldsCase !== true && there.foldsForm !== true) return bytes
+    real.list(dir, table, 0)
+    const wanted = fold(name)
+    let similar: Uint8Array | undefined
+    for (let row = 0; row < table.count; row++) {
+      const other = table.name(row)
+      if (compareBytes(other, bytes) === 0) return bytes
+      if (fold(decodeName(other)) === wanted) similar = other.slice()
+    }
+    return similar ?? bytes
+  }
+  const refusal = (...names: readonly Uint8Array[]): number =>
+    names.some((name) => isRefused(decodeName(name))) ? (there.narrow === true ? -errno.EINVAL : -errno.EILSEQ) : 0
+  const openDirectory = (dir: number, path: Uint8Array): number => {
+    let handle = real.openDirectory(dir, utf8(''))
+    for (const name of decodeName(path)
+      .split('/')
+      .filter((one) => one !== '')) {
+      if (handle < 0) return handle
+      const next = real.openDirectory(handle, found(handle, utf8(name)))
+      real.close(handle)
+      handle = next
+    }
+    return handle
+  }
+  return new Proxy(real, {
+    get(target, key): unknown {
+      const value: unknown = Reflect.get(target, key)
+      if (typeof value !== 'function') return value
+      const call = String(key)
+      if (call === 'openDirectory') return openDirectory
+      if (named.includes(call) || making.includes(call)) {
+        return (dir: number, name: Uint8Array, ...rest: unknown[]) => {
+          const code = refusal(name)
+          if (code < 0) return making.includes(call) ? code : -errno.ENOENT
+          return value.call(target, dir, found(dir, name), ...rest)
+        }
+      }
+      if (!paired.includes(call)) return value.bind(target)
+      return (from: number, name: Uint8Array, to: number, newName: Uint8Array) => {
+        const code = refusal(name, newName)
+        if (code < 0) return code
+        const [old, other] = [found(from, name), found(to, newName)]
+        // As the kernel has it: two spellings of one entry are the same, and a rename between them does nothing.
+        if (call === 'renameOver' && from === to && compareBytes(old, other) === 0) return 0
+        return value.call(target, from, old, to, other)
+      }
+    },
+  })
+}
