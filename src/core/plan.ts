@@ -117,7 +117,7 @@ export class SectionWriter {
 }
 
 /** Bytes of content that a step may bring: none where the file itself only moves. */
-export function bytesOf(step: Step): number {
+function bytesOf(step: Step): number {
   return carriesContent(step) && step.from === undefined ? step.entry.sizeBytes : 0
 }
 
