@@ -236,7 +236,7 @@ function namingNotes(naming: Naming | undefined): [text: string, remedy: string]
       'keep no two names in one folder that look alike',
     ])
   if (naming.textOnly) notes.push(['takes no names that are not UTF-8', 'rename those on the source'])
-  if (naming.narrow) notes.push(['takes no names that Windows has not: those are stored in another form', ''])
+  if (naming.narrow) notes.push(['takes no names that Windows has not', 'rename those on the source'])
   return notes
 }
 

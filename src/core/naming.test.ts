@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { check, entryOf, file, special } from '../../test/world/trees.ts'
 import { compareBytes, utf8 } from '../std/bytes.ts'
 import type { Entry } from './entry.ts'
-import { exactNaming, foldName, isExact, type Naming, pairNames } from './naming.ts'
+import { canHold, exactNaming, foldName, isExact, type Naming, pairNames } from './naming.ts'
 
 const ascii: Naming = { ...exactNaming, folds: 'ascii' }
 const simple: Naming = { ...exactNaming, folds: 'simple' }
@@ -52,20 +52,28 @@ describe('folding', () => {
   }
 
   it('is nothing where every name is taken as it is', () => {
-    assert.ok(isExact(exactNaming) && isExact({ ...exactNaming, narrow: true, keeps: 'nothing' }))
-    for (const naming of [ascii, form, full, { ...exactNaming, textOnly: true }, { ...exactNaming, ignores: true }])
-      assert.ok(!isExact(naming))
+    assert.ok(isExact(exactNaming) && isExact({ ...exactNaming, keeps: 'nothing' }))
+    for (const one of ['textOnly', 'ignores', 'narrow'] as const) assert.ok(!isExact({ ...exactNaming, [one]: true }))
+    for (const naming of [ascii, form, full]) assert.ok(!isExact(naming))
   })
 })
 
-const part = fc.constantFrom('a', 'A', 'b', 'é', 'e\u0301', 'É', 'ß', 'ss', 'SS', '\u200b', '\udcff')
-const name = fc.array(part, { minLength: 1, maxLength: 2 }).map((parts) => parts.join(''))
+const part = fc.constantFrom('a', 'A', 'b', 'é', 'e\u0301', 'É', 'ß', 'ss', 'SS', '\u200b', '\udcff', ':', '.')
+const name = fc.array(part, { minLength: 1, maxLength: 2 }).map((parts) => `x${parts.join('')}`)
 const item = fc.constantFrom(file('x'), file('yy'), special)
 const listing = fc
   .uniqueArray(fc.tuple(name, item), { selector: ([one]) => one, maxLength: 6 })
   .map((pairs) => pairs.map(([one, what]) => entryOf(one, what)).sort(byName))
 const files = listing.map((entries) => entries.map(({ name: one }) => entryOf(one, file('x'))))
-const naming = fc.constantFrom<Naming>(ascii, simple, form, full, mac, { ...full, textOnly: true })
+const naming = fc.constantFrom<Naming>(
+  ascii,
+  simple,
+  form,
+  full,
+  mac,
+  { ...full, textOnly: true },
+  { ...ascii, narrow: true },
+)
 
 function byName(a: Entry, b: Entry): number {
   return compareBytes(utf8(a.name), utf8(b.name))
@@ -86,6 +94,19 @@ function holdable(entries: readonly Entry[], by: Naming): Entry[] {
     return !seen.has(key) && seen.add(key)
   })
 }
+
+describe('what can be had', () => {
+  const text: Naming = { ...exactNaming, textOnly: true }
+  const narrow: Naming = { ...exactNaming, narrow: true }
+  it('is everything, text, or what Windows has', () => {
+    for (const one of ['a', 'ä', 'a.b', '.a', ' a', 'a b', 'a~1', "a'b", '\uf03a', 'a\u007f', 'a;b', '[a]'])
+      assert.deepEqual([canHold(one, text), canHold(one, narrow)], [true, true], one)
+    for (const one of ['a:b', 'a.', 'a ', '...', 'a\\b', 'a*', '?', '<', '>', '|', '"', 'a\n', '\u001b[m'])
+      assert.deepEqual([canHold(one, text), canHold(one, narrow)], [true, false], JSON.stringify(one))
+    for (const one of ['\udcff', 'a\udc80b'])
+      assert.deepEqual([canHold(one, text), canHold(one, narrow), canHold(one, exactNaming)], [false, true, true])
+  })
+})
 
 describe('pairing names', () => {
   it('leaves everything as it is where each name is taken as it is', () => {
@@ -122,6 +143,9 @@ describe('pairing names', () => {
           namesOf(right).sort(),
         )
         if (!respells) assert.deepEqual(paired.respelled, [])
+        // What both have under one name is never taken for a deletion, whatever the target was thought to refuse.
+        const lefts = new Set(namesOf(paired.left))
+        for (const { name: one } of right) if (namesOf(left).includes(one)) assert.ok(lefts.has(one), one)
       }),
     )
   })

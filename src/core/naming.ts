@@ -18,7 +18,7 @@ export type Naming = {
   readonly keeps: 'all' | 'nfc' | 'nfd' | 'nothing'
   /** Names that are not UTF-8 are refused. */
   readonly textOnly: boolean
-  /** Characters and names that Windows has not are refused, and stored in another form (narrow-names.ts). */
+  /** Characters that names on Windows can't have are refused, and dots and spaces at the end are lost. */
   readonly narrow: boolean
 }
 
@@ -33,8 +33,16 @@ export const exactNaming: Naming = {
 }
 
 /** Whether names need any pairing for it. */
-export function isExact({ folds, foldsForm, ignores, textOnly }: Naming): boolean {
-  return folds === 'no' && !foldsForm && !ignores && !textOnly
+export function isExact({ folds, foldsForm, ignores, textOnly, narrow }: Naming): boolean {
+  return folds === 'no' && !foldsForm && !ignores && !textOnly && !narrow
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: a narrow name has none of them
+const notNarrow = /[\u0001-\u001f"*:<>?\\|]|[. ]$/
+
+/** Whether a name can be had there. One that can't is told: what would be made of it could be another entry's name. */
+export function canHold(name: string, { textOnly, narrow }: Naming): boolean {
+  return !(textOnly && !name.isWellFormed()) && !(narrow && notNarrow.test(name))
 }
 
 const ignorable = /\p{Default_Ignorable_Code_Point}/gu
@@ -94,11 +102,17 @@ export function pairNames(lefts: Iterable<Entry>, rights: Iterable<Entry>, namin
   const groups = new Map<string, { lefts: Entry[]; rights: Entry[] }>()
   const groupOf = (name: string): { lefts: Entry[]; rights: Entry[] } =>
     groups.getOrInsertComputed(foldName(name, naming), () => ({ lefts: [], rights: [] }))
+  const there = new Set<string>()
+  for (const entry of rights) {
+    there.add(entry.name)
+    groupOf(entry.name).rights.push(entry)
+  }
   for (const entry of lefts) {
-    if (naming.textOnly && !entry.name.isWellFormed()) problems.push({ name: entry.name, code: 'bad-name' })
+    // What the right has it can hold, whatever was found out about it: it must not look as if the left lacked it.
+    const isRefused = !canHold(entry.name, naming) && !there.has(entry.name)
+    if (isRefused && isCopied(entry.kind)) problems.push({ name: entry.name, code: 'bad-name' })
     else groupOf(entry.name).lefts.push(entry)
   }
-  for (const entry of rights) groupOf(entry.name).rights.push(entry)
   const paired = {
     left: [] as Entry[],
     right: [] as Entry[],

@@ -120,6 +120,19 @@ for (const open of forms) {
       assert.deepEqual([problemsOf(second), second.counts], [problemsOf(first), nothing])
     })
 
+    it("that Windows has not are told where the target takes none, and take nobody else's place", async () => {
+      const folders = twoFolders()
+      const sys = namingSys(real, { foldsCase: true, narrow: true })
+      plant(folders.source, { 'a:b': 'colon', 'end.': 'dot', end: 'no dot', 'what?/x': 'x', 'd/ok': 'ok' })
+      plant(folders.target, { 'd/ok': 'ok', kept: 'not in the way' })
+      const first = await mirror({ sys, sourceSys: real, ...folders })
+      const told = ['a:b: bad-name', 'end.: bad-name', 'what?: bad-name']
+      assert.deepEqual([problemsOf(first), first.counts.deleted], [told, 1])
+      assert.deepEqual(contents(folders.target), { d: '/', 'd/ok': 'ok', end: 'no dot' })
+      const second = await mirror({ sys, sourceSys: real, ...folders, before: first })
+      assert.deepEqual([problemsOf(second), second.counts], [told, nothing])
+    })
+
     it('that a file system folds together: neither takes the place of the other, and it is told', async () => {
       const folders = twoFolders()
       const sys = namingSys(real, { foldsCase: true, foldsForm: true })

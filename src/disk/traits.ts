@@ -36,7 +36,7 @@ export function probe(sys: Sys, staging: number, path: string): Traits {
   return {
     modeMask: ((row[statMode] as number) & permissionBits) === 0o651 ? permissionBits : 0,
     timeGrainNs: Math.max(sys.timeGrainNs, grainOf(mtimeSecondsOf(row, 0), row[statMtimeNs] as number)),
-    ...(isExact(naming) && !naming.narrow ? {} : { naming }),
+    ...(isExact(naming) ? {} : { naming }),
   }
 }
 

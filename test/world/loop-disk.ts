@@ -1,4 +1,4 @@
-// A small ext4 disk in a file, for tests as root: what lies on it can be damaged while it is not mounted, so that no time
+// A small disk in a file, of ext4 unless another is asked for, for tests as root: what lies on it can be damaged while it is not mounted, so that no time
 // of any file tells of it, as a disk does that forgets.
 
 import assert from 'node:assert/strict'
@@ -13,14 +13,15 @@ export class LoopDisk {
   readonly path: string
   readonly #image: string
 
-  /** An empty disk, mounted at `path`; undefined where this machine or user can't have one. */
-  static make(image: string, path: string): LoopDisk | undefined {
+  /** An empty disk, mounted at `path`, made by these words; undefined where this machine or user can't have one. */
+  static make(image: string, path: string, ...mkfs: readonly string[]): LoopDisk | undefined {
     if (process.getuid?.() !== 0) return undefined
     writeFileSync(image, '')
     truncateSync(image, 16 * 1024 * 1024)
     mkdirSync(path, { recursive: true })
     const disk = new LoopDisk(image, path)
-    return run('mkfs.ext4', '-q', '-F', image) && disk.#mount() ? disk : undefined
+    const [command = 'mkfs.ext4', ...words] = mkfs.length === 0 ? ['mkfs.ext4', '-q', '-F'] : mkfs
+    return run(command, ...words, image) && disk.#mount() ? disk : undefined
   }
 
   private constructor(image: string, path: string) {
