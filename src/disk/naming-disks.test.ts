@@ -52,7 +52,12 @@ describe('a disk that makes something of names', () => {
       assert.notEqual(naming?.folds ?? 'no', 'no')
 
       const odd = ['a:b', 'what?', 'end.', 'x\udcff']
-      plant(source, { Name: 'upper', name: 'lower', 'Dir/x': 'x', ...Object.fromEntries(odd.map((one) => [one, 'odd'])) })
+      plant(source, {
+        Name: 'upper',
+        name: 'lower',
+        'Dir/x': 'x',
+        ...Object.fromEntries(odd.map((one) => [one, 'odd'])),
+      })
       const first = await mirror({ sys, source, target })
       const told = [...odd.filter((one) => !holds(one)).map((one) => `${one}: bad-name`), 'name: name-clash']
       assert.deepEqual(problemsOf(first), told.sort())

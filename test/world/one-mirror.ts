@@ -150,9 +150,12 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
   const place = options.run === undefined ? undefined : openPlace(sys, target, options.run)
   const intents = moveIntents(targetTree, plan.moves, naming)
   if (place !== undefined) must(writePart(sys, place.handle, 0, [encodeChanges(intents)]))
+  const journal = { handle: -1, own: target.own?.handle ?? -1, at: 0 }
+  const slots = respellings(targetTree, plan.moves, naming)
+  tell(sys, journal, [...slots.values()], options.run)
   const { moved, made, problems } = moveDirectories(sys, target.handle, targetTree, plan.moves, undefined, {
     staging: target.own?.staging ?? -1,
-    slots: respellings(targetTree, plan.moves, naming),
+    slots,
     nowMs,
   })
   if (place !== undefined) must(writePart(sys, place.handle, 1, [encodeChanges(moveCorrections(intents, moved, made))]))
@@ -176,7 +179,7 @@ async function run(options: MirrorOptions, source: Root, target: Root): Promise<
       applyLearned(sourceTree, part, false)
   }
   options.written?.()
-  land(options, target, landings, heads, mirrored, place)
+  land(options, target, landings, heads, mirrored, place, journal)
   if (place !== undefined) closeRunPlace(sys, place)
   return mirrored
 }
@@ -211,12 +214,12 @@ function land(
   heads: SectionHead[],
   into: Mirrored,
   place: RunPlace | undefined,
+  journal: { handle: number; readonly own: number; at: number },
 ): void {
   const { sys, nowMs = later } = options
   const handles = handlesOf(target)
   const touched = new Set<RelPath>()
   const displaced: Aside[] = []
-  const journal = { handle: -1, own: handles.own, at: 0 }
   // A group each: what jobs does with a hundred megabytes, it does here with a file.
   for (const [i, landing] of landings.entries()) {
     const apply = new Apply(sys, handles, landing, nowMs)
