@@ -187,6 +187,19 @@ describe('pairing names', () => {
     }
   })
 
+  it('takes nothing for a deletion that both have, whatever the target was thought to refuse', () => {
+    for (const [one, by] of [
+      ['a:b', { ...exactNaming, narrow: true }],
+      ['end.', { ...ascii, narrow: true }],
+      ['\udcff', { ...full, textOnly: true }],
+    ] as const) {
+      const both = pairNames([entryOf(one, file('x'))], [entryOf(one, file('y'))], by, true)
+      assert.deepEqual([namesOf(both.left), namesOf(both.right), both.problems], [[one], [one], []])
+      const lacking = pairNames([entryOf(one, file('x'))], [], by, true)
+      assert.deepEqual([lacking.left, lacking.problems], [[], [{ name: one, code: 'bad-name' }]])
+    }
+  })
+
   it('doubts what is spelled as nobody stored it, and nothing else', () => {
     const edits = (left: string, right: string, by: Naming): number | undefined =>
       pairNames([entryOf(left, file('x'))], [entryOf(right, file('x'))], by, true).right[0]?.edits

@@ -88,6 +88,7 @@ describe('respelling', () => {
       })
       assert.equal(respell(faulty, { root, staging }, tree, wanted, slot, later), 'target-changed')
       assert.equal(readFileSync(join(target, 'File'), 'utf8'), 'what a person wrote', meanwhile)
+      if (meanwhile === 'before') assert.equal(faulty.changes, 0)
       rescanDirectories(sys, root, tree, ['' as RelPath], later)
       for (const handle of [staging, root]) real.close(handle)
     }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encode, Token, Type } from 'cborg'
 import fc from 'fast-check'
+import { decodeName, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import {
   bytes,
@@ -16,6 +17,7 @@ import {
   list,
   type Of,
   optional,
+  path,
   record,
   type Schema,
   text,
@@ -127,6 +129,10 @@ describe('refused, with the field named and nothing echoed', () => {
     ['undefined', flag, hexBytes('f7'), /message is not well-formed/],
     ['null', flag, hexBytes('f6'), /message is not a flag/],
     ['not UTF-8', text(4), hexBytes('62c328'), /message is not UTF-8/],
+    ['a path that is not UTF-8, as text', path(4), hexBytes('62c328'), /message is not UTF-8/],
+    ['a path that is text, as bytes', path(4), hexBytes('42c3a4'), /message is text that is sent as bytes/],
+    ['a path that is too long', path(1), hexBytes('42c3ff'), /message is longer than 1 bytes/],
+    ['a path that is a number', path(4), hexBytes('01'), /message is not a text/],
     ['surrogate in UTF-8', text(4), hexBytes('63eda080'), /message is not UTF-8/],
     ['bytes too long', bytes(1), encode(Uint8Array.of(1, 2)), /longer than 1 bytes/],
     ['list too long', list(uint(1), 2), encode([1, 1, 1]), /more than 2 values/],
@@ -187,6 +193,22 @@ test('our own values out of bounds are refused before they are sent', () => {
     assert.throws(send, (error) => error instanceof Failure && error.code === 'limit-exceeded')
   }
   assert.throws(() => encodeMessage(text(3), '\ud800'), /surrogate/)
+})
+
+test('a path is any bytes, there and back', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 20 }), (given) => {
+      const name = decodeName(given)
+      const encoded = encodeMessage(path(20), name)
+      assert.equal(decodeMessage(path(20), encoded), name)
+      assert.deepEqual(utf8(name), given)
+    }),
+    { seed: 1 },
+  )
+  assert.throws(
+    () => encodeMessage(path(1), '\udcff\udcff'),
+    (error) => error instanceof Failure && error.code === 'limit-exceeded',
+  )
 })
 
 test('random bytes never do anything but decode or refuse', () => {
