@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Failure } from '../std/failure.ts'
+import { Failure } from '../std/failure.ts'
 import { checkEnds, type EndName, parseEnd } from './ends.ts'
 
 const isMachine = (name: string): boolean => ['nas', 'desk'].includes(name)
@@ -14,6 +14,17 @@ const check = (source: string, target: string): void =>
     (path) => path,
     () => false,
   )
+
+test('an end whose own path is not UTF-8 is refused, and shown', () => {
+  for (const [source, target] of [
+    ['/a\udcff', '/b'],
+    ['/a', 'nas:data/\udcff/x'],
+  ] as const)
+    assert.throws(
+      () => check(source, target),
+      (error) => error instanceof Failure && error.code === 'bad-end' && error.message.includes('\udcff'),
+    )
+})
 
 test('two ends behind the wire are told why not, and what to type where', () => {
   for (const [source, target, message, hint] of [

@@ -63,7 +63,7 @@ export function remoteText({ ssh, ...end }: RemoteName): string {
 }
 
 /**
- * Refuses two remote ends, and local ends that are equal or lie within each other. `isOneFolder` tells whether two paths
+ * Refuses two remote ends, ends whose path is not UTF-8, and local ends that are equal or lie within each other. `isOneFolder` tells whether two paths
  * lead to one folder in another way than by links.
  */
 export function checkEnds(
@@ -72,6 +72,14 @@ export function checkEnds(
   realPath: (path: string) => string,
   isOneFolder: (one: string, other: string) => boolean,
 ): void {
+  for (const end of [source, target]) {
+    // Node opens no folder by such a path; what lies in one is opened by the bytes of its name.
+    const path = end.kind === 'local' ? end.path : end.sub
+    if (!path.isWellFormed())
+      throw new Failure('bad-end', `the path ${path} is not UTF-8, and an end has to be`, {
+        hint: 'name a folder above it, and leave the rest out with --exclude; what lies in an end may have any name',
+      })
+  }
   if (source.kind === 'remote' && target.kind === 'remote') throw twoRemote(source, target)
   if (source.kind !== 'local' || target.kind !== 'local') return
   const from = realPath(source.path)
