@@ -19,7 +19,6 @@ const named = ['stat', 'readLink', 'openFile', 'reopenFile', 'setTimesAt', 'unli
 const making = ['createFile', 'makeDirectory', 'makeSymlink']
 const paired = ['link', 'renameNoReplace', 'renameOver', 'exchange']
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
 const narrowRefused = /[\u0001-\u001f"*:<>?|\\]/
 
 export function namingSys(real: Sys, there: NamesThere): Sys {
