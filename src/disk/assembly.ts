@@ -17,6 +17,8 @@ import type { Sys } from './sys.ts'
 /** So often wrong chunks are asked for before the file is asked for whole. */
 const repairsMax = 2
 const chunksMax = 16_000_000
+/** So many chunks beside an edit are cut otherwise than before, mostly. */
+const edgeChunks = 4
 
 /** What comes next of a file: a portion of it, all of it anew, or nothing, because it is complete. */
 export type Next =
@@ -323,29 +325,41 @@ export class Assembly {
   /** What is missing, with what was found beside it. */
   #gaps(): Gap[] {
     const { lengths } = this.#chunks
-    const { old } = this.#material
-    const gaps: { -readonly [Key in keyof Gap]: Gap[Key] }[] = []
+    const old = this.#material.old?.donor
+    const gaps: Gap[] = []
     let at = 0
-    let open: (typeof gaps)[number] | undefined
-    let before: Found | undefined = old === undefined ? undefined : { donor: old.donor, at: 0 }
-    lengths.forEach((length, chunk) => {
-      const found = this.#found[chunk]
-      const place = typeof found === 'object' ? found : undefined
-      if (found !== undefined) {
-        if (open !== undefined) open.behind = place
-        open = undefined
-      } else if (open === undefined) {
-        open = { range: { at, length }, before, behind: undefined, first: length, last: length }
-        gaps.push(open)
-      } else {
-        open.range = { at: open.range.at, length: open.range.length + length }
-        open.last = length
+    for (let chunk = 0; chunk < lengths.length; chunk++) {
+      const length = lengths[chunk] as number
+      if (this.#found[chunk] !== undefined) {
+        at += length
+        continue
       }
-      before = place === undefined ? undefined : { donor: place.donor, at: place.at + length }
-      at += length
-    })
-    if (open !== undefined && old !== undefined) open.behind = { donor: old.donor, at: old.donor.sizeBytes }
+      const from = chunk
+      while (chunk + 1 < lengths.length && this.#found[chunk + 1] === undefined) chunk++
+      const end = chunk + 1
+      const range = { at, length: sumOf(lengths, from, end) }
+      const [first, last] = [
+        sumOf(lengths, from, Math.min(end, from + edgeChunks)),
+        sumOf(lengths, Math.max(from, end - edgeChunks), end),
+      ]
+      const start = old === undefined ? undefined : { donor: old, at: 0 }
+      const stop = old === undefined ? undefined : { donor: old, at: old.sizeBytes }
+      const ahead = from === 0 ? start : this.#placeOf(from - 1)
+      const before =
+        from === 0 || ahead === undefined ? ahead : { ...ahead, at: ahead.at + (lengths[from - 1] as number) }
+      const behind = end === lengths.length ? stop : this.#placeOf(end)
+      gaps.push({ range, before, behind, first, last })
+      at += range.length
+    }
     return gaps
+  }
+
+  /** Where a chunk that is not missing lies in a donor, as far as one is known to have it. */
+  #placeOf(chunk: number): Found | undefined {
+    const found = this.#found[chunk]
+    if (found !== 'here') return found
+    const [ids, length] = [this.#chunks.ids, this.#chunks.lengths[chunk] as number]
+    return this.#material.known?.find(ids, chunk * idWords, length) ?? this.#old?.lookUp(ids, chunk, length)
   }
 
   #askBytes(): Next {
@@ -405,6 +419,12 @@ export class Assembly {
     this.#rest()
     this.#file.close(keepsHandle)
   }
+}
+
+function sumOf(lengths: Uint32Array, from: number, end: number): number {
+  let sum = 0
+  for (let i = from; i < end; i++) sum += lengths[i] as number
+  return sum
 }
 
 /** Ranges in ascending order; neighbours become one. */

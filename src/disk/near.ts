@@ -20,7 +20,7 @@ export type Gap = {
   readonly range: Range
   readonly before: Found | undefined
   readonly behind: Found | undefined
-  /** Of the chunks that it begins and ends with. */
+  /** How long the few chunks are that it begins with, and ends with: so far cuts may lie elsewhere than before. */
   readonly first: number
   readonly last: number
 }

@@ -80,6 +80,15 @@ describe('a large file that changed', () => {
     same('image')
   })
 
+  it('sends little more than one in a hundred of its blocks of 4 KiB where those changed', async () => {
+    const bytes = readFileSync(join(source, 'image'))
+    for (let block = 0; block < 84; block++) noise(900 + block, 4096).copy(bytes, (block * 100 + 3) * 4096)
+    writeFileSync(join(source, 'image'), bytes)
+    const { wireBytes } = await sync()
+    assert.ok(wireBytes > 84 * 4096 && wireBytes < 84 * 4096 * 1.25, `${wireBytes} for ${84 * 4096}`)
+    same('image')
+  })
+
   it('sends next to nothing where it became shorter', async () => {
     truncateSync(join(source, 'image'), 20 * mib)
     assert.ok((await sync()).wireBytes < 60_000)
