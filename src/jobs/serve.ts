@@ -5,7 +5,7 @@
 import { textId } from '../chunk/identifier.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import { areRising, type NameRange } from '../core/outline.ts'
-import { joinPath } from '../core/path.ts'
+import { joinPath, type RelPath } from '../core/path.ts'
 import { keepText } from '../core/retention.ts'
 import { type View, viewText } from '../core/view.ts'
 import { openSource, openTarget } from '../disk/root.ts'
