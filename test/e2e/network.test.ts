@@ -52,6 +52,23 @@ describe('a network', { skip: noNetworkSpace }, () => {
     assertSameTree(space.shared, source)
   })
 
+  it('of 10 Mbit/s carries content squeezed, and what does not shrink as it is', async () => {
+    await space.line({ ...clean, oneWayMs: 5, bytesPerSecond: 1_250_000 })
+    const text = 'what is written here is written again and again, line for line. '
+    const sent = async (name: string, content: Buffer): Promise<number> => {
+      put(source, name, content)
+      const run = await space.laptop.sync(source, 'nas:data')
+      const end = run.lines.find(({ type }) => type === 'run-end')
+      assert.equal(run.code, 0, run.stdout)
+      return Number(end?.sentBytes) / Number(end?.contentBytes)
+    }
+    const lines = Array.from({ length: 30_000 }, (_, i) => `${i} ${text}`).join('')
+    assert.ok((await sent('text', Buffer.from(lines))) < 0.3)
+    const noise = await sent('noise', randomBytes(1_000_000))
+    assert.ok(noise >= 1 && noise < 1.01, `${noise}`)
+    await space.line(fast)
+  })
+
   for (const [what, act] of [
     ['a connection that is reset', async () => await space.reset()],
     ['content that was changed on its way so that TCP does not notice', async () => await space.forge()],
