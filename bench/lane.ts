@@ -5,6 +5,8 @@ export type Line = { readonly bytesPerSecond: number; readonly oneWayMs: number;
 
 /** 10 Mbit/s, 50 ms there and back, and a queue of 100 ms, which is twice what the line itself holds. */
 export const slowLine: Line = { bytesPerSecond: 1_250_000, oneWayMs: 25, queueBytes: 125_000 }
+/** 50 Mbit/s to the other side of the world: 300 ms there and back, and a queue that holds as much as the line. */
+export const farLine: Line = { bytesPerSecond: 6_250_000, oneWayMs: 150, queueBytes: 1_875_000 }
 
 export class Lane {
   readonly #line: Line

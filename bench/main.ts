@@ -5,10 +5,11 @@
 
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
+import { runLimits } from './bwlimit.ts'
 import { type Run, runCycle } from './cycle.ts'
 import { runDurability } from './durability.ts'
 import { checkCounting } from './measure.ts'
-import { loopback, openSlowLink } from './network.ts'
+import { loopback, openLink } from './network.ts'
 import { nightferry, nightferryOverSsh } from './nightferry.ts'
 import { type Peer, rclone, rsyncDaemon, rsyncOverSsh } from './peers.ts'
 import { openPlace, ownFolder, type PlaceName, placeNames } from './places.ts'
@@ -30,7 +31,7 @@ type Wanted = {
 const usage = `npm run bench -- [ROW ...] [--runs N] [--on PLACE] [--peer NAME] [--files N] [--markdown]
   ROW        first, unchanged, edits, rename, moved, front-insert, append, vm-image, slow, start,
              durability (all of these);
-             ssh (only when named); million, million-flat, million-equal (too: they take long
+             slow-large, far, bwlimit, ssh (only when named); million, million-flat, million-equal (too: they take long
              and up to 20 GB of memory)
   --runs N   cycles; the figures are medians over them (3)
   --on       tmpfs, ext4 (both, where the row runs on both)
@@ -93,7 +94,7 @@ async function benchGroup(
   const [first] = group
   if (first === undefined) return skip('no rows')
   await using scope = new AsyncDisposableStack()
-  const network = first.network === 'slow' ? await openSlowLink(scope, signal) : loopback
+  const network = first.network === 'loopback' ? loopback : await openLink(first.network, scope, signal)
   if ('missing' in network) return skip(network.missing)
   const place = await openPlace(name, expectedRoom(first.work, files), scope, signal)
   if ('missing' in place) return skip(place.missing)
@@ -128,6 +129,7 @@ async function benchGroup(
     }
     for (const { kind } of group) {
       if (kind === 'start') await attempt(kind, () => runStart(number, place, all, done, signal))
+      if (kind === 'bwlimit') await attempt(kind, () => runLimits(number, place, done, signal))
       if (kind === 'durability') await attempt(kind, () => runDurability(number, place, work, done, signal))
     }
   }

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { farLine, slowLine } from './lane.ts'
 import { findProgram, must, run, startDaemon } from './processes.ts'
 
 export type Network = {
@@ -34,8 +35,12 @@ export const loopback: Network = {
 const addresses = { source: '192.0.2.1', target: '192.0.2.2' } as const
 const bench = dirname(fileURLToPath(import.meta.url))
 
-/** Opens the slow link, or says why there is none on this machine. */
-export async function openSlowLink(
+const lines = { slow: slowLine, far: farLine } as const
+type LineName = keyof typeof lines
+
+/** Opens the slow link or the far one, or says why there is none on this machine. */
+export async function openLink(
+  line: LineName,
   scope: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<Network | { readonly missing: string }> {
@@ -44,14 +49,19 @@ export async function openSlowLink(
   if (ip === undefined) return { missing: 'ip is not installed (Debian: apt install iproute2)' }
   if (!existsSync('/dev/net/tun')) return { missing: 'this kernel makes no network devices (/dev/net/tun)' }
   try {
-    return await makeSlowLink(ip, scope, signal)
+    return await makeLink(line, ip, scope, signal)
   } catch (error) {
     signal.throwIfAborted()
     return { missing: error instanceof Error ? error.message : String(error) }
   }
 }
 
-async function makeSlowLink(ip: string, scope: AsyncDisposableStack, signal: AbortSignal): Promise<Network> {
+async function makeLink(
+  line: LineName,
+  ip: string,
+  scope: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<Network> {
   // Whatever fails in the middle, what was made before it goes with the scope.
   const spaces = { source: `nightferry-bench-${process.pid}-source`, target: `nightferry-bench-${process.pid}-target` }
   const devices = { source: `nfb${process.pid}s`, target: `nfb${process.pid}t` }
@@ -62,7 +72,7 @@ async function makeSlowLink(ip: string, scope: AsyncDisposableStack, signal: Abo
     })
     await must([ip, 'netns', 'add', space], signal)
   }
-  const shaper = [...nodeScript('shaper.ts'), devices.source, devices.target]
+  const shaper = [...nodeScript('shaper.ts'), devices.source, devices.target, line]
   const carrier = await startDaemon(shaper, (output) => output.includes('ready'), signal)
   scope.defer(() => carrier.end())
   for (const side of ['source', 'target'] as const) {
@@ -87,11 +97,17 @@ async function makeSlowLink(ip: string, scope: AsyncDisposableStack, signal: Abo
       return received + sent
     },
   }
-  return { ...link, kind: await look(link, signal) }
+  return { ...link, kind: await look(line, link, signal) }
 }
 
 /** What the link is like: fails where it is not what lane.ts promises, since its figures would mean nothing. */
-async function look({ host, onSource, onTarget }: Omit<Network, 'kind'>, signal: AbortSignal): Promise<string> {
+async function look(
+  name: LineName,
+  { host, onSource, onTarget }: Omit<Network, 'kind'>,
+  signal: AbortSignal,
+): Promise<string> {
+  const { bytesPerSecond, oneWayMs } = lines[name]
+  const [megabits, tripMs] = [bytesPerSecond / 125_000, oneWayMs * 2]
   const port = '5001'
   const serve = onTarget([...nodeScript('probe.ts'), 'serve', host, port])
   const server = await startDaemon(serve, (output) => output.includes('listening'), signal)
@@ -101,10 +117,13 @@ async function look({ host, onSource, onTarget }: Omit<Network, 'kind'>, signal:
       const told = await must(onSource([...nodeScript('probe.ts'), 'dial', host, port]), signal)
       const { roundTripMs = Number.NaN, megabitsPerSecond = Number.NaN } = JSON.parse(told) as Record<string, number>
       const seen = `${megabitsPerSecond.toFixed(1)} Mbit/s, ${roundTripMs.toFixed(1)} ms round trip`
-      const isRight = megabitsPerSecond > 6 && megabitsPerSecond < 10.1 && roundTripMs >= 50 && roundTripMs < 60
-      if (isRight) return `link of 10 Mbit/s and 50 ms (measured through TCP ${congestion}: ${seen})`
+      // What two megabytes reach on a far line is bounded by TCP's start more than by the line.
+      const least = name === 'far' ? megabits / 10 : megabits * 0.6
+      const isRate = megabitsPerSecond > least && megabitsPerSecond < megabits * 1.01
+      const isRight = isRate && roundTripMs >= tripMs && roundTripMs < tripMs + 10
+      if (isRight) return `link of ${megabits} Mbit/s and ${tripMs} ms (measured through TCP ${congestion}: ${seen})`
       // A busy machine carries packets late; three times is too busy to measure anything.
-      if (round === 3) throw new Error(`the slow link is not what it should be: ${seen}`)
+      if (round === 3) throw new Error(`the ${name} link is not what it should be: ${seen}`)
     }
   } finally {
     await server.end()

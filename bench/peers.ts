@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import type { LimitSeen } from './bwlimit.ts'
 import { exact, type Fidelity } from './compare.ts'
 import type { Measured } from './measure.ts'
 import type { Network } from './network.ts'
@@ -20,6 +21,8 @@ export type Told = {
   readonly wireBytes?: number
   readonly renamed?: number
   readonly contentBytes?: number
+  /** Under a limit: the share of it that was used. */
+  readonly limit?: LimitSeen
   /** Seconds of each phase, in order. */
   readonly phases?: Readonly<Record<string, number>>
 }

@@ -54,11 +54,19 @@ function stepReport({ row, runs: all }: Reported, step: string): string[] {
   const runs = all.filter((run) => run.step === step)
   const table = aligned([
     headings,
-    ...peersOf(runs).map((peer) => tableLine(peer, ofPeer(runs, peer), row.network === 'slow')),
+    ...peersOf(runs).map((peer) => tableLine(peer, ofPeer(runs, peer), row.network !== 'loopback')),
   ])
+  if (row.kind === 'bwlimit') return [`  - ${step}`, ...runs.map(limitLine)]
   const goals = row.goals.filter((goal) => goal.step === step)
   const heading = step === row.name ? [] : [`  - ${step}`]
   return [...heading, ...table, ...verdictsOf(goals, runs, ownName(row)), ...phases(runs)]
+}
+
+/** How honest a limit was in one run. */
+function limitLine({ peer, told, wallSeconds }: Run): string {
+  const { mean = Number.NaN, fastest = Number.NaN } = told.limit ?? {}
+  const shares = `${mean.toFixed(3)} of it in the mean, ${fastest.toFixed(3)} in the fastest second`
+  return `  ${peer.padEnd(20)} ${shares}, ${seconds(wallSeconds)} s`
 }
 
 /** Whom a row is about. */

@@ -16,6 +16,9 @@ export type RowName =
   | 'append'
   | 'vm-image'
   | 'slow'
+  | 'slow-large'
+  | 'far'
+  | 'bwlimit'
   | 'ssh'
   | 'start'
   | 'durability'
@@ -37,10 +40,10 @@ export type Goal =
 
 export type Row = {
   readonly name: RowName
-  /** How it is measured: mirror runs of programs, starts of programs, or our own writer with and without syncs. */
-  readonly kind: 'mirror' | 'start' | 'durability'
+  /** How it is measured: mirror runs of programs, starts of programs, our own writer with and without syncs, or our own runs under limits. */
+  readonly kind: 'mirror' | 'start' | 'durability' | 'bwlimit'
   readonly work: WorkKind
-  readonly network: 'loopback' | 'slow'
+  readonly network: 'loopback' | 'slow' | 'far'
   readonly places: readonly PlaceName[]
   readonly peers: readonly PeerName[]
   readonly steps: readonly StepName[]
@@ -140,6 +143,35 @@ export const rows: readonly Row[] = [
     places: ['tmpfs'],
     steps: ['first', 'unchanged', 'edits'],
     timesUnchanged: 1,
+  },
+  {
+    ...mirror,
+    name: 'slow-large',
+    work: 'image',
+    network: 'slow',
+    places: ['tmpfs'],
+    steps: ['front-insert', 'append', 'vm-image'],
+    onlyNamed: true,
+  },
+  {
+    ...mirror,
+    name: 'far',
+    work: 'small',
+    network: 'far',
+    places: ['tmpfs'],
+    steps: ['first', 'unchanged', 'edits'],
+    timesUnchanged: 1,
+    onlyNamed: true,
+  },
+  {
+    ...mirror,
+    name: 'bwlimit',
+    kind: 'bwlimit',
+    work: 'image',
+    places: ['tmpfs'],
+    steps: [],
+    peers: [],
+    onlyNamed: true,
   },
   {
     ...mirror,

@@ -1,11 +1,11 @@
-// A slow link in a process of its own: node shaper.ts DEVICE DEVICE
+// A slow or far link in a process of its own: node shaper.ts DEVICE DEVICE slow|far
 // Makes two network devices (TUN) and carries every IP packet that one is given to the other, as lane.ts says: so fast, so
 // late, dropped where the queue is full. Stands in for the kernel's netem, which many kernels lack. The devices may be
 // moved to other namespaces, and go with this process, which ends by itself when the benchmark is no more.
 
 import { openSync, read, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { Lane, slowLine } from './lane.ts'
+import { farLine, Lane, type Line, slowLine } from './lane.ts'
 
 type Ffi = {
   dlopen(
@@ -34,8 +34,8 @@ function makeDevice(name: string): number {
 }
 
 /** Carries packets one way, in their order. */
-function carry(from: number, to: number): void {
-  const lane = new Lane(slowLine)
+function carry(from: number, to: number, line: Line): void {
+  const lane = new Lane(line)
   const underWay: { readonly arrivalMs: number; readonly packet: Buffer }[] = []
   let isAwaited = false
   /** One timer for the packet that arrives first; packets never overtake each other. */
@@ -74,10 +74,11 @@ function end(): void {
   process.kill(process.pid, 'SIGKILL')
 }
 
-const [left = '', right = ''] = process.argv.slice(2)
+const [left = '', right = '', name = 'slow'] = process.argv.slice(2)
+const line = name === 'far' ? farLine : slowLine
 const [one, other] = [makeDevice(left), makeDevice(right)]
-carry(one, other)
-carry(other, one)
+carry(one, other, line)
+carry(other, one, line)
 const starter = process.ppid
 setInterval(() => process.ppid !== starter && end(), 1000)
 console.log('ready')

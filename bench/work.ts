@@ -9,7 +9,7 @@ import { generateTree, kernelFiles } from './generate.ts'
 import { makeEqual, makeLarge, makeMany } from './many.ts'
 import { debianVersion, findProgram, must } from './processes.ts'
 
-export type WorkKind = 'tree' | 'small' | 'large' | 'many' | 'flat' | 'equal'
+export type WorkKind = 'tree' | 'small' | 'large' | 'image' | 'many' | 'flat' | 'equal'
 
 export type Work = {
   readonly name: string
@@ -35,12 +35,15 @@ const equalBytes = 4096
 /** A tiny file is a page and what the system keeps to know it. */
 const tinyBytes = 5_300
 const gibibyte = 2 ** 30
+/** As large as a slow link carries in half a minute. */
+const imageBytes = 2 ** 25
 
 /** About how much room a tree will need. `files` asks for generated trees, `files` being that of the kernel source. */
 export function expectedRoom(kind: WorkKind, files: number | undefined): Room {
   const scale = (files ?? kernelFiles) / kernelFiles
   // Both versions, while a program writes the new one.
   if (kind === 'large') return { sizeBytes: 2 * gibibyte * scale, entries: 10 }
+  if (kind === 'image') return { sizeBytes: 4 * imageBytes, entries: 1000 }
   if (kind === 'small') return { sizeBytes: 40e6, entries: 5_000 }
   if (kind === 'tree') return { sizeBytes: kernelBytesOnDisk * scale, entries: 100_000 * scale }
   return { sizeBytes: million * tinyBytes * scale, entries: million * 1.01 * scale }
@@ -61,6 +64,7 @@ export async function prepareWork(
       ? unpack(folder, smallFolders, signal)
       : generate(folder, Math.min(files ?? smallFiles, smallFiles), signal)
   if (kind === 'large') return makeLargeWork(folder, Math.ceil(gibibyte * scale), signal)
+  if (kind === 'image') return makeLargeWork(folder, imageBytes, signal)
   const count = Math.round(million * scale)
   const root = join(folder, 'many')
   mkdirSync(root)

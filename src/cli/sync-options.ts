@@ -31,7 +31,7 @@ export function linksOption(what: string): Option {
 /** Adds the options that say how often and how fast. */
 export function addPaceOptions(command: Command): Command {
   return command
-    .option('--bwlimit <rate>', 'send content no faster than so many bytes a second (300K, 2M, 1.5MB)')
+    .option('--bwlimit <rate>', 'send no faster than so many bytes a second, all counted (300K, 2M, 1.5MB)')
     .addOption(
       new Option(
         '--compress <level>',

@@ -108,7 +108,7 @@ export async function runOnce(
   try {
     return await runEnds(workshop, reach, opened, listen, signal)
   } catch (error) {
-    const failure = signal.aborted ? cancelled() : asFailure(error, 'disk-error')
+    const failure = signal.aborted ? cancelled() : notOurs(asFailure(error, 'disk-error'))
     chronicle.failed(failure)
     throw failure
   }
@@ -124,6 +124,12 @@ function checkVersions({ versions }: RunRequest, source: EndName, target: EndNam
         ? `on ${target.machine}: nightferry share add ${target.share} FOLDER --versions DIR`
         : `where a run on ${target.machine} itself has put it once, it stays`,
   })
+}
+
+/** Nobody here cancelled: a peer that says so has failed. */
+function notOurs(failure: Failure): Failure {
+  if (failure.code !== 'cancelled') return failure
+  return new Failure('peer-failed', failure.message, { hint: failure.hint, cause: failure })
 }
 
 function cancelled(): Failure {

@@ -4,29 +4,33 @@
 
 import { textId } from '../chunk/identifier.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
-import { type Flow, parseCompress } from '../core/flow.ts'
-import type { GuardLimit } from '../core/guard.ts'
-import type { IgnoreText } from '../core/ignore.ts'
 import { areRising, type NameRange } from '../core/outline.ts'
-import { joinPath, parseRelPath, type RelPath } from '../core/path.ts'
-import type { DirectoryMove } from '../core/renames.ts'
-import { type Keep, keepText, parseKeep } from '../core/retention.ts'
+import { joinPath, type RelPath } from '../core/path.ts'
+import { keepText } from '../core/retention.ts'
 import { type View, viewText } from '../core/view.ts'
 import { openSource, openTarget } from '../disk/root.ts'
-import type { ScanReport } from '../disk/scan.ts'
 import { systemSys } from '../disk/system.ts'
 import type { OutlinedListing } from '../disk/tasks.ts'
 import { decodeWants, type WantedDirectory } from '../disk/wants.ts'
-import { unpackRunId } from '../state/runs.ts'
 import { forgetOldTrees } from '../state/trees.ts'
 import { Bug } from '../std/assert.ts'
-import { hex } from '../std/bytes.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import { callBytesMax, type OpenAnswer, type OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import type { StreamHandler } from '../wire/streams.ts'
 import { isExpected, isWithin } from './ahead.ts'
+import {
+  checkMoves,
+  flowOf,
+  limitOf,
+  mustBeRootRules,
+  mustKeep,
+  mustPath,
+  type Opening,
+  openingOf,
+  withoutEmpty,
+} from './asked.ts'
 import type { Allowance } from './body.ts'
 import { answerCall, type CallHandlers, type CallInput, type CallOutput, type CallRules } from './bulk.ts'
 import { CallOrder } from './call-order.ts'
@@ -391,58 +395,3 @@ const treesPerPlace = 16
 /** Of a million entries each, they take as much as an answer may hold. */
 const listingsAtOnce = 16
 const digestsAtOnce = 500
-
-function flowOf({ rateBytes, compress = 'off' }: Pick<OpenRequest, 'rateBytes' | 'compress'>): Flow {
-  const parsed = parseCompress(compress)
-  if (parsed === undefined || rateBytes === 0) throw new Failure('protocol-broken', 'packs are wanted in no known way')
-  return { rateBytes, compress: parsed }
-}
-
-/** A request to open an end, with its names as text. */
-type Opening = Omit<OpenRequest, 'job' | 'run'> & { readonly job: string; readonly runId: string }
-
-function openingOf({ job, run, ...request }: OpenRequest): Opening {
-  const runId = unpackRunId(run)
-  if (runId === undefined || job.length !== 16) throw new Failure('protocol-broken', 'a run has a name that is none')
-  return { ...request, job: hex(job), runId }
-}
-
-/** Said as shortly as it can be: most scans find none of these. */
-function withoutEmpty({
-  problems,
-  texts,
-  moves,
-}: Omit<ScanReport, 'entries' | 'nested'>): Omit<CallOutput<'scan'>, 'entries'> {
-  return {
-    ...(problems.length > 0 && { problems: [...problems] }),
-    ...(texts.length > 0 && { texts: [...texts] }),
-    ...(moves.length > 0 && { moves: [...moves] }),
-  }
-}
-
-function mustPath(text: string): RelPath {
-  const path = parseRelPath(text)
-  if (path === undefined) throw new Failure('protocol-broken', 'a path is none below a root')
-  return path
-}
-
-/** Overrides are rules of the root, whoever sends them. */
-function mustBeRootRules(overrides: readonly IgnoreText[]): void {
-  if (overrides.some(({ directory }) => directory !== ''))
-    throw new Failure('protocol-broken', 'rules for all of a tree are told for a part of it')
-}
-
-function checkMoves(moves: readonly { from: string; to: string }[]): DirectoryMove[] {
-  return moves.map(({ from, to }) => ({ from: mustPath(from), to: mustPath(to) }))
-}
-
-function mustKeep(text: string): Keep {
-  const keep = parseKeep(text)
-  if (keep === undefined) throw new Failure('protocol-broken', 'how long versions are kept is not said')
-  return keep
-}
-
-function limitOf(kind: string, value: number): GuardLimit {
-  if (kind === 'count') return { kind, entries: value }
-  return kind === 'percent' ? { kind, percent: value } : { kind: 'default' }
-}
