@@ -96,25 +96,26 @@ export class Campaign {
 
   /**
    * Other content under the size and time that it had is found by the signature that the last run kept. Where that run came
-   * to no end, or is under way, nobody can know (docs/threats.md, Windows): such an edit shows in the time then.
+   * to no end, or is under way, nobody can know, nor where the mode changed too (docs/threats.md, Windows): such an edit shows
+   * in the time then.
    */
   #editSource(edits: number, isSeen: boolean): void {
     const { source } = this.#simulation
-    const look = (): Map<string, { facts: string; content: string; path: string }> =>
+    type Look = { readonly facts: string; readonly mode: number; readonly content: string; readonly path: string }
+    const look = (): Map<string, Look> =>
       new Map(
         placesIn(source).flatMap(({ path, kind }) => {
           if (kind !== 'file') return []
-          const { ino, size, mtimeMs } = lstatSync(path)
-          return [[`${ino}`, { facts: `${size} ${mtimeMs}`, content: hashOf(path), path }]]
+          const { ino, size, mtimeMs, mode } = lstatSync(path)
+          return [[`${ino}`, { facts: `${size} ${mtimeMs}`, mode, content: hashOf(path), path }]]
         }),
       )
     const before = look()
     editTree(this.#chance, source, edits)
-    if (!isSeen) return
-    for (const [inode, { facts, content, path }] of look()) {
+    for (const [inode, { facts, mode, content, path }] of look()) {
       const old = before.get(inode)
-      if (old !== undefined && old.facts === facts && old.content !== content)
-        utimesSync(path, 1, 1_650_000_000 + this.#chance(1e6))
+      const isHidden = old !== undefined && old.facts === facts && old.content !== content
+      if (isHidden && (isSeen || old.mode !== mode)) utimesSync(path, 1, 1_650_000_000 + this.#chance(1e6))
     }
   }
 
@@ -201,7 +202,8 @@ export class Campaign {
 
   /** What is on the target before a step is owed to people after it. Where versions age, those of before may go. */
   #owe(): void {
-    const { target } = this.#simulation
+    const { source, target } = this.#simulation
+    for (const root of [source, target]) for (const what of holdingOf(root).values()) this.#known.add(what)
     if (!this.#keepsAll) this.#owed.clear()
     const named = [...holdingOf(target).values()].filter((what) => what.startsWith('file '))
     for (const content of this.#keepsAll ? owedOn(target) : named) this.#owed.add(content)
