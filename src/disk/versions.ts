@@ -156,15 +156,20 @@ export function openStore(
   }
   const name = directory === undefined ? storeName : utf8(`nightferry-${root.id}`)
   const path = directory === undefined ? join(root.ownPath, 'versions') : join(directory, `nightferry-${root.id}`)
-  if (create) sys.makeDirectory(parent, name, 0o700)
+  const made = create ? sys.makeDirectory(parent, name, 0o700) : 0
   const handle = sys.openDirectory(parent, name)
   if (directory !== undefined) sys.close(parent)
   if (handle >= 0) return { handle, path }
-  if (create) throw refused(path, handle)
+  if (create) throw refused(path, made < 0 && made !== -errno.EEXIST ? made : handle)
   return undefined
 }
 
 function refused(path: string, code: number): Failure {
+  if (code === -errno.ENOSPC || code === -errno.EDQUOT) {
+    return new Failure('target-full', `there is no space left for a folder in ${path} (${errnoName(code)})`, {
+      hint: 'nothing was changed; free some space, or room for more names, then run again',
+    })
+  }
   return new Failure(
     'target-not-writable',
     `the folder for old versions ${path} can't be opened (${errnoName(code)})`,
@@ -184,8 +189,15 @@ export function makeRunPlace(sys: Sys, store: Store, run: string, facts: { atMs:
   const made = sys.makeDirectory(store.handle, utf8(run), 0o700)
   if (made === -errno.EEXIST) throw new Failure('unsolicited', `the run ${run} has kept its versions already`)
   if (made < 0) throw refused(store.path, made)
-  const place = openRunPlace(sys, store, run)
-  if (place === undefined) throw refused(store.path, -errno.EIO)
+  const handle = sys.openDirectory(store.handle, utf8(run))
+  const files = handle < 0 ? handle : openFiles(sys, handle)
+  if (files < 0) {
+    if (handle >= 0) sys.close(handle)
+    // A place in which nothing can be kept would stay for good.
+    sys.removeDirectory(store.handle, utf8(run))
+    throw refused(store.path, files)
+  }
+  const place = { run, handle, files }
   writeRunFacts(sys, place, { ...facts, sizeBytes: undefined })
   return place
 }
@@ -194,11 +206,17 @@ export function makeRunPlace(sys: Sys, store: Store, run: string, facts: { atMs:
 export function openRunPlace(sys: Sys, store: Store, run: string): RunPlace | undefined {
   const handle = isRunId(run) ? sys.openDirectory(store.handle, utf8(run)) : -1
   if (handle < 0) return undefined
-  sys.makeDirectory(handle, filesName, 0o700)
-  const files = sys.openDirectory(handle, filesName)
+  const files = openFiles(sys, handle)
   if (files >= 0) return { run, handle, files }
   sys.close(handle)
   return undefined
+}
+
+/** The handle of what a run keeps, made where it is missing; a negative errno where it can't be. */
+function openFiles(sys: Sys, run: number): number {
+  const made = sys.makeDirectory(run, filesName, 0o700)
+  const files = sys.openDirectory(run, filesName)
+  return files < 0 && made < 0 && made !== -errno.EEXIST ? made : files
 }
 
 export function closeRunPlace(sys: Sys, place: RunPlace): void {

@@ -172,4 +172,47 @@ describe('a full disk', { skip: noMountSpace }, () => {
       }
     })
   }
+
+  /** So many more names fit. */
+  const names = [0, 1, 2, 3, 5, 8, 12, 20, 30]
+  const part = 'disks-names'
+  it('that takes no more names is told, and what it held stays', { skip: isLeftOut(part) }, async () => {
+    const space = await MountSpace.open()
+    try {
+      const [source, target] = [space.world.folder('source'), space.world.folder('target')]
+      const laptop = space.world.machine('laptop')
+      space.mountSmall(target, 'size=16m,nr_inodes=600')
+      let state = 0
+      const edit = (): void => writeState(source, state++, 'few')
+      edit()
+      await laptop.mustSync('done', source, target)
+      const fill = join(target, '.nightferry/fill')
+      let fullRuns = 0
+      for (const number of casesOf(names.length, 2, part)) {
+        edit()
+        const old = holdingOf(space.inside(target))
+        const more = `i=0; mkdir ${fill} && while : 2>/dev/null >${fill}/$i; do i=$((i+1)); done`
+        space.tries('sh', '-c', more)
+        space.must('sh', '-c', `ls ${fill} | head -n ${names[number - 1]} | (cd ${fill} && xargs -r rm)`)
+        const run = await laptop.sync('--max-delete', '100%', source, target)
+        const where = `${names[number - 1]} names left (${replay(part, number)}): ${run.stdout}${run.stderr}`
+        assertOldOrNew(space.inside(target), old, holdingOf(source), where)
+        assertNothingLost(space.inside(target), old, where)
+        if (run.code !== 0) {
+          fullRuns++
+          assert.ok(run.code === 1 || run.code === 3, where)
+          const told = `${run.failure?.message} ${run.failure?.hint} ${JSON.stringify(run.problems)}`
+          assert.match(told, /space|full|ENOSPC|no-space/, where)
+        }
+        space.must('rm', '-r', fill)
+        const again = await laptop.sync('--max-delete', '100%', source, target)
+        assert.equal(again.code, 0, `${where}, then ${again.stdout}${again.stderr}`)
+        assertSameTree(space.inside(target), source)
+        assertTidy(space.inside(target), where)
+      }
+      assert.ok(fullRuns > 0, 'there was room for all')
+    } finally {
+      await space.close()
+    }
+  })
 })

@@ -2,6 +2,7 @@
 // side may run under the tracer.
 
 import assert from 'node:assert/strict'
+import { mkdirSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assertSameTree } from '../world/disk-trees.ts'
 import { type Machine, type Synced, World } from '../world/machines.ts'
@@ -36,15 +37,15 @@ export class Scene {
     this.ends = way === 'pull' ? [far, here] : [here, far]
   }
 
-  /** In sync, at the first state. Where there is a daemon, it is not running. */
-  async open(): Promise<this> {
+  /** In sync, at the first state; or with an empty target. Where there is a daemon, it is not running. */
+  async open(first: 'in sync' | 'empty' = 'in sync'): Promise<this> {
     this.nextState()
     if (this.way !== 'local') {
       await this.nas.serve()
       await this.nas.must('share', 'add', 'there', this.way === 'pull' ? this.source : this.target)
       await this.nas.pairWith(this.laptop)
     }
-    await this.laptop.mustSync('done', ...this.ends)
+    if (first === 'in sync') await this.laptop.mustSync('done', ...this.ends)
     if (this.way !== 'local') await this.nas.stop()
     return this
   }
@@ -53,25 +54,35 @@ export class Scene {
     writeState(this.source, this.#state++, this.extent)
   }
 
-  sync(): Promise<Synced> {
-    return this.laptop.sync('--max-delete', '100%', ...this.ends)
+  sync(...more: readonly string[]): Promise<Synced> {
+    return this.laptop.sync('--max-delete', '100%', ...more, ...this.ends)
+  }
+
+  /** As before the first run. */
+  empty(): void {
+    rmSync(this.target, { recursive: true, force: true })
+    mkdirSync(this.target)
   }
 
   /** A run of which one side is traced. */
-  async traced(side: Side, fault?: TraceFault): Promise<{ report: TraceReport; run: Synced }> {
+  async traced(
+    side: Side,
+    fault?: TraceFault,
+    ...more: readonly string[]
+  ): Promise<{ report: TraceReport; run: Synced }> {
     const [machine, isTarget] = side === 'driver' ? [this.laptop, this.way !== 'push'] : [this.nas, this.way === 'push']
     const watch = [machine.state, ...(isTarget ? [this.target] : [])]
     if (this.way === 'local' || side === 'driver') {
       const daemon = this.way === 'local' ? undefined : await this.nas.serve()
       const trace = this.launcher.next(watch, fault)
-      const run = await this.sync()
+      const run = await this.sync(...more)
       if (daemon !== undefined) await this.nas.stop()
       return { report: trace.report(), run }
     }
     const trace = this.launcher.next(watch, fault)
     // It may die while it starts.
     const daemon = await this.nas.serve().catch(() => undefined)
-    const run = await this.sync()
+    const run = await this.sync(...more)
     if (daemon !== undefined) {
       await trace.end()
       await daemon.ended
@@ -80,12 +91,12 @@ export class Scene {
   }
 
   /** A plain run, as a person would type it next. */
-  async converges(where: string): Promise<void> {
+  async converges(where: string, ...more: readonly string[]): Promise<void> {
     if (this.way !== 'local') await this.nas.serve()
-    let run = await this.sync()
+    let run = await this.sync(...more)
     for (let tries = 0; run.code === 11 && tries < 50; tries++) {
       await sleep(100)
-      run = await this.sync()
+      run = await this.sync(...more)
     }
     if (this.way !== 'local') await this.nas.stop()
     assert.equal(run.code, 0, `${where}: ${run.stdout}${run.stderr}`)

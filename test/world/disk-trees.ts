@@ -138,6 +138,8 @@ export function moveFolders(chance: Chance, source: string): void {
     const parents = ['', ...all.filter((path) => path !== from && !path.startsWith(`${from}/`))]
     const parent = join(parents[chance(parents.length)] ?? '', chance(2) === 0 ? `new-${i}` : '')
     const to = join(source, parent, `moved-${chance(1e6)}`)
+    // A folder of that name may be the very one.
+    if (to.startsWith(`${join(source, from)}/`)) continue
     mkdirSync(join(source, parent), { recursive: true })
     renameSync(join(source, from), to)
     utimesSync(to, 1_500_000_000, 1_500_000_000)

@@ -4,7 +4,6 @@
 
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Duplex, duplexPair } from 'node:stream'
 import type { Sys } from '../../src/disk/sys.ts'
 import { openLinuxSys } from '../../src/disk/sys-linux.ts'
 import { systemSys } from '../../src/disk/system.ts'
@@ -23,6 +22,7 @@ import { linkOver } from '../../src/wire/link.ts'
 import { openSession, type Session } from '../../src/wire/session.ts'
 import type { Chance } from './disk-trees.ts'
 import { Death } from './faulty-sys.ts'
+import { type LineTrouble, lineWith } from './line.ts'
 import { type TestClock, testClock } from './links.ts'
 import { type Loss, LossyDisk } from './lossy-disk.ts'
 import { requestOf } from './requests.ts'
@@ -31,17 +31,16 @@ import { servedTo } from './served.ts'
 export type Way = 'local' | 'push' | 'pull'
 
 /** What a run meets. */
-export type Trouble = {
+export type Trouble = LineTrouble & {
   /** The machine with the target loses its power in front of this call, from 1. */
   readonly dieAt?: number
   /** And what it keeps. Without `dieAt`: when the run has ended. */
   readonly loss?: Loss
-  /** The line is cut after so many bytes, of both directions. */
-  readonly cutAt?: number
-  /** The line stalls after so many bytes: nothing comes any more, and nobody says so. */
-  readonly stallAt?: number
-  /** So many ms are added to the wall clocks. */
+  /** So many ms are added to the wall clocks, from the start or from this call on the target's disk on. */
   readonly jumpMs?: number
+  readonly jumpAt?: number
+  /** The wall clock of the far machine is so many ms ahead. */
+  readonly skewMs?: number
   /** Runs in front of this call on the target's disk. */
   readonly meanwhile?: { readonly at: number; act(): void }
   /** The system refuses this call, of all that are made on either disk, from 1; or that one and all after it. */
@@ -77,6 +76,8 @@ const seat: Seat<DiskTasks> = {
   isStarted: true,
 }
 const crew: Crew<DiskTasks> = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
+/** One store for all: the seat knows slabs by number. */
+const slabs = new SlabStore(crew)
 const log = { note: () => {}, flush: () => {} }
 
 export class Simulation {
@@ -88,6 +89,7 @@ export class Simulation {
   readonly #real: Sys
   readonly #clock: TestClock = testClock()
   #jumpedMs = 0
+  #skewMs = 0
 
   /** Below a new folder `directory`. */
   constructor(directory: string, way: Way) {
@@ -139,11 +141,14 @@ export class Simulation {
   }
 
   async #meet<End>(trouble: Trouble, work: (laptop: Workshop, reach: Reach) => Promise<End>): Promise<Simulated<End>> {
-    this.#jumpedMs += trouble.jumpMs ?? 0
+    const { jumpMs = 0, jumpAt, skewMs = 0 } = trouble
+    if (jumpAt === undefined) this.#jumpedMs += jumpMs
+    this.#skewMs = skewMs
     const disk = this.#disk
     const saved = join(this.directory, 'state at the end')
     disk.begin(trouble.dieAt, () => copyState(this.#stateOf(this.#keeper), saved))
-    const watch = new Watch(disk, trouble)
+    const jump = { at: jumpAt ?? 0, act: () => void (this.#jumpedMs += jumpMs) }
+    const watch = new Watch(disk, trouble, jumpAt === undefined ? [] : [jump])
     install(watch.sys)
     let end: End | undefined
     let failure: Failure | undefined
@@ -178,25 +183,26 @@ export class Simulation {
   }
 
   #workshop(machine: string): Workshop {
-    const clock = this.#jumpedClock()
+    const clock = this.#jumpedClock(machine)
     const state = openState({ directory: this.#stateOf(machine), clock })
-    return { crew, slabs: new SlabStore(crew), state, clock, log, machine }
+    return { crew, slabs, state, clock, log, machine }
   }
 
-  #jumpedClock(): Clock {
-    const jumpedMs = this.#jumpedMs
+  #jumpedClock(machine: string): Clock {
     const { monotonicMs, sleep, timer } = this.#clock
-    return { monotonicMs, sleep, timer, nowMs: () => Date.now() + jumpedMs }
+    const nowMs = (): number => Date.now() + this.#jumpedMs + (machine === 'nas' ? this.#skewMs : 0)
+    return { monotonicMs, sleep, timer, nowMs }
   }
 
   async #connect(nas: Workshop, trouble: Trouble, attached: Promise<void>[]): Promise<Session> {
-    const [near, far] = this.#line(trouble)
+    const [near, far] = lineWith(trouble, (ms) => this.#clock.advance(ms))
     const facts = { peerId: undefined, remoteAddress: 'memory' }
     const served = servedTo('laptop', nas, this.#configOf('nas'))
-    const options = { clock: this.#jumpedClock(), onRequest: () => undefined }
+    const onRequest = (): undefined => undefined
     const hello = (machine: string): { machine: string; productVersion: string } => ({ machine, productVersion: '0' })
-    const answering = openSession(linkOver(far, { ...facts, machine: 'laptop' }, options.clock), {
-      ...options,
+    const answering = openSession(linkOver(far, { ...facts, machine: 'laptop' }, nas.clock), {
+      onRequest,
+      clock: nas.clock,
       side: 'listener',
       hello: hello('nas'),
       onStream: served.onStream,
@@ -207,59 +213,14 @@ export class Simulation {
         () => {},
       ),
     )
-    return await openSession(linkOver(near, { ...facts, machine: 'nas' }, options.clock), {
-      ...options,
+    const clock = this.#jumpedClock('laptop')
+    return await openSession(linkOver(near, { ...facts, machine: 'nas' }, clock), {
+      onRequest,
+      clock,
       side: 'dialer',
       hello: hello('laptop'),
       onStream: () => false,
     })
-  }
-
-  /** Two ends of a line with somebody in between, who hands on what comes, in pieces. */
-  #line({ cutAt = Number.POSITIVE_INFINITY, stallAt = Number.POSITIVE_INFINITY }: Trouble): [Duplex, Duplex] {
-    const [near, left] = duplexPair()
-    const [right, far] = duplexPair()
-    let bytes = 0
-    let isStalled = false
-    const ends = [near, left, right, far]
-    for (const end of ends) end.on('error', () => {})
-    const cut = (): void => {
-      for (const end of [left, right]) end.destroy()
-      near.destroy(new Error('cut'))
-      far.destroy(new Error('cut'))
-    }
-    // Nothing happens but that time goes by, until somebody gives up.
-    const wait = (): void => {
-      if (near.destroyed && far.destroyed) return
-      this.#clock.advance(1000)
-      setImmediate(wait)
-    }
-    const hand = (from: Duplex, to: Duplex): void => {
-      from.on('data', (chunk: Buffer) => {
-        if (isStalled) return
-        bytes += chunk.length
-        if (bytes >= cutAt) return cut()
-        if (bytes >= stallAt) {
-          isStalled = true
-          return wait()
-        }
-        const half = chunk.length >> 1
-        if (half > 0) to.write(Buffer.from(chunk.subarray(0, half)))
-        if (!to.write(Buffer.from(chunk.subarray(half)))) {
-          from.pause()
-          to.once('drain', () => from.resume())
-        }
-      })
-      from.on('end', () => {
-        if (!isStalled) to.end()
-      })
-      from.on('close', () => {
-        if (!isStalled) to.destroy()
-      })
-    }
-    hand(left, right)
-    hand(right, left)
-    return [near, far]
   }
 
   close(): void {
@@ -274,24 +235,24 @@ function copyState(from: string, to: string): void {
   cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith('-shm') })
 }
 
-/** The same disk, on which somebody does something in front of one call, or which refuses some. */
+type Moment = { readonly at: number; act(): void }
+
+/** The same disk, on which something happens in front of a call, or which refuses some. */
 class Watch {
   readonly sys: Sys
   asked = 0
   refused: string | undefined
-  #isDone = false
 
-  constructor(disk: LossyDisk, { meanwhile, refuse }: Trouble) {
+  constructor(disk: LossyDisk, { meanwhile, refuse }: Trouble, more: readonly Moment[]) {
+    const moments = [...(meanwhile === undefined ? [] : [meanwhile]), ...more]
     this.sys = new Proxy(disk.sys, {
       get: (sys, name, receiver): unknown => {
         const value: unknown = Reflect.get(sys, name, receiver)
         if (typeof value !== 'function' || name === 'close') return value
         return (...args: unknown[]) => {
           this.asked++
-          if (meanwhile !== undefined && !this.#isDone && disk.calls + 1 >= meanwhile.at && !disk.isDead) {
-            this.#isDone = true
-            meanwhile.act()
-          }
+          const due = disk.isDead ? -1 : moments.findIndex(({ at }) => disk.calls + 1 >= at)
+          if (due >= 0) for (const { act } of moments.splice(due, 1)) act()
           const isDue = refuse !== undefined && (refuse.sticky ? this.asked >= refuse.at : this.asked === refuse.at)
           if (!isDue) return Reflect.apply(value, sys, args)
           this.refused ??= String(name)

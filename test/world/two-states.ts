@@ -6,8 +6,8 @@ import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { contentOf, placesIn, writeTree } from './disk-trees.ts'
 
-/** `few` changes are synced one by one, `many` as a group. */
-export type Extent = 'few' | 'many'
+/** `few` changes are synced one by one, `many` as a group; with `large` one file is told in portions besides. */
+export type Extent = 'few' | 'many' | 'large'
 
 /** Brings `source`, which is empty or in the state before, to a state: an even or an odd number, told apart by content. */
 export function writeState(source: string, state: number, extent: Extent): void {
@@ -38,11 +38,21 @@ export function writeState(source: string, state: number, extent: Extent): void 
   const [oldName, newName] = side === 0 ? ['d/file 1', 'd/file 0'] : ['d/file 0', 'd/file 1']
   if (old) renameSync(join(source, oldName), join(source, newName))
   else writeTree(source, { [newName]: contentOf('file moves', 7000) })
-  if (extent === 'few') return
+  if (extent === 'large') writeLarge(source, state)
+  if (extent !== 'many') return
   for (let i = 0; i < 20; i++) {
     const path = join(source, `many/${i % 3}`)
     mkdirSync(path, { recursive: true })
     if (i % 4 === 0 && side === 1) rmSync(join(path, `f${i}`), { force: true })
     else writeTree(path, { [`f${i}`]: contentOf(`many ${i} ${i % 3 === 0 ? state : ''}`, 100 * i) })
   }
+}
+
+/** Mostly what it was in the state before, and at another name there too: chunks come from here and from there. */
+function writeLarge(source: string, state: number): void {
+  const piece = (name: string): Buffer => contentOf(`large ${name}`, 150_000)
+  const pieces = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((name, i) =>
+    piece(i === state % 8 ? `${name} ${state}` : name),
+  )
+  writeTree(source, { 'd/in portions': Buffer.concat([contentOf(`front ${state}`, 100), ...pieces]) })
 }
