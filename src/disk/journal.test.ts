@@ -278,11 +278,29 @@ for (const open of forms) {
       assert.deepEqual(kept(others.target), ['it goes too'])
     })
 
+    it('gives no name to what was only written aside, though a person took the name away since', async () => {
+      const folders = twoFolders()
+      plant(folders.source, { replaced: 'the new version' })
+      plant(folders.target, { replaced: 'old', '.nightferry/root.json': marker })
+      const sys = quick()
+      const takes = real.exactRenames ? 'exchange' : 'link'
+      sys.on(takes, { before: () => void sys.dieAt(sys.changes) })
+      await dies({ sys, ...folders })
+      assert.equal(contents(folders.target).replaced, 'old')
+      rmSync(join(folders.target, 'replaced'))
+      recover(folders.target)
+      // Without exchange the old version has its second name aside by then, and is put back.
+      assert.deepEqual(contents(folders.target), real.exactRenames ? {} : { replaced: 'old' })
+      assert.deepEqual(kept(folders.target), [])
+    })
+
     it('touches nothing when the journal can not be read, or something can not be renamed', async () => {
       const folders = await displaced()
       const before = staging(folders.target)
       refuses(folders.target, new FaultySys(real).on('openFile', { name: 'journal', result: -errno.EIO }))
       refuses(folders.target, new FaultySys(real).on('read', { result: -errno.EIO }))
+      // Also where it could be read once.
+      refuses(folders.target, new FaultySys(real).on('read', { nth: 3, result: -errno.EIO }))
       refuses(folders.target, new FaultySys(real).on('renameNoReplace', { sticky: true, result: -errno.EIO }))
       assert.deepEqual(staging(folders.target), before)
       recover(folders.target)
@@ -304,6 +322,7 @@ for (const open of forms) {
         'zeros at the start': (bytes) => Buffer.concat([Buffer.alloc(40), bytes.subarray(40)]),
         'a path that leads out': () => Buffer.from(encodeFrame(kindEntries, entryOf('d1', '../x'), 0)),
         'a slot that leads out': () => Buffer.from(encodeFrame(kindEntries, entryOf('../..', 'x'), 0)),
+        'the root itself': () => Buffer.from(encodeFrame(kindEntries, entryOf('d1', ''), 0)),
         'half an entry': () => Buffer.from(encodeFrame(kindEntries, entryOf('d1', 'x').subarray(0, 9), 0)),
       }
       for (const [what, damage] of Object.entries(damages)) {

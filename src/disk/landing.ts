@@ -4,7 +4,7 @@
 // numbers, sizes and digests of every record are checked against what was asked for.
 
 import { isCopied } from '../core/entry.ts'
-import { comingBytesMax, grownBytesMax } from '../core/growth.ts'
+import { hasGrown } from '../core/growth.ts'
 import { digestBytes } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
@@ -228,7 +228,7 @@ export class Landing {
       return
     }
     if (staged.problem?.code === 'no-space') return
-    if (this.#hasGrown(staged, record)) return this.#refuseGrown(staged)
+    if (hasGrown(record.sizeBytes, staged, this.#order.holdsSizes)) return this.#refuseGrown(staged)
     if (this.large.has(number)) return this.#receiveTold(staged, pack, record)
     if ((record.flags & flagFirst) !== 0) this.#openIncoming(staged, number, record)
     if (staged.problem !== undefined && this.#incoming?.step !== number) return
@@ -247,13 +247,6 @@ export class Landing {
     }
     this.contentBytes += length
     if ((record.flags & flagLast) !== 0) this.#closeIncoming(staged, incoming, pack, record)
-  }
-
-  /** Whether more comes than may come of it. The step is only decoded where that can be. */
-  #hasGrown(staged: StagedStep, { sizeBytes }: PackRecord): boolean {
-    const { holdsSizes = false } = this.#order
-    if (sizeBytes <= grownBytesMax && !holdsSizes) return false
-    return sizeBytes > comingBytesMax(staged.entry.sizeBytes, holdsSizes)
   }
 
   #refuseGrown(staged: StagedStep): void {

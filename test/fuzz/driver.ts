@@ -48,6 +48,7 @@ const next: Readonly<Record<'source' | 'target', Partial<Record<CallName, readon
     close: ['open', 'versions', 'undelete', 'undo'],
   },
 }
+const patienceMs = 5000
 const paths = ['', 'a', 'd', 'd/b', 'd/e', 'd/e/c', 'l', 'new', 'new/x', 'gone', 'l/x']
 const files = ['a', 'b', 'c', 'x', 'l', 'd', 'new', 'ä']
 
@@ -121,6 +122,8 @@ export class ChanceDriver {
   /** Makes so many calls, and ends the session in one way or another. */
   async run(steps: number): Promise<Told> {
     const chance = this.#chance
+    // Who asks for a few bytes a second is given them so: nobody else waits for that, and this one no longer than this.
+    const patience = setTimeout(() => this.#session.link.destroy(), patienceMs)
     if (chance(8) > 0) this.#openPacks()
     for (let step = 0; step < steps && !this.#session.link.isClosed; step++) {
       if (chance(this.#last === 'stage' ? 3 : 100) === 0) this.#sendPack()
@@ -137,6 +140,7 @@ export class ChanceDriver {
     }
     await this.#session.closed
     await Promise.all(this.#underWay)
+    clearTimeout(patience)
     return { answered: this.#answered, refused: this.#refused }
   }
 

@@ -1,0 +1,114 @@
+// An undo where the target lies, whoever drives it: what it is asked for comes in order or is refused, it is begun once,
+// takes the lease, and is noted before anything changes.
+
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { facts } from '../../test/world/planted.ts'
+import { runB, type Scenario, scenarios, twice } from '../../test/world/two-runs.ts'
+import { systemSys } from '../disk/system.ts'
+import { type DiskTasks, tasks } from '../disk/tasks.ts'
+import { undoneMark } from '../disk/undone.ts'
+import { openState, type State } from '../state/open.ts'
+import { currentEpoch, newRunId } from '../state/runs.ts'
+import { systemClock } from '../std/clock.ts'
+import { Handover, type Seat } from '../std/crew.ts'
+import { Failure } from '../std/failure.ts'
+import { SlabStore } from './slabs.ts'
+import { LocalUndo } from './undo-end.ts'
+
+const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-undo-end-'))
+after(() => rmSync(home, { recursive: true, force: true }))
+let made = 0
+
+const seat: Seat<DiskTasks> = {
+  isStarted: true,
+  tell: (name, input) => void (tasks[name] as (input: unknown) => unknown)(input),
+  async run(name, input) {
+    const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
+    return (result instanceof Handover ? result.value : result) as never
+  },
+}
+
+type Held = { readonly undo: LocalUndo; readonly target: string; readonly before: unknown; readonly state: State }
+
+/** An undo of the second run of a target, opened. */
+async function opened(change: (target: string) => void = () => {}): Promise<Held> {
+  const path = join(home, `case-${++made}`)
+  const scenario = scenarios['create, replace, delete, attributes'] as Scenario
+  const { target, before } = await twice(systemSys(), path, scenario)
+  change(target)
+  const state = openState({ directory: join(path, 'state'), clock: systemClock })
+  after(() => state[Symbol.dispose]())
+  const crew = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
+  const log = { note: () => {}, flush: () => {} }
+  const workshop = { crew, slabs: new SlabStore(crew), state, clock: systemClock, log, machine: 'here' }
+  const undo = await LocalUndo.open(workshop, target, { run: runB, job: 'job', by: 'here' })
+  return { undo, target, before, state }
+}
+
+async function lookAll(undo: LocalUndo): Promise<void> {
+  while ((await undo.look()).found === undefined);
+}
+
+async function carryAll(undo: LocalUndo): Promise<void> {
+  while ((await undo.carry(false)).ended === undefined);
+}
+
+async function refuses(calling: Promise<unknown>): Promise<void> {
+  await assert.rejects(calling, (error) => error instanceof Failure && error.code === 'protocol-broken')
+}
+
+const marked = (target: string): string | undefined => undoneMark(join(target, '.nightferry'), 'job')?.as
+
+describe('an undo that is driven from anywhere', () => {
+  it('is looked at, begun once under a name of a run, and carried out', async () => {
+    const { undo, target, before, state } = await opened()
+    const as = newRunId(systemClock)
+    await refuses(undo.begin(as))
+    await refuses(undo.carry(false))
+    await lookAll(undo)
+    await refuses(undo.begin('../x'))
+    assert.equal(marked(target), undefined)
+    await undo.begin(as)
+    await refuses(undo.begin(newRunId(systemClock)))
+    // The job is held from here on, and a run that had the target before may not go on.
+    assert.equal(marked(target), as)
+    const { id } = JSON.parse(readFileSync(join(target, '.nightferry/root.json'), 'utf8')) as { id: string }
+    assert.ok(currentEpoch(state, id) > 0)
+    await carryAll(undo)
+    await refuses(undo.carry(false))
+    await undo.close()
+    assert.deepEqual(facts(target), before)
+    assert.equal(marked(target), as)
+  })
+
+  it('is not begun with a conflict, nor where nothing is to be done', async () => {
+    const one = await opened((target) => writeFileSync(join(target, 'replaced'), 'a person wrote this'))
+    await lookAll(one.undo)
+    await refuses(one.undo.begin(newRunId(systemClock)))
+    await one.undo.close()
+    assert.equal(marked(one.target), undefined)
+    // What the run changed is as it was before already.
+    const other = await opened((target) => {
+      for (const name of readdirSync(target))
+        if (name !== '.nightferry') rmSync(join(target, name), { recursive: true })
+      const versions = join(target, '.nightferry/versions', runB)
+      for (const name of readdirSync(versions)) if (name.startsWith('part-')) writeFileSync(join(versions, name), '')
+    })
+    await lookAll(other.undo)
+    await refuses(other.undo.begin(newRunId(systemClock)))
+    await other.undo.close()
+    assert.equal(marked(other.target), undefined)
+  })
+
+  it('leaves no note where it is left before it changed anything', async () => {
+    const { undo, target } = await opened()
+    await lookAll(undo)
+    await undo.begin(newRunId(systemClock))
+    await undo.close()
+    assert.equal(marked(target), undefined)
+  })
+})
