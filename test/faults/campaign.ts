@@ -138,7 +138,7 @@ export class Campaign {
     this.story.push(`by hand: ${what} at ${place?.path.slice(target.length + 1)}`)
     const now = contentsOn(target)
     for (const content of before) if (!now.has(content)) this.#owed.delete(content)
-    for (const content of owedOn(target)) this.#owed.add(content)
+    for (const content of this.#owedNow()) this.#owed.add(content)
     for (const content of holdingOf(target).values()) this.#known.add(content)
   }
 
@@ -205,8 +205,13 @@ export class Campaign {
     const { source, target } = this.#simulation
     for (const root of [source, target]) for (const what of holdingOf(root).values()) this.#known.add(what)
     if (!this.#keepsAll) this.#owed.clear()
-    const named = [...holdingOf(target).values()].filter((what) => what.startsWith('file '))
-    for (const content of this.#keepsAll ? owedOn(target) : named) this.#owed.add(content)
+    for (const content of this.#owedNow()) this.#owed.add(content)
+  }
+
+  #owedNow(): Iterable<string> {
+    const { target } = this.#simulation
+    if (this.#keepsAll) return owedOn(target)
+    return [...holdingOf(target).values()].filter((what) => what.startsWith('file '))
   }
 
   /** Undoes the last run, which something may cut off, and then to its end. */
