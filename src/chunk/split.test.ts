@@ -107,7 +107,7 @@ describe('split', () => {
   }
 
   for (const [grain, freshMax] of [
-    [fineGrain, 6],
+    [fineGrain, 12],
     [17, 24],
   ] as const) {
     it(`an edit moves the cuts beside it and no others at grain ${grain}`, () => {

@@ -9,6 +9,7 @@ import { entryNameBytes, putEntry, putTime, takeEntry, takeTime } from './listin
 import { parseRelPath, pathMaxBytes, type RelPath, rootPath } from './path.ts'
 import type { Problem } from './problem.ts'
 import type { DirectoryMove } from './renames.ts'
+import type { Specials } from './specials.ts'
 
 /** What happens at one name. */
 export type Action =
@@ -67,6 +68,8 @@ export type Plan = {
   /** What goes. */
   readonly deletions: readonly PackedSection[]
   readonly problems: readonly Problem[]
+  /** Devices and their like that only the right has: they stay. */
+  readonly specials?: Specials | undefined
   /** Net of what only moved. */
   readonly deletes: number
   readonly replaces: number

@@ -48,16 +48,18 @@ const rows: Row[] = [
   ['right-only', mirror, undefined, file('x'), 'delete'],
   ['right-only', mirror, undefined, symlink('x'), 'delete'],
   ['right-only', mirror, undefined, dir, 'delete'],
-  ['right-only-uncopied', mirror, undefined, special, 'target-occupied'],
+  ['right-only-special', mirror, undefined, special, 'skip right'],
   ['right-only-uncopied', mirror, undefined, unreadable, 'target-occupied'],
   ['right-only-uncopied', mirror, undefined, 'bad name', 'target-occupied'],
   ['update-right-only', update, undefined, file('x'), ''],
   ['update-right-only', checkedUpdate, undefined, dir, ''],
   ['update-right-only', update, undefined, special, ''],
   ...[mirror, update].flatMap((rules): Row[] => [
-    ['left-uncopied', rules, special, undefined, 'special'],
+    ['left-special', rules, special, undefined, 'skip left'],
+    ['left-special', rules, special, special, 'skip left'],
     ['left-uncopied', rules, special, file('x'), 'special'],
-    ['left-uncopied', rules, special, special, 'special'],
+    ['left-uncopied', rules, special, dir, 'special'],
+    ['left-uncopied', rules, special, unreadable, 'special'],
     ['left-uncopied', rules, unreadable, undefined, 'unreadable'],
     ['left-uncopied', rules, unreadable, dir, 'unreadable'],
     ['left-uncopied', rules, 'bad name', undefined, 'name-too-long'],
@@ -166,6 +168,7 @@ function said(decisions: readonly (Decision | undefined)[]): string {
   return decisions
     .map((one) => {
       if (one?.kind === 'problem') return one.code
+      if (one?.kind === 'skip') return `skip ${one.side}`
       if (
         one?.kind === 'attributes' &&
         one.left.mtimeSeconds === one.right.mtimeSeconds &&
@@ -344,7 +347,7 @@ describe('reconcile, whole trees', () => {
               left.filter(({ kind }) => isCopied(kind)),
               mirror,
             ),
-          ].filter(({ kind }) => kind !== 'problem' && kind !== 'digests'),
+          ].filter(({ kind }) => !['problem', 'digests', 'skip'].includes(kind)),
           [],
         )
       }),

@@ -40,6 +40,8 @@ export type Decision =
   /** Only the digests of both can tell; `settleDigests` decides then. */
   | { readonly kind: 'digests'; readonly left: Entry; readonly right: Entry }
   | { readonly kind: 'problem'; readonly name: string; readonly code: ProblemCode }
+  /** A special that stands in nobody's way: it is left out, or left alone where only the right has it. */
+  | { readonly kind: 'skip'; readonly name: string; readonly side: 'left' | 'right' }
 
 /**
  * The decisions for one directory, in the order of names. A name without one needs nothing. Both sides are gone through
@@ -88,6 +90,11 @@ function decide(
     return
   }
   // From here the left exists. What it is may be unknown to us: then nothing on the right is touched.
+  // row: left-special
+  if (left.kind === 'special' && (right === undefined || right.kind === 'special')) {
+    into.push({ kind: 'skip', name: left.name, side: 'left' })
+    return
+  }
   // row: left-uncopied
   if (!isCopied(left.kind)) {
     into.push({ kind: 'problem', name: left.name, code: uncopiedCode(left) })
@@ -145,6 +152,8 @@ function decideOnlyRight(right: Entry, rules: Rules, into: Decision[]): void {
   if (right.kind === 'file' && isOutside(right.sizeBytes, rules.sizes)) return
   // row: right-only
   if (isCopied(right.kind)) into.push({ kind: 'delete', right })
+  // row: right-only-special
+  else if (right.kind === 'special') into.push({ kind: 'skip', name: right.name, side: 'right' })
   // row: right-only-uncopied
   else into.push({ kind: 'problem', name: right.name, code: 'target-occupied' })
 }

@@ -7,7 +7,7 @@ import { isProblemCode, type ProblemCode } from './problem.ts'
 
 export const problemRemedies: Readonly<Record<ProblemCode, string>> = {
   unreadable: 'give the user who runs Nightferry the permission to read it, or exclude it',
-  special: 'exclude it to silence it',
+  special: 'look at what the target has in its place, and delete that by hand; or exclude it',
   'bad-name': 'rename it',
   'reserved-name': 'rename it',
   'name-clash': 'rename one of the two',

@@ -125,7 +125,12 @@ const cases: readonly (readonly [string, Partial<WhyFacts>, readonly string[], R
     ['equal', 'rules-unknown'],
     /Nobody/,
   ],
-  ['a FIFO', { source: { kind: 'special', since: 'same' } }, ['never-copied'], /device, FIFO or socket.*\n.*exclude/s],
+  [
+    'a FIFO',
+    { source: { kind: 'special', since: 'same' } },
+    ['never-copied'],
+    /device, FIFO or socket, which are not copied/,
+  ],
   [
     'unreadable on the target',
     { target: { kind: 'unreadable', since: 'unknown' } },

@@ -145,7 +145,7 @@ function kindStatements({ source, target, runs }: WhyFacts): Statement[] {
     }
     if (look?.kind !== 'special' && look?.kind !== 'unreadable') continue
     const text = `On the ${end} it ${problemCodes[look.kind]}.`
-    statements.push({ kind: 'never-copied', text, remedy: remedyOf(look.kind) })
+    statements.push({ kind: 'never-copied', text, ...(look.kind === 'unreadable' && { remedy: remedyOf(look.kind) }) })
   }
   return statements
 }

@@ -14,8 +14,10 @@ import {
 } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import type { DirectoryRecord } from '../core/record.ts'
-import { statErrno, statMode, statWidth, typeDirectory, typeFile, typeMask } from '../core/stat.ts'
+import { type Specials, withSpecial } from '../core/specials.ts'
+import { statErrno, statMode, statWidth, typeDirectory, typeFile, typeMask, typeSymlink } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
+import { kindOf } from '../core/view.ts'
 import { compareBytes, decodeName, fromUtf8, utf8 } from '../std/bytes.ts'
 import { type IsStopped, neverStopped, stopped } from '../std/stop.ts'
 import { Lineage } from './lineage.ts'
@@ -45,6 +47,8 @@ export type ScanReport = {
   readonly moves: readonly { readonly from: RelPath; readonly to: RelPath }[]
   /** Directories below that are targets of their own. */
   readonly nested: readonly RelPath[]
+  /** Devices, FIFOs and sockets that the rules known here show. */
+  readonly specials?: Specials | undefined
 }
 
 type Visit = {
@@ -67,6 +71,7 @@ type Scan = {
   readonly problems: Problem[]
   readonly texts: IgnoreText[]
   readonly nested: RelPath[]
+  specials: Specials | undefined
   entries: number
   readonly lineage: Lineage
 }
@@ -97,7 +102,8 @@ export function scanRoot(
   const moves = before.size > 0 ? scan.lineage.moves(before, fresh) : []
   for (const path of before) tree.remove(path)
   scan.texts.sort((a, b) => (a.directory < b.directory ? -1 : a.directory > b.directory ? 1 : 0))
-  return { entries: scan.entries, problems: scan.problems, texts: scan.texts, moves, nested: scan.nested }
+  const { entries, problems, texts, nested, specials } = scan
+  return { entries, problems, texts, moves, nested, specials }
 }
 
 /**
@@ -147,6 +153,7 @@ function startScan(
     problems: [],
     texts: [],
     nested: [],
+    specials: undefined,
     entries: 0,
     lineage: new Lineage(tree),
   }
@@ -373,11 +380,21 @@ export function readText(sys: Sys, directory: number, name: Uint8Array): string 
   return length < 0 || length > ignoreFileMaxBytes ? undefined : fromUtf8(bytes.subarray(0, length))
 }
 
+function noteSpecial(scan: Scan, visit: Visit, record: DirectoryRecord, row: number, scope: IgnoreScope): void {
+  if (kindOf(record, row) !== 'special') return
+  const name = record.name(row)
+  const rule = scope.idle ? undefined : scope.match(name, false)
+  if (rule === undefined || rule.negated) scan.specials = withSpecial(scan.specials, joinPath(visit.path, name))
+}
+
 function pushDirectories(scan: Scan, visit: Visit, scope: IgnoreScope, deep: boolean): void {
   const record = scan.tree.record(visit.path)
   if (record === undefined) return
   for (let row = record.count - 1; row >= 0; row--) {
-    if (record.type(row) !== typeDirectory || record.nameLength(row) > nameMaxBytes) continue
+    const type = record.type(row)
+    if (type !== typeDirectory && type !== typeFile && type !== typeSymlink)
+      noteSpecial(scan, visit, record, row, scope)
+    if (type !== typeDirectory || record.nameLength(row) > nameMaxBytes) continue
     const name = record.name(row)
     const path = joinPath(visit.path, name)
     if (!deep && scan.tree.record(path) !== undefined) continue

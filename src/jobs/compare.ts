@@ -31,6 +31,7 @@ import {
   matchDirectories,
   proposeFileMoves,
 } from '../core/renames.ts'
+import { type Specials, withSpecial } from '../core/specials.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
 import { equalBytes } from '../std/bytes.ts'
 import { AgreedNames } from './agreed-names.ts'
@@ -94,6 +95,7 @@ class Comparison {
   #fresh: Fresh[] = []
   #lost: LostDirectory[] = []
   readonly #names: AgreedNames
+  #specials: Specials | undefined
   #deletes = 0
   #replaces = 0
 
@@ -157,6 +159,9 @@ class Comparison {
     switch (decision.kind) {
       case 'problem':
         return this.#problem(path === '' ? decision.name : `${path}/${decision.name}`, decision.code)
+      case 'skip':
+        if (decision.side === 'right') this.#specials = withSpecial(this.#specials, joinPath(path, decision.name))
+        return
       case 'create':
         return this.#takeCreate(path, draft, decision.left)
       case 'enter':
@@ -427,6 +432,7 @@ class Comparison {
       sections,
       deletions,
       problems: this.#problems,
+      specials: this.#specials,
       deletes: this.#deletes,
       replaces: this.#replaces,
       guardedDigest: textDigest('guarded 1', guarded.join('\n')),

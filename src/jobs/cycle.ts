@@ -11,6 +11,7 @@ import type { Problem } from '../core/problem.ts'
 import type { Mode, Rules } from '../core/reconcile.ts'
 import { type Keep, keepNotices } from '../core/retention.ts'
 import { type Selection, underPolicy } from '../core/selection.ts'
+import { specialsText } from '../core/specials.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
@@ -101,7 +102,10 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   listen({ type: 'phase', phase: 'scan' })
   const seen = await scanBoth(job, left, right, context.clock)
   const pair = loadPair(state, job.id)
-  if (isUnchanged(job, pair, left, right, seen)) return endRun('unchanged', [], seen, foundNothing)
+  if (isUnchanged(job, pair, left, right, seen)) {
+    tellSpecials(seen, undefined, listen)
+    return endRun('unchanged', [], seen, foundNothing)
+  }
   signal.throwIfAborted()
   // After an undo not even this goes on by itself: it may have been the undo that emptied it.
   if (hasNothingToLose(right, seen) && right.facts.undone === undefined)
@@ -111,6 +115,7 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   const spellings = new Spellings()
   const source = spelledSource(left, spellings)
   const plan = await compare(source, right, rulesOf(job, right, seen.view), seen.scan.moves, spellings)
+  tellSpecials(seen, plan, listen)
   const problems = uniqueProblems([...seen.scan.problems, ...plan.problems])
   if (context.listsChanges) for (const change of planChanges(plan)) listen(change)
   const base = baseOf(job, pair, left, right, seen)
@@ -153,6 +158,7 @@ async function bringToEmpty(
   pair: Pair | undefined,
 ): Promise<RunEnd> {
   const { listen, state, signal } = context
+  tellSpecials(seen, undefined, listen)
   const problems: Problem[] = [...seen.scan.problems]
   const work = { files: seen.left.files, contentBytes: seen.left.sizeBytes }
   const [leftEntries, base] = [entriesOf(seen.left), baseOf(job, pair, left, right, seen)]
@@ -184,6 +190,12 @@ async function announce(
   plan: GuardFacts & Pick<PlanTotals, 'steps' | 'released'> & Partial<Pick<PlanTotals, 'bringsBytes'>>,
 ): Promise<Begun> {
   return await right.begin({ ...plan, limit: job.limit, keep: job.keep })
+}
+
+/** Once a run, and no problem: they are where they are, and nothing else is. */
+function tellSpecials(seen: Seen, plan: Plan | undefined, listen: RunListener): void {
+  const text = specialsText(seen.scan.specials, plan?.specials)
+  if (text !== undefined) listen({ type: 'notice', text })
 }
 
 function tellKept(job: Job, begun: Begun, applied: ApplyResult, listen: RunListener): void {

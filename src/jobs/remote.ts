@@ -92,6 +92,7 @@ class RemoteEnd {
       moves: checkedMoves(moves),
       // Looked at where the root is.
       nested: [],
+      specials: answer.specials,
     }
   }
 

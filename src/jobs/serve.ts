@@ -277,9 +277,9 @@ export class Served {
       },
       scan: async (rules) => {
         mustBeRootRules(rules.overrides)
-        const { entries, ...lists } = await this.#mustEnd().scan(rules)
+        const { entries, specials, ...lists } = await this.#mustEnd().scan(rules)
         this.#scanned = { overrides: rules.overrides, texts: lists.texts }
-        return { entries, ...withoutEmpty(lists) }
+        return { entries, ...withoutEmpty(lists), ...(specials && { specials }) }
       },
       view: async (request) => await this.#view(request),
       listings: async ({ paths, outlined }) => await this.#listings(paths, outlined),

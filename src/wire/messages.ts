@@ -81,6 +81,8 @@ const scanAnswer = record({
   problems: optional(list(problem, 1_000_000)),
   texts: optional(list(ignoreText, 100_000)),
   moves: optional(list(record({ from: path(pathBytes), to: path(pathBytes) }), 1_000_000)),
+  /** Devices, FIFOs and sockets: how many, and some of them. */
+  specials: optional(record({ count: uint(countMax), paths: list(path(pathBytes), 8) })),
 })
 
 const viewRequest = record({

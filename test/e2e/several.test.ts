@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { utf8 } from '../../src/std/bytes.ts'
 import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-trees.ts'
-import { type Machine, type Pair, pairedMachines } from '../world/machines.ts'
+import { type Machine, noticesOf, type Pair, pairedMachines, type Synced } from '../world/machines.ts'
 
 const filesPerFolder = 30
 const fileBytes = 100_000
@@ -116,13 +116,12 @@ describe('what can not be copied', () => {
         const run = await pair.laptop.sync(...ends)
         assert.equal(run.code, 3, run.stdout + run.stderr)
         assert.equal(run.outcome, 'partial')
+        // Only those are problems that stand for what the target has; all are told once, together.
         const codes = run.problems.map(({ path, code }) => `${code} ${path}`).sort()
-        assert.deepEqual(codes, [
-          'special new/\udcc3',
-          'special pipe-\udcff\udcfe',
-          'special was-file',
-          'special was-folder',
-        ])
+        assert.deepEqual(codes, ['special was-file', 'special was-folder'])
+        const told = noticesOf(run).filter((text) => text.startsWith('left out 4 devices, FIFOs or sockets'))
+        assert.equal(told.length, 1, run.stdout)
+        for (const name of ['was-file', 'pipe-', 'new/']) assert.ok((told[0] ?? '').includes(name), told.join())
         const lines = readTree(target).map((line) => line.split(' ')[0])
         assert.deepEqual(
           lines,
@@ -133,7 +132,7 @@ describe('what can not be copied', () => {
       const plain = await pair.laptop.run('sync', ...ends)
       assert.equal(plain.code, 3)
       assert.match(plain.stderr, /was-file is a device, FIFO or socket/)
-      assert.match(plain.stderr, /pipe-\\xff\\xfe is a device, FIFO or socket/)
+      assert.match(plain.stdout + plain.stderr, /left out 4 .*pipe-\\xff\\xfe/)
 
       for (const name of ['was-file', 'was-folder']) rmSync(join(source, name))
       for (const name of ['was-file', 'was-folder']) {
@@ -145,6 +144,21 @@ describe('what can not be copied', () => {
     })
   }
 
+  it("that stands in nobody's way is told once a run, and costs no exit code", async () => {
+    const source = pair.world.folder('with-fifos')
+    writeTree(source, { good: 'good', '.nightferryignore': 'hidden' })
+    for (const name of ['a', 'b', 'hidden']) assert.equal(spawnSync('mkfifo', [join(source, name)]).status, 0)
+    const told = (run: Synced): string[] => noticesOf(run).filter((text) => text.includes('never copied'))
+    for (const outcome of ['done', 'unchanged', 'unchanged']) {
+      const run = await pair.laptop.mustSync(outcome, source, 'nas:data/with-fifos')
+      assert.deepEqual(told(run), ['left out 2 devices, FIFOs or sockets, never copied: a, b'])
+    }
+    const away = pair.world.folder('shared/served-fifos')
+    assert.equal(spawnSync('mkfifo', [join(away, 'a')]).status, 0)
+    const pulled = await pair.laptop.mustSync('unchanged', 'nas:data/served-fifos', pair.world.folder('from-fifos'))
+    assert.deepEqual(told(pulled), ['left out 1 device, FIFO or socket, never copied: a'])
+  })
+
   it('on the target is neither deleted nor replaced', async () => {
     const source = pair.world.folder('plain')
     const target = pair.world.folder('shared/odd')
@@ -153,7 +167,12 @@ describe('what can not be copied', () => {
     for (const name of ['fifo', 'other', 'd/third']) assert.equal(spawnSync('mkfifo', [join(target, name)]).status, 0)
     const run = await pair.laptop.sync(source, 'nas:data/odd')
     assert.equal(run.code, 3, run.stdout + run.stderr)
-    assert.deepEqual(run.problems.map(({ path }) => path).sort(), ['d/third', 'fifo', 'other'])
+    assert.deepEqual(
+      run.problems.map(({ path, code }) => `${path} ${code}`),
+      ['fifo target-occupied'],
+    )
+    const alone = 'left alone 2 devices, FIFOs or sockets on the target: '
+    assert.equal(noticesOf(run).filter((text) => text.startsWith(alone)).length, 1, run.stdout)
     assert.deepEqual(readTree(target).filter((line) => line.includes('special')).length, 3)
     // A folder that goes is kept where it holds one.
     rmSync(join(source, 'd'), { recursive: true })

@@ -242,6 +242,12 @@ function readLogLine(text: string): LogLine {
   return line
 }
 
+/** What a run told a person on the way. */
+export function noticesOf(run: Ended): string[] {
+  const lines = run.stdout.split('\n').filter((text) => text.includes('"type":"notice"'))
+  return lines.map((text) => String((JSON.parse(text) as Line).text))
+}
+
 function readRun(ended: Ended): Synced {
   const lines = ended.stdout
     .split('\n')

@@ -26,7 +26,7 @@ export const narrowedRows: readonly Row[] = [
     ['existing-left-only', rules, file('x'), undefined, ''],
     ['existing-left-only', rules, symlink('x'), undefined, ''],
     ['existing-left-only', rules, dir, undefined, ''],
-    ['left-uncopied', rules, special, undefined, 'special'],
+    ['left-special', rules, special, undefined, 'skip left'],
     ['directory-differs', rules, dir, directory(), 'enter'],
   ]),
   ['file-size', existing, file('x'), file('xx'), 'replace'],

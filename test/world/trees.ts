@@ -217,6 +217,7 @@ export function bring(left: DirectoryItem, right: DirectoryItem, rules: Rules, v
       problems.push(`${one.code} ${joinPath(at, one.name)}`)
       return
     }
+    if (one.kind === 'skip') return
     const path = joinPath(at, one.kind === 'delete' ? one.right.name : one.left.name)
     if (one.kind === 'enter') return walk(path, read(rightTree, path))
     decisions.push(`${one.kind} ${path}`)
