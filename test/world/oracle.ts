@@ -39,7 +39,7 @@ function walk(directory: string, label: string, see: (path: string, what: string
   }
 }
 
-function contentAt(path: string): string {
+function contentAt(path: string | Buffer): string {
   const facts = lstatSync(path)
   if (facts.isSymbolicLink()) return `link ${readlinkSync(path)}`
   if (!facts.isFile()) return 'special'
@@ -60,9 +60,12 @@ export function owedOn(target: string): Set<string> {
   return contentsBelow(join(own, 'kept'), contents)
 }
 
-function contentsBelow(directory: string, into: Set<string>): Set<string> {
-  for (const entry of existsSync(directory) ? readdirSync(directory, { withFileTypes: true }) : []) {
-    const at = join(directory, entry.name)
+/** By bytes: what probes a disk for the names it takes leaves one that is no text where it dies. */
+function contentsBelow(directory: string | Buffer, into: Set<string>): Set<string> {
+  for (const entry of existsSync(directory)
+    ? readdirSync(directory, { withFileTypes: true, encoding: 'buffer' })
+    : []) {
+    const at = Buffer.concat([Buffer.from(directory), Buffer.from('/'), entry.name])
     if (entry.isDirectory()) contentsBelow(at, into)
     else if (entry.isFile()) into.add(contentAt(at))
   }
