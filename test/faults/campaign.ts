@@ -175,12 +175,14 @@ export class Campaign {
     const keep = this.#keepsAll ? { kind: 'forever' } : { kind: 'days', days: 2 }
     const run = await this.#simulation.run(trouble, { keep, overrides, ...change } as never)
     const { end, failure } = run
+    // What a run that died had taken away comes back when the target is opened, before the next one.
+    const wasWhole = this.#hasEnded
     this.#hasEnded = end !== undefined && !run.died
     this.#undoable = undefined
     // What a person wrote while the power went was not synced, and may lie in a folder that is not there any more.
     if (run.died && trouble.loss !== 'most')
       for (const content of this.#owed) if (!owed.has(content)) this.#owed.delete(content)
-    if (this.#hasEnded && end?.outcome === 'done' && trouble.meanwhile === undefined && run.calls > 0)
+    if (wasWhole && this.#hasEnded && end?.outcome === 'done' && trouble.meanwhile === undefined && run.calls > 0)
       this.#undoable = { run: end.runId, before }
     this.#tell(trouble, run, failure?.code ?? end?.outcome)
     for (const root of [source, target]) {
