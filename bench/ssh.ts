@@ -4,6 +4,7 @@
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { sshdConfig } from '../test/world/sshd-config.ts'
 import type { Network } from './network.ts'
 import type { Ground } from './places.ts'
 import { findProgram, freePort, lacking, must, own, run, startDaemon } from './processes.ts'
@@ -42,31 +43,13 @@ export async function openSshd(
   const [type, digits] = (await must(['cat', `${hostKey}.pub`], signal)).split(' ')
   writeFileSync(known, `[${network.host}]:${port} ${type} ${digits}\n`)
   const config = join(target.beside, 'sshd_config')
-  writeFileSync(config, sshdConfig(network.host, port, hostKey, allowed))
+  writeFileSync(config, sshdConfig({ host: network.host, port, hostKey, allowed }))
   makeSeparationFolder(scope)
   const serve = network.onTarget([findProgram('sshd') ?? 'sshd', '-D', '-e', '-f', config])
   const daemon = own(await startDaemon(serve, (output) => output.includes('Server listening'), signal), scope)
   const trust = `-o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile='${known}'`
   const shell = `ssh -F /dev/null -p ${port} -i '${key}' ${trust}`
   return { shell, login: `${userInfo().username}@${network.host}`, pid: daemon.pid }
-}
-
-function sshdConfig(host: string, port: number, hostKey: string, allowed: string): string {
-  return [
-    `Port ${port}`,
-    `ListenAddress ${host}`,
-    `HostKey ${hostKey}`,
-    `AuthorizedKeysFile ${allowed}`,
-    'PasswordAuthentication no',
-    'KbdInteractiveAuthentication no',
-    'PermitRootLogin prohibit-password',
-    'StrictModes no',
-    'UsePAM no',
-    'UseDNS no',
-    'PidFile none',
-    'PrintMotd no',
-    '',
-  ].join('\n')
 }
 
 /** The empty folder that sshd insists on as root; systemd makes it where sshd is a service. */

@@ -97,10 +97,7 @@ function lookAtPage(sys: Sys, handle: number, from: EntryTable, rows: Int32Array
     const at = window.add(from.names, from.nameStarts[row] as number, from.nameEnds[row] as number)
     const code = sys.stat(handle, window.name(at), window.stats, at)
     if (code === -errno.ENOENT) window.drop()
-    else if (code < 0) {
-      window.stats.fill(0, at * statWidth, (at + 1) * statWidth)
-      window.stats[at * statWidth + statErrno] = -code
-    }
+    else if (code < 0) window.unseen(at, code)
   }
   const seen = Int32Array.from({ length: window.count }, (_, row) => row)
   settleDirectoryRows(window, seen)

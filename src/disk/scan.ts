@@ -229,10 +229,7 @@ function completeRows(
     const row = table.add(name, 0, name.length, isWhole)
     const code = isWhole ? sys.stat(handle, name, table.stats, row) : sys.stat(handle, name, lone, 0)
     if (code === -errno.ENOENT) table.drop()
-    else if (code < 0 && isWhole) {
-      table.stats.fill(0, row * statWidth, (row + 1) * statWidth)
-      table.stats[row * statWidth + statErrno] = -code
-    }
+    else if (code < 0 && isWhole) table.unseen(row, code)
     isMissed ||= code !== -errno.ENOENT
   }
   return isMissed ? sortedRows(scan, path) : order

@@ -182,7 +182,7 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
   const lookAt = (into: EntryTable, row: number, dir: number): void => {
     const code = dir < 0 ? libc.lstat(firstAt, statAt) : libc.fstatat(dir, firstAt, statAt, AT_SYMLINK_NOFOLLOW)
     if (code === 0) putStat(stat, into.stats, row)
-    else markUnseen(into, row, -fail())
+    else into.unseen(row, fail())
   }
 
   return {
@@ -407,11 +407,6 @@ function dotAt(scratch: Uint8Array, pointer: Pointer): Pointer {
 function isDots(bytes: Uint8Array, start: number, end: number): boolean {
   if (bytes[start] !== 0x2e) return false
   return end === start + 1 || (end === start + 2 && bytes[start + 1] === 0x2e)
-}
-
-function markUnseen(into: EntryTable, row: number, code: number): void {
-  into.stats.fill(0, row * statWidth, (row + 1) * statWidth)
-  into.stats[row * statWidth + statErrno] = code
 }
 
 function attempt(call: () => number): number {

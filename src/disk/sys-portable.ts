@@ -152,10 +152,7 @@ export function openPortableSys(): Sys {
           const row = into.add(name, 0, name.length, into.count < looks)
           if (row >= looks) continue
           const code = this.stat(dir, name, into.stats, row)
-          if (code < 0) {
-            into.stats.fill(0, row * statWidth, (row + 1) * statWidth)
-            into.stats[row * statWidth + statErrno] = -code
-          }
+          if (code < 0) into.unseen(row, code)
         }
         return into.count
       })

@@ -4,7 +4,7 @@
 // Two forms pass one contract suite: Linux by node:ffi (exact times, NOREPLACE, EXCHANGE, syncfs) and node:fs.
 
 import { constants as osConstants } from 'node:os'
-import { statWidth } from '../core/stat.ts'
+import { statErrno, statWidth } from '../core/stat.ts'
 
 /** The entries of one directory, reused from call to call: grow-only scratch, one per thread. */
 export class EntryTable {
@@ -44,6 +44,12 @@ export class EntryTable {
   drop(): void {
     this.count--
     this.#namesLength = this.nameStarts[this.count] as number
+  }
+
+  /** Notes that a row could not be looked at; `code` is negative, as Sys answers it. */
+  unseen(row: number, code: number): void {
+    this.stats.fill(0, row * statWidth, (row + 1) * statWidth)
+    this.stats[row * statWidth + statErrno] = -code
   }
 
   name(row: number): Uint8Array {

@@ -9,6 +9,7 @@ import { createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { World } from './machines.ts'
+import { sshdConfig } from './sshd-config.ts'
 
 const clone = join(import.meta.dirname, '..', '..')
 
@@ -102,22 +103,8 @@ function script(path: string, line: string): void {
 }
 
 function serverConfig({ port, own, home, path }: { port: number; own: string; home: string; path: string }): string {
-  return [
-    `Port ${port}`,
-    'ListenAddress 127.0.0.1',
-    `HostKey ${join(own, 'hostkey')}`,
-    `AuthorizedKeysFile ${join(own, 'allowed')}`,
-    'PasswordAuthentication no',
-    'KbdInteractiveAuthentication no',
-    'PermitRootLogin prohibit-password',
-    'StrictModes no',
-    'UsePAM no',
-    'UseDNS no',
-    'PidFile none',
-    'PrintMotd no',
-    `SetEnv HOME=${home} PATH=${path}:${process.env['PATH'] ?? '/usr/bin:/bin'}`,
-    '',
-  ].join('\n')
+  const places = { host: '127.0.0.1', port, hostKey: join(own, 'hostkey'), allowed: join(own, 'allowed') }
+  return sshdConfig(places, `SetEnv HOME=${home} PATH=${path}:${process.env['PATH'] ?? '/usr/bin:/bin'}`)
 }
 
 function clientConfig(port: number, own: string): string {
