@@ -68,7 +68,7 @@ export async function runLimits(
         const [here, there] = [join(source.tree, sub), join(target.tree, sub)]
         grow(way === 'push' ? here : there, rate * forSeconds)
         mkdirSync(way === 'push' ? there : here, { recursive: true })
-        const far = command.findIndex((word) => word === source.tree)
+        const far = command.indexOf(source.tree)
         const names = [here, `${command[far + 1]}/${sub}`]
         const ends = way === 'push' ? names : names.toReversed()
         const limited = command.with(far, ends[0] ?? '').with(far + 1, ends[1] ?? '')
