@@ -23,7 +23,7 @@ import { openIdentity } from '../wire/identity.ts'
 import { openPeers, type Machine as PairedMachine } from '../wire/peers.ts'
 import { openEngine } from './engine.ts'
 import { answersOf, type PathAnswer, type RunReport, reportOf } from './looking.ts'
-import { keepOf, limitOf, requestOf, type SyncOptions } from './request.ts'
+import { allowedOf, keepOf, limitOf, requestOf, type SyncOptions } from './request.ts'
 
 export type {
   FailureCode,
@@ -94,6 +94,8 @@ export type ShareOptions = {
   readonly keepVersions?: number | string
   /** Keeps them in this folder, on the same disk; without it in the shared folder's own `.nightferry`. */
   readonly versions?: string
+  /** What runs of other machines may set in it besides what any user may: `'owner'`, `'set-id'`, `'system-xattrs'`. */
+  readonly allow?: readonly string[]
 }
 
 /** A daemon in this process. */
@@ -206,13 +208,14 @@ export function openMachine(options: MachineOptions = {}): Machine {
     },
     unpair: (name) => peers.remove(name),
     shares: () => loadShares(places.config),
-    share({ name, path, readOnly = false, for: machines, maxDelete, ...kept }) {
+    share({ name, path, readOnly = false, for: machines, maxDelete, allow = [], ...kept }) {
       const root = openSource(systemSys(), path)
       root.close()
       const limit = maxDelete === undefined ? undefined : limitOf(maxDelete)
       const keep = kept.keepVersions === undefined ? undefined : keepText(keepOf(kept.keepVersions))
       const versions = kept.versions === undefined ? undefined : checkStoreDirectory(kept.versions, root.path)
-      const wish = { ...(keep && { keepVersions: keep }), ...(versions && { versions }) }
+      const allows = allowedOf(allow)
+      const wish = { ...(keep && { keepVersions: keep }), ...(versions && { versions }), ...(allows && { allows }) }
       addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete: limit, ...wish })
     },
     unshare: (name) => removeShare(places.config, name),

@@ -6,48 +6,50 @@ import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
 import { type Keep, parseKeep } from '../core/retention.ts'
 import type { RunRequest } from '../jobs/run.ts'
+import { type AllowedKind, allowedKinds, isAllowedKind } from '../jobs/shares.ts'
 import { fromUtf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { readOwnFile } from '../std/files.ts'
-import { flowOf, type NarrowOptions, selectionOf } from './narrow.ts'
+import { attributesOf, type DressOptions, flowOf, type NarrowOptions, selectionOf } from './narrow.ts'
 
 /** What a run is to do. Only the two ends must be given; everything else is as `nightferry sync` without options. */
-export type SyncOptions = NarrowOptions & {
-  /** A folder here, `machine:share[/folder]` of a paired machine, or `ssh://[user@]host[:port]/path`. It is only read. */
-  readonly source: string
-  /** The other end, written the same way. At most one of the two is on another machine. */
-  readonly target: string
-  /** `mirror` (default): the target becomes the source. `update`: only missing and newer files go over. */
-  readonly mode?: Mode
-  /** Tells what would be done, and does nothing. */
-  readonly dryRun?: boolean
-  /** Compares content wherever sizes are equal, whatever the times say. */
-  readonly checksum?: boolean
-  /** Gitignore rules, which win over ignore files; `!pattern` takes back in what an earlier one leaves out. */
-  readonly exclude?: readonly string[]
-  /** Files to read more such rules from. */
-  readonly ignoreFile?: readonly string[]
-  /** Obeys `.gitignore` files of the source too; `.nightferryignore` files always count. */
-  readonly gitignore?: boolean
-  /** false leaves out names that begin with a dot. */
-  readonly dotfiles?: boolean
-  /** The most entries that may be deleted or replaced before the run halts: a number, or `'P%'`. Default: over 50 % and at least 10, or over 10,000. */
-  readonly maxDelete?: number | string
-  /** Reads the target's content again afterwards, and holds it against what is known of it. Not with `dryRun`. */
-  readonly verify?: boolean
-  /** Lets a run go on that was halted, with exactly the changes that were shown. */
-  readonly release?: boolean
-  /** The target was replaced on purpose: forgets what the last run knew of it. */
-  readonly newTarget?: boolean
-  /** How long the target keeps what the run replaces and deletes: a number of days, `'forever'` or `'none'`. Default: as before, else 30. */
-  readonly keepVersions?: number | string
-  /** Keeps it in this folder, on the same disk; only for a target here. Default: where it was kept before, else in the target. */
-  readonly versions?: string
-  /** How an `ssh://` end starts Nightferry there. Words as in a shell, of which none is more than a word. Default: `nightferry`. */
-  readonly remoteCommand?: string
-  /** false tells no `change` events, which saves time where a plan is large. */
-  readonly listsChanges?: boolean
-}
+export type SyncOptions = NarrowOptions &
+  DressOptions & {
+    /** A folder here, `machine:share[/folder]` of a paired machine, or `ssh://[user@]host[:port]/path`. It is only read. */
+    readonly source: string
+    /** The other end, written the same way. At most one of the two is on another machine. */
+    readonly target: string
+    /** `mirror` (default): the target becomes the source. `update`: only missing and newer files go over. */
+    readonly mode?: Mode
+    /** Tells what would be done, and does nothing. */
+    readonly dryRun?: boolean
+    /** Compares content wherever sizes are equal, whatever the times say. */
+    readonly checksum?: boolean
+    /** Gitignore rules, which win over ignore files; `!pattern` takes back in what an earlier one leaves out. */
+    readonly exclude?: readonly string[]
+    /** Files to read more such rules from. */
+    readonly ignoreFile?: readonly string[]
+    /** Obeys `.gitignore` files of the source too; `.nightferryignore` files always count. */
+    readonly gitignore?: boolean
+    /** false leaves out names that begin with a dot. */
+    readonly dotfiles?: boolean
+    /** The most entries that may be deleted or replaced before the run halts: a number, or `'P%'`. Default: over 50 % and at least 10, or over 10,000. */
+    readonly maxDelete?: number | string
+    /** Reads the target's content again afterwards, and holds it against what is known of it. Not with `dryRun`. */
+    readonly verify?: boolean
+    /** Lets a run go on that was halted, with exactly the changes that were shown. */
+    readonly release?: boolean
+    /** The target was replaced on purpose: forgets what the last run knew of it. */
+    readonly newTarget?: boolean
+    /** How long the target keeps what the run replaces and deletes: a number of days, `'forever'` or `'none'`. Default: as before, else 30. */
+    readonly keepVersions?: number | string
+    /** Keeps it in this folder, on the same disk; only for a target here. Default: where it was kept before, else in the target. */
+    readonly versions?: string
+    /** How an `ssh://` end starts Nightferry there. Words as in a shell, of which none is more than a word. Default: `nightferry`. */
+    readonly remoteCommand?: string
+    /** false tells no `change` events, which saves time where a plan is large. */
+    readonly listsChanges?: boolean
+  }
 
 /** The request for these options. Throws `bad-usage`. */
 export function requestOf(options: SyncOptions): RunRequest {
@@ -68,7 +70,9 @@ export function requestOf(options: SyncOptions): RunRequest {
   const kept = { keep, versions: options.versions }
   const ends = { source, target, mode, checksum, dryRun }
   const { remoteCommand } = options
-  return { ...ends, ...rules, ...kept, remoteCommand, flow, verify, limit, release, newTarget, listsChanges }
+  const attributes = attributesOf(options)
+  const rest = { limit, release, newTarget, listsChanges, attributes }
+  return { ...ends, ...rules, ...kept, remoteCommand, flow, verify, ...rest }
 }
 
 /** `N` or `'P%'` as a limit. Throws `bad-usage`. */
@@ -77,6 +81,16 @@ export function limitOf(given: number | string): GuardLimit {
   if (limit === undefined)
     throw new Failure('bad-usage', `--max-delete takes a number or a percentage, not ${JSON.stringify(given)}`)
   return limit
+}
+
+/** What a share allows; undefined for nothing, or `none` alone. Throws `bad-usage`. */
+export function allowedOf(given: readonly string[]): AllowedKind[] | undefined {
+  const kinds = [...new Set(given)]
+  if (kinds.length === 0 || (kinds.length === 1 && kinds[0] === 'none')) return undefined
+  return kinds.map((kind) => {
+    if (isAllowedKind(kind)) return kind
+    throw new Failure('bad-usage', `a share allows ${allowedKinds.join(', ')} or none, not ${JSON.stringify(kind)}`)
+  })
 }
 
 /** A number of days, `forever` or `none`. Throws `bad-usage`. */

@@ -42,6 +42,7 @@ const wantedByName: Readonly<Record<string, Wanted>> = {
   'machines remove name': 'machine',
   'share remove name': 'share',
   'share limit name': 'share',
+  'share allow name': 'share',
 }
 
 /** What may come after `words`, the last of which is being typed (perhaps ''). Pure. */

@@ -11,7 +11,7 @@ import { addHelp } from './help.ts'
 import { addLooking } from './looking.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
-import { addNarrowOptions, addPaceOptions, linksOption, sshOption } from './sync-options.ts'
+import { addDressOptions, addNarrowOptions, addPaceOptions, linksOption, sshOption } from './sync-options.ts'
 
 const exitCodesText = `
 Exit codes: 0 done or nothing to do · 1 failed · 2 wrong usage or settings · 3 done, but some paths had problems
@@ -76,6 +76,7 @@ function addSync(program: Command, run: Run): void {
     .option('--no-dotfiles', 'leave out files and folders whose name begins with a dot')
     .option('--checksum', 'compare content wherever sizes are equal, whatever the times say')
   addNarrowOptions(command)
+  addDressOptions(command)
     .option(
       '--max-delete <n>',
       'hold a run that deletes or replaces more than N entries, or P% (default: 50%, or 10000)',
@@ -189,6 +190,11 @@ function addShare(program: Command, run: Run): void {
     .option('--max-delete <n>', 'a run may delete and replace N entries, or P%, at most, whatever its person releases')
     .addOption(linksOption('symlinks that others may make in it'))
     .option('--max-bytes <size>', 'a run may bring so much content at most (500M, 2TB)')
+    .option(
+      '--allow <what>',
+      'let runs of other machines set owner, set-id or system-xattrs in it (may be repeated; default: none)',
+      collect,
+    )
     .option('--keep-versions <days>', 'keep what others replace and delete at least so long (default: 30)')
     .option(
       '--versions <dir>',
@@ -209,6 +215,11 @@ function addShare(program: Command, run: Run): void {
     .option('--max-bytes <size>', 'let a run bring so much content at most; none lifts the limit')
     .action((name: string, limit: string | undefined, _own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareLimit(name, limit, command.optsWithGlobals())),
+    )
+  verb(share, 'allow <name> <what...>')
+    .description('Let runs of other machines set these in a share: owner, set-id, system-xattrs; or none.')
+    .action((name: string, what: readonly string[], _own: unknown, command: Command) =>
+      run(async () => (await import('./share.ts')).shareAllow(name, what, command.optsWithGlobals())),
     )
   verb(share, 'remove <name>')
     .description('Stop sharing a folder; the folder stays.')

@@ -1,7 +1,7 @@
 // `nightferry share`: the folders that paired machines may use.
 
 import { linksOf } from '../api/narrow.ts'
-import { keepOf } from '../api/request.ts'
+import { allowedOf, keepOf } from '../api/request.ts'
 import { type GuardLimit, guardLimitText, parseGuardLimit } from '../core/guard.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import { bytesText, parseBytes } from '../core/quantity.ts'
@@ -10,7 +10,7 @@ import { openPlaces } from '../daemon/config.ts'
 import { openSource } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { checkStoreDirectory } from '../disk/versions.ts'
-import { addShare, limitShare, loadShares, notShared, removeShare, type Share } from '../jobs/shares.ts'
+import { addShare, allowShare, limitShare, loadShares, notShared, removeShare, type Share } from '../jobs/shares.ts'
 import { systemClock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
 import { openPeers } from '../wire/peers.ts'
@@ -23,6 +23,7 @@ export type ShareOptions = GlobalOptions & {
   readonly maxDelete?: string
   readonly links?: string
   readonly maxBytes?: string
+  readonly allow?: readonly string[]
   readonly keepVersions?: string
   readonly versions?: string
   readonly json?: true
@@ -39,23 +40,22 @@ export function shareAdd(name: string, path: string, options: ShareOptions): num
   const keep = options.keepVersions === undefined ? undefined : keepOf(options.keepVersions)
   const links = linksOf(options.links)
   const versions = options.versions === undefined ? undefined : checkStoreDirectory(options.versions, root.path)
-  const kept = { ...(keep && { keepVersions: keepText(keep) }), ...(versions && { versions }) }
-  addShare(places.config, {
-    name,
-    path: root.path,
-    readOnly,
-    for: machines,
-    maxDelete,
+  const allows = allowedOf(options.allow ?? [])
+  const kept = {
+    ...(keep && { keepVersions: keepText(keep) }),
+    ...(versions && { versions }),
     ...(links && { links }),
     ...(maxBytes !== undefined && { maxBytes }),
-    ...kept,
-  })
+    ...(allows && { allows }),
+  }
+  addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete, ...kept })
   const whom = machines === undefined ? 'every paired machine' : machines.join(', ')
   const limits = limitsOf({ maxDelete, maxBytes }).map((text) => `; ${text}`)
   const how = readOnly ? ', to be read only' : limits.join('')
   const time = keep === undefined ? '' : `; ${keptText(keepText(keep))}`
   const which = links === undefined ? '' : `; ${linksText(links)}`
-  process.stdout.write(`${safeText(root.path)} is shared as ${name} with ${whom}${how}${time}${which}\n`)
+  const rights = allows === undefined ? '' : `; ${allowedText(allows)}`
+  process.stdout.write(`${safeText(root.path)} is shared as ${name} with ${whom}${how}${time}${which}${rights}\n`)
   const peers = openPeers(places.config, systemClock)
   for (const machine of machines ?? [])
     if (peers.byName(machine) === undefined)
@@ -115,6 +115,19 @@ export function shareLimit(name: string, text: string | undefined, options: Shar
   return 0
 }
 
+function allowedText(allows: Share['allows']): string {
+  if (allows === undefined) return 'other machines set no owner, no set-id bits and no attributes of the system'
+  return `other machines may set ${allows.join(', ')}`
+}
+
+/** `share allow NAME WHAT...`: what a run of another machine may set besides what any user may. */
+export function shareAllow(name: string, what: readonly string[], options: ShareOptions): number {
+  const places = openPlaces(options.state, process.env)
+  const share = allowShare(places.config, name, allowedOf(what) ?? [])
+  process.stdout.write(`${name}: ${allowedText(share.allows)}, from the next run on\n`)
+  return 0
+}
+
 export function shareList(options: ShareOptions): number {
   const shares = loadShares(openPlaces(options.state, process.env).config)
   if (options.json) {
@@ -122,7 +135,8 @@ export function shareList(options: ShareOptions): number {
     return 0
   }
   if (shares.length === 0) process.stdout.write('nothing is shared; nightferry share add NAME FOLDER shares a folder\n')
-  for (const { name, path, readOnly, for: machines, maxDelete, maxBytes, links, keepVersions, versions } of shares) {
+  for (const share of shares) {
+    const { name, path, readOnly, for: machines, maxDelete, maxBytes, links, keepVersions, versions, allows } = share
     const access = readOnly ? 'read only' : 'read and write'
     const whom = machines?.join(', ') ?? 'every paired machine'
     const more = [
@@ -130,6 +144,7 @@ export function shareList(options: ShareOptions): number {
       ...(links === undefined ? [] : [linksText(links)]),
       ...(keepVersions === undefined ? [] : [keptText(keepVersions)]),
       ...(versions === undefined ? [] : [`versions in ${safeText(versions)}`]),
+      ...(allows === undefined ? [] : [allowedText(allows)]),
     ]
     process.stdout.write(`${[name, safeText(path), access, whom, ...more].join('\t')}\n`)
   }

@@ -28,6 +28,20 @@ export function linksOption(what: string): Option {
   return option.choices([...linkPolicies]).argParser((text: string) => text)
 }
 
+/** Adds the options that say what is carried besides content, permissions and times. */
+export function addDressOptions(command: Command): Command {
+  return command
+    .option('--owner', 'carry owner and group, by number')
+    .option('--set-id', 'carry set-user-id, set-group-id and sticky bits')
+    .addOption(
+      new Option('--xattrs [which]', 'carry extended attributes: user (default), or all that root may set').choices([
+        'user',
+        'all',
+      ]),
+    )
+    .option('--acls', 'carry POSIX ACLs')
+}
+
 /** Adds the options that say how often and how fast. */
 export function addPaceOptions(command: Command): Command {
   return command

@@ -30,6 +30,8 @@ export type Entry = {
   readonly link: Uint8Array | undefined
   /** Directories only. */
   readonly summary: Summary | undefined
+  /** What else the job looks at, as a block (attributes.ts); undefined where that is nothing. */
+  readonly attributes?: Uint8Array | undefined
 }
 
 export function isCopied(kind: Kind): boolean {

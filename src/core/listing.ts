@@ -4,12 +4,13 @@
 //
 // version u8, then entries {head u8: kind | 8 if attributes follow; name block; by kind
 //   directory: mode, fingerprint 32, files, directories, size · file: mode, time, size · symlink: time, text block;
-//   attributes: count, {tag, block}}. Numbers are varints; a time is zigzag seconds and nanoseconds.
-// An attribute with an odd tag must be understood, or the listing is refused.
+//   attributes: count, {tag, block} in rising order of tags}. Numbers are varints; a time is zigzag seconds and nanoseconds.
+// An attribute with an odd tag must be understood, or the listing is refused. Tag 3 is ours, the others stand in attributes.ts.
 
 import { assert } from '../std/assert.ts'
-import { ByteReader, type ByteWriter, compareBytes, decodeName, utf8 } from '../std/bytes.ts'
+import { ByteReader, ByteWriter, compareBytes, decodeName, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
+import { attributesMaxBytes, fieldCount, isField } from './attributes.ts'
 import type { Entry, Kind, Summary } from './entry.ts'
 import { isEntryName, nameMaxBytes, pathMaxBytes } from './path.ts'
 
@@ -44,7 +45,8 @@ export function takeTime(reader: ByteReader): { seconds: number; ns: number } {
 
 /** Appends an entry. The caller keeps the order of name bytes. `name` must be the entry's name as bytes. */
 export function putEntry(writer: ByteWriter, entry: Entry, name: Uint8Array): void {
-  writer.u8(kindNumber(entry.kind) | (entry.edits > 0 ? hasAttributes : 0))
+  const { edits, attributes } = entry
+  writer.u8(kindNumber(entry.kind) | (edits > 0 || attributes !== undefined ? hasAttributes : 0))
   writer.block(name)
   switch (entry.kind) {
     case 'directory':
@@ -65,13 +67,15 @@ export function putEntry(writer: ByteWriter, entry: Entry, name: Uint8Array): vo
     default:
       break
   }
-  if (entry.edits > 0) {
-    writer.varint(1)
+  if (edits === 0 && attributes === undefined) return
+  writer.varint((edits > 0 ? 1 : 0) + (attributes === undefined ? 0 : fieldCount(attributes)))
+  if (edits > 0) {
     writer.varint(tagEdits)
-    writer.varint(entry.edits < 128 ? 1 : 4)
-    if (entry.edits < 128) writer.u8(entry.edits)
-    else writer.u32(entry.edits)
+    writer.varint(edits < 128 ? 1 : 4)
+    if (edits < 128) writer.u8(edits)
+    else writer.u32(edits)
   }
+  if (attributes !== undefined) writer.bytes(attributes)
 }
 
 function putSummary(writer: ByteWriter, summary: Summary): void {
@@ -137,8 +141,9 @@ export function takeEntry(reader: ByteReader): Entry {
     link = reader.block(pathMaxBytes).slice()
     if (link.length === 0 || link.includes(0)) throw new Failure('protocol-broken', 'a symlink has a text that is none')
   }
-  const edits = (head & hasAttributes) !== 0 ? takeAttributes(reader) : 0
-  return { kind, name, mode, mtimeSeconds: time.seconds, mtimeNs: time.ns, sizeBytes, edits, link, summary }
+  const { edits, attributes } = (head & hasAttributes) !== 0 ? takeAttributes(reader) : noAttributes
+  const entry = { kind, name, mode, mtimeSeconds: time.seconds, mtimeNs: time.ns, sizeBytes, edits, link, summary }
+  return attributes === undefined ? entry : { ...entry, attributes }
 }
 
 /** The kind of an entry that begins with this byte. */
@@ -186,15 +191,26 @@ function takeBadName(reader: ByteReader): string {
   return decodeName(bytes)
 }
 
-function takeAttributes(reader: ByteReader): number {
+type Told = { readonly edits: number; readonly attributes: Uint8Array | undefined }
+const noAttributes: Told = { edits: 0, attributes: undefined }
+
+function takeAttributes(reader: ByteReader): Told {
   let edits = 0
+  let block: ByteWriter | undefined
+  let before = -1
   const count = reader.varint(16)
   for (let i = 0; i < count; i++) {
     const tag = reader.varint(1 << 16)
     const value = reader.block(1 << 16)
+    if (tag <= before) throw new Failure('protocol-broken', 'what an entry has is not in the order of its tags')
+    before = tag
     if (tag === tagEdits) edits = value.length === 1 ? (value[0] as number) : new ByteReader(value).u32()
-    else if (tag % 2 === 1)
+    else if (value.length <= attributesMaxBytes && isField(tag, value)) {
+      block ??= new ByteWriter(64)
+      block.varint(tag)
+      block.block(value)
+    } else if (tag % 2 === 1)
       throw new Failure('protocol-broken', 'an entry needs something that this version does not know')
   }
-  return edits
+  return { edits, attributes: block?.take() }
 }

@@ -4,9 +4,9 @@
 // else of a page ever changes. Of a directory of ordinary size one page is all.
 //
 // Layout, little endian: header of 12 u32 {version, count, names, links, pages of the record (0: this is not the first), own
-// mtime seconds, high half, ns, own inode low, high, 0, 0};
+// mtime seconds, high half, ns, own inode low, high, which attributes were looked at, bytes of attributes};
 // count stat rows; count u32 name ends; count digests of 32 bytes, valid where the row's flag says so; names; links {u16
-// length, bytes} in the order of symlinks.
+// length, bytes} in the order of symlinks; where attributes were looked at, a block {u16 length, bytes} for every row.
 
 import { assert } from '../std/assert.ts'
 import { ByteWriter, concatBytes, decodeName } from '../std/bytes.ts'
@@ -43,7 +43,9 @@ export class RecordPage {
   readonly #digestsAt: number
   readonly #namesAt: number
   readonly #linksAt: number
+  readonly #attributesAt: number
   #linkStarts: Float64Array | undefined
+  #attributeStarts: Float64Array | undefined
   /** It lies in the state database as it is. Kept by whoever puts it there. */
   isStored = false
 
@@ -56,7 +58,8 @@ export class RecordPage {
     const count = words[1] as number
     const names = words[2] as number
     const prefixWords = headerWords + count * (statWidth + 1)
-    if (4 * prefixWords + count * digestBytes + names + (words[3] as number) !== aligned.length) throw broken()
+    this.#attributesAt = 4 * prefixWords + count * digestBytes + names + (words[3] as number)
+    if (this.#attributesAt + (words[11] as number) !== aligned.length) throw broken()
     this.bytes = aligned
     this.count = count
     this.stats = words
@@ -87,6 +90,11 @@ export class RecordPage {
     if (pages === this.pages) return
     this.stats[4] = pages
     this.isStored = false
+  }
+
+  /** Which attributes were looked at, as a mask of attributes.ts: those of every entry, or of none. */
+  get looked(): number {
+    return this.stats[10] as number
   }
 
   get own(): Own {
@@ -164,6 +172,26 @@ export class RecordPage {
       starts[row] = at
       at += 2 + this.#linkLength(at)
     }
+    if (at !== this.#attributesAt) throw broken()
+    return starts
+  }
+
+  /** A view of the attributes of the entry at `row`; undefined where it has none, or none were looked at. */
+  attributes(row: number): Uint8Array | undefined {
+    if (this.stats[11] === 0) return undefined
+    this.#attributeStarts ??= this.#findAttributes()
+    const start = this.#attributeStarts[row] as number
+    const length = this.#linkLength(start)
+    return length === 0 ? undefined : this.bytes.subarray(start + 2, start + 2 + length)
+  }
+
+  #findAttributes(): Float64Array {
+    const starts = new Float64Array(this.count)
+    let at = this.#attributesAt
+    for (let row = 0; row < this.count; row++) {
+      starts[row] = at
+      at += 2 + this.#linkLength(at)
+    }
     if (at !== this.bytes.length) throw broken()
     return starts
   }
@@ -198,12 +226,18 @@ export class PageWriter {
   readonly #namesAt: number
   readonly #namesEnd: number
   readonly #links: ByteWriter = new ByteWriter(0)
+  readonly #attributes: ByteWriter = new ByteWriter(0)
+  readonly #looked: number
   #row = -1
   #nameAt: number
   #wantsLink = false
 
-  /** For exactly `count` entries whose names have `nameBytes` bytes in all; `own` for the first page of a record. */
-  constructor(count: number, nameBytes: number, own: Own | undefined) {
+  /**
+   * For exactly `count` entries whose names have `nameBytes` bytes in all; `own` for the first page of a record. `looked`:
+   * which attributes were looked at, so that each entry gets its own.
+   */
+  constructor(count: number, nameBytes: number, own: Own | undefined, looked = 0) {
+    this.#looked = looked
     const words = headerWords + count * (statWidth + 1)
     this.#count = count
     this.#namesAt = 4 * words + count * digestBytes
@@ -234,6 +268,12 @@ export class PageWriter {
     this.#links.bytes(text)
   }
 
+  /** What else the entry just added has; each is told, in their order, where attributes were looked at. */
+  attributes(block: Uint8Array | undefined): void {
+    this.#attributes.u16(block?.length ?? 0)
+    if (block !== undefined) this.#attributes.bytes(block)
+  }
+
   /** The digest of the entry just added. */
   digest(digest: Uint8Array): void {
     assert(digest.length === digestBytes, 'a digest has 32 bytes')
@@ -246,8 +286,10 @@ export class PageWriter {
     const complete = this.#row === this.#count - 1 && this.#nameAt === this.#namesEnd && !this.#wantsLink
     assert(complete, 'a page holds what it was made for')
     this.#words[3] = this.#links.length
-    if (this.#links.length === 0) return new RecordPage(this.#bytes)
-    return new RecordPage(concatBytes([this.#bytes, this.#links.take()]))
+    this.#words[10] = this.#looked
+    this.#words[11] = this.#attributes.length
+    if (this.#links.length === 0 && this.#looked === 0) return new RecordPage(this.#bytes)
+    return new RecordPage(concatBytes([this.#bytes, this.#links.take(), this.#attributes.take()]))
   }
 }
 

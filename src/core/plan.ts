@@ -4,6 +4,7 @@
 
 import { ByteReader, ByteWriter } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
+import { attributesMaxBytes, takeBlock } from './attributes.ts'
 import { type Entry, isCopied, type Kind } from './entry.ts'
 import { entryNameBytes, putEntry, putTime, takeEntry, takeTime } from './listing.ts'
 import { parseRelPath, pathMaxBytes, type RelPath, rootPath } from './path.ts'
@@ -41,7 +42,10 @@ export type SectionHead = {
   readonly mode: number
   readonly mtimeSeconds: number
   readonly mtimeNs: number
+  /** What else a new directory shall have, as a block (attributes.ts). */
+  readonly attributes?: Uint8Array | undefined
 }
+const hasAttributes = 0x10
 const states: readonly SectionHead['state'][] = ['present', 'new', 'retype']
 
 export type Section = SectionHead & { readonly steps: readonly Step[] }
@@ -188,9 +192,11 @@ export function encodeBatch(sections: readonly PackedSection[]): Uint8Array {
   writer.varint(sections.length)
   for (const section of sections) {
     writer.text(section.path)
-    writer.u8(states.indexOf(section.state))
+    const { attributes } = section
+    writer.u8(states.indexOf(section.state) | (attributes === undefined ? 0 : hasAttributes))
     writer.varint(section.mode)
     putTime(writer, section.mtimeSeconds, section.mtimeNs)
+    if (attributes !== undefined) writer.block(attributes)
     writer.varint(section.stepCount)
     writer.bytes(section.stepBytes)
   }
@@ -218,12 +224,14 @@ export function decodeBatch(bytes: Uint8Array): Section[] {
 /** What stands before the steps of a section, and how many they are. */
 export function takeSectionHead(reader: ByteReader): { head: SectionHead; stepCount: number } {
   const path = takePath(reader)
-  const state = states[reader.u8()]
+  const first = reader.u8()
+  const state = states[first & ~hasAttributes]
   if (state === undefined) throw new Failure('protocol-broken', 'a section has an unknown state')
   if (state !== 'present' && path === rootPath) throw new Failure('protocol-broken', 'a section would make the root')
   const mode = reader.varint(0o7777)
   const { seconds: mtimeSeconds, ns: mtimeNs } = takeTime(reader)
-  const head = { path, state, mode, mtimeSeconds, mtimeNs }
+  const attributes = (first & hasAttributes) === 0 ? undefined : takeBlock(reader.block(attributesMaxBytes))
+  const head = { path, state, mode, mtimeSeconds, mtimeNs, ...(attributes && { attributes }) }
   // Each step is a byte at least, so no count is more than what is left.
   return { head, stepCount: reader.varint(reader.left) }
 }
@@ -281,10 +289,12 @@ function* cutSection(section: PackedSection): Generator<PackedSection> {
     yield section
     return
   }
-  const { path, mode, mtimeSeconds, mtimeNs } = section
+  const { path, mode, mtimeSeconds, mtimeNs, attributes } = section
+  const rest = { path, mode, mtimeSeconds, mtimeNs }
   // The directory is made first and alone; then its files land in it one by one.
-  if (section.state !== 'present') yield packSection({ path, state: section.state, mode, mtimeSeconds, mtimeNs }, [])
-  const head: SectionHead = { path, state: 'present', mode, mtimeSeconds, mtimeNs }
+  if (section.state !== 'present')
+    yield packSection({ ...rest, state: section.state, ...(attributes && { attributes }) }, [])
+  const head: SectionHead = { ...rest, state: 'present' }
   let part = new SectionWriter(head)
   for (const step of stepsOf(section)) {
     const size = bytesOf(step)

@@ -25,6 +25,9 @@ export const problemCodes = {
   'differs-from-source': 'has other content than on the source, though size and time are equal',
   'link-outside': 'is a link that leads out of the folder, and only links that stay within are let in there',
   'no-links': "is a symbolic link, which the target's file system does not have",
+  'attributes-left-out': 'can not hold all that was asked for besides content, modes and times',
+  'attributes-refused': 'was brought, but not with all of its owner, attributes or ACLs',
+  'attributes-unreadable': 'has extended attributes that could not be read, or are too many',
 } as const
 
 /** What can be the matter with one path. */

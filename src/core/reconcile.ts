@@ -4,6 +4,7 @@
 // complete: what could not be read is listed as such, and such an entry is never deleted, replaced or entered.
 
 import { compareBytes, equalBytes } from '../std/bytes.ts'
+import { sameAttributes } from './attributes.ts'
 import { isDamaged } from './digests.ts'
 import { compareTimes, type Entry, isCopied } from './entry.ts'
 import { staysWithin } from './links.ts'
@@ -168,7 +169,7 @@ function decideDirectories(left: Entry, right: Entry, rules: Rules, into: Decisi
   // row: directory-mode
   // row: update-directory-mode
   // row: lacking-directory-mode
-  if (rules.mode === 'mirror' && rules.only !== 'lacking' && left.mode !== right.mode)
+  if (rules.mode === 'mirror' && rules.only !== 'lacking' && !isDressedAlike(left, right))
     into.push({ kind: 'attributes', left, right })
   const same =
     left.summary !== undefined &&
@@ -191,8 +192,13 @@ function decideFiles(left: Entry, right: Entry, rules: Rules, into: Decision[]):
   // row: file-doubt
   else if (needsDigests(left, right, order, rules)) into.push({ kind: 'digests', left, right })
   // row: file-attributes
-  else if (order !== 0 || left.mode !== right.mode) into.push(attributes(left, right, order))
+  else if (order !== 0 || !isDressedAlike(left, right)) into.push(attributes(left, right, order))
   // row: file-same
+}
+
+/** Same mode, and same of whatever else the job looks at. */
+function isDressedAlike(left: Entry, right: Entry): boolean {
+  return left.mode === right.mode && sameAttributes(left.attributes, right.attributes)
 }
 
 /** -1, 0 or 1: which is older, as far as the rules look at times. */
@@ -247,7 +253,7 @@ function decideSymlinks(left: Entry, right: Entry, rules: Rules, into: Decision[
     // row: symlink-text
     if (!same) into.push({ kind: 'replace', left, right })
     // row: symlink-time
-    else if (order !== 0) into.push({ kind: 'attributes', left, right })
+    else if (order !== 0 || !isDressedAlike(left, right)) into.push({ kind: 'attributes', left, right })
     // row: symlink-same
     return
   }
@@ -279,7 +285,7 @@ export function settleDigests(
   if (isDamaged(digests.left)) return { kind: 'problem', name: left.name, code: 'damaged-on-disk' }
   const order = timeOrder(left, right, rules)
   if (equalBytes(digests.left, digests.right)) {
-    const modes = rules.mode === 'mirror' && left.mode !== right.mode
+    const modes = rules.mode === 'mirror' && !isDressedAlike(left, right)
     // row: digest-equal-attributes
     // row: digest-equal
     return order !== 0 || modes ? attributes(left, right, order) : undefined

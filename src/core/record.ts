@@ -134,6 +134,16 @@ export class DirectoryRecord {
     return this.#turn(row).link(row - this.#low)
   }
 
+  /** A view of what else the entry at `row` has; undefined where that is nothing, or nothing was looked at. */
+  attributes(row: number): Uint8Array | undefined {
+    return this.#turn(row).attributes(row - this.#low)
+  }
+
+  /** Which attributes were looked at in the page that has `row`. */
+  looked(row: number): number {
+    return this.#turn(row).looked
+  }
+
   /** The row of a name, or -1. */
   find(name: Uint8Array): number {
     const row = this.firstFrom(name)
@@ -210,6 +220,8 @@ export function recordRow(record: DirectoryRecord, row: number): RecordRow {
     flags: record.flags(row),
     link: record.type(row) === typeSymlink ? record.link(row) : undefined,
     digest: record.digest(row),
+    looked: record.looked(row),
+    attributes: record.attributes(row),
   }
 }
 
@@ -221,9 +233,12 @@ export type RecordRow = {
   readonly flags: number
   readonly link: Uint8Array | undefined
   readonly digest: Uint8Array | undefined
+  /** Which attributes were looked at, and what there was. */
+  readonly looked?: number
+  readonly attributes?: Uint8Array | undefined
 }
 
-/** Packs rows that are sorted by name bytes. */
+/** Packs rows that are sorted by name bytes; all of them were looked at for the same attributes. */
 export function buildRecord(rows: readonly RecordRow[], own: Own): DirectoryRecord {
   const nameAt = (row: number): Uint8Array => (rows[row] as RecordRow).name
   const ends = pageEnds(rows.length, (row) => nameHash(nameAt(row), 0, nameAt(row).length))
@@ -239,11 +254,13 @@ export function buildRecord(rows: readonly RecordRow[], own: Own): DirectoryReco
 function buildPage(rows: readonly RecordRow[], own: Own | undefined): RecordPage {
   let names = 0
   for (const row of rows) names += row.name.length
-  const writer = new PageWriter(rows.length, names, own)
-  for (const { name, stats, at, flags, link, digest } of rows) {
+  const looked = rows[0]?.looked ?? 0
+  const writer = new PageWriter(rows.length, names, own, looked)
+  for (const { name, stats, at, flags, link, digest, attributes } of rows) {
     writer.add(name, 0, name.length, stats, at, flags)
     if (link !== undefined) writer.link(link)
     if (digest !== undefined) writer.digest(digest)
+    if (looked !== 0) writer.attributes(attributes)
   }
   return writer.finish()
 }

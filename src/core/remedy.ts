@@ -30,6 +30,10 @@ export const problemRemedies: Readonly<Record<ProblemCode, string>> = {
   'link-outside':
     'let it lead within the folder, exclude it, or let every link in: --links opaque, by the owner of a share',
   'no-links': 'exclude it, or mirror to a file system that has links',
+  'attributes-left-out':
+    'leave the option out, run as root, choose a file system that has it, or let the share allow it (share allow)',
+  'attributes-refused': "look up the system's word for it, which stands behind; a file system may have room for less",
+  'attributes-unreadable': 'give the user who runs Nightferry the permission to read it, or take some of them away',
 }
 
 export const failureRemedies: Readonly<Record<FailureCode, string>> = {

@@ -19,6 +19,16 @@ export const statDevice = 10
 /** A positive errno where this entry could not be looked at. */
 export const statErrno = 11
 
+/**
+ * What stands beside a row where it is asked for: three more numbers. Kept apart, since an ordinary run needs none of
+ * them.
+ */
+export const extraWidth = 3
+export const extraUid = 0
+export const extraGid = 1
+/** How many names the inode has. */
+export const extraLinks = 2
+
 export const typeMask = 0o170000
 export const typeDirectory = 0o040000
 export const typeFile = 0o100000

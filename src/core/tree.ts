@@ -76,6 +76,8 @@ export class Tree {
   #openDigester: () => ListingDigester
   #rootScope: IgnoreScope = ignoreScope([])
   #textsAt = new Map<string, IgnoreText[]>()
+  /** What of an entry's attributes is looked at, as a mask of attributes.ts: whoever looks for this tree looks at these. */
+  looks = 0
 
   /** Fingerprints are what `openDigester` makes of listings. Stored summaries of another view than the one set later are dropped then. */
   constructor(stored: Iterable<StoredPage>, viewId: string, openDigester: () => ListingDigester) {

@@ -3,7 +3,7 @@
 // listing that travels; what is hidden is simply not in it.
 
 import { ByteWriter } from '../std/bytes.ts'
-import type { Entry, Kind, Summary } from './entry.ts'
+import { type Entry, isCopied, type Kind, type Summary } from './entry.ts'
 import type { IgnoreScope, IgnoreText } from './ignore.ts'
 import { putEntry, startListing } from './listing.ts'
 import { editShift, flagUnreadable } from './page.ts'
@@ -32,13 +32,16 @@ export type View = {
   readonly texts: readonly IgnoreText[]
   /** Files of other sizes are listed, but nothing is ever done to them. */
   readonly sizes?: SizeLimits
+  /** What else of an entry is looked at, as a mask of attributes.ts; nothing where it is missing. */
+  readonly attributes?: number
 }
 
 /** Text that is equal exactly when two views are; its digest is the view's id. */
 export function viewText(view: View): string {
-  const { modeMask, timeGrainNs, overrides, texts, sizes } = view
+  const { modeMask, timeGrainNs, overrides, texts, sizes, attributes = 0 } = view
   const limits = sizes === undefined ? [] : [sizes.minBytes, sizes.maxBytes]
-  return JSON.stringify(['view 1', modeMask, timeGrainNs, overrides, texts, ...limits])
+  const more = attributes === 0 ? [] : [{ attributes }]
+  return JSON.stringify(['view 1', modeMask, timeGrainNs, overrides, texts, ...limits, ...more])
 }
 
 /** The kind of a row. What no listing could carry (a name, a size, a link) is one of the kinds that are never copied. */
@@ -81,7 +84,7 @@ export function viewEntry(
   const time = timed
     ? floorTime(mtimeSecondsOf(stats, at), stats[at + statMtimeNs] as number, view.timeGrainNs)
     : noTime
-  return {
+  const entry: Entry = {
     kind,
     name,
     mode: kind === 'file' || kind === 'directory' ? (stats[at + statMode] as number) & view.modeMask : 0,
@@ -92,6 +95,8 @@ export function viewEntry(
     link: kind === 'symlink' ? record.link(row) : undefined,
     summary: kind === 'directory' ? summary(name) : undefined,
   }
+  const attributes = isCopied(kind) ? record.attributes(row) : undefined
+  return attributes === undefined ? entry : { ...entry, attributes }
 }
 
 /** Whether this row is a file whose size is outside the limits: it is never taken away, whoever asks. */
@@ -129,7 +134,9 @@ export function viewEntries(
     if (isHidden(record, row, scope)) continue
     const seen = viewEntry(record, row, view, summary)
     const entry: Entry =
-      seen.kind === 'directory' && seen.summary === undefined ? { ...seen, kind: 'unreadable', mode: 0 } : seen
+      seen.kind === 'directory' && seen.summary === undefined
+        ? { ...seen, kind: 'unreadable', mode: 0, attributes: undefined }
+        : seen
     take(entry, record.nameBytes(row))
   }
 }

@@ -4,19 +4,18 @@
 // directory until the caller has synced, and is removed by `dropDisplaced` (aside.ts), which removes only what the scan saw.
 
 import type { Own } from '../core/page.ts'
-import { nameOf, parentOf, type RelPath } from '../core/path.ts'
+import { nameOf, parentOf } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
-import type { Problem, ProblemCode } from '../core/problem.ts'
+import type { ProblemCode } from '../core/problem.ts'
 import { isCtimeForgotten, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
-import type { StoredPage } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
-import { type Aside, hasLanded, holdsUnseen, keepAside, swapsNames } from './aside.ts'
+import { hasLanded, holdsUnseen, keepAside, swapsNames } from './aside.ts'
 import { builtDirectory } from './built.ts'
 import { dressDirectory, renameAside, sameDirectory, setAttributes, unlockDirectory } from './directories.ts'
 import type { Displacement } from './journal.ts'
+import { type Landed, nothingLanded } from './landed.ts'
 import type { Landing, TargetHandles } from './landing.ts'
-import { LearnedWriter } from './learned.ts'
 import { setMovedModes } from './moved-mode.ts'
 import { ownFacts } from './own.ts'
 import { refusalCode } from './refusal.ts'
@@ -24,28 +23,6 @@ import { Parting, type Setter } from './second-names.ts'
 import type { StagedSection, StagedStep } from './staged.ts'
 import { cannotLink, errno, errnoName, type Sys } from './sys.ts'
 import { type Inheritance, inherit, inheritanceOf } from './sys-inherit.ts'
-
-export type LandCounts = {
-  created: number
-  replaced: number
-  attributes: number
-  deleted: number
-}
-
-export type Landed = {
-  readonly counts: LandCounts
-  readonly problems: Problem[]
-  /** Directories whose entries changed; to be looked at again, and synced in a small run. */
-  readonly touched: Set<RelPath>
-  /** Directories that landed whole, as they are now. */
-  readonly built: StoredPage[]
-  /** Digests of what landed in other directories. */
-  readonly learned: LearnedWriter
-  /** Whole directories that are gone. */
-  readonly removed: RelPath[]
-  /** What lies displaced in the staging directory. */
-  readonly displaced: Aside[]
-}
 
 /** A batch that is written and waits for its sync. `displacements` must be in the journal before `land` is called. */
 export class Apply {
@@ -60,15 +37,7 @@ export class Apply {
   readonly #parting: Parting
   /** What the directory that is worked in gives to new files. */
   #inheritance: Inheritance | undefined
-  readonly #landed: Landed = {
-    counts: { created: 0, replaced: 0, attributes: 0, deleted: 0 },
-    problems: [],
-    touched: new Set(),
-    built: [],
-    learned: new LearnedWriter(),
-    removed: [],
-    displaced: [],
-  }
+  readonly #landed: Landed = nothingLanded()
 
   constructor(sys: Sys, handles: TargetHandles, landing: Landing, nowMs: () => number) {
     this.#nowMs = nowMs
@@ -123,14 +92,16 @@ export class Apply {
     const name = section.build as Uint8Array
     const build = made === 'present' ? -1 : this.#sys.openDirectory(this.#handles.staging, name)
     const lock = unlockDirectory(this.#sys, directory)
-    this.#inheritance = section.endStep > section.firstStep ? inheritanceOf(this.#sys, directory) : undefined
+    this.#inheritance =
+      section.endStep > section.firstStep ? inheritanceOf(this.#sys, directory, this.#landing.wardrobe.mask) : undefined
     for (const staged of this.#stepsIn(section)) {
       this.#landStep(staged, directory, build >= 0 ? build : this.#handles.staging)
     }
     if (build >= 0) this.#sys.close(build)
     if (made !== 'present') this.#sys.removeDirectory(this.#handles.staging, name)
     lock?.()
-    if (made === 'made') dressDirectory(this.#sys, directory, head)
+    if (made === 'made' || (head.state === 'retype' && this.#landing.wardrobe.mask !== 0))
+      this.#dressDirectory(directory, head)
     this.#sys.close(directory)
     if (section.endStep > section.firstStep) this.#landed.touched.add(head.path)
   }
@@ -164,7 +135,7 @@ export class Apply {
         return 'refused'
       }
       // What was built elsewhere has not what this parent gives: there it is made in place.
-      const gives = inheritanceOf(sys, parent) !== undefined
+      const gives = inheritanceOf(sys, parent, this.#landing.wardrobe.mask) !== undefined
       const landed = gives ? -errno.EXDEV : sys.renameNoReplace(this.#handles.staging, build, parent, name)
       this.#landed.touched.add(parentOf(head.path))
       if (landed === 0) {
@@ -189,17 +160,29 @@ export class Apply {
   #dress(build: Uint8Array, head: SectionHead): Own | number {
     const handle = this.#sys.openDirectory(this.#handles.staging, build)
     if (handle < 0) return handle
-    dressDirectory(this.#sys, handle, head)
+    this.#dressDirectory(handle, head)
     const own = ownFacts(this.#sys, handle)
     if (this.#landing.syncEach) this.#sys.syncHandle(handle)
     this.#sys.close(handle)
     return own
   }
 
+  #dressDirectory(handle: number, head: SectionHead): void {
+    this.#landing.lacks(head.path, dressDirectory(this.#sys, handle, head, this.#landing.wardrobe))
+  }
+
+  /** What landed whole needs no look, unless attributes count: what of these the file system took is read back. */
   #countBuilt(section: StagedSection, own: Own): void {
+    const { batch, wardrobe } = this.#landing
     this.#landed.counts.created++
-    this.#landed.built.push(...builtDirectory(this.#landing.batch, section, own, this.#nowMs()))
-    for (const { isWritten } of this.#stepsIn(section)) if (isWritten) this.#landed.counts.created++
+    if (wardrobe.mask === 0) this.#landed.built.push(...builtDirectory(batch, section, own, this.#nowMs()))
+    else this.#landed.touched.add(section.head.path)
+    for (const staged of this.#stepsIn(section)) {
+      if (!staged.isWritten) continue
+      this.#landed.counts.created++
+      const digest = wardrobe.mask === 0 ? undefined : batch.digests.get(staged.number)
+      if (digest !== undefined) this.#learn(staged, staged.nameBytes, digest)
+    }
   }
 
   #landStep(staged: StagedStep, directory: number, from: number): void {
@@ -262,7 +245,7 @@ export class Apply {
   #inherit(staged: StagedStep, from: number, name: Uint8Array): void {
     if (this.#inheritance === undefined || staged.kind !== 'file' || staged.note?.donor?.moves === true) return
     const mode = this.#landing.batch.rows[staged.number * statWidth + statMode] as number
-    inherit(this.#sys, from, name, this.#inheritance, { mode: mode & 0o777, sync: this.#landing.syncEach })
+    inherit(this.#sys, from, name, this.#inheritance, { mode: mode & 0o7777, sync: this.#landing.syncEach })
   }
 
   /** Whether `name` is, to the last bit of its signature, what the scan saw. */
@@ -433,7 +416,9 @@ export class Apply {
 
   #setAttributes(staged: StagedStep, directory: number, name: Uint8Array): void {
     const [sys, { staging }, expected] = [this.#sys, this.#handles, staged.note?.expected]
-    const set: Setter = (isSeen) => setAttributes(sys, directory, name, staged.entry, isSeen, this.#landing.syncEach)
+    const { syncEach: sync, wardrobe } = this.#landing
+    const lacks = (code: number): void => this.#landing.lacks(staged.path, code)
+    const set: Setter = (isSeen) => setAttributes(sys, directory, name, staged.entry, isSeen, { sync, wardrobe, lacks })
     if (expected === undefined || !this.#isAsSeen(staged, directory, name))
       return this.#refuse(staged, 'target-changed')
     const code =

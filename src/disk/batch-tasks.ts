@@ -3,18 +3,22 @@
 
 import { encodeRecipe } from '../chunk/recipe.ts'
 import { expand, squeeze } from '../chunk/squeeze.ts'
+import { joinSets } from '../core/extended.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { encodeShelf } from '../core/shelf.ts'
 import { present } from '../std/assert.ts'
+import { utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
-import { Apply, type LandCounts } from './apply.ts'
+import { Apply } from './apply.ts'
 import type { DeltaOrder } from './assemblies.ts'
+import { readExtended } from './attributes.ts'
 import { basisOf } from './delta-tasks.ts'
 import { encodeDisplaced } from './displaced.ts'
 import { toldOf } from './holdings.ts'
-import { intentsOf } from './intents.ts'
+import { intentsOf, lookBackAt } from './intents.ts'
 import { encodeDisplacements } from './journal.ts'
+import type { LandCounts } from './landed.ts'
 import { Landing, type TargetHandles } from './landing.ts'
 import { type LogLine, logLines } from './log-lines.ts'
 import { slabBytes } from './pack.ts'
@@ -108,6 +112,20 @@ export const batchTasks = {
     atHand.forget(`${input.tree}\0`)
   },
 
+  /** The set of extended attributes and ACLs of each file or directory that is named, as `joinSets`; empty where it can't be had. */
+  extendedOf(input: { root: number; files: Uint8Array; looks: number }): Uint8Array {
+    const sets: Uint8Array[] = []
+    for (const { path, names } of decodeWants(input.files)) {
+      const directory = sys.openDirectory(input.root, utf8(path))
+      for (const name of names) {
+        const set = directory < 0 ? directory : readExtended(sys, { directory, name: utf8(name) }, input.looks)
+        sets.push(typeof set === 'number' ? new Uint8Array(0) : set)
+      }
+      if (directory >= 0) sys.close(directory)
+    }
+    return joinSets(sets)
+  },
+
   closeSupply(input: { supply: number }): void {
     supplies.get(input.supply)?.close()
     supplies.delete(input.supply)
@@ -149,14 +167,16 @@ export const batchTasks = {
       landing.wantAgain(numbers)
       const portions = landing.portionsOf(numbers)
       const told = portions.length === 0 ? unwritten.portions : encodePortions(portions)
-      return { ...unwritten, again: encodeWants(landing.namesOf(numbers)), count: numbers.length, portions: told }
+      return { ...unwritten, again: encodeWants(landing.batch.namesOf(numbers)), count: numbers.length, portions: told }
     }
     landing.writtenMs = nowMs()
     open.apply = new Apply(sys, open.handles, landing, nowMs)
     return {
       ...unwritten,
       displacements: encodeDisplacements(open.apply.displacements),
-      told: input.tells ? toldOf(intentsOf(landing.batch)) : undefined,
+      told: input.tells
+        ? toldOf(intentsOf(landing.batch, lookBackAt(sys, open.handles.root, landing.wardrobe.mask)))
+        : undefined,
       steps: landing.batch.count,
       contentBytes: landing.contentBytes,
     }

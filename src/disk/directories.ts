@@ -7,6 +7,7 @@ import type { SectionHead } from '../core/plan.ts'
 import type { ProblemCode } from '../core/problem.ts'
 import { statInodeHigh, statInodeLow, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
+import { dress, dressSymlink, type Wardrobe } from './dress.ts'
 import { refusalCode } from './refusal.ts'
 import { errno, type Sys } from './sys.ts'
 
@@ -71,32 +72,41 @@ export function renameDirectory(
 }
 
 /** Sets a directory's own mode and time; for after everything in it is done. */
-export function finishDirectory(sys: Sys, root: number, head: SectionHead): void {
+export function finishDirectory(sys: Sys, root: number, head: SectionHead, setsSpecial = false): void {
   const handle = sys.openDirectory(root, utf8(head.path))
   if (handle < 0) return
-  if (head.state !== 'present') setDirectoryMode(sys, handle, head.mode)
+  if (head.state !== 'present') setDirectoryMode(sys, handle, head.mode, setsSpecial)
   // A courtesy: a directory's time is never compared.
   sys.setTimes(handle, head.mtimeSeconds, head.mtimeNs)
   sys.close(handle)
 }
 
-/** Sets the permissions of an open directory. Set-group-id and its like are the target's own, and stay. */
-function setDirectoryMode(sys: Sys, handle: number, mode: number): number {
+/**
+ * Sets the permissions of an open directory. Set-group-id and its like are the target's own, and stay, unless the plan
+ * sets them.
+ */
+function setDirectoryMode(sys: Sys, handle: number, mode: number, setsSpecial: boolean): number {
+  if (setsSpecial) return sys.setMode(handle, mode)
   const row = new Uint32Array(statWidth)
   const own = sys.statHandle(handle, row, 0) < 0 ? 0 : (row[statMode] as number) & 0o7000
   return sys.setMode(handle, (mode & 0o777) | own)
 }
 
-/** A new directory gets its time, and its mode unless that keeps its owner out: then it gets it when all is done. */
-export function dressDirectory(sys: Sys, handle: number, head: SectionHead): void {
-  if (isOpenToOwner(head.mode)) setDirectoryMode(sys, handle, head.mode)
+/**
+ * A new directory gets its owner, its attributes and its time, and its mode unless that keeps its owner out: then it gets
+ * it when all is done. Zero, or the negative errno of what could not be given to it.
+ */
+export function dressDirectory(sys: Sys, handle: number, head: SectionHead, wardrobe: Wardrobe): number {
+  const { mode, code } = dress(sys, handle, head, wardrobe)
+  if (isOpenToOwner(mode)) setDirectoryMode(sys, handle, mode, wardrobe.setsSpecial)
   sys.setTimes(handle, head.mtimeSeconds, head.mtimeNs)
+  return code
 }
 
 /**
- * Sets mode and time of an entry that is there, as far as its kind has them. `isSeen` is asked about the open handle: the
- * name may have been given to another file since it was looked at. `sync`: it is on disk then, except for a symlink, which
- * is with its directory. Zero or a negative errno.
+ * Sets mode and time of an entry that is there, as far as its kind has them, and what else the wardrobe carries. `isSeen` is
+ * asked about the open handle: the name may have been given to another file since it was looked at. `sync`: it is on disk
+ * then, except for a symlink, which is with its directory. `lacks` hears of what could not be given. Zero or a negative errno.
  */
 export function setAttributes(
   sys: Sys,
@@ -104,17 +114,25 @@ export function setAttributes(
   name: Uint8Array,
   entry: Entry,
   isSeen: (handle: number) => boolean,
-  sync: boolean,
+  { sync, wardrobe, lacks }: { sync: boolean; wardrobe: Wardrobe; lacks: (code: number) => void },
 ): number {
-  if (entry.kind === 'symlink') return sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
+  if (entry.kind === 'symlink') {
+    lacks(dressSymlink(sys, directory, name, entry.attributes, wardrobe))
+    return sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
+  }
   const isDirectory = entry.kind === 'directory'
   const handle = isDirectory ? sys.openDirectory(directory, name) : sys.openFile(directory, name)
   if (handle < 0) return handle
   let code: number
   // RACE: whatever took the name meanwhile is not ours to change.
   if (!isSeen(handle)) code = -errno.EEXIST
-  else if (isDirectory) code = setDirectoryMode(sys, handle, entry.mode)
-  else code = sys.setMode(handle, entry.mode)
+  else {
+    const dressed = dress(sys, handle, entry, wardrobe)
+    lacks(dressed.code)
+    code = isDirectory
+      ? setDirectoryMode(sys, handle, dressed.mode, wardrobe.setsSpecial)
+      : sys.setMode(handle, dressed.mode)
+  }
   if (code === 0 && !isDirectory) code = sys.setTimes(handle, entry.mtimeSeconds, entry.mtimeNs)
   if (code === 0 && sync) code = sys.syncHandle(handle)
   sys.close(handle)

@@ -4,21 +4,37 @@
 import { digestOf } from '../chunk/digest.ts'
 import { joinPath, type RelPath } from '../core/path.ts'
 import { sizeOf, statMode, statWidth, typeDirectory, typeFile, typeMask } from '../core/stat.ts'
-import { decodeName, hex } from '../std/bytes.ts'
+import { decodeName, hex, utf8 } from '../std/bytes.ts'
+import { type Had, wholeDress } from './attributes.ts'
 import { type Change, type ListedFile, listingDigest, type Row } from './manifest.ts'
 import type { SeenDirectory, StagedBatch, StagedSection, StagedStep, StepNote } from './staged.ts'
+import type { Sys } from './sys.ts'
 
-/** The lines of a batch, in the order of its steps. */
-export function intentsOf(batch: StagedBatch): Change[] {
+/** What an entry has besides content, mode and times, before it is given something else. */
+export type LookBack = (directory: RelPath, name: Uint8Array) => Had | undefined
+
+/** The lines of a batch, in the order of its steps; with `lookBack` also what they take away that no row says. */
+export function intentsOf(batch: StagedBatch, lookBack?: LookBack): Change[] {
   const changes: Change[] = []
   for (const section of batch.sections) {
     const { path, state } = section.head
     if (state === 'new') changes.push(madeChange(batch, section))
     for (const staged of stepsIn(batch, section)) {
-      if (state !== 'new' || isMove(staged)) changes.push(...stepChanges(batch, path, staged))
+      if (state !== 'new' || isMove(staged)) changes.push(...stepChanges(batch, path, staged, lookBack))
     }
   }
   return changes
+}
+
+/** Looks at names below an open root, where a batch carries attributes. */
+export function lookBackAt(sys: Sys, root: number, mask: number): LookBack | undefined {
+  if (mask === 0) return undefined
+  return (path, name) => {
+    const directory = sys.openDirectory(root, utf8(path))
+    const had = directory < 0 ? undefined : wholeDress(sys, directory, name)
+    if (directory >= 0) sys.close(directory)
+    return had
+  }
 }
 
 /** The lines of what was refused after all. */
@@ -44,7 +60,7 @@ function madeChange(batch: StagedBatch, section: StagedSection): Change {
   return { a: 'made', path: section.head.path, digest: listingDigest(files) }
 }
 
-function stepChanges(batch: StagedBatch, directory: RelPath, staged: StagedStep): Change[] {
+function stepChanges(batch: StagedBatch, directory: RelPath, staged: StagedStep, lookBack?: LookBack): Change[] {
   const { step, note } = staged
   if (staged.problem !== undefined) return []
   const path = joinPath(directory, step.entry.name)
@@ -62,7 +78,8 @@ function stepChanges(batch: StagedBatch, directory: RelPath, staged: StagedStep)
       return [...movedBelow(note.below), { a: 'retyped', path, before, ...written, ...moved, ...sizeBelow(note) }]
     case 'attributes': {
       const { mode, mtimeSeconds, mtimeNs } = step.entry
-      return [{ a: 'attributes', path, before, mode, mtimeSeconds, mtimeNs }]
+      const had = lookBack?.(directory, staged.nameBytes)
+      return [{ a: 'attributes', path, before, mode, mtimeSeconds, mtimeNs, ...(had && { had }) }]
     }
     case 'delete': {
       const sizeBytes = note.movedTo === undefined ? sizeOfAll(note.expected, note.below) : 0

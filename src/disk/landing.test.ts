@@ -241,7 +241,7 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
     const again = landing.finishWriting()
     assert.deepEqual(again, [1, 3])
     landing.wantAgain(again)
-    assert.deepEqual(landing.namesOf(again), [
+    assert.deepEqual(landing.batch.namesOf(again), [
       { path: '', names: ['b'] },
       { path: 'd', names: ['e'] },
     ])

@@ -9,12 +9,12 @@ import { digestBytes } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
-import { present } from '../std/assert.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { Assemblies, type DeltaOrder } from './assemblies.ts'
 import { copyContent, shareContent } from './content.ts'
 import type { Basis } from './donors.ts'
+import { dress, dressSymlink, Wardrobe } from './dress.ts'
 import { packHolesMax } from './holes.ts'
 import { Incoming } from './incoming.ts'
 import { emptyRecord, flagEntries, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
@@ -22,7 +22,6 @@ import type { Portion } from './portions.ts'
 import { lacksLinks, refusalCode, refusedStaging } from './refusal.ts'
 import { type Donor, type LandingOrder, StagedBatch, type StagedSection, type StagedStep } from './staged.ts'
 import { errno, errnoName, type Sys } from './sys.ts'
-import type { WantedDirectory } from './wants.ts'
 
 /** Handles of a target's own places; they belong to the run. */
 export type TargetHandles = {
@@ -35,11 +34,15 @@ export type TargetHandles = {
 /** What is done about large files: those that are told, and what they may be made of. */
 export type LargeFiles = { readonly deltas: readonly DeltaOrder[]; readonly basis: Basis | undefined }
 
+const permissionBits = 0o777
+
 /** So often the content of a step is asked for again after it came to nothing. */
 const failuresMax = 2
 
 export class Landing {
   readonly batch: StagedBatch
+  /** What is set besides permissions and times. */
+  readonly wardrobe: Wardrobe
   /** Its large files. */
   readonly large: Assemblies
   /** Contents that were on the target: copied there, and files that only moved. */
@@ -69,6 +72,7 @@ export class Landing {
     this.#order = order
     this.#umask = umask
     this.batch = new StagedBatch(order)
+    this.wardrobe = new Wardrobe(order.attributes, order.modeMask, order.extended)
     this.large = new Assemblies(sys, handles, large?.deltas, large?.basis)
     for (let number = 0; number < this.batch.count; number++) {
       if (order.wanted[number] === 1) this.#wants.push(number)
@@ -123,6 +127,7 @@ export class Landing {
       return
     }
     this.#sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
+    this.lacks(staged.path, dressSymlink(this.#sys, directory, name, entry.attributes, this.wardrobe))
     const looked = this.#sys.stat(directory, name, this.batch.rows, staged.number)
     if (looked < 0) {
       this.#sys.unlink(directory, name)
@@ -134,7 +139,7 @@ export class Landing {
   #makeEmpty(staged: StagedStep): void {
     const { directory, name } = this.#place(staged)
     const { entry } = staged
-    const handle = this.#sys.createFile(directory, name, entry.mode)
+    const handle = this.#sys.createFile(directory, name, entry.mode & permissionBits)
     if (handle < 0) return this.#refuse(staged, handle)
     this.#seal(staged, handle, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
   }
@@ -182,7 +187,7 @@ export class Landing {
     const source = sys.openFile(from, donor.name)
     if (source < 0) return
     const { directory, name } = this.#place(staged)
-    const target = sys.createFile(directory, name, entry.mode)
+    const target = sys.createFile(directory, name, entry.mode & permissionBits)
     if (target < 0) {
       sys.close(source)
       return this.#refuse(staged, target)
@@ -283,7 +288,7 @@ export class Landing {
     const { directory, name } = this.#place(staged)
     const whole = (record.flags & flagLast) !== 0
     const isPartial = !whole && this.large.keeps(record.sizeBytes)
-    const mode = record.mode & this.#order.modeMask
+    const mode = record.mode & this.#order.modeMask & permissionBits
     const handle = isPartial ? this.large.create(staged.path) : this.#sys.createFile(directory, name, mode)
     if (handle < 0) return this.#refuse(staged, handle)
     this.#incoming = new Incoming(this.#sys, { step: number, handle, name, isPartial }, whole)
@@ -311,7 +316,7 @@ export class Landing {
     const { directory, name } = this.#place(staged)
     const mode = record.mode & this.#order.modeMask
     let code = this.large.moveOut(staged.path, directory, name)
-    if (code === 0) code = this.#sys.setMode(handle, mode)
+    if (code === 0) code = this.#sys.setMode(handle, mode & permissionBits)
     if (code < 0) {
       this.#sys.close(handle)
       return this.#refuse(staged, code)
@@ -326,10 +331,21 @@ export class Landing {
     staged.problem = { code: 'damaged-in-transit', detail: '' }
   }
 
-  /** Ends a staged file: mode, time, its row; closes the handle. From here it only needs its name. */
+  /** Notes what could not be given to something that is brought all the same; `code` is Sys's answer. */
+  lacks(path: RelPath, code: number): void {
+    if (code < 0) this.batch.remark(path, { code: 'attributes-refused', detail: errnoName(code) })
+  }
+
+  /** Ends a staged file: owner, attributes, mode, time, its row; closes the handle. From here it only needs its name. */
   #seal(staged: StagedStep, handle: number, name: Uint8Array, mode: number, seconds: number, ns: number): void {
     const sys = this.#sys
-    let code = (mode & ~this.#umask) === mode && staged.note?.donor === undefined ? 0 : sys.setMode(handle, mode)
+    const hasMode = (mode & ~this.#umask & permissionBits) === mode && staged.note?.donor === undefined
+    let code = 0
+    if (this.wardrobe.mask !== 0) {
+      const dressed = dress(sys, handle, { mode, attributes: staged.entry.attributes }, this.wardrobe)
+      this.lacks(staged.path, dressed.code)
+      code = sys.setMode(handle, dressed.mode)
+    } else if (!hasMode) code = sys.setMode(handle, mode)
     if (code === 0) code = sys.setTimes(handle, seconds, ns)
     if (code === 0 && this.#order.syncEach) code = sys.syncHandle(handle)
     if (code === 0) code = sys.statHandle(handle, this.batch.rows, staged.number)
@@ -419,20 +435,7 @@ export class Landing {
     return this.large.portionsOf(numbers)
   }
 
-  /** The named steps as wants, in their order. */
-  namesOf(numbers: readonly number[]): WantedDirectory[] {
-    const directories: { path: RelPath; names: string[] }[] = []
-    for (const number of numbers) {
-      const { section, name } = this.batch.step(number)
-      const { path } = section.head
-      const last = directories.at(-1)
-      if (last?.path === path) last.names.push(name)
-      else directories.push({ path, names: [name] })
-    }
-    return directories
-  }
-
   problems(): Problem[] {
-    return this.batch.failed().map(({ path, problem }) => ({ path, ...present(problem, 'a failed step says why') }))
+    return this.batch.problems()
   }
 }

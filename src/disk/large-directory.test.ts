@@ -64,7 +64,7 @@ describe('a page', () => {
       for (const name of names) made.stats.set(statRow({}), made.add(utf8(name), 0, name.length) * statWidth)
       return made
     }
-    const isSame = (seen: EntryTable, flags = 0): boolean => isSamePage(page(flags), seen, Int32Array.of(0, 1), 0)
+    const isSame = (seen: EntryTable, flags = 0): boolean => isSamePage(page(flags), seen, Int32Array.of(0, 1), 0, 0)
     assert.equal(isSame(table('aa', 'bb')), true)
     assert.equal(isSame(table('aa', 'bb'), flagRacy), false)
     assert.equal(isSame(table('aa', 'bc')), false)

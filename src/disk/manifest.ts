@@ -16,6 +16,7 @@ import {
   typeMask,
 } from '../core/stat.ts'
 import { ByteWriter, compareBytes, concatBytes, fromUtf8, hex, utf8 } from '../std/bytes.ts'
+import type { Had } from './attributes.ts'
 import { EntryTable, errno, type Sys } from './sys.ts'
 
 /** A stat row as it stands in a line: plain numbers. */
@@ -44,6 +45,8 @@ export type Change =
       readonly mode: number
       readonly mtimeSeconds: number
       readonly mtimeNs: number
+      /** What it had besides, where the run carried more than modes and times. */
+      readonly had?: Had
     }
   | {
       readonly a: 'deleted'
@@ -250,13 +253,26 @@ function isChange(value: unknown): value is Change {
       return before !== undefined && isCount(fields['sizeBytes'])
     case 'attributes':
       return (
-        before !== undefined && isCount(fields['mode']) && isCount(fields['mtimeNs']) && isWhole(fields['mtimeSeconds'])
+        isHad(fields['had']) &&
+        before !== undefined &&
+        isCount(fields['mode']) &&
+        isCount(fields['mtimeNs']) &&
+        isWhole(fields['mtimeSeconds'])
       )
     case 'moved-directory':
       return before !== undefined && movedTo !== undefined && areParents(fields['parents']) && isAbove(fields['above'])
     default:
       return a === 'refused'
   }
+}
+
+const hexPattern = /^(?:[0-9a-f]{2})*$/
+
+function isHad(value: unknown): boolean {
+  if (value === undefined) return true
+  if (typeof value !== 'object' || value === null) return false
+  const { block, set } = value as Record<string, unknown>
+  return [block, set].every((text) => typeof text === 'string' && hexPattern.test(text))
 }
 
 function isPath(value: unknown): value is RelPath {

@@ -2,6 +2,7 @@
 // over. Content is read in one case only: a file whose signature moved while its size and mtime did not, and whose digest
 // is known (a suspect). Knows no tree and no rules.
 
+import { sameAttributes } from '../core/attributes.ts'
 import { editShift, flagRacy, type Own, PageWriter, type RecordPage } from '../core/page.ts'
 import { joinPath, pathMaxBytes, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
@@ -14,6 +15,7 @@ import {
   statCtimeSeconds,
   statErrno,
   statMode,
+  statMtimeSeconds,
   statWidth,
   typeDirectory,
   typeFile,
@@ -22,6 +24,7 @@ import {
 } from '../core/stat.ts'
 import { decodeName, equalBytes, utf8 } from '../std/bytes.ts'
 import type { IsStopped } from '../std/stop.ts'
+import { lookAtAttributes } from './attributes.ts'
 import { digestFile } from './content.ts'
 import { isRacy } from './racy.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
@@ -32,6 +35,8 @@ export type Look = {
   readonly table: EntryTable
   readonly problems: Problem[]
   readonly isStopped: IsStopped
+  /** Which attributes are looked at, as a mask of core's attributes; 0 where only mode, times and size count. */
+  readonly looks: number
 }
 
 /** A directory of more entries is looked at a page at a time: only the names of all of them are held. */
@@ -58,23 +63,23 @@ export function recordOf(
     return nameHash(names, nameStarts[row] as number, nameEnds[row] as number)
   }
   const before = known === undefined ? undefined : new Going(known)
-  const window = look.table.count > wholeRowsMax ? new EntryTable() : undefined
+  const window = look.table.count > wholeRowsMax ? new EntryTable(look.looks !== 0) : undefined
   const pages: RecordPage[] = []
   let start = 0
   for (const end of pageEnds(order.length, hashAt)) {
     const rows = order.subarray(start, end)
-    const page = pageFrom(window === undefined ? rows : lookAtPage(look.sys, handle, look.table, rows, window))
+    const page = pageFrom(window === undefined ? rows : lookAtPage(look, handle, rows, window))
     if (page !== undefined) pages.push(page)
     start = end
   }
   window?.end()
-  const record = new DirectoryRecord(pages.length > 0 ? pages : [new PageWriter(0, 0, own).finish()])
+  const record = new DirectoryRecord(pages.length > 0 ? pages : [new PageWriter(0, 0, own, look.looks).finish()])
   if (!sameOwn(record.own, own)) record.setOwn(own)
   return record
 
   function pageFrom(rows: Int32Array): RecordPage | undefined {
     const seen = window === undefined ? look : { ...look, table: window }
-    const kept = keeps ? before?.samePage(seen.table, rows) : undefined
+    const kept = keeps ? before?.samePage(seen.table, rows, look.looks) : undefined
     if (kept !== undefined || (rows.length === 0 && window !== undefined)) return kept
     return pageOf(seen, handle, path, before, rows, pages.length === 0 ? own : undefined, nowMs)
   }
@@ -91,29 +96,35 @@ export function sameOwn(a: Own, b: Own): boolean {
 }
 
 /** Fills `window` with the named rows, looked at now, and gives them in their order, without those that vanished. */
-function lookAtPage(sys: Sys, handle: number, from: EntryTable, rows: Int32Array, window: EntryTable): Int32Array {
+function lookAtPage(
+  { sys, table: from, looks }: Look,
+  handle: number,
+  rows: Int32Array,
+  window: EntryTable,
+): Int32Array {
   window.clear()
   for (const row of rows) {
     const at = window.add(from.names, from.nameStarts[row] as number, from.nameEnds[row] as number)
-    const code = sys.stat(handle, window.name(at), window.stats, at)
+    const code = sys.stat(handle, window.name(at), window.stats, at, window.extras)
     if (code === -errno.ENOENT) window.drop()
     else if (code < 0) window.unseen(at, code)
   }
   const seen = Int32Array.from({ length: window.count }, (_, row) => row)
-  settleDirectoryRows(window, seen)
+  settleDirectoryRows(window, seen, looks)
   return seen
 }
 
 /**
  * A sub-directory's row keeps type, mode and inode only: its times change with its own entries, which are its own
- * record's matter.
+ * record's matter. Where attributes are looked at it keeps its ctime, which alone tells that they may be others.
  */
-export function settleDirectoryRows(table: EntryTable, order: Int32Array): void {
+export function settleDirectoryRows(table: EntryTable, order: Int32Array, looks: number): void {
   const { stats } = table
+  const from = looks === 0 ? statCtimeSeconds : statMtimeSeconds
   for (const row of order) {
     const at = row * statWidth
     if (((stats[at + statMode] as number) & typeMask) !== typeDirectory) continue
-    for (let column = statCtimeSeconds; column < statErrno; column++) stats[at + column] = 0
+    for (let column = from; column < statErrno; column++) stats[at + column] = 0
   }
 }
 
@@ -129,7 +140,7 @@ function pageOf(
   const { names, nameStarts, nameEnds, stats } = look.table
   let nameBytes = 0
   for (const row of rows) nameBytes += (nameEnds[row] as number) - (nameStarts[row] as number)
-  const writer = new PageWriter(rows.length, nameBytes, own)
+  const writer = new PageWriter(rows.length, nameBytes, own, look.looks)
   const nameBytesMax = pathMaxBytes - utf8(path).length - 1
   for (const row of rows) {
     const known = before?.row(look.table, row)
@@ -138,12 +149,53 @@ function pageOf(
     const at = row * statWidth
     if (isTooLong && ((stats[at + statMode] as number) & typeMask) !== typeDirectory)
       stats[at + statErrno] = errno.ENAMETOOLONG
-    const content = contentOf(look, handle, path, row, known, nowMs)
-    writer.add(names, nameStarts[row] as number, nameEnds[row] as number, stats, row * statWidth, content.flags)
+    const attributes = look.looks === 0 ? nothingElse : rowAttributes(look, handle, path, row, known)
+    const content = contentOf(look, handle, path, row, known, attributes, nowMs)
+    writer.add(
+      names,
+      nameStarts[row] as number,
+      nameEnds[row] as number,
+      stats,
+      row * statWidth,
+      content.flags | attributes.flags,
+    )
     if (content.link !== undefined) writer.link(content.link)
     if (content.digest !== undefined) writer.digest(content.digest)
+    if (look.looks !== 0) writer.attributes(attributes.block)
   }
   return writer.finish()
+}
+
+type Attributes = {
+  readonly block: Uint8Array | undefined
+  /** What was not to be read is looked at, and told, by every scan. */
+  readonly flags: number
+  /** They are others than those that were known. */
+  readonly isNew: boolean
+}
+const nothingElse: Attributes = { block: undefined, flags: 0, isNew: false }
+
+/** What else an entry has: what was known of it, as long as nothing can have changed it, or a look at it. */
+function rowAttributes(
+  look: Look,
+  handle: number,
+  path: RelPath,
+  row: number,
+  known: RecordRow | undefined,
+): Attributes {
+  const { sys, table, looks } = look
+  const at = row * statWidth
+  if (table.stats[at + statErrno] !== 0) return nothingElse
+  const isKnown = known !== undefined && known.looked === looks
+  if (isKnown && (known.flags & flagRacy) === 0 && sameSignature(table.stats, at, known.stats, known.at))
+    return { block: known.attributes, flags: 0, isNew: false }
+  const place = { directory: handle, name: table.name(row) }
+  const { block, code } = lookAtAttributes(sys, place, table.stats[at + statMode] as number, table.extras, row, looks)
+  if (code < 0 && code !== -errno.ENOENT) {
+    const name = decodeName(table.name(row))
+    look.problems.push({ path: joinPath(path, name), code: 'attributes-unreadable', detail: errnoName(code) })
+  }
+  return { block, flags: code < 0 ? flagRacy : 0, isNew: isKnown && !sameAttributes(block, known.attributes) }
 }
 
 /** What was known, gone along in the order of names, as the rows of a table are. */
@@ -169,7 +221,7 @@ class Going {
   }
 
   /** The page that holds exactly these rows, unchanged. */
-  samePage(table: EntryTable, rows: Int32Array): RecordPage | undefined {
+  samePage(table: EntryTable, rows: Int32Array, looks: number): RecordPage | undefined {
     const [first] = rows
     if (first === undefined) return undefined
     const { names, nameStarts, nameEnds } = table
@@ -179,14 +231,24 @@ class Going {
       if (page.count === 0) return undefined
       const order = page.compareName(0, names, nameStarts[first] as number, nameEnds[first] as number)
       if (order < 0) continue
-      return order === 0 && page.count === rows.length && isSamePage(page, table, rows, 0) ? page : undefined
+      return order === 0 && page.count === rows.length && isSamePage(page, table, rows, 0, looks) ? page : undefined
     }
     return undefined
   }
 }
 
-/** Whether the page holds what the table does from `from` on, in the order of names, to the last bit of each signature. */
-export function isSamePage(page: RecordPage, table: EntryTable, order: Int32Array, from: number): boolean {
+/**
+ * Whether the page holds what the table does from `from` on, in the order of names, to the last bit of each signature, and
+ * knows of each entry what is looked at.
+ */
+export function isSamePage(
+  page: RecordPage,
+  table: EntryTable,
+  order: Int32Array,
+  from: number,
+  looks: number,
+): boolean {
+  if (page.looked !== looks) return false
   const { names, nameStarts, nameEnds, stats } = table
   const { bytes } = page
   for (let i = 0; i < page.count; i++) {
@@ -217,6 +279,7 @@ function contentOf(
   path: RelPath,
   row: number,
   known: RecordRow | undefined,
+  attributes: Attributes,
   nowMs: number,
 ): Content {
   const { table } = look
@@ -231,13 +294,14 @@ function contentOf(
     })
     return plain
   }
-  const isYoung = (type === typeFile || type === typeSymlink) && isRacy(table.stats, at, nowMs)
+  const hasTime = type === typeFile || type === typeSymlink || (type === typeDirectory && look.looks !== 0)
+  const isYoung = hasTime && isRacy(table.stats, at, nowMs)
   if (type === typeFile) {
     if (known === undefined) return isYoung ? young : plain
-    const { flags, digest } = fileContent(look, handle, table.name(row).slice(), at, known)
+    const { flags, digest } = fileContent(look, handle, table.name(row).slice(), at, known, attributes.isNew)
     return { flags: flags | (isYoung ? flagRacy : 0), link: undefined, digest }
   }
-  if (type !== typeSymlink) return plain
+  if (type !== typeSymlink) return isYoung ? young : plain
   const text = look.sys.readLink(handle, table.name(row))
   if (typeof text === 'number') table.stats[at + statErrno] = -text
   return { flags: isYoung ? flagRacy : 0, link: typeof text === 'number' ? noLink : text, digest: undefined }
@@ -250,6 +314,7 @@ function fileContent(
   name: Uint8Array,
   at: number,
   known: RecordRow,
+  hasNewAttributes: boolean,
 ): { flags: number; digest: Uint8Array | undefined } {
   const { stats } = look.table
   if (!sameTypeSizeTime(stats, at, known.stats, known.at)) return { flags: 0, digest: undefined }
@@ -258,10 +323,10 @@ function fileContent(
   const same = sameSignature(stats, at, known.stats, known.at)
   if (same && (!racy || known.digest === undefined)) return { flags: edits << editShift, digest: known.digest }
   if (known.digest === undefined) {
-    // Nobody knows what it was. A change of mode explains a moved ctime of the same file; anything else, and another file
-    // that looks like it, may hide an edit.
+    // Nobody knows what it was. A change of mode or attributes explains a moved ctime of the same file; anything else, and
+    // another file that looks like it, may hide an edit.
     const hasNewMode = stats[at + statMode] !== known.stats[known.at + statMode]
-    const isExplained = hasNewMode && sameFile(stats, at, known.stats, known.at)
+    const isExplained = (hasNewMode || hasNewAttributes) && sameFile(stats, at, known.stats, known.at)
     return { flags: (isExplained ? edits : edits + 1) << editShift, digest: undefined }
   }
   // Size and mtime say "same", something else moved: only the content can tell.

@@ -20,6 +20,7 @@ import { decodeName, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { copyContent } from './content.ts'
+import { dressLike } from './dress.ts'
 import { type Change, changesAbout } from './manifest.ts'
 import { refusalCode } from './refusal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
@@ -251,7 +252,7 @@ class Restore {
     const from = sys.openDirectory(files, utf8(parentOf(was)))
     const temporary = utf8(`f${randomName()}`)
     const name = utf8(nameOf(was))
-    let code = from < 0 ? from : this.#stage(from, name, version.kind, temporary)
+    let code = from < 0 ? from : this.#stage(from, name, version.kind, temporary, to)
     if (from >= 0) sys.close(from)
     if (code === 0) code = sys.renameNoReplace(this.#handles.staging, temporary, parent, utf8(nameOf(to)))
     if (code < 0) {
@@ -262,14 +263,32 @@ class Restore {
     return code
   }
 
-  #stage(from: number, name: Uint8Array, kind: Version['kind'], temporary: Uint8Array): number {
+  /** Gives a copy what the version has besides content and times; the mode that it may have. What can't be given is told. */
+  #dress(from: number, target: number, to: RelPath): number {
+    const { mode, code } = dressLike(this.#sys, from, target)
+    if (code < 0) this.#problems.push({ path: to, code: 'attributes-refused', detail: errnoName(code) })
+    return mode
+  }
+
+  /** The same for a directory of ours, which can be worked in until its end. */
+  #dressDirectory(from: number, name: Uint8Array, parent: number, made: Uint8Array, to: RelPath): void {
+    const [source, target] = [this.#sys.openDirectory(from, name), this.#sys.openDirectory(parent, made)]
+    if (source >= 0 && target >= 0) this.#sys.setMode(target, this.#dress(source, target, to) | 0o700)
+    for (const handle of [source, target]) if (handle >= 0) this.#sys.close(handle)
+  }
+
+  #stage(from: number, name: Uint8Array, kind: Version['kind'], temporary: Uint8Array, to: RelPath): number {
     const sys = this.#sys
     const { staging } = this.#handles
     const row = new Uint32Array(statWidth)
     const looked = sys.stat(from, name, row, 0)
     if (looked < 0) return looked
     const [seconds, ns] = [mtimeSecondsOf(row, 0), row[statMtimeNs] as number]
-    if (kind === 'directory') return sys.makeDirectory(staging, temporary, ((row[statMode] as number) & 0o777) | 0o700)
+    if (kind === 'directory') {
+      const made = sys.makeDirectory(staging, temporary, 0o700)
+      if (made === 0) this.#dressDirectory(from, name, staging, temporary, to)
+      return made
+    }
     if (kind === 'symlink') {
       const link = sys.readLink(from, name)
       if (typeof link === 'number') return link
@@ -282,7 +301,7 @@ class Restore {
     let code = target
     if (target >= 0) {
       code = copyContent(sys, source, target, sizeOf(row, 0)) === undefined ? -errno.EIO : 0
-      if (code === 0) code = sys.setMode(target, (row[statMode] as number) & 0o777)
+      if (code === 0) code = sys.setMode(target, this.#dress(source, target, to))
       if (code === 0) code = sys.setTimes(target, seconds, ns)
       if (code === 0) code = sys.syncHandle(target)
       sys.close(target)
@@ -300,7 +319,10 @@ class Restore {
     const above = this.#openParent(files, parentOf(version), directory)
     if (above < 0) return above
     const made = sys.makeDirectory(above, utf8(nameOf(directory)), 0o755)
-    if (made === 0) this.#made.push({ path: directory, row: lookBelow(sys, files, parentOf(version)) })
+    if (made === 0) {
+      this.#made.push({ path: directory, row: lookBelow(sys, files, parentOf(version)) })
+      this.#dressDirectory(files, utf8(parentOf(version)), above, utf8(nameOf(directory)), directory)
+    }
     const handle = made < 0 && made !== -errno.EEXIST ? made : sys.openDirectory(above, utf8(nameOf(directory)))
     sys.close(above)
     return handle
@@ -312,7 +334,6 @@ class Restore {
     for (const { path, row } of this.#made.reverse()) {
       const handle = row === undefined ? -1 : sys.openDirectory(this.#handles.target, utf8(path))
       if (row === undefined || handle < 0) continue
-      sys.setMode(handle, ((row[statMode] as number) & 0o777) | 0o700)
       sys.setTimes(handle, mtimeSecondsOf(row, 0), row[statMtimeNs] as number)
       sys.close(handle)
     }

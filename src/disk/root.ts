@@ -9,6 +9,7 @@ import { ownDirectory } from '../core/path.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure, systemHint } from '../std/failure.ts'
 import { clearStaging, sweepKept } from './aside.ts'
+import { assumed, readable } from './dress-traits.ts'
 import { clearJournal } from './journal.ts'
 import { holdsLostFound, isLostFound } from './lost-found.ts'
 import { bindMarker, type Rebound, readMarker, refuseNested } from './marker.ts'
@@ -16,7 +17,7 @@ import { clearOutside } from './outside.ts'
 import { type Recovered, type Recovery, recoverJournal } from './recovery.ts'
 import { notWritable } from './refusal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
-import { permissionBits, probe, type Traits } from './traits.ts'
+import { probe, type Traits } from './traits.ts'
 import { closeRunPlace, openRunPlace, openStore, readStoreSettings, type StoreSettings } from './versions.ts'
 
 export type Root = {
@@ -37,8 +38,8 @@ export type Root = {
   close(): void
 }
 
-/** Opens a folder to read from. Throws `source-missing`, `source-not-directory`, `source-unreadable`, `root-locked`. */
-export function openSource(sys: Sys, path: string): Root {
+/** Opens a folder to read from; `asks` is what a job asks for besides modes and times. Throws `source-missing`, `source-not-directory`, `source-unreadable`, `root-locked`. */
+export function openSource(sys: Sys, path: string, asks = 0): Root {
   const facts = lookAt(path, 'source-unreadable')
   if (facts === undefined) throw new Failure('source-missing', `there is no folder ${path}`)
   if (!facts.isDirectory()) {
@@ -59,7 +60,7 @@ export function openSource(sys: Sys, path: string): Root {
       path: realpathSync(path),
       handle,
       id: `inode-${facts.ino}-${facts.birthtimeNs}`,
-      traits: { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
+      traits: readable(sys, asks),
       empty: isEmpty(sys, handle, table),
       recovered: [],
       recoveredMore: 0,
@@ -151,6 +152,8 @@ export type TargetOptions = {
   readonly expectedId: string | undefined
   /** A person says that this folder is a target of its own, though it is a copy of one or lies inside one. */
   readonly isNew?: boolean
+  /** What the job asks for besides modes and times, as a mask of core's attributes, as far as it may be set here. */
+  readonly asks?: number
 }
 
 /**
@@ -165,7 +168,7 @@ export function openTarget(sys: Sys, path: string, options: TargetOptions): Root
   if (marked) readStoreSettings(join(path, ownDirectory))
   if (options.expectedId !== undefined && found !== options.expectedId) throw replaced(path, found)
   if (!marked && options.isNew !== true) refuseNested(path, realPath(path))
-  if (there === undefined && !options.create) return missingTarget(path)
+  if (there === undefined && !options.create) return missingTarget(sys, path, options.asks)
   if (there === undefined) makeTarget(path)
   else if (!there.isDirectory()) throw new Failure('target-not-directory', `${path} is not a folder`)
   const handle = sys.openRoot(path)
@@ -175,7 +178,7 @@ export function openTarget(sys: Sys, path: string, options: TargetOptions): Root
     const count = sys.list(handle, table, 0, enoughRows)
     if (count < 0) throw notWritable(path, errnoName(count), `the folder ${path} can't be read`)
     const empty = isEmpty(sys, handle, table)
-    if (!marked && !options.create) return { ...unmarkedTarget(sys, path, handle), empty }
+    if (!marked && !options.create) return { ...unmarkedTarget(sys, path, handle, options.asks), empty }
     const root = openMarked(sys, path, handle, empty, options)
     return !marked && holdsLostFound(sys, handle) ? { ...root, rebound: [...root.rebound, 'lost-found'] } : root
   } catch (error) {
@@ -198,7 +201,7 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
   }
   try {
     const place = placeOf(own.handle, ownPath)
-    const { machine, create, isNew = false } = options
+    const { machine, create, isNew = false, asks = 0 } = options
     if (create) makeTag(place, path)
     lock = takeLock(place, path)
     const { id, rebound } = bindMarker(path, { place, machine, write: create, isNew })
@@ -207,7 +210,7 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
       path: realpathSync(path),
       handle,
       id: id ?? '',
-      traits: create ? probe(sys, own.staging, path) : { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits },
+      traits: create ? probe(sys, own.staging, path, asks) : assumed(sys, asks),
       empty,
       recovered: told,
       recoveredMore: more,
@@ -250,16 +253,16 @@ function replaced(path: string, found: string | undefined): Failure {
   })
 }
 
-function missingTarget(path: string): Root {
+function missingTarget(sys: Sys, path: string, asks?: number): Root {
   const parent = lookAt(dirname(path), 'target-not-writable')
   if (parent?.isDirectory() !== true) throw parentMissing(path)
-  const traits = { timeGrainNs: 1, modeMask: permissionBits }
+  const traits = { ...assumed(sys, asks), timeGrainNs: 1 }
   const nothing = { empty: true, recovered: [], recoveredMore: 0, rebound: [], own: undefined }
   return { path, handle: -1, id: '', traits, ...nothing, close: () => {} }
 }
 
-function unmarkedTarget(sys: Sys, path: string, handle: number): Root {
-  const traits = { timeGrainNs: sys.timeGrainNs, modeMask: permissionBits }
+function unmarkedTarget(sys: Sys, path: string, handle: number, asks?: number): Root {
+  const traits = assumed(sys, asks)
   const close = (): void => sys.close(handle)
   return {
     path: realpathSync(path),

@@ -36,6 +36,8 @@ export type ScanRules = {
   readonly overrides: readonly IgnoreText[]
   /** Names of per-directory ignore files, in rising precedence; empty where this root's ignore files do not count. */
   readonly ignoreFiles: readonly string[]
+  /** Which attributes are looked at, as a mask of core's attributes; none where it is missing. */
+  readonly attributes?: number
 }
 
 export type ScanReport = {
@@ -74,6 +76,7 @@ type Scan = {
   specials: Specials | undefined
   entries: number
   readonly lineage: Lineage
+  readonly looks: number
 }
 
 /**
@@ -88,6 +91,7 @@ export function scanRoot(
   nowMs: () => number,
   isStopped: IsStopped = neverStopped,
 ): ScanReport {
+  tree.looks = rules.attributes ?? 0
   const scan = startScan(sys, root, tree, rules, nowMs, isStopped)
   const before = new Set(tree.paths())
   const fresh: RelPath[] = []
@@ -148,7 +152,7 @@ function startScan(
     rules,
     nowMs,
     isStopped,
-    table: new EntryTable(),
+    table: new EntryTable(tree.looks !== 0),
     stack: [],
     problems: [],
     texts: [],
@@ -156,6 +160,7 @@ function startScan(
     specials: undefined,
     entries: 0,
     lineage: new Lineage(tree),
+    looks: tree.looks,
   }
 }
 
@@ -187,7 +192,7 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   const before = tree.record(visit.path)
   const listedRows = sortedRows(scan, visit.path)
   const isWhole = table.count <= wholeRowsMax
-  const same = isWhole && before !== undefined && isUnchanged(before, table, listedRows)
+  const same = isWhole && before !== undefined && isUnchanged(before, table, listedRows, scan.looks)
   const order = same || before === undefined ? listedRows : completeRows(scan, handle, visit.path, before, listedRows)
   const scope = enterRules(scan, handle, visit, order)
   if (scope === undefined) {
@@ -227,7 +232,7 @@ function completeRows(
     if (there === 0 && spelled.isListed(name, lone)) continue
     const isWhole = table.count < wholeRowsMax
     const row = table.add(name, 0, name.length, isWhole)
-    const code = isWhole ? sys.stat(handle, name, table.stats, row) : sys.stat(handle, name, lone, 0)
+    const code = isWhole ? sys.stat(handle, name, table.stats, row, table.extras) : sys.stat(handle, name, lone, 0)
     if (code === -errno.ENOENT) table.drop()
     else if (code < 0 && isWhole) table.unseen(row, code)
     isMissed ||= code !== -errno.ENOENT
@@ -279,7 +284,7 @@ function sortedRows(scan: Scan, path: RelPath): Int32Array {
     return iEnd - i - (jEnd - j)
   }
   const sorted = order.subarray(0, kept).sort(compare)
-  if (isWhole) settleDirectoryRows(table, sorted)
+  if (isWhole) settleDirectoryRows(table, sorted, scan.looks)
   return sorted
 }
 
@@ -323,11 +328,11 @@ function hasSamePages(before: DirectoryRecord, after: DirectoryRecord): boolean 
   return before.pages.length === after.pages.length && before.pages.every((page, i) => page === after.pages[i])
 }
 
-function isUnchanged(before: DirectoryRecord, table: EntryTable, order: Int32Array): boolean {
+function isUnchanged(before: DirectoryRecord, table: EntryTable, order: Int32Array, looks: number): boolean {
   if (before.count !== order.length) return false
   let from = 0
   for (const page of before.pages) {
-    if (!isSamePage(page, table, order, from)) return false
+    if (!isSamePage(page, table, order, from, looks)) return false
     from += page.count
   }
   return true

@@ -49,7 +49,7 @@ export type Staged = {
   readonly order: LandingOrder
 }
 
-export type StageOptions = Pick<LandingOrder, 'modeMask' | 'syncEach' | 'holdsSizes'> & {
+export type StageOptions = Pick<LandingOrder, 'modeMask' | 'attributes' | 'syncEach' | 'holdsSizes'> & {
   /** Which symlinks are let in; every one unless said. */
   readonly links?: LinkPolicy | undefined
 }

@@ -7,10 +7,12 @@ import { DigestTable } from '../core/digests.ts'
 import type { Entry, Kind } from '../core/entry.ts'
 import { joinPath, type RelPath } from '../core/path.ts'
 import { type Action, bringsContent, type SectionHead, type Step } from '../core/plan.ts'
-import type { ProblemCode } from '../core/problem.ts'
+import type { Problem, ProblemCode } from '../core/problem.ts'
 import { statWidth } from '../core/stat.ts'
+import { present } from '../std/assert.ts'
 import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
+import type { WantedDirectory } from './wants.ts'
 
 /** A file of the target that has a wanted content. */
 export type Donor = {
@@ -55,6 +57,9 @@ export type LandingOrder = {
   readonly wanted: Uint8Array
   readonly notes: ReadonlyMap<number, StepNote>
   readonly modeMask: number
+  /** What is set besides modes and times, as a mask of core's attributes; and values for it, as `joinSets`. */
+  readonly attributes?: number
+  readonly extended?: Uint8Array
   /** Sync each file as it is written: for small runs. */
   readonly syncEach: boolean
   /** No file may have grown since the plan: what comes is counted. */
@@ -84,6 +89,8 @@ export class StagedBatch {
   /** Steps whose donor turned out to be none. */
   readonly #donorless = new Set<number>()
   readonly #problems = new Map<number, StepProblem>()
+  /** What went wrong with steps that were done all the same, by path. */
+  readonly #remarks = new Map<RelPath, StepProblem>()
   readonly #isWritten: Uint8Array
   /** What the names of its files in the staging directory begin with. */
   readonly #stem: string = `f${randomName()}`
@@ -146,6 +153,32 @@ export class StagedBatch {
   setProblem(number: number, problem: StepProblem | undefined): void {
     if (problem === undefined) this.#problems.delete(number)
     else this.#problems.set(number, problem)
+  }
+
+  /** Notes what is missing of something that is brought all the same. */
+  remark(path: RelPath, problem: StepProblem): void {
+    this.#remarks.set(path, problem)
+  }
+
+  /** The named steps as wants, in their order. */
+  namesOf(numbers: readonly number[]): WantedDirectory[] {
+    const directories: { path: RelPath; names: string[] }[] = []
+    for (const number of numbers) {
+      const { section, name } = this.step(number)
+      const { path } = section.head
+      const last = directories.at(-1)
+      if (last?.path === path) last.names.push(name)
+      else directories.push({ path, names: [name] })
+    }
+    return directories
+  }
+
+  /** What went wrong: a path has one problem, that of its step before what is missing of it. */
+  problems(): Problem[] {
+    const failed = this.failed().map(({ path, problem }) => ({ path, ...present(problem, 'a failed step says why') }))
+    const known = new Set<string>(failed.map(({ path }) => path))
+    for (const [path, problem] of this.#remarks) if (!known.has(path)) failed.push({ path, ...problem })
+    return failed
   }
 
   /** The steps that something went wrong with, in their order. */

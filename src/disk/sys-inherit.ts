@@ -4,6 +4,7 @@
 
 import { fchownSync, fstatSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { wantsAcls, wantsOwner } from '../core/attributes.ts'
 import { statMode, statWidth } from '../core/stat.ts'
 import type { Sys } from './sys.ts'
 
@@ -57,12 +58,15 @@ function load(): Calls | undefined {
   return loaded
 }
 
-/** What the open directory gives to what is made in it; undefined where that is nothing, or can't be told. */
-export function inheritanceOf(sys: Sys, directory: number): Inheritance | undefined {
+/**
+ * What the open directory gives to what is made in it, as far as a plan that carries `given`, a mask of core's attributes,
+ * does not give it; undefined where that is nothing, or can't be told.
+ */
+export function inheritanceOf(sys: Sys, directory: number, given = 0): Inheritance | undefined {
   const row = new Uint32Array(statWidth)
   if (sys.statHandle(directory, row, 0) < 0) return undefined
-  const isSetGroup = ((row[statMode] as number) & setGroupId) !== 0
-  const acl = sys.form === 'linux-ffi' ? readDefaultAcl(directory) : undefined
+  const isSetGroup = (given & wantsOwner) === 0 && ((row[statMode] as number) & setGroupId) !== 0
+  const acl = sys.form === 'linux-ffi' && (given & wantsAcls) === 0 ? readDefaultAcl(directory) : undefined
   if (!isSetGroup && acl === undefined) return undefined
   return { group: isSetGroup && sys.form === 'linux-ffi' ? fstatSync(directory).gid : undefined, acl }
 }

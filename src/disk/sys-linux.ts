@@ -9,22 +9,8 @@
 
 import { constants, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import {
-  statCtimeNs,
-  statCtimeSeconds,
-  statDevice,
-  statErrno,
-  statInodeHigh,
-  statInodeLow,
-  statMode,
-  statMtimeNs,
-  statMtimeSeconds,
-  statMtimeSecondsHigh,
-  statSizeHigh,
-  statSizeLow,
-  statWidth,
-} from '../core/stat.ts'
 import { isSeat } from '../std/crew.ts'
+import { hasFewBlocks, namesWord, putStat } from './stat-layout.ts'
 import { cannotLink, type EntryTable, errno, fileAnswer, type Sys } from './sys.ts'
 
 type Pointer = bigint
@@ -51,6 +37,8 @@ type Libc = {
   utimensat(dir: number, name: Pointer, times: Pointer, flags: number): number
   futimens(handle: number, times: Pointer): number
   fchmod(handle: number, mode: number): number
+  fchown(handle: number, uid: number, gid: number): number
+  fchownat(dir: number, name: Pointer, uid: number, gid: number, flags: number): number
   syncfs(handle: number): number
   malloc_trim(keptBytes: bigint): number
   lseek(handle: number, offset: bigint, whence: number): bigint
@@ -87,6 +75,8 @@ const signatures: Record<keyof Libc, { arguments: string[]; return: string }> = 
   utimensat: { arguments: ['i32', 'pointer', 'pointer', 'i32'], return: 'i32' },
   futimens: { arguments: ['i32', 'pointer'], return: 'i32' },
   fchmod: { arguments: ['i32', 'u32'], return: 'i32' },
+  fchown: { arguments: ['i32', 'u32', 'u32'], return: 'i32' },
+  fchownat: { arguments: ['i32', 'pointer', 'u32', 'u32', 'i32'], return: 'i32' },
   syncfs: { arguments: ['i32'], return: 'i32' },
   malloc_trim: { arguments: ['u64'], return: 'i32' },
   lseek: { arguments: ['i32', 'i64', 'i32'], return: 'i64' },
@@ -181,7 +171,7 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
   /** Stats the name in scratch, in `dir` or, with -1, in the working directory. */
   const lookAt = (into: EntryTable, row: number, dir: number): void => {
     const code = dir < 0 ? libc.lstat(firstAt, statAt) : libc.fstatat(dir, firstAt, statAt, AT_SYMLINK_NOFOLLOW)
-    if (code === 0) putStat(stat, into.stats, row)
+    if (code === 0) putStat(stat, into.stats, row, into.extras)
     else into.unseen(row, fail())
   }
 
@@ -227,21 +217,21 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
         }
       }
     },
-    stat(dir, name, into, row) {
+    stat(dir, name, into, row, extras) {
       if (!putName(name, 0)) return -errno.ENAMETOOLONG
       const code = enter(dir) ? libc.lstat(firstAt, statAt) : libc.fstatat(dir, firstAt, statAt, AT_SYMLINK_NOFOLLOW)
       if (code < 0) return fail()
-      putStat(stat, into, row)
+      putStat(stat, into, row, extras)
       return 0
     },
-    statHandle(handle, into, row) {
+    statHandle(handle, into, row, extras) {
       if (libc.fstat(handle, statAt) < 0) return fail()
-      putStat(stat, into, row)
+      putStat(stat, into, row, extras)
       return 0
     },
     statFile(handle, into, row) {
       if (libc.fstat(handle, statAt) < 0) return fail()
-      putStat(stat, into, row)
+      putStat(stat, into, row, undefined)
       return fileAnswer(stat[namesWord] as number, hasFewBlocks(stat))
     },
     seek(handle, from, to) {
@@ -288,6 +278,13 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
       return settle(libc.utimensat(dir, firstAt, timesAt, AT_SYMLINK_NOFOLLOW))
     },
     setMode: (handle, mode) => settle(libc.fchmod(handle, mode)),
+    setOwner(handle, uid, gid) {
+      return settle(libc.fchown(handle, uid, gid))
+    },
+    setOwnerAt(dir, name, uid, gid) {
+      if (!putName(name, 0)) return -errno.ENAMETOOLONG
+      return settle(libc.fchownat(dir, firstAt, uid, gid, AT_SYMLINK_NOFOLLOW))
+    },
     makeDirectory(dir, name, mode) {
       if (!putName(name, 0)) return -errno.ENAMETOOLONG
       return settle(enter(dir) ? libc.mkdir(firstAt, mode) : libc.mkdirat(dir, firstAt, mode))
@@ -362,35 +359,6 @@ function openWhereabouts(
       libc.fchdir(home)
     },
   }
-}
-
-/** Where `struct stat` has the mode, in words; all else that is read of it lies alike on both supported processors. */
-const modeWord = process.arch === 'arm64' ? 4 : 6
-
-/** And how many names the inode has. */
-const namesWord = process.arch === 'arm64' ? 5 : 4
-
-/** The row of a `struct stat`, by its words; both supported processors are little endian. */
-function putStat(stat: Uint32Array, into: Uint32Array, row: number): void {
-  const at = row * statWidth
-  into[at + statMode] = stat[modeWord] as number
-  into[at + statInodeLow] = stat[2] as number
-  into[at + statInodeHigh] = stat[3] as number
-  into[at + statSizeLow] = stat[12] as number
-  into[at + statSizeHigh] = stat[13] as number
-  into[at + statMtimeSeconds] = stat[22] as number
-  into[at + statMtimeSecondsHigh] = stat[23] as number
-  into[at + statMtimeNs] = stat[24] as number
-  into[at + statCtimeSeconds] = stat[26] as number
-  into[at + statCtimeNs] = stat[28] as number
-  into[at + statDevice] = stat[0] as number
-  into[at + statErrno] = 0
-}
-
-/** Whether a `struct stat` has fewer blocks of 512 bytes than its size needs. */
-function hasFewBlocks(stat: Uint32Array): boolean {
-  const blocks = (stat[17] as number) * 0x1_0000_0000 + (stat[16] as number)
-  return blocks * 512 < (stat[13] as number) * 0x1_0000_0000 + (stat[12] as number)
 }
 
 /** The same time twice: of access and of change. */

@@ -8,10 +8,12 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fchownSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
   futimesSync,
+  lchownSync,
   linkSync,
   lstatSync,
   lutimesSync,
@@ -29,6 +31,10 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import {
+  extraGid,
+  extraLinks,
+  extraUid,
+  extraWidth,
   statCtimeNs,
   statCtimeSeconds,
   statDevice,
@@ -83,7 +89,18 @@ function putTime(ms: number, into: Uint32Array, secondsAt: number, nsAt: number)
 /** From 2106 on, milliseconds as a float are too coarse to tell microseconds apart. */
 const farMs = 2 ** 32 * 1000
 
-function putStats(facts: Stats, exact: () => BigIntStats, into: Uint32Array, row: number): number {
+function putStats(
+  facts: Stats,
+  exact: () => BigIntStats,
+  into: Uint32Array,
+  row: number,
+  extras: Uint32Array | undefined,
+): number {
+  if (extras !== undefined) {
+    extras[row * extraWidth + extraUid] = facts.uid
+    extras[row * extraWidth + extraGid] = facts.gid
+    extras[row * extraWidth + extraLinks] = facts.nlink
+  }
   const at = row * statWidth
   into[at + statMode] = facts.mode
   into[at + statInodeLow] = facts.ino
@@ -151,24 +168,24 @@ export function openPortableSys(): Sys {
           if (into.count >= most) break
           const row = into.add(name, 0, name.length, into.count < looks)
           if (row >= looks) continue
-          const code = this.stat(dir, name, into.stats, row)
+          const code = this.stat(dir, name, into.stats, row, into.extras)
           if (code < 0) into.unseen(row, code)
         }
         return into.count
       })
     },
-    stat: (dir, name, into, row) =>
+    stat: (dir, name, into, row, extras) =>
       attempt(() => {
         const path = at(dir, name)
-        return putStats(lstatSync(path), () => lstatSync(path, { bigint: true }), into, row)
+        return putStats(lstatSync(path), () => lstatSync(path, { bigint: true }), into, row, extras)
       }),
-    statHandle: (handle, into, row) =>
-      attempt(() => putStats(fstatSync(handle), () => fstatSync(handle, { bigint: true }), into, row)),
+    statHandle: (handle, into, row, extras) =>
+      attempt(() => putStats(fstatSync(handle), () => fstatSync(handle, { bigint: true }), into, row, extras)),
     // node:fs can't seek: all is data.
     statFile: (handle, into, row) =>
       attempt(() => {
         const facts = fstatSync(handle)
-        putStats(facts, () => fstatSync(handle, { bigint: true }), into, row)
+        putStats(facts, () => fstatSync(handle, { bigint: true }), into, row, undefined)
         return fileAnswer(facts.nlink, false)
       }),
     seek: (_handle, from, to) => (to === 'data' ? from : -errno.ENXIO),
@@ -201,6 +218,8 @@ export function openPortableSys(): Sys {
     setTimesAt: (dir, name, seconds, ns) =>
       perform(() => lutimesSync(at(dir, name), timeText(seconds, ns), timeText(seconds, ns))),
     setMode: (handle, mode) => perform(() => fchmodSync(handle, mode)),
+    setOwner: (handle, uid, gid) => perform(() => fchownSync(handle, uid, gid)),
+    setOwnerAt: (dir, name, uid, gid) => perform(() => lchownSync(at(dir, name), uid, gid)),
     makeDirectory: (dir, name, mode) => perform(() => mkdirSync(at(dir, name), mode)),
     makeSymlink: (dir, name, target) => perform(() => symlinkSync(Buffer.from(target), at(dir, name))),
     link: (fromDir, fromName, toDir, toName) => perform(() => linkSync(at(fromDir, fromName), at(toDir, toName))),

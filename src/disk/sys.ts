@@ -4,17 +4,23 @@
 // Two forms pass one contract suite: Linux by node:ffi (exact times, NOREPLACE, EXCHANGE, syncfs) and node:fs.
 
 import { constants as osConstants } from 'node:os'
-import { statErrno, statWidth } from '../core/stat.ts'
+import { extraWidth, statErrno, statWidth } from '../core/stat.ts'
 
 /** The entries of one directory, reused from call to call: grow-only scratch, one per thread. */
 export class EntryTable {
   count = 0
   stats: Uint32Array = new Uint32Array(256 * statWidth)
+  /** Beside each stat row what an ordinary run does not need: `extraWidth` numbers, where the table was made for them. */
+  extras: Uint32Array | undefined
   /** Where each name starts in `names`; a name ends at `nameEnds[i]`. */
   nameStarts: Uint32Array = new Uint32Array(256)
   nameEnds: Uint32Array = new Uint32Array(256)
   names: Uint8Array = new Uint8Array(64 * 1024)
   #namesLength = 0
+
+  constructor(hasExtras = false) {
+    if (hasExtras) this.extras = new Uint32Array(256 * extraWidth)
+  }
 
   clear(): void {
     this.count = 0
@@ -23,15 +29,15 @@ export class EntryTable {
 
   /** Gives its memory back; it is of no use any more. */
   end(): void {
-    for (const { buffer } of [this.stats, this.nameStarts, this.nameEnds, this.names])
-      (buffer as ArrayBuffer).transfer(0)
+    const all = [this.stats, this.nameStarts, this.nameEnds, this.names, this.extras]
+    for (const some of all) (some?.buffer as ArrayBuffer | undefined)?.transfer(0)
   }
 
   /** Adds a name (copied from `bytes`) and returns its row; `looks` says that its stat row will be written. */
   add(bytes: Uint8Array, start: number, end: number, looks = true): number {
     const row = this.count++
     if (row >= this.nameEnds.length) this.#growRows()
-    if (looks && (row + 1) * statWidth > this.stats.length) this.stats = grown(this.stats, this.stats.length * 2)
+    if (looks && (row + 1) * statWidth > this.stats.length) this.#growStats()
     const length = end - start
     if (this.#namesLength + length > this.names.length) this.#growNames(length)
     this.nameStarts[row] = this.#namesLength
@@ -54,6 +60,11 @@ export class EntryTable {
 
   name(row: number): Uint8Array {
     return this.names.subarray(this.nameStarts[row], this.nameEnds[row])
+  }
+
+  #growStats(): void {
+    this.stats = grown(this.stats, this.stats.length * 2)
+    if (this.extras !== undefined) this.extras = grown(this.extras, this.extras.length * 2)
   }
 
   #growRows(): void {
@@ -89,9 +100,9 @@ export interface Sys {
    * `most`, stops once there are as many or a few more.
    */
   list(dir: number, into: EntryTable, looks?: number, most?: number): number
-  /** Stats `name` without following it, into row `row` of `into`. */
-  stat(dir: number, name: Uint8Array, into: Uint32Array, row: number): number
-  statHandle(handle: number, into: Uint32Array, row: number): number
+  /** Stats `name` without following it, into row `row` of `into`, and of `extras`, where these are given. */
+  stat(dir: number, name: Uint8Array, into: Uint32Array, row: number, extras?: Uint32Array): number
+  statHandle(handle: number, into: Uint32Array, row: number, extras?: Uint32Array): number
   /** As `statHandle` of a file; what it answers, `mayHaveHoles` and `namesOf` read. */
   statFile(handle: number, into: Uint32Array, row: number): number
   /** Where the next data, or the next hole, begins at or after `from`; -ENXIO where none does. Moves where the handle stands. */
@@ -115,6 +126,10 @@ export interface Sys {
   /** Sets the times of `name` itself, also when it is a symlink. */
   setTimesAt(dir: number, name: Uint8Array, mtimeSeconds: number, mtimeNs: number): number
   setMode(handle: number, mode: number): number
+  /** Takes set-id bits away, as every system does. */
+  setOwner(handle: number, uid: number, gid: number): number
+  /** The same for `name` itself, also when it is a symlink. */
+  setOwnerAt(dir: number, name: Uint8Array, uid: number, gid: number): number
   makeDirectory(dir: number, name: Uint8Array, mode: number): number
   makeSymlink(dir: number, name: Uint8Array, target: Uint8Array): number
   link(fromDir: number, fromName: Uint8Array, toDir: number, toName: Uint8Array): number

@@ -277,6 +277,8 @@ export const tasks = {
     }
     // What was built whole is known, unless something was put into it afterwards.
     const again = new Set([...input.touched, ...parents])
+    // The row of a directory has its ctime where attributes count: that of one that was worked in is another one now.
+    if (tree.looks !== 0) for (const path of input.touched) if (path !== '') again.add(parentOf(path))
     // Young signatures are racy; a moment's wait makes those that are taken now trustworthy.
     blockMs(racyMs + 5)
     const problems = rescanDirectories(sys, root, tree, again, nowMs)
@@ -382,9 +384,9 @@ export const tasks = {
   },
 
   /** Sets modes and times of directories, deepest first. */
-  finishDirectories(input: { root: number; heads: readonly SectionHead[] }): void {
+  finishDirectories(input: { root: number; heads: readonly SectionHead[]; setsSpecial: boolean }): void {
     const heads = [...input.heads].sort((a, b) => b.path.length - a.path.length)
-    for (const head of heads) finishDirectory(sys, input.root, head)
+    for (const head of heads) finishDirectory(sys, input.root, head, input.setsSpecial)
   },
 
   ...batchTasks,

@@ -5,36 +5,40 @@ import { exactNaming, isExact, type Naming } from '../core/naming.ts'
 import { mtimeSecondsOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
 import { decodeName, utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
+import { dressTraits, permissionBits, type Refusal, tryAttributes } from './dress-traits.ts'
 import { notWritable } from './refusal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
 /** What a root can hold. */
 export type Traits = {
   readonly timeGrainNs: number
-  /** Permission bits that stick. */
+  /** Mode bits that stick: permissions, and the set-id bits where a job asks for them. */
   readonly modeMask: number
+  /** Of what a job asks for besides modes and times, what is held: a mask of core's attributes. */
+  readonly attributes?: number
+  readonly refused?: readonly Refusal[]
   /** Undefined where it takes every name as it is. */
   readonly naming?: Naming | undefined
 }
 
-export const permissionBits = 0o777
-
-/** Finds out what the file system of the target at `path` keeps, in its staging directory. */
-export function probe(sys: Sys, staging: number, path: string): Traits {
+/** Finds out what the file system of the target at `path` keeps, in its staging directory; also of what a job asks for. */
+export function probe(sys: Sys, staging: number, path: string, asks = 0): Traits {
   const name = `p${randomName()}`
   const handle = sys.createFile(staging, utf8(name), 0o600)
   if (handle < 0) throw notWritable(path, errnoName(handle))
   const row = new Uint32Array(statWidth)
   const told = [sys.setMode(handle, 0o651), sys.setTimes(handle, 1_700_000_001, 123_456_789)]
   const looked = sys.statHandle(handle, row, 0)
+  const refused = asks === 0 ? [] : tryAttributes(sys, handle, asks)
   sys.close(handle)
   const naming = probeNaming(sys, staging, name)
   // A disk that fails for a moment is no other kind of disk: by other traits the next run would see all in another way.
   const failed = [...told.filter((code) => !cannotHold.includes(-code)), looked].find((code) => code < 0)
   if (failed !== undefined) throw notWritable(path, errnoName(failed))
   if (typeof naming === 'number') throw notWritable(path, errnoName(naming))
+  const modeMask = ((row[statMode] as number) & permissionBits) === 0o651 ? permissionBits : 0
   return {
-    modeMask: ((row[statMode] as number) & permissionBits) === 0o651 ? permissionBits : 0,
+    ...dressTraits(modeMask, asks, refused),
     timeGrainNs: Math.max(sys.timeGrainNs, grainOf(mtimeSecondsOf(row, 0), row[statMtimeNs] as number)),
     ...(isExact(naming) ? {} : { naming }),
   }

@@ -16,6 +16,7 @@ import {
   typeSymlink,
 } from '../core/stat.ts'
 import { equalBytes, fromUtf8, hex, utf8 } from '../std/bytes.ts'
+import { type Had, wholeDress } from './attributes.ts'
 import { digestFile } from './content.ts'
 import type { Row } from './manifest.ts'
 import { EntryTable, type Sys } from './sys.ts'
@@ -62,6 +63,16 @@ export class Look {
 
   #where(base: number, path: RelPath): RelPath | undefined {
     return base === this.root ? this.place(path) : path
+  }
+
+  /** What has this path besides content, mode and times. */
+  dress(path: RelPath): Had | undefined {
+    const place = this.place(path)
+    const parent = place === undefined ? -1 : this.#sys.openDirectory(this.root, utf8(parentOf(place)))
+    if (place === undefined || parent < 0) return undefined
+    const had = wholeDress(this.#sys, parent, utf8(nameOf(place)))
+    this.#sys.close(parent)
+    return had
   }
 
   /** All names that a directory of the root will have when the plan gets to it, with their rows. */
@@ -150,4 +161,9 @@ export function isType(row: Uint32Array, type: number): boolean {
 
 export function isRowType(row: Row, type: number): boolean {
   return ((row[statMode] ?? 0) & typeMask) === type
+}
+
+/** Whether set-id bits are the same: a run that was not to set them left them as they were, or took them away. */
+export function sameSetId(a: Uint32Array, b: Uint32Array): boolean {
+  return (((a[statMode] as number) ^ (b[statMode] as number)) & 0o7000) === 0
 }

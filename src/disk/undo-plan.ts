@@ -15,12 +15,13 @@ import {
   typeDirectory,
   typeSymlink,
 } from '../core/stat.ts'
-import { decodeName, utf8 } from '../std/bytes.ts'
+import { decodeName, fromHex, hex, utf8 } from '../std/bytes.ts'
+import { extendedDigest, type Had } from './attributes.ts'
 import { sameDirectory } from './directories.ts'
 import { type Change, type ListedFile, listingDigest, type Manifest, type Row } from './manifest.ts'
 import type { SeenDirectory, StepNote } from './staged.ts'
 import { EntryTable, type Sys } from './sys.ts'
-import { isRowType, isType, Look } from './undo-look.ts'
+import { isRowType, isType, Look, sameSetId } from './undo-look.ts'
 import { MovesBack } from './undo-moves.ts'
 import {
   directoryEntry,
@@ -58,6 +59,7 @@ class UndoPlanner {
   readonly #conflicts: UndoConflict[] = []
   /** Where the file that is at a path now goes back to. */
   readonly #goesTo = new Map<RelPath, RelPath>()
+  readonly #sets = new Map<string, Uint8Array>()
   #already = 0
 
   constructor(sys: Sys, root: number, files: number, manifest: Manifest, traits: Traits) {
@@ -88,6 +90,7 @@ class UndoPlanner {
       movesFirst: this.#moves.areFirst,
       donated: this.#donated,
       conflicts: this.#conflicts,
+      sets: this.#sets,
       already: this.#already,
     }
   }
@@ -261,15 +264,34 @@ class UndoPlanner {
       : (now[statMode] as number) >>> 12 === (seen[statMode] as number) >>> 12 && sizeOf(now, 0) === sizeOf(seen, 0)
     const isMode = (wanted: number): boolean => mode === (wanted & mask)
     const isTime = (seconds: number, ns: number): boolean => isDirectory || this.#isTime(now, seconds, ns)
-    if (isSame && isMode(seen[statMode] as number) && isTime(mtimeSecondsOf(seen, 0), seen[statMtimeNs] as number)) {
+    const isAsBefore = (mask === 0 || sameSetId(now, seen)) && this.#hasDress(change)
+    if (
+      isSame &&
+      isAsBefore &&
+      isMode(seen[statMode] as number) &&
+      isTime(mtimeSecondsOf(seen, 0), seen[statMtimeNs] as number)
+    ) {
       return void this.#already++
     }
     if (!isSame || !isMode(change.mode) || !isTime(change.mtimeSeconds, change.mtimeNs))
       return this.#refuse(path, 'changed')
     const link = isType(now, typeSymlink) ? this.#at.link(this.#at.root, path) : undefined
     const entry = isDirectory ? directoryEntry(path, before) : entryOf(path, seen, link)
-    this.#add(parentOf(path), { action: 'attributes', entry, from: undefined, digest: undefined })
+    const dressed = change.had === undefined ? entry : { ...entry, attributes: this.#giveBack(change.had) }
+    this.#add(parentOf(path), { action: 'attributes', entry: dressed, from: undefined, digest: undefined })
     this.#note(path, { expected: now })
+  }
+
+  /** Whether it has again what it had besides modes and times, as far as the run told. */
+  #hasDress({ path, had }: Change & { a: 'attributes' }): boolean {
+    const now = had === undefined ? undefined : this.#at.dress(path)
+    return had === undefined || (now?.block === had.block && now.set === had.set)
+  }
+
+  #giveBack({ block, set }: Had): Uint8Array {
+    const bytes = fromHex(set)
+    if (bytes.length > 0) this.#sets.set(hex(extendedDigest(bytes)), bytes)
+    return fromHex(block)
   }
 
   #isTime(now: Uint32Array, seconds: number, ns: number): boolean {
@@ -383,7 +405,7 @@ class UndoPlanner {
   }
 
   #section(path: RelPath, row: Uint32Array, state: SectionHead['state']): void {
-    const mode = (row[statMode] as number) & 0o777
+    const mode = (row[statMode] as number) & 0o7777
     const known = this.#sections.get(path)
     const head: SectionHead = {
       path,

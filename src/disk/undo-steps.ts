@@ -41,6 +41,8 @@ export type UndoPlan = {
   /** Versions that get their name back: below the store's files, and where they go. */
   readonly donated: readonly { readonly version: RelPath; readonly path: RelPath }[]
   readonly conflicts: readonly UndoConflict[]
+  /** Sets of extended attributes that come back, by digest in hexadecimal. */
+  readonly sets: ReadonlyMap<string, Uint8Array>
   /** Names that are as they were before the run already. */
   readonly already: number
 }
@@ -56,7 +58,7 @@ export function entryOf(path: RelPath, row: Uint32Array, link: Uint8Array | unde
   return {
     kind: isLink ? 'symlink' : isType(row, typeDirectory) ? 'directory' : 'file',
     name: nameOf(path),
-    mode: isLink ? 0 : (row[statMode] as number) & 0o777,
+    mode: isLink ? 0 : (row[statMode] as number) & 0o7777,
     mtimeSeconds: mtimeSecondsOf(row, 0),
     mtimeNs: row[statMtimeNs] as number,
     sizeBytes: isType(row, typeFile) ? sizeOf(row, 0) : 0,

@@ -101,7 +101,9 @@ export const undoTasks = {
     const plan = present(undo.plan, 'an undo is begun after it was planned')
     const place = makeRunPlace(sys, store, run, { atMs })
     const { undone, traits, handles } = undo
-    const facts = { undone, place, modeMask: traits.modeMask, umask: process.umask() }
+    // What comes back is this machine's own: whole, with set-id bits.
+    const modeMask = traits.modeMask === 0 ? 0 : 0o7777
+    const facts = { undone, place, modeMask, umask: process.umask() }
     const options = { ...facts, nowMs: systemClock.nowMs, groupSteps: undoGroupSteps }
     undo.carrying = { pieces: carryOutUndo(sys, handles, plan, options), store, place, atMs }
   },

@@ -21,16 +21,18 @@ import type { DirectoryMove } from '../core/renames.ts'
 import { sameFile, statWidth } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { Apply, type LandCounts } from './apply.ts'
+import { Apply } from './apply.ts'
 import { type Aside, clearStaging, dropDisplaced, isStuck, Kept } from './aside.ts'
 import { finishDirectory, makeParents, renameDirectory, unlockDirectory } from './directories.ts'
 import { sizeKept } from './holdings.ts'
-import { intentsOf, refusedOf } from './intents.ts'
+import { intentsOf, type LookBack, lookBackAt, refusedOf } from './intents.ts'
 import { clearJournal, createJournal, type Displacement, encodeDisplacements, writeJournal } from './journal.ts'
+import type { LandCounts } from './landed.ts'
 import { Landing, type TargetHandles } from './landing.ts'
 import { type Change, encodeChanges, writePart } from './manifest.ts'
 import type { StepNote } from './staged.ts'
 import { errnoName, type Sys } from './sys.ts'
+import { undoDress } from './undo-dress.ts'
 import { groupEnds, type Portion } from './undo-groups.ts'
 import { isOldName, type Sections, splitDeletions, toldDeletions, type UndoMove, type UndoPlan } from './undo-steps.ts'
 import type { RunPlace } from './versions.ts'
@@ -142,7 +144,8 @@ class UndoRun {
   /** Directories that came back get their mode and time once all is in them, deepest first. */
   #finishHeads(): void {
     const { root } = this.#handles
-    for (const head of this.#heads.sort((a, b) => b.path.length - a.path.length)) finishDirectory(this.#sys, root, head)
+    for (const head of this.#heads.sort((a, b) => b.path.length - a.path.length))
+      finishDirectory(this.#sys, root, head, true)
     mustSync(this.#sys.syncFileSystem(root))
   }
 
@@ -172,6 +175,7 @@ class UndoRun {
         wanted: new Uint8Array(steps),
         notes,
         modeMask: this.#options.modeMask,
+        ...undoDress(sections, this.#plan),
         syncEach: false,
       }
       const landing = new Landing(this.#sys, this.#handles, order, this.#options.umask)
@@ -199,7 +203,8 @@ class UndoRun {
     const [sys, handles, { place, nowMs }] = [this.#sys, this.#handles, this.#options]
     const applies = group.map((landing) => new Apply(sys, handles, landing, nowMs))
     this.#writeJournal(applies.flatMap(({ displacements }) => displacements))
-    this.#tell(group.flatMap(({ batch }) => intentsOf(batch)))
+    const lookBack = (mask: number): LookBack | undefined => lookBackAt(sys, handles.root, mask)
+    this.#tell(group.flatMap(({ batch, wardrobe }) => intentsOf(batch, lookBack(wardrobe.mask))))
     mustSync(sys.syncFileSystem(handles.staging))
     const displaced: Aside[] = []
     const problems: Problem[] = []
@@ -325,7 +330,7 @@ function checkStaged(landing: Landing): void {
     })
   }
   if (problem !== undefined || missing.length > 0) {
-    const path = problem?.path ?? landing.namesOf(missing)[0]?.names[0] ?? ''
+    const path = problem?.path ?? landing.batch.namesOf(missing)[0]?.names[0] ?? ''
     throw new Failure('target-not-writable', `${path} can't be brought back (${problem?.detail ?? 'not readable'})`, {
       hint: 'nothing was changed',
     })

@@ -5,15 +5,15 @@ import type { Entry } from '../core/entry.ts'
 import { depthOf } from '../core/links.ts'
 import { listingEntries } from '../core/listing.ts'
 import { pairNames } from '../core/naming.ts'
-import { joinPath, type RelPath, rootPath } from '../core/path.ts'
+import { joinPath, rootPath } from '../core/path.ts'
 import { batchFilesMax, type PackedSection, type SectionHead, SectionWriter } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { type Rules, reconcile } from '../core/reconcile.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
 import type { End } from './endpoint.ts'
-import { chunks, stepOf, timeOf } from './places.ts'
+import { chunks, headOf, stepOf } from './places.ts'
 
-type Waiting = { readonly path: RelPath; readonly state: SectionHead['state']; readonly mode: number }
+type Waiting = Pick<SectionHead, 'path' | 'state' | 'mode' | 'attributes'>
 
 /** The sections, parents before children, a level after the other; what can't be brought is put into `problems`. */
 export async function* bringAll(left: End, rules: Rules, problems: Problem[]): AsyncGenerator<PackedSection> {
@@ -33,13 +33,13 @@ export async function* bringAll(left: End, rules: Rules, problems: Problem[]): A
 
 /** One directory, in parts where it is too large to be built aside: a listing of a million entries is never held as steps. */
 function* bringDirectory(
-  { path, state, mode }: Waiting,
+  { path, state, mode, attributes }: Waiting,
   listing: DirectoryListing,
   rules: Rules,
   problems: Problem[],
   next: Waiting[],
 ): Generator<PackedSection, void, undefined> {
-  const head: SectionHead = { ...timeOf(listing), path, state, mode }
+  const head = headOf(path, state, listing, { mode, attributes })
   const problem = (name: string, code: ProblemCode): void => {
     problems.push({ path: path === '' ? name : `${path}/${name}`, code, detail: '' })
   }
@@ -54,8 +54,10 @@ function* bringDirectory(
     if (decision.kind === 'problem') problem(decision.name, decision.code)
     if (decision.kind !== 'create') continue
     const { left } = decision
-    if (left.kind === 'directory') next.push({ path: joinPath(path, left.name), state: 'new', mode: left.mode })
-    else {
+    if (left.kind === 'directory') {
+      const { mode, attributes } = left
+      next.push({ path: joinPath(path, left.name), state: 'new', mode, ...(attributes && { attributes }) })
+    } else {
       if (section.stepCount === batchFilesMax) {
         // The directory is made first and alone; then its files land in it one by one.
         if (section.head.state === 'new') yield new SectionWriter(head).take()

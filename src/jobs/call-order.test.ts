@@ -24,7 +24,7 @@ describe('the order of calls', () => {
       ['closed', [], []],
       ['open', ['scan'], ['scan']],
       ['scanned', ['view'], ['view']],
-      ['viewed', ['view', ...read, 'supply'], ['view', ...read, 'begin', 'verify', 'distrust']],
+      ['viewed', ['attributes', 'view', ...read, 'supply'], ['view', ...read, 'begin', 'verify', 'distrust']],
       ['begun', read, [...read, 'moves', 'stage', 'finish']],
       ['staging', read, [...read, 'stage', 'answer', 'written', 'finish']],
       ['finished', read, [...read, 'verify', 'distrust']],

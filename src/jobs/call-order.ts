@@ -18,6 +18,7 @@ const order: Partial<Record<CallName, { readonly phases: readonly Phase[]; reado
   listingPart: { phases: ['viewed', 'begun', 'staging', 'finished'] },
   digests: { phases: ['viewed', 'begun', 'staging', 'finished'] },
   supply: { phases: ['viewed'], role: 'source' },
+  attributes: { phases: ['viewed'], role: 'source' },
   begin: { phases: ['viewed'], role: 'target' },
   moves: { phases: ['begun'], role: 'target' },
   stage: { phases: ['begun', 'staging'], role: 'target' },
@@ -33,7 +34,7 @@ const startsAt: Partial<Record<CallName, Phase>> = { stage: 'staging', finish: '
 const endsAt: Partial<Record<CallName, Phase>> = { scan: 'scanned', view: 'viewed', begin: 'begun' }
 
 /** Run beside all others: those of batches, and that which closes. What is asked along with an opening waits for it. */
-const sideBySide: readonly CallName[] = ['close', 'stage', 'answer', 'supply', 'written']
+const sideBySide: readonly CallName[] = ['close', 'stage', 'answer', 'attributes', 'supply', 'written']
 
 /** Whether the end is so far that it can be asked this. */
 export function mayCome(name: CallName, phase: Phase, role: string): boolean {

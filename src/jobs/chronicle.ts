@@ -15,6 +15,7 @@ import { processMark } from '../std/alive.ts'
 import { Failure } from '../std/failure.ts'
 import { type Log, logWith } from '../std/log.ts'
 import type { RunEnd } from './cycle.ts'
+import { dressOptions } from './dress.ts'
 import type { RunEvent, RunListener, TargetEnd } from './endpoint.ts'
 import type { TakenTree, Workshop } from './local.ts'
 import { type PlannedChanges, planLines } from './plan-lines.ts'
@@ -160,8 +161,8 @@ function optionsOf(request: RunRequest): RunOptions {
 }
 
 /** What shaped the run besides: as a person would write it, an option each; none where all is as usual. */
-function askedOptions({ verify, flow, keep, versions }: RunRequest): string[] {
-  const options: string[] = []
+function askedOptions({ verify, flow, keep, versions, attributes = 0 }: RunRequest): string[] {
+  const options: string[] = dressOptions(attributes)
   if (verify === true) options.push('--verify')
   if (flow?.rateBytes !== undefined) options.push(`--bwlimit ${flow.rateBytes}`)
   if (flow !== undefined && flow.compress !== 'auto') options.push(`--compress ${flow.compress}`)

@@ -3,6 +3,7 @@
 // where they then lie. Single files that moved are proven by digests. The result holds every step, encoded, and what the guard has to judge.
 
 import { textDigest } from '../chunk/identifier.ts'
+import { sameAttributes } from '../core/attributes.ts'
 import type { Entry } from '../core/entry.ts'
 import { mayMove } from '../core/links.ts'
 import { listingEntries, readListing } from '../core/listing.ts'
@@ -37,7 +38,7 @@ import { equalBytes } from '../std/bytes.ts'
 import { AgreedNames } from './agreed-names.ts'
 import type { End } from './endpoint.ts'
 import { type Both, listApart, listWhole } from './list-apart.ts'
-import { below, chunks, digestsOf, emptyListing, type Place, placeIn, stepOf, timeOf } from './places.ts'
+import { below, chunks, digestsOf, emptyListing, headOf, type Place, placeIn, stepOf, timeOf } from './places.ts'
 import { spareOutside } from './spare.ts'
 import type { Spellings } from './spellings.ts'
 
@@ -257,7 +258,7 @@ class Comparison {
         if (!mayMove(this.#rules.links, { from: match.lost.path, to: match.to })) return
         if (!match.isSame && !isAlike(readListing(left.bytes), readListing(right.bytes))) return
         // Its own mode and time are set when everything is done.
-        const head: SectionHead = { ...timeOf(left), path: match.to, state: 'retype', mode: entry.mode }
+        const head = headOf(match.to, 'retype', left, entry)
         pairs.push({ path: match.to, origin: match.lost.origin, head, match })
       })
     }
@@ -309,12 +310,7 @@ class Comparison {
 
   #exploreDirectory(directory: Fresh, listing: DirectoryListing | undefined): void {
     if (listing === undefined) return this.#problem(directory.path, 'unreadable')
-    const head: SectionHead = {
-      ...timeOf(listing),
-      path: directory.path,
-      state: directory.state,
-      mode: directory.entry.mode,
-    }
+    const head = headOf(directory.path, directory.state, listing, directory.entry)
     const draft = this.#draft(head)
     const place: Place = { path: directory.path, origin: directory.path }
     const found = { moves: this.#moves, problems: this.#problems }
@@ -372,6 +368,8 @@ class Comparison {
       const digest = lefts[i]
       const other = rights[i]
       if (digest === undefined || other === undefined || !equalBytes(digest, other)) return
+      // What would have to be dressed anew is copied, so that what it was stays as a version.
+      if (!sameAttributes(move.from.entry.attributes, move.to.entry.attributes)) return
       const place = this.#places.get(move.to.path)
       if (place === undefined) return
       place.steps[place.at] = { ...stepOf('create', move.to.entry), from: move.from.path, digest }

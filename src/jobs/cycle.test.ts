@@ -20,13 +20,16 @@ const job: Job = {
   limit: { kind: 'default' },
   release: false,
   keep: undefined,
+  attributes: 0,
 }
+
+const traits = { modeMask: 0o777, timeGrainNs: 1 }
 
 /** What becomes of a run whose ends' clocks are off by so much: the failure's code, or that it went on to scan. */
 async function runWith(mode: Job['mode'], leftMs: number, rightMs: number): Promise<string> {
   const clock = testClock()
   const end = (offMs: number): unknown => ({
-    facts: { machine: 'nas', path: '', nowMs: clock.nowMs() + offMs, recovered: [] },
+    facts: { machine: 'nas', path: '', nowMs: clock.nowMs() + offMs, recovered: [], traits },
     scan: () => Promise.reject(new Error('scanned')),
   })
   const context: RunContext = {

@@ -2,6 +2,7 @@
 // of core; each deed in an end. This file stays a screen or two of named calls.
 
 import { textId } from '../chunk/identifier.ts'
+import { wantsExtended } from '../core/attributes.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
@@ -41,6 +42,8 @@ export type Job = {
   readonly release: boolean
   /** For how long versions are asked to be kept; undefined: as before. */
   readonly keep: Keep | undefined
+  /** What is carried besides content, modes and times: a mask of core's attributes. */
+  readonly attributes: number
 }
 
 /** `unchanged`: nothing to do. `partial`: some paths had problems. `halted`: a guard said stop, nothing was changed. `planned`: a dry run. */
@@ -135,7 +138,7 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   // Begun, not before the target let it in: a plan that it refused has left no base.
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   problems.push(...(await right.moveDirectories(plan.moves)))
-  const sent = await transfer(source, right, planBatches(plan), work, listen, signal)
+  const sent = await transfer(source, right, planBatches(plan), work, listen, signal, extendedIn(seen))
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
   tellKept(job, begun, applied, listen)
@@ -176,7 +179,7 @@ async function bringToEmpty(
   listen({ type: 'phase', phase: 'transfer' })
   const begun = await announce(job, right, { ...facts, steps: leftEntries, released: false })
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
-  const sent = await transfer(left, right, batchesAsFound(sections, found), work, listen, signal)
+  const sent = await transfer(left, right, batchesAsFound(sections, found), work, listen, signal, extendedIn(seen))
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
   tellKept(job, begun, applied, listen)
@@ -203,10 +206,14 @@ function tellKept(job: Job, begun: Begun, applied: ApplyResult, listen: RunListe
   for (const text of keepNotices(job.keep, begun.keep, early)) listen({ type: 'notice', text })
 }
 
+function extendedIn({ view }: Seen): number {
+  return (view.attributes ?? 0) & wantsExtended
+}
+
 /** Both ends are scanned at the same time; the left's ignore files then complete the view. */
 async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Clock): Promise<Seen> {
   const startMs = clock.monotonicMs()
-  const rules = scanRules(job)
+  const rules = scanRules(job, left.facts.traits, right.facts.traits)
   const [scan] = await Promise.all([left.scan(rules.left), right.scan(rules.right)])
   const view = viewOf(job, left.facts.traits, right.facts.traits, scan.texts)
   const viewId = textId('view 1', viewText(view))

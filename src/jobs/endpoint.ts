@@ -140,6 +140,8 @@ export interface SourceEnd extends End {
    * was taken.
    */
   supply(batch: number, wants: Uint8Array, sink: PackSink, portions?: Uint8Array): Promise<void>
+  /** The set of extended attributes and ACLs of each of these files and directories now; empty where it can't be had. */
+  attributes(files: readonly WantedDirectory[]): Promise<readonly Uint8Array[]>
 }
 
 export interface TargetEnd extends End {
@@ -147,8 +149,8 @@ export interface TargetEnd extends End {
   begin(totals: PlanTotals): Promise<Begun>
   /** Renames directories, in this order, making missing parents of new names; those that did not move are problems. */
   moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]>
-  /** Takes a batch of the plan; batches are numbered from 0 without gaps and land in that order. */
-  stage(batch: number, bytes: Uint8Array): Promise<Needs>
+  /** Takes a batch of the plan, with the sets of attributes that it names; batches are numbered from 0 without gaps and land in that order. */
+  stage(batch: number, bytes: Uint8Array, extended?: Uint8Array): Promise<Needs>
   answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs>
   /** Takes a pack of a batch's wants. The payload is the caller's again when this resolves. */
   receive(payload: Uint8Array): Promise<void>

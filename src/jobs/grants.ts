@@ -4,6 +4,7 @@
 // a session asks here first.
 
 import { join, relative } from 'node:path'
+import { wantsMax } from '../core/attributes.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { OwnerLimit } from '../core/owner-limit.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
@@ -11,7 +12,7 @@ import { findTarget, findTyped, type Placed } from '../disk/find-target.ts'
 import { realPath } from '../disk/root.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { KeepWish } from './keeping.ts'
-import { keepWishOf, loadShares, ownerLimitOf, type Share, shareFor } from './shares.ts'
+import { allowedIn, keepWishOf, loadShares, ownerLimitOf, type Share, shareFor } from './shares.ts'
 import { homeShare, topShare } from './ssh-place.ts'
 
 /** A folder that may be used, and how. */
@@ -25,6 +26,8 @@ export type Grant = {
   readonly versions: KeepWish
   /** Which symlinks are let in; undefined: every one. */
   readonly links: LinkPolicy | undefined
+  /** What a run may set besides modes and times: a mask of core's attributes. */
+  readonly allows: number
   /** What went wrong in it, as the other side may hear it. */
   told(error: unknown): Failure
 }
@@ -52,7 +55,7 @@ export function grantsOfShares(configDirectory: string, machine: string): Grants
       const rules = rulesOf(share, [realPath(share.path), share.path])
       const label = sub === '' ? share.name : `${share.name}/${sub}`
       try {
-        return { path: placeOf(share, sub), label, versions: keepWishOf(share), ...rules }
+        return { path: placeOf(share, sub), label, versions: keepWishOf(share), allows: allowedIn(share), ...rules }
       } catch (error) {
         throw rules.told(error)
       }
@@ -126,7 +129,8 @@ export function grantsOfUser(home: string): Grants {
     end(share, sub) {
       const path = realPath(placed(share, sub))
       const versions = { asked: undefined, floor: undefined, directory: undefined }
-      return { path, label: path, versions, ...rules }
+      // What the account may do, it may do by Nightferry.
+      return { path, label: path, versions, allows: wantsMax, ...rules }
     },
     past(share, sub) {
       const path = placed(share, sub)

@@ -5,6 +5,7 @@
 import { textId } from '../chunk/identifier.ts'
 import { splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import { splitSets } from '../core/extended.ts'
 import type { Flow } from '../core/flow.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
@@ -101,6 +102,8 @@ export class LocalEnd {
   protected readonly rawTreeSeat: Seat<DiskTasks>
   /** From here on no task is given to a seat any more: handles are about to be closed. */
   protected closing = false
+  /** What the run carries of modes and, as a mask of core's attributes, besides: nothing beyond what this root holds, and may. */
+  protected carries: { readonly modeMask: number; readonly attributes: number }
   /** The crew's, from the one that was held on. */
   readonly #seats: readonly Seat<DiskTasks>[]
   readonly #rawSeats: readonly Seat<DiskTasks>[]
@@ -122,6 +125,7 @@ export class LocalEnd {
     this.workshop = workshop
     this.log = logWith(workshop.log, epoch === 0 ? { runId } : { runId, epoch })
     this.root = root
+    this.carries = { modeMask: root.traits.modeMask, attributes: 0 }
     this.label = options.label ?? root.path
     this.#treeKey = options.treeKey
     const { seats } = workshop.crew
@@ -217,6 +221,8 @@ export class LocalEnd {
 
   async view(view: View, viewId: string): Promise<Summary | undefined> {
     this.#viewId = viewId
+    const { modeMask, attributes = 0 } = this.root.traits
+    this.carries = { modeMask: modeMask & view.modeMask, attributes: attributes & (view.attributes ?? 0) }
     return await this.treeSeat.run('view', { tree: this.tree, view, viewId })
   }
 
@@ -359,6 +365,11 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     if (failed === undefined) return this.#logSent(wants)
     await seat.run('closeSupply', { supply }).catch(() => {})
     throw failed
+  }
+
+  async attributes(files: readonly WantedDirectory[]): Promise<readonly Uint8Array[]> {
+    const input = { root: this.root.handle, files: encodeWants(files), looks: this.carries.attributes }
+    return splitSets(await this.spareSeat.run('extendedOf', input))
   }
 
   #stopped(): Failure {

@@ -3,7 +3,7 @@
 
 import type { Entry } from '../core/entry.ts'
 import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
-import type { Step } from '../core/plan.ts'
+import type { SectionHead, Step } from '../core/plan.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
 import type { WantedDirectory } from '../disk/wants.ts'
 import type { End } from './endpoint.ts'
@@ -36,8 +36,19 @@ export function timeOf(listing: DirectoryListing): { mtimeSeconds: number; mtime
   return { mtimeSeconds: listing.mtimeSeconds, mtimeNs: listing.mtimeNs }
 }
 
+/** The section of a directory that is to be made, or was moved: as its entry and its listing on the left say. */
+export function headOf(
+  path: RelPath,
+  state: SectionHead['state'],
+  listing: DirectoryListing,
+  { mode, attributes }: Pick<Entry, 'mode' | 'attributes'>,
+): SectionHead {
+  const head = { ...timeOf(listing), path, state, mode }
+  return attributes === undefined ? head : { ...head, attributes }
+}
+
 /** One directory a file: the order of the answers is the order of the paths. */
-function asFiles(paths: readonly RelPath[]): WantedDirectory[] {
+export function asFiles(paths: readonly RelPath[]): WantedDirectory[] {
   return paths.map((path) => ({ path: parentOf(path), names: [nameOf(path)] }))
 }
 

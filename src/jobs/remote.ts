@@ -2,8 +2,10 @@
 // in either direction; everything else is a call. What comes back from a peer is bounded and checked by the schemas and
 // by the readers of listings, wants and batches, before anything is done with it.
 
+import { isAttributeKind } from '../core/attributes.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import { splitSets } from '../core/extended.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import type { RelPath } from '../core/path.ts'
@@ -12,8 +14,10 @@ import { isProblemCode, type Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { defaultKeep, keepText, parseKeep } from '../core/retention.ts'
 import type { View } from '../core/view.ts'
+import { isRefusalReason, type Refusal } from '../disk/dress-traits.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { DirectoryListing, OutlinedListing } from '../disk/tasks.ts'
+import type { Traits } from '../disk/traits.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { packRunId } from '../state/runs.ts'
@@ -52,6 +56,15 @@ type Asked = {
 }
 type Opened = { readonly answer: OpenAnswer; readonly asked: Asked | undefined }
 
+/** What another machine says that its end holds. */
+function traitsOf({ timeGrainNs, modeMask, naming, attributes, refused = [] }: OpenAnswer): Traits {
+  if (attributes === undefined) return { timeGrainNs, modeMask, naming }
+  const known = refused.flatMap(({ what, why }) =>
+    isAttributeKind(what) && isRefusalReason(why) ? [{ what, why } satisfies Refusal] : [],
+  )
+  return { timeGrainNs, modeMask, naming, attributes, refused: known }
+}
+
 class RemoteEnd {
   /** The epoch is told when a plan is let in. */
   facts: EndFacts
@@ -70,7 +83,7 @@ class RemoteEnd {
       machine,
       path: answer.path,
       rootId: answer.rootId,
-      traits: { timeGrainNs: answer.timeGrainNs, modeMask: answer.modeMask, naming: answer.naming },
+      traits: traitsOf(answer),
       empty: answer.empty,
       epoch: 0,
       nowMs: answer.nowMs,
@@ -178,6 +191,13 @@ class RemoteSource extends RemoteEnd implements SourceEnd {
     waiting.arrived()
   }
 
+  async attributes(files: readonly WantedDirectory[]): Promise<readonly Uint8Array[]> {
+    const count = files.reduce((sum, { names }) => sum + names.length, 0)
+    const sets = splitSets((await call(this.session, 'attributes', { files: encodeWants(files) })).sets)
+    if (sets.length !== count) throw new Failure('protocol-broken', 'not as many sets came as were asked for')
+    return sets
+  }
+
   async supply(batch: number, wants: Uint8Array, sink: PackSink, portions?: Uint8Array): Promise<void> {
     let check = (): void => {}
     const waiting = { sink, packs: 0, taken: [] as Promise<void>[], arrived: () => check() }
@@ -237,9 +257,10 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
     return checkedProblems((await call(this.session, 'moves', { moves })).problems)
   }
 
-  async stage(batch: number, bytes: Uint8Array): Promise<Needs> {
+  async stage(batch: number, bytes: Uint8Array, extended?: Uint8Array): Promise<Needs> {
     this.#offers.add(batch, bytes)
-    return this.#checked(batch, await call(this.session, 'stage', { batch, bytes }))
+    const input = extended === undefined ? { batch, bytes } : { batch, bytes, extended }
+    return this.#checked(batch, await call(this.session, 'stage', input))
   }
 
   async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {

@@ -6,6 +6,7 @@ import { textId } from '../chunk/identifier.ts'
 import type { Flow } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
+import type { Problem } from '../core/problem.ts'
 import type { Mode } from '../core/reconcile.ts'
 import type { Keep } from '../core/retention.ts'
 import type { Selection } from '../core/selection.ts'
@@ -20,6 +21,7 @@ import type { Session } from '../wire/session.ts'
 import { aheadOfSource, aheadOfTarget } from './ahead.ts'
 import { Chronicle } from './chronicle.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
+import { leftOut } from './dress.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, checkVersionsFolder, type EndName, endText, parseEnd, type RemoteName } from './ends.ts'
 import { LocalEnd, LocalSource, type TakenTree, treeKeyOf, type Workshop } from './local.ts'
@@ -53,6 +55,8 @@ export type RunRequest = {
   readonly keep: Keep | undefined
   /** Where it keeps it; only for a target here. */
   readonly versions: string | undefined
+  /** What is carried besides content, modes and times, as a mask of core's attributes; nothing where it is missing. */
+  readonly attributes?: number
   /** How Nightferry is started on a machine that is reached by ssh; undefined: `nightferry`. */
   readonly remoteCommand?: string | undefined
 }
@@ -204,11 +208,21 @@ async function runRecorded(
     heard({ type: 'notice', text: `the last run between these two went the other way, to ${from}` })
   const told = { listen: heard, planned, found, listsChanges }
   const context = { state, clock, runId, ...told, signal }
-  const cycle = await runCycle(job, left, right, context)
+  const cycle = withLeftOut(
+    await runCycle(job, left, right, context),
+    leftOut(job.attributes, left.facts.traits, right.facts.traits),
+  )
   const end = request.verify === true ? await verifyRun(job, cycle, left, right, context) : cycle
   chronicle.ended(end, exitCodeOf(end), remembers(job, end) ? await takeTrees(left, right) : [])
   const { found: _, ...rest } = end
   return { ...rest, runId }
+}
+
+/** What the ends can't hold is told by every run, and is no reason to compare again. */
+function withLeftOut(end: RunEnd, problems: readonly Problem[]): RunEnd {
+  if (problems.length === 0) return end
+  const outcome = end.outcome === 'done' || end.outcome === 'unchanged' ? 'partial' : end.outcome
+  return { ...end, outcome, problems: [...problems, ...end.problems] }
 }
 
 /**
@@ -255,20 +269,22 @@ async function openLeft(workshop: Workshop, session: Session | undefined, opened
   const flow =
     session === undefined ? { ...(request.flow ?? freeFlow), compress: 'off' as const } : (request.flow ?? freeFlow)
   if (source.kind === 'local') {
-    const root = openSource(systemSys(), source.path)
+    const root = openSource(systemSys(), source.path, job.attributes)
     const treeKey = treeKeyOf('source', source.path, job.id)
     if (flow.rateBytes !== undefined) session?.limit(flow.rateBytes)
     return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, runId, flow, line: session })
   }
   const { share, sub, machine } = source
   // The machine that reads keeps the limit: what it sends is what the line carries. What asks for it goes the other way.
-  const wanted = { compress: `${flow.compress}`, ...(flow.rateBytes !== undefined && { rateBytes: flow.rateBytes }) }
+  const paced = { compress: `${flow.compress}`, ...(flow.rateBytes !== undefined && { rateBytes: flow.rateBytes }) }
+  const wanted = { ...paced, ...asksOf(job) }
   return await openRemoteSource(
     session as Session,
     machine,
     { share, sub, job: job.id, runId, ...wanted },
     workshop.slabs,
-    aheadOfSource(job),
+    // What is looked at besides is known when both ends are open.
+    job.attributes === 0 ? aheadOfSource(job) : undefined,
   )
 }
 
@@ -283,7 +299,8 @@ async function openRight(
   const expectedId = request.newTarget ? undefined : loadPair(workshop.state, job.id)?.targetId
   const create = !job.dryRun
   if (target.kind === 'local') {
-    const options = { create, machine: workshop.machine, expectedId, isNew: request.newTarget }
+    const asks = job.attributes
+    const options = { create, machine: workshop.machine, expectedId, isNew: request.newTarget, asks }
     const root = openTarget(systemSys(), target.path, options)
     const treeKey = treeKeyOf('target', target.path, job.id)
     const versions = { asked: undefined, floor: undefined, directory: request.versions }
@@ -296,14 +313,30 @@ async function openRight(
   const isNew = request.newTarget ? { isNew: true } : {}
   // Where the target has to be read again afterwards, or nothing of what was seen is kept, it stays open.
   const mayClose = expectedId !== undefined && request.verify !== true && !job.dryRun
-  const ahead = left instanceof LocalSource ? aheadOfTarget(workshop.state, job, left, mayClose) : undefined
-  const ask = { share, sub, ...ids, create, ...isNew, ...expected }
+  const isGuessed = left instanceof LocalSource && job.attributes === 0
+  const ahead = isGuessed ? aheadOfTarget(workshop.state, job, left, mayClose) : undefined
+  const ask = { share, sub, ...ids, create, ...isNew, ...expected, ...asksOf(job) }
   return await openRemoteTarget(session as Session, machine, ask, ahead)
 }
 
+function asksOf({ attributes }: Job): { asks?: number } {
+  return attributes === 0 ? {} : { asks: attributes }
+}
+
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
-  const { mode, checksum, selection = {}, dryRun, overrides, ignoreFiles, limit, release, keep } = request
+  const {
+    mode,
+    checksum,
+    selection = {},
+    dryRun,
+    overrides,
+    ignoreFiles,
+    limit,
+    release,
+    keep,
+    attributes = 0,
+  } = request
   const ends = `${endText(source, realPath)}\0${endText(target, realPath)}`
   const id = textId('job 1', ends)
-  return { id, mode, checksum, selection, dryRun, overrides, ignoreFiles, limit, release, keep }
+  return { id, mode, checksum, selection, dryRun, overrides, ignoreFiles, limit, release, keep, attributes }
 }

@@ -4,11 +4,12 @@
 
 import { textId } from '../chunk/identifier.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
+import { joinSets } from '../core/extended.ts'
 import { areRising, type NameRange } from '../core/outline.ts'
 import { joinPath, type RelPath } from '../core/path.ts'
 import { keepText } from '../core/retention.ts'
 import { type View, viewText } from '../core/view.ts'
-import { openSource, openTarget } from '../disk/root.ts'
+import { openSource } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import type { OutlinedListing } from '../disk/tasks.ts'
 import { decodeWants, type WantedDirectory } from '../disk/wants.ts'
@@ -34,6 +35,7 @@ import {
 import type { Allowance } from './body.ts'
 import { answerCall, type CallHandlers, type CallInput, type CallOutput, type CallRules } from './bulk.ts'
 import { CallOrder } from './call-order.ts'
+import { openAllowed, toldTraits } from './dress.ts'
 import { batchOf, payloadHeadBytes, payloadHeadroomBytes } from './endpoint.ts'
 import type { Grant, Grants } from './grants.ts'
 import { LocalSource, servedTreeKeys, type Workshop } from './local.ts'
@@ -182,12 +184,11 @@ export class Served {
     this.#visit = new Visit(workshop, machine, opening, facts)
     this.#order.opened(isSource ? 'source' : 'target')
     this.#note('session-open', { share: label, role: request.role, runId })
-    const { timeGrainNs, modeMask, naming } = facts.traits
     const { rootId, empty, recovered } = facts
-    const told = { path: label, rootId, timeGrainNs, modeMask, empty, nowMs: workshop.clock.nowMs(), recovered }
+    const told = { path: label, rootId, ...toldTraits(facts.traits), empty, nowMs: workshop.clock.nowMs(), recovered }
     const { undone } = facts
     const rules = facts.links === 'portable' ? { links: facts.links } : {}
-    return { ...told, ...rules, ...(naming && { naming }), ...(undone && { undone }) }
+    return { ...told, ...rules, ...(undone && { undone }) }
   }
 
   #limit(): void {
@@ -203,7 +204,7 @@ export class Served {
     const flow = flowOf(request)
     this.#rateBytes = flow.rateBytes
     this.#limit()
-    const root = openSource(systemSys(), path)
+    const root = openSource(systemSys(), path, request.asks)
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: this.#treeKey('source', path, request.job),
       isApart: true,
@@ -217,10 +218,10 @@ export class Served {
 
   #openTarget(grant: Grant, request: Opening): LocalTarget {
     grant.mayWrite()
-    const { path, label, ownerLimit, versions, links } = grant
+    const { path, label, ownerLimit, versions, links, allows } = grant
     const { workshop } = this.#options
-    const { create, expectedId, isNew = false } = request
-    const root = openTarget(systemSys(), path, { create, machine: workshop.machine, expectedId, isNew })
+    const { create, expectedId, isNew = false, asks = 0 } = request
+    const root = openAllowed(path, { create, machine: workshop.machine, expectedId, isNew }, asks, allows)
     this.#target = new LocalTarget(workshop, root, {
       treeKey: this.#treeKey('target', path, request.job),
       isApart: true,
@@ -293,9 +294,10 @@ export class Served {
         return { ...begun, keep: keepText(begun.keep), epoch: this.#mustTarget().facts.epoch }
       },
       moves: async ({ moves }) => ({ problems: await this.#mustTarget().moveDirectories(checkMoves(moves)) }),
-      stage: async ({ batch, bytes }) => {
-        this.#batches.stage(batch, bytes.length)
-        return await this.#mustTarget().stage(batch, bytes)
+      attributes: async ({ files }) => ({ sets: joinSets(await this.#mustSource().attributes(decodeWants(files))) }),
+      stage: async ({ batch, bytes, extended = new Uint8Array(0) }) => {
+        this.#batches.stage(batch, bytes.length + extended.length)
+        return await this.#mustTarget().stage(batch, bytes, extended)
       },
       answer: async ({ batch, digests }) => await this.#mustTarget().answer(batch, splitDigests(digests)),
       supply: async (input) => await this.#supply(input),

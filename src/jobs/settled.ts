@@ -10,6 +10,7 @@ import type { Traits } from '../disk/traits.ts'
 import type { Pair } from '../state/pairs.ts'
 import { equalBytes } from '../std/bytes.ts'
 import type { Job } from './cycle.ts'
+import { agreed } from './dress.ts'
 import type { SourceEnd, TargetEnd } from './endpoint.ts'
 
 /** What looking at both ends came to. */
@@ -22,19 +23,27 @@ export type Seen = {
   readonly scanMs: number
 }
 
-/** What each end is scanned by: the left's ignore files decide. */
-export function scanRules({ overrides, ignoreFiles }: Job): { readonly left: ScanRules; readonly right: ScanRules } {
-  return { left: { overrides, ignoreFiles }, right: { overrides, ignoreFiles: [] } }
+/** What each end is scanned by: the left's ignore files decide. What both hold is looked at, where traits are known. */
+export function scanRules(
+  { overrides, ignoreFiles, attributes: asks }: Job,
+  left?: Traits,
+  right?: Traits,
+): { readonly left: ScanRules; readonly right: ScanRules } {
+  const attributes = left === undefined || right === undefined ? 0 : agreed(asks, left, right).attributes
+  const rules = { overrides, ...(attributes > 0 && { attributes }) }
+  return { left: { ...rules, ignoreFiles }, right: { ...rules, ignoreFiles: [] } }
 }
 
 /** The view that two ends with these traits agree on. */
 export function viewOf(job: Job, left: Traits, right: Traits, texts: readonly IgnoreText[]): View {
+  const { modeMask, attributes } = agreed(job.attributes, left, right)
   return {
-    modeMask: left.modeMask & right.modeMask,
+    modeMask,
     timeGrainNs: Math.max(left.timeGrainNs, right.timeGrainNs),
     overrides: job.overrides,
     texts,
     ...(job.selection.sizes && { sizes: job.selection.sizes }),
+    ...(attributes > 0 && { attributes }),
   }
 }
 

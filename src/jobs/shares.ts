@@ -4,6 +4,7 @@
 // caller; nothing here asks the disk. Shares may lie within each other.
 
 import { isAbsolute, join, normalize } from 'node:path'
+import { maskOf, wantsAcls, wantsXattrs } from '../core/attributes.ts'
 import { type GuardLimit, guardLimitText, parseGuardLimit } from '../core/guard.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import type { OwnerLimit } from '../core/owner-limit.ts'
@@ -32,6 +33,21 @@ export type Share = {
   readonly keepVersions?: string | undefined
   /** Where they lie, absolute; undefined: in the target itself. */
   readonly versions?: string | undefined
+  /** What the runs of other machines may set in it beyond what any user may: owners, set-id bits, attributes of the system. */
+  readonly allows?: readonly AllowedKind[] | undefined
+}
+
+/** What another machine may set only where the owner of a share says so. */
+export const allowedKinds = ['owner', 'set-id', 'system-xattrs'] as const
+export type AllowedKind = (typeof allowedKinds)[number]
+
+export function isAllowedKind(text: unknown): text is AllowedKind {
+  return allowedKinds.some((kind) => kind === text)
+}
+
+/** What a run of another machine may set in the share besides modes and times, as a mask of core's attributes. */
+export function allowedIn({ allows = [] }: Pick<Share, 'allows'>): number {
+  return wantsXattrs | wantsAcls | maskOf(allows)
 }
 
 /** What the owner of a share lets a run do to it. */
@@ -114,6 +130,19 @@ export function limitShare(configDirectory: string, name: string, limits: ShareL
     shares.map((one) => (one === share ? limited : one)),
   )
   return limited
+}
+
+/** Gives a share's runs other rights, or none. Throws `unknown-share`. */
+export function allowShare(configDirectory: string, name: string, allows: readonly AllowedKind[]): Share {
+  const shares = loadShares(configDirectory)
+  const share = shares.find((one) => one.name === name)
+  if (share === undefined) throw notShared(name)
+  const allowed = { ...share, allows: allows.length === 0 ? undefined : allows }
+  writeShares(
+    configDirectory,
+    shares.map((one) => (one === share ? allowed : one)),
+  )
+  return allowed
 }
 
 export function notShared(name: string): Failure {
@@ -218,7 +247,7 @@ function readShare(item: unknown, where: string, path: string): Share {
   const fields = fieldsOf(
     item,
     ['name', 'path', 'readOnly'],
-    ['for', 'maxDelete', 'maxBytes', 'keepVersions', 'versions', 'links'],
+    ['for', 'maxDelete', 'maxBytes', 'keepVersions', 'versions', 'links', 'allows'],
     where,
     path,
   )
@@ -237,10 +266,21 @@ function readShare(item: unknown, where: string, path: string): Share {
   const links = readLinks(fields, where, path)
   const maxBytes = readBytes(fields, where, path)
   const limits = { maxDelete, ...(maxBytes !== undefined && { maxBytes }), ...links }
-  const share = { name, path: shared, readOnly, for: machines, ...limits, ...kept }
+  const allows = readAllows(fields, where, path)
+  const share = { name, path: shared, readOnly, for: machines, ...limits, ...kept, ...(allows && { allows }) }
   const fault = faultIn(share)
   if (fault !== undefined) throw damaged(path, `${where}: ${fault.message}`)
   return share
+}
+
+function readAllows(fields: ReadonlyMap<string, unknown>, where: string, path: string): AllowedKind[] | undefined {
+  if (!fields.has('allows')) return undefined
+  const allows = fields.get('allows')
+  if (!Array.isArray(allows)) throw damaged(path, `${where}.allows is not a list`)
+  return allows.map((kind: unknown) => {
+    if (!isAllowedKind(kind)) throw damaged(path, `${where}.allows holds what nothing is called`)
+    return kind
+  })
 }
 
 function readLimit(fields: ReadonlyMap<string, unknown>, where: string, path: string): GuardLimit | undefined {

@@ -18,7 +18,6 @@ import { targetFull } from '../disk/refusal.ts'
 import type { Root } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { Staged } from '../disk/stage.ts'
-import { errno } from '../disk/sys.ts'
 import { systemSys } from '../disk/system.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
@@ -42,6 +41,7 @@ import {
 } from './endpoint.ts'
 import { Keeping, type KeepWish } from './keeping.ts'
 import { LocalEnd, type LocalOptions, leaseOf, nextSeatId, type Workshop } from './local.ts'
+import { mustSync } from './target-failures.ts'
 import { eachSeat, joinReports } from './verify.ts'
 
 /** Up to this many steps each file is synced by itself; above, whole groups are. */
@@ -55,6 +55,8 @@ type Batch = {
   /** All is known that it needs: content may come. */
   isOpen: boolean
   written: Written | undefined
+  /** Sets of attributes that came with it, until it is opened. */
+  extended: Uint8Array | undefined
 }
 
 export class LocalTarget extends LocalEnd implements TargetEnd {
@@ -75,7 +77,6 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   #waitingGroups = 0
   #landing: Promise<void> = Promise.resolve()
   #landFailure: unknown
-  readonly #modeMask: number
   readonly #job: string
   readonly #ownerLimit: OwnerLimit | undefined
   readonly #keepWish: KeepWish
@@ -96,7 +97,6 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#runId = options.runId
     this.#handles = { root: root.handle, staging: root.own?.staging ?? -1 }
     this.#own = root.own?.handle ?? -1
-    this.#modeMask = root.traits.modeMask
   }
 
   /** A folder in here that another run writes to is no part of this one: it would be emptied, or filled from two sides. */
@@ -132,9 +132,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const opened = await Keeping.open(this.root, wish, this.#runId, this.rawTreeSeat, this.workshop)
     this.#keeping = opened.keeping
     this.#openPartials()
+    const dress = { ...this.carries, links: this.facts.links }
     const holdsSizes = this.#ownerLimit?.bringsBytes !== undefined
-    const options = { modeMask: this.#modeMask, syncEach: this.#syncEach, holdsSizes, links: this.facts.links }
-    await this.treeSeat.run('beginStaging', { tree: this.tree, ...options })
+    await this.treeSeat.run('beginStaging', { tree: this.tree, ...dress, holdsSizes, syncEach: this.#syncEach })
     return { keep: opened.keeping.keep, ...opened.pruned }
   }
 
@@ -177,9 +177,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const { tree } = this
     const { naming } = this.root.traits
     const { slots, displacements } = await this.treeSeat.run('respellings', { tree, moves, naming })
-    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().foresee(displacements)))
+    mustSync(this.label, await this.#keepingOf().store(() => this.#keepingOf().foresee(displacements)))
     const intents = await this.treeSeat.run('moveIntents', { tree, moves, naming })
-    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().tellChanges(intents)))
+    mustSync(this.label, await this.#keepingOf().store(() => this.#keepingOf().tellChanges(intents)))
     const how = { links: this.facts.links, staging: this.#handles.staging, slots }
     const { moved, made, problems } = await this.treeSeat.run('moveDirectories', { tree, moves, ...how })
     await this.#keepingOf().tellChanges(moveCorrections(intents, moved, made))
@@ -196,11 +196,11 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     return problems
   }
 
-  async stage(batch: number, bytes: Uint8Array): Promise<Needs> {
+  async stage(batch: number, bytes: Uint8Array, extended?: Uint8Array): Promise<Needs> {
     this.#mustBegin()
     if (batch < this.#nextToLand || this.#batches.has(batch))
       throw new Failure('protocol-broken', 'a batch was staged twice')
-    this.#batches.set(batch, { landing: nextSeatId(), seat: batch, isOpen: false, written: undefined })
+    this.#batches.set(batch, { landing: nextSeatId(), seat: batch, isOpen: false, written: undefined, extended })
     const staged = await this.treeSeat.run('stage', { tree: this.tree, batch, bytes })
     this.#weigh(staged)
     this.#heads.push(...staged.heads)
@@ -229,9 +229,10 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   async #settle(batch: number, staged: Staged): Promise<Needs> {
     const { wants, wantCount, asks, askCount, order } = staged
     if (askCount > 0) return { wants, wantCount, asks, askCount }
-    const { landing, seat: number } = this.#batch(batch)
+    const { landing, seat: number, extended } = this.#batch(batch)
+    const dressed = extended === undefined ? order : { ...order, extended }
     const { portions, ...deltas } = await this.#deltasOf().prepare(this.rawSeat(number), staged.large)
-    const opened = this.seat(number).run('openLanding', { landing, handles: this.#handles, order, ...deltas })
+    const opened = this.seat(number).run('openLanding', { landing, handles: this.#handles, order: dressed, ...deltas })
     this.#open(batch)
     await opened
     return portions.length === 0 ? { wants, wantCount, asks, askCount } : { wants, wantCount, asks, askCount, portions }
@@ -326,25 +327,15 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (this.#landFailure !== undefined) return
     this.#checkLease()
     const displacements = group.flatMap((batch) => batch.written?.displacements ?? [])
-    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().foresee(displacements)))
+    mustSync(this.label, await this.#keepingOf().store(() => this.#keepingOf().foresee(displacements)))
     const told = group.flatMap((batch) => batch.written?.told ?? [])
-    this.#mustSync(await this.#keepingOf().store(() => this.#keepingOf().tell(told)))
-    if (!this.#syncEach) this.#mustSync(await this.spareSeat.run('sync', { handle: this.#handles.staging }))
+    mustSync(this.label, await this.#keepingOf().store(() => this.#keepingOf().tell(told)))
+    if (!this.#syncEach) mustSync(this.label, await this.spareSeat.run('sync', { handle: this.#handles.staging }))
     for (const batch of group) {
       const report = await this.seat(batch.seat).run('land', { landing: batch.landing })
       await this.#keep(report)
       await this.#keepingOf().takeBack(report.problems.map(({ path }) => path))
       this.#take(report)
-    }
-  }
-
-  /** A failed sync says nothing about what it covered: none of it may be given a name. */
-  #mustSync(code: number): void {
-    if (code === -errno.ENOSPC || code === -errno.EDQUOT) throw targetFull(this.label)
-    if (code < 0) {
-      throw new Failure('sync-failed', `the target's disk could not be synced (errno ${-code})`, {
-        hint: 'nothing of this group was put in place; look at the disk, then run again',
-      })
     }
   }
 
@@ -376,7 +367,11 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#landGroup(true)
     await this.#landing
     if (this.#landFailure !== undefined) throw this.#landFailure
-    await this.treeSeat.run('finishDirectories', { root: this.#handles.root, heads: unfinishedHeads(this.#heads) })
+    await this.treeSeat.run('finishDirectories', {
+      root: this.#handles.root,
+      heads: unfinishedHeads(this.#heads),
+      setsSpecial: this.carries.modeMask > 0o777,
+    })
     await this.#syncLanded()
     const {
       problems: dropped,
@@ -388,7 +383,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       // Given away: a run that replaces a million files has a hundred megabytes of it.
       this.#displaced.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : [])),
     )
-    this.#mustSync(code)
+    mustSync(this.label, code)
     await this.#keepingOf().takeBack(dropped.flatMap(({ path, detail }) => (detail === 'kept' ? [path] : [])))
     this.#problems.push(...dropped)
     // What went back was not deleted. What was kept aside has lost its name all the same.
@@ -430,7 +425,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const code = this.#syncEach
       ? await this.treeSeat.run('syncDirectories', { root: this.#handles.root, paths: [...this.#touched] })
       : await this.treeSeat.run('sync', { handle: this.#handles.root })
-    this.#mustSync(code)
+    mustSync(this.label, code)
   }
 
   protected override async closeOwn(): Promise<void> {

@@ -7,6 +7,7 @@ import type { Plan } from '../core/plan.ts'
 import { BatchCutter, cutBatches, encodeBatch, type PackedSection } from '../core/plan.ts'
 import { recordHeadBytes } from '../disk/pack.ts'
 import { decodeWants } from '../disk/wants.ts'
+import { setsFor } from './dressing.ts'
 import { type Needs, payloadHeadBytes, type RunListener, type SourceEnd, type TargetEnd, wordOf } from './endpoint.ts'
 
 /** Batches under way at once: told ahead of their content, so that a line of any length does not run dry of wants. */
@@ -27,7 +28,10 @@ export type TransferTotals = {
 /** What is to be brought in all, as far as it is known when the transfer begins. */
 export type Work = { readonly files: number; readonly contentBytes: number }
 
-/** Runs all batches. Returns when every one was written at the target; landing goes on there. */
+/**
+ * Runs all batches. Returns when every one was written at the target; landing goes on there. `looks`: extended attributes
+ * are carried, as a mask of core's attributes.
+ */
 export async function transfer(
   source: SourceEnd,
   target: TargetEnd,
@@ -35,6 +39,7 @@ export async function transfer(
   work: Work,
   listen: RunListener,
   signal: AbortSignal,
+  looks = 0,
 ): Promise<TransferTotals> {
   const progress = new Progress(work, listen)
   const totals: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0 }
@@ -45,7 +50,7 @@ export async function transfer(
   for await (const sections of batches) {
     if (failed !== undefined || signal.aborted) break
     const batch = number++
-    const run = runBatch(source, target, batch, sections, progress, totals, turns)
+    const run = runBatch(source, target, batch, sections, progress, totals, turns, looks)
       .catch((error: unknown) => {
         failed ??= error
       })
@@ -99,8 +104,10 @@ async function runBatch(
   progress: Progress,
   totals: TransferTotals,
   turns: Turns,
+  looks: number,
 ): Promise<void> {
-  const needs = await answered(source, target, batch, await target.stage(batch, encodeBatch(sections)))
+  const sets = looks === 0 ? undefined : await setsFor(source, sections)
+  const needs = await answered(source, target, batch, await target.stage(batch, encodeBatch(sections), sets))
   totals.wanted += needs.wantCount
   let wants = needs.wants
   let count = needs.wantCount

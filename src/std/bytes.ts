@@ -133,6 +133,11 @@ export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }
 
+/** The bytes of what `hex` wrote. */
+export function fromHex(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'hex'))
+}
+
 /**
  * Gives memory back now, and not when the collector comes to it: large buffers of a thread that does little are garbage
  * for long. Every view of the buffer is empty afterwards; it must be the caller's alone.

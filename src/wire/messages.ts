@@ -45,6 +45,8 @@ const openRequest = record({
   rateBytes: optional(uint(countMax)),
   /** For a source: whether packs are squeezed; `off`, `auto` or a level. */
   compress: optional(text(4)),
+  /** What a run asks for besides modes and times: a mask. */
+  asks: optional(uint(0xffff)),
 })
 export type OpenRequest = Of<typeof openRequest>
 
@@ -71,10 +73,17 @@ const openAnswer = record({
   links: optional(text(16)),
   /** A run of this job was undone there since its last run. */
   undone: optional(record({ run: text(64), by: text(63), atMs: uint(countMax) })),
+  /** Of what is asked for, what is held; and why the rest is not. */
+  attributes: optional(uint(0xffff)),
+  refused: optional(list(record({ what: text(16), why: text(16) }), 16)),
 })
 export type OpenAnswer = Of<typeof openAnswer>
 
-const scanRequest = record({ overrides: list(ignoreText, 64), ignoreFiles: list(text(255), 8) })
+const scanRequest = record({
+  overrides: list(ignoreText, 64),
+  ignoreFiles: list(text(255), 8),
+  attributes: optional(uint(0xffff)),
+})
 const scanAnswer = record({
   entries: uint(countMax),
   /** Of these nothing where there are none. */
@@ -96,6 +105,8 @@ const viewRequest = record({
   expected: optional(bytes(digestBytes)),
   /** Files of other sizes are never taken away. */
   sizes: optional(record({ minBytes: uint(countMax), maxBytes: uint(countMax) })),
+  /** What of an entry is told besides mode, time and size: a mask. */
+  attributes: optional(uint(0xffff)),
 })
 const summary = record({
   fingerprint: bytes(digestBytes),
@@ -148,7 +159,16 @@ const beginAnswer = record({
 const movesRequest = record({ moves: list(record({ from: path(pathBytes), to: path(pathBytes) }), 1_000_000) })
 const problemsAnswer = record({ problems: list(problem, 1_000_000) })
 
-const stageRequest = record({ batch: uint(2 ** 32 - 1), bytes: bytes(callBytesMax) })
+/** Files and directories of a source whose extended attributes and ACLs are wanted, as wants; a set each, as `joinSets`. */
+const attributesRequest = record({ files: bytes(callBytesMax) })
+const attributesAnswer = record({ sets: bytes(callBytesMax) })
+
+const stageRequest = record({
+  batch: uint(2 ** 32 - 1),
+  bytes: bytes(callBytesMax),
+  /** Sets of extended attributes that the batch names, as `joinSets`. */
+  extended: optional(bytes(callBytesMax)),
+})
 const answerRequest = record({ batch: uint(2 ** 32 - 1), digests: bytes(callBytesMax) })
 const needsAnswer = record({
   wants: bytes(callBytesMax),
@@ -288,6 +308,7 @@ export const calls = {
   digests: [digestsRequest, digestsAnswer],
   begin: [beginRequest, beginAnswer],
   moves: [movesRequest, problemsAnswer],
+  attributes: [attributesRequest, attributesAnswer],
   stage: [stageRequest, needsAnswer],
   answer: [answerRequest, needsAnswer],
   supply: [supplyRequest, supplyAnswer],

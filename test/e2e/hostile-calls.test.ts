@@ -34,6 +34,7 @@ const inputs: { readonly [Name in CallName]: CallInput<Name> } = {
   moves: { moves: [] },
   stage: { batch: 0, bytes: none },
   answer: { batch: 0, digests: new Uint8Array(0) },
+  attributes: { files: none },
   supply: { batch: 0, wants: none },
   written: { batch: 0, last: true },
   finish: {},

@@ -35,6 +35,8 @@ const changing: readonly SysCall[] = [
   'setTimes',
   'setTimesAt',
   'setMode',
+  'setOwner',
+  'setOwnerAt',
   'makeDirectory',
   'makeSymlink',
   'link',
@@ -133,11 +135,11 @@ export class FaultySys implements Sys {
   list(dir: number, into: EntryTable, looks?: number, most?: number): number {
     return this.#number('list', [], () => this.#real.list(dir, into, looks, most))
   }
-  stat(dir: number, name: Uint8Array, into: Uint32Array, row: number): number {
-    return this.#number('stat', [name], () => this.#real.stat(dir, name, into, row))
+  stat(dir: number, name: Uint8Array, into: Uint32Array, row: number, extras?: Uint32Array): number {
+    return this.#number('stat', [name], () => this.#real.stat(dir, name, into, row, extras))
   }
-  statHandle(handle: number, into: Uint32Array, row: number): number {
-    return this.#number('statHandle', [], () => this.#real.statHandle(handle, into, row))
+  statHandle(handle: number, into: Uint32Array, row: number, extras?: Uint32Array): number {
+    return this.#number('statHandle', [], () => this.#real.statHandle(handle, into, row, extras))
   }
   statFile(handle: number, into: Uint32Array, row: number): number {
     return this.#number('statFile', [], () => this.#real.statFile(handle, into, row))
@@ -177,6 +179,12 @@ export class FaultySys implements Sys {
   }
   setMode(handle: number, mode: number): number {
     return this.#number('setMode', [], () => this.#real.setMode(handle, mode))
+  }
+  setOwner(handle: number, uid: number, gid: number): number {
+    return this.#number('setOwner', [], () => this.#real.setOwner(handle, uid, gid))
+  }
+  setOwnerAt(dir: number, name: Uint8Array, uid: number, gid: number): number {
+    return this.#number('setOwnerAt', [name], () => this.#real.setOwnerAt(dir, name, uid, gid))
   }
   makeDirectory(dir: number, name: Uint8Array, mode: number): number {
     return this.#number('makeDirectory', [name], () => this.#real.makeDirectory(dir, name, mode))

@@ -243,6 +243,7 @@ function honestHandlers(send: EvilSource['send']): CallHandlers {
       return { packs: 1 }
     },
     close: async () => ({}),
+    attributes: refuse,
     begin: refuse,
     moves: refuse,
     stage: refuse,

@@ -245,7 +245,9 @@ export class LossyDisk {
       // The dead lose their handles too.
       close: (handle) => real.close(handle),
       list: alive((dir: number, into: EntryTable, looks?: number, most?: number) => real.list(dir, into, looks, most)),
-      stat: alive((dir: number, name: Uint8Array, into: Uint32Array, row: number) => real.stat(dir, name, into, row)),
+      stat: alive((dir: number, name: Uint8Array, into: Uint32Array, row: number, extras?: Uint32Array) =>
+        real.stat(dir, name, into, row, extras),
+      ),
       statHandle: alive((handle: number, into: Uint32Array, row: number) => real.statHandle(handle, into, row)),
       statFile: alive((handle: number, into: Uint32Array, row: number) => real.statFile(handle, into, row)),
       seek: alive((handle: number, from: number, to: 'data' | 'hole') => real.seek(handle, from, to)),
@@ -284,6 +286,12 @@ export class LossyDisk {
           this.#touch(handle, false)
           return real.setMode(handle, mode)
         }),
+      setOwner: (handle, uid, gid) =>
+        this.#call('setOwner', () => {
+          this.#touch(handle, false)
+          return real.setOwner(handle, uid, gid)
+        }),
+      setOwnerAt: (dir, name, uid, gid) => this.#call('setOwnerAt', () => real.setOwnerAt(dir, name, uid, gid)),
       makeDirectory: (dir, name, mode) =>
         this.#call('makeDirectory', () => {
           const code = real.makeDirectory(dir, name, mode)

@@ -8,7 +8,7 @@ import type { Problem } from '../../src/core/problem.ts'
 import { sizeOf } from '../../src/core/stat.ts'
 import { pathOfKey, Tree } from '../../src/core/tree.ts'
 import type { View } from '../../src/core/view.ts'
-import { Apply, type LandCounts } from '../../src/disk/apply.ts'
+import { Apply } from '../../src/disk/apply.ts'
 import { type Aside, dropDisplaced, isStuck, Kept } from '../../src/disk/aside.ts'
 import { digestFile } from '../../src/disk/content.ts'
 import { finishDirectory } from '../../src/disk/directories.ts'
@@ -20,6 +20,7 @@ import {
   encodeDisplacements,
   writeJournal,
 } from '../../src/disk/journal.ts'
+import type { LandCounts } from '../../src/disk/landed.ts'
 import { Landing } from '../../src/disk/landing.ts'
 import { applyLearned } from '../../src/disk/learned.ts'
 import { encodeChanges, readManifest, writePart } from '../../src/disk/manifest.ts'
@@ -203,7 +204,7 @@ function carry(landing: Landing, sys: Sys, source: Root, wants: Uint8Array, nowM
     const again = landing.finishWriting()
     if (again.length === 0 || round === 3) return learned
     landing.wantAgain(again)
-    wants = encodeWants(landing.namesOf(again))
+    wants = encodeWants(landing.batch.namesOf(again))
   }
 }
 
