@@ -7,19 +7,20 @@ import type { Own } from '../core/page.ts'
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
-import { isAsSeen, isCtimeForgotten, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
+import { isCtimeForgotten, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
 import type { StoredPage } from '../core/tree.ts'
 import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { type Aside, hasLanded, holdsUnseen, keepAside, swapsNames } from './aside.ts'
 import { builtDirectory } from './built.ts'
-import { dressDirectory, sameDirectory, setAttributes, unlockDirectory } from './directories.ts'
+import { dressDirectory, renameAside, sameDirectory, setAttributes, unlockDirectory } from './directories.ts'
 import type { Displacement } from './journal.ts'
 import type { Landing, TargetHandles } from './landing.ts'
 import { LearnedWriter } from './learned.ts'
 import { setMovedModes } from './moved-mode.ts'
 import { ownFacts } from './own.ts'
 import { refusalCode } from './refusal.ts'
+import { Parting, type Setter } from './second-names.ts'
 import type { StagedSection, StagedStep } from './staged.ts'
 import { cannotLink, errno, errnoName, type Sys } from './sys.ts'
 import { type Inheritance, inherit, inheritanceOf } from './sys-inherit.ts'
@@ -56,6 +57,7 @@ export class Apply {
   readonly #row = new Uint32Array(statWidth)
   readonly #nowMs: () => number
   #swaps: boolean | undefined
+  readonly #parting: Parting
   /** What the directory that is worked in gives to new files. */
   #inheritance: Inheritance | undefined
   readonly #landed: Landed = {
@@ -68,9 +70,11 @@ export class Apply {
     displaced: [],
   }
 
-  constructor(sys: Sys, handles: TargetHandles, landing: Landing, nowMs: () => number) {
+  /** `parts`: a name that shares its inode is given one of its own before anything is set on it. */
+  constructor(sys: Sys, handles: TargetHandles, landing: Landing, nowMs: () => number, parts = true) {
     this.#nowMs = nowMs
     this.#sys = sys
+    this.#parting = new Parting(sys, () => this.#swapsNames(), parts)
     this.#handles = handles
     this.#landing = landing
     for (const staged of landing.batch.steps()) this.#planDisplacement(staged)
@@ -271,7 +275,7 @@ export class Apply {
     const expected = staged.note?.expected
     if (expected === undefined) return false
     if (((expected[statMode] as number) & typeMask) === typeDirectory) return sameDirectory(this.#row, expected)
-    return isAsSeen(this.#row, 0, expected, 0)
+    return this.#parting.isAsSeen(this.#row, expected)
   }
 
   #replace(number: number, staged: StagedStep, directory: number, name: Uint8Array, from: number): void {
@@ -369,7 +373,9 @@ export class Apply {
       this.#refuse(staged, 'target-changed')
       return false
     }
-    const code = this.#renameAside(staged, directory, name, utf8(slot))
+    const { staging } = this.#handles
+    const isDirectory = staged.note?.below !== undefined
+    const code = renameAside(this.#sys, { directory, name, staging }, utf8(slot), isDirectory)
     if (code < 0) {
       this.#refuse(staged, code)
       return false
@@ -378,19 +384,6 @@ export class Apply {
     this.#goBack(staged, utf8(slot), directory, name)
     this.#refuse(staged, 'target-changed')
     return false
-  }
-
-  #renameAside(staged: StagedStep, directory: number, name: Uint8Array, slot: Uint8Array): number {
-    const { staging } = this.#handles
-    const code = this.#sys.renameNoReplace(directory, name, staging, slot)
-    if (code !== -errno.EACCES || staged.note?.below === undefined) return code
-    // A directory that its owner may not write can't change its parent either.
-    const handle = this.#sys.openDirectory(directory, name)
-    const lock = unlockDirectory(this.#sys, handle)
-    const again = lock === undefined ? code : this.#sys.renameNoReplace(directory, name, staging, slot)
-    if (again < 0) lock?.()
-    if (handle >= 0) this.#sys.close(handle)
-    return again
   }
 
   /** What was moved aside gets its name back; where someone took that meanwhile, it is kept. */
@@ -440,10 +433,14 @@ export class Apply {
   }
 
   #setAttributes(staged: StagedStep, directory: number, name: Uint8Array): void {
-    if (!this.#isAsSeen(staged, directory, name)) return this.#refuse(staged, 'target-changed')
-    const sys = this.#sys
-    const isSeen = (handle: number): boolean => sys.statHandle(handle, this.#row, 0) === 0 && this.#rowAsSeen(staged)
-    const code = setAttributes(sys, directory, name, staged.entry, isSeen, this.#landing.syncEach)
+    const [sys, { staging }, expected] = [this.#sys, this.#handles, staged.note?.expected]
+    const set: Setter = (isSeen) => setAttributes(sys, directory, name, staged.entry, isSeen, this.#landing.syncEach)
+    if (expected === undefined || !this.#isAsSeen(staged, directory, name))
+      return this.#refuse(staged, 'target-changed')
+    const code =
+      staged.kind === 'file'
+        ? this.#parting.set({ directory, name, staging }, expected, set)
+        : set((handle) => sys.statHandle(handle, this.#row, 0) === 0 && this.#rowAsSeen(staged))
     if (code < 0) this.#refuse(staged, code)
     else this.#landed.counts.attributes++
   }

@@ -9,7 +9,7 @@ import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import { equalBytes } from '../std/bytes.ts'
 import { type IsStopped, neverStopped } from '../std/stop.ts'
 import { hashZeros, runAt } from './holes.ts'
-import type { Sys } from './sys.ts'
+import { mayHaveHoles, type Sys } from './sys.ts'
 
 /** One for each thread; calls are synchronous, so nobody shares it. */
 const piece = new Uint8Array(1 << 20)
@@ -66,7 +66,7 @@ export function shareContent(
 /** Copies one open file into another, an empty one. The digest of what was copied, or undefined where it failed or is not of this size. */
 export function copyContent(sys: Sys, source: number, target: number, sizeBytes: number): Uint8Array | undefined {
   const row = new Uint32Array(statWidth)
-  const isSparse = sizeBytes > 0 && sys.statFile(source, row, 0) > 0
+  const isSparse = sizeBytes > 0 && mayHaveHoles(sys.statFile(source, row, 0))
   if (isSparse) return sizeOf(row, 0) === sizeBytes ? copySparse(sys, source, target, sizeBytes) : undefined
   const digester = openDigester()
   for (let total = 0; ; ) {

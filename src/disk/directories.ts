@@ -154,3 +154,21 @@ export function unfinishedHeads(heads: readonly SectionHead[]): SectionHead[] {
   }
   return [...unique.values()]
 }
+
+/** Moves a name to `slot` in the staging directory; a directory also where its owner may not write it. Zero or a negative errno. */
+export function renameAside(
+  sys: Sys,
+  { directory, name, staging }: { readonly directory: number; readonly name: Uint8Array; readonly staging: number },
+  slot: Uint8Array,
+  isDirectory: boolean,
+): number {
+  const code = sys.renameNoReplace(directory, name, staging, slot)
+  if (code !== -errno.EACCES || !isDirectory) return code
+  // A directory that its owner may not write can't change its parent either.
+  const handle = sys.openDirectory(directory, name)
+  const lock = unlockDirectory(sys, handle)
+  const again = lock === undefined ? code : sys.renameNoReplace(directory, name, staging, slot)
+  if (again < 0) lock?.()
+  if (handle >= 0) sys.close(handle)
+  return again
+}

@@ -32,7 +32,7 @@ import {
 import { PortionReader, RecipesAtHand } from './portion-reader.ts'
 import { entryBytesMax, type Portion } from './portions.ts'
 import { isRacy, racyMs } from './racy.ts'
-import { errno, type Sys } from './sys.ts'
+import { errno, mayHaveHoles, type Sys } from './sys.ts'
 import type { WantedDirectory } from './wants.ts'
 
 /** A content smaller than this is read whole into a pack; what is left of a buffer below it is not worth a new file. */
@@ -145,7 +145,7 @@ export class Supply {
       this.#next++
       return this.#startTelling(slab, view, at, { handle, number, portion, sizeBytes })
     }
-    const isSparse = looked > 0 && sizeBytes > 0
+    const isSparse = mayHaveHoles(looked) && sizeBytes > 0
     if (isSparse || sizeBytes > room) {
       // A file that would fit an empty buffer waits for one; a larger one starts in what is left and goes on.
       if (!isSparse && at > 0 && sizeBytes <= slab.length - recordHeadBytes) {

@@ -25,7 +25,7 @@ import {
   statWidth,
 } from '../core/stat.ts'
 import { isSeat } from '../std/crew.ts'
-import { cannotLink, type EntryTable, errno, type Sys } from './sys.ts'
+import { cannotLink, type EntryTable, errno, fileAnswer, type Sys } from './sys.ts'
 
 type Pointer = bigint
 type Libc = {
@@ -242,7 +242,7 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
     statFile(handle, into, row) {
       if (libc.fstat(handle, statAt) < 0) return fail()
       putStat(stat, into, row)
-      return hasFewBlocks(stat) ? 1 : 0
+      return fileAnswer(stat[namesWord] as number, hasFewBlocks(stat))
     },
     seek(handle, from, to) {
       const at = libc.lseek(handle, BigInt(from), to === 'data' ? SEEK_DATA : SEEK_HOLE)
@@ -366,6 +366,9 @@ function openWhereabouts(
 
 /** Where `struct stat` has the mode, in words; all else that is read of it lies alike on both supported processors. */
 const modeWord = process.arch === 'arm64' ? 4 : 6
+
+/** And how many names the inode has. */
+const namesWord = process.arch === 'arm64' ? 5 : 4
 
 /** The row of a `struct stat`, by its words; both supported processors are little endian. */
 function putStat(stat: Uint32Array, into: Uint32Array, row: number): void {

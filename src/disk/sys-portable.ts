@@ -44,7 +44,7 @@ import {
   statWidth,
 } from '../core/stat.ts'
 import { compareBytes, concatBytes, utf8 } from '../std/bytes.ts'
-import { cannotLink, errno, type Sys } from './sys.ts'
+import { cannotLink, errno, fileAnswer, type Sys } from './sys.ts'
 
 const slash = utf8('/')
 const onLinux = process.platform === 'linux'
@@ -115,7 +115,7 @@ export function openPortableSys(): Sys {
     if (handle >= 0 && !onLinux) roots.set(handle, at(dir, name))
     return handle
   }
-  const sys: Sys = {
+  return {
     form: 'portable',
     timeGrainNs: 1000,
     exactRenames: false,
@@ -165,7 +165,12 @@ export function openPortableSys(): Sys {
     statHandle: (handle, into, row) =>
       attempt(() => putStats(fstatSync(handle), () => fstatSync(handle, { bigint: true }), into, row)),
     // node:fs can't seek: all is data.
-    statFile: (handle, into, row) => sys.statHandle(handle, into, row),
+    statFile: (handle, into, row) =>
+      attempt(() => {
+        const facts = fstatSync(handle)
+        putStats(facts, () => fstatSync(handle, { bigint: true }), into, row)
+        return fileAnswer(facts.nlink, false)
+      }),
     seek: (_handle, from, to) => (to === 'data' ? from : -errno.ENXIO),
     readLink(dir, name) {
       try {
@@ -229,7 +234,6 @@ export function openPortableSys(): Sys {
       return ended.status === 0 ? 0 : -errno.EIO
     },
   }
-  return sys
 }
 
 function* splitPath(path: Uint8Array): Generator<Uint8Array> {

@@ -92,7 +92,7 @@ export interface Sys {
   /** Stats `name` without following it, into row `row` of `into`. */
   stat(dir: number, name: Uint8Array, into: Uint32Array, row: number): number
   statHandle(handle: number, into: Uint32Array, row: number): number
-  /** As `statHandle` of a file; 1 where fewer blocks are its own than its size needs, so that it may have holes. */
+  /** As `statHandle` of a file; what it answers, `mayHaveHoles` and `namesOf` read. */
   statFile(handle: number, into: Uint32Array, row: number): number
   /** Where the next data, or the next hole, begins at or after `from`; -ENXIO where none does. Moves where the handle stands. */
   seek(handle: number, from: number, to: 'data' | 'hole'): number
@@ -131,6 +131,21 @@ export interface Sys {
   syncFileSystem(handle: number): number
   /** Gives memory that the process no longer uses back to the system, as far as it can; takes some milliseconds. */
   trimMemory(): void
+}
+
+/** Of what `statFile` answered: whether fewer blocks are the file's own than its size needs. */
+export function mayHaveHoles(answer: number): boolean {
+  return answer > 0 && (answer & 1) === 1
+}
+
+/** Of what `statFile` answered: how many names the file has. */
+export function namesOf(answer: number): number {
+  return answer >> 1
+}
+
+/** What `statFile` answers. */
+export function fileAnswer(names: number, hasFewBlocks: boolean): number {
+  return (names << 1) | (hasFewBlocks ? 1 : 0)
 }
 
 const errnoNames = new Map<number, string>(Object.entries(osConstants.errno).map(([name, value]) => [value, name]))

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, describe } from 'node:test'
 import { statWidth } from '../../src/core/stat.ts'
 import { type Run, runAt } from '../../src/disk/holes.ts'
+import { mayHaveHoles, namesOf } from '../../src/disk/sys.ts'
 import { utf8 } from '../../src/std/bytes.ts'
 import { allForms, fails, folderMaker, suiteOf, works } from '../world/sys-forms.ts'
 
@@ -25,7 +26,10 @@ for (const open of allForms) {
     within('a file without any has none', (root) => {
       put(root, utf8('dense'), 'x'.repeat(8192))
       const handle = works(sys.openFile(root, utf8('dense')))
-      assert.equal(sys.statFile(handle, row, 0), 0)
+      assert.equal(mayHaveHoles(sys.statFile(handle, row, 0)), false)
+      assert.equal(namesOf(sys.statFile(handle, row, 0)), 1)
+      works(sys.link(root, utf8('dense'), root, utf8('second')))
+      assert.equal(namesOf(sys.statFile(handle, row, 0)), 2)
       assert.deepEqual(runAt(sys, handle, 0, 8192), { isHole: false, end: 8192 })
       assert.deepEqual(runAt(sys, handle, 5000, 8192), { isHole: false, end: 8192 })
       sys.close(handle)
@@ -41,15 +45,15 @@ for (const open of allForms) {
       const handle = works(sys.openFile(root, utf8('holed')))
       const plain = new Uint32Array(statWidth)
       works(sys.statHandle(handle, plain, 0))
-      const mayHaveHoles = works(sys.statFile(handle, row, 0))
+      const isSparse = mayHaveHoles(sys.statFile(handle, row, 0))
       assert.deepEqual(row, plain)
       const runs: Run[] = []
       for (let at = 0; at < sizeBytes; at = (runs.at(-1) as Run).end) runs.push(runAt(sys, handle, at, sizeBytes))
       if (sys.form === 'portable') {
-        assert.equal(mayHaveHoles, 0)
+        assert.equal(isSparse, false)
         assert.deepEqual(runs, [{ isHole: false, end: sizeBytes }])
       } else {
-        assert.equal(mayHaveHoles, 1)
+        assert.equal(isSparse, true)
         assert.deepEqual(
           runs.map(({ isHole }) => isHole),
           [false, true, false, true],

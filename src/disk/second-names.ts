@@ -1,0 +1,114 @@
+// A name of its own inode. On a target, two names may share an inode by a person's doing, and what is set on one is set on
+// both. So before mode or time are set on a name that shares, it is given a copy, with a look at what the name gives up;
+// the other names keep the inode and all that is in it, so nothing is displaced that a crash could lose.
+
+import {
+  isAsSeen,
+  mtimeSecondsOf,
+  sameFile,
+  sizeOf,
+  statInodeHigh,
+  statInodeLow,
+  statMode,
+  statMtimeNs,
+  statWidth,
+} from '../core/stat.ts'
+import { utf8 } from '../std/bytes.ts'
+import { randomName } from '../std/random.ts'
+import { copyContent } from './content.ts'
+import { errno, namesOf, type Sys } from './sys.ts'
+
+/** A name, and where files are written aside on its file system. */
+export type NamedPlace = { readonly directory: number; readonly name: Uint8Array; readonly staging: number }
+
+/** Sets what is to be set on the file that opens at a name, where `isSeen` says of the open handle that it is the one that is meant. */
+export type Setter = (isSeen: (handle: number) => boolean) => number
+
+/** Of one batch: which inodes names were parted from. */
+export class Parting {
+  readonly #sys: Sys
+  readonly #swaps: () => boolean
+  readonly #left = new Set<string>()
+  readonly #row = new Uint32Array(statWidth)
+
+  readonly #parts: boolean
+
+  /** `swaps`: whether names can be exchanged here. Without `parts` names keep the inodes that they have. */
+  constructor(sys: Sys, swaps: () => boolean, parts: boolean) {
+    this.#parts = parts
+    this.#sys = sys
+    this.#swaps = swaps
+  }
+
+  /** Whether a row is what was seen. Where a name was parted from the inode, that moved its ctime. */
+  isAsSeen(row: Uint32Array, seen: Uint32Array): boolean {
+    if (!this.#left.has(inodeOf(seen))) return isAsSeen(row, 0, seen, 0)
+    return sameFile(row, 0, seen, 0) && row[statMode] === seen[statMode]
+  }
+
+  /** Sets on the file at a name, which is as `seen`, and on no other name. Zero or a negative errno. */
+  set(place: NamedPlace, seen: Uint32Array, set: Setter): number {
+    let names = 0
+    const code = set((handle) => {
+      const looked = this.#sys.statFile(handle, this.#row, 0)
+      if (looked < 0 || !this.isAsSeen(this.#row, seen)) return false
+      names = namesOf(looked)
+      return names === 1 || !this.#parts
+    })
+    if (code >= 0 || names <= 1) return code
+    const own = new Uint32Array(statWidth)
+    const parted = part(this.#sys, place, seen, own, this.#swaps())
+    if (parted < 0) return parted
+    this.#left.add(inodeOf(seen))
+    return set((handle) => this.#sys.statHandle(handle, this.#row, 0) === 0 && sameFile(this.#row, 0, own, 0))
+  }
+}
+
+function inodeOf(row: Uint32Array): string {
+  return `${row[statInodeHigh]} ${row[statInodeLow]}`
+}
+
+/** Gives the file at a name an inode of its own, whose row goes into `row`. Where that fails, the name is what it was. */
+function part(sys: Sys, place: NamedPlace, seen: Uint32Array, row: Uint32Array, swaps: boolean): number {
+  const { directory, name, staging } = place
+  const own = utf8(`f${randomName()}`)
+  const source = sys.openFile(directory, name)
+  if (source < 0) return source
+  const made = sys.createFile(staging, own, 0o600)
+  if (made < 0) {
+    sys.close(source)
+    return made
+  }
+  const now = new Uint32Array(statWidth)
+  const digest = copyContent(sys, source, made, sizeOf(seen, 0))
+  let code =
+    digest === undefined || sys.statHandle(source, now, 0) < 0 || !sameFile(now, 0, seen, 0) ? -errno.EEXIST : 0
+  if (code === 0) code = sys.setTimes(made, mtimeSecondsOf(seen, 0), seen[statMtimeNs] as number)
+  if (code === 0) code = sys.setMode(made, (seen[statMode] as number) & 0o777)
+  // It is on disk before it has the name: the group that it belongs to was synced before.
+  if (code === 0) code = sys.syncHandle(made)
+  if (code === 0) code = swaps ? exchange(sys, place, own, seen) : replace(sys, place, own, seen)
+  if (code === 0) code = sys.statHandle(made, row, 0)
+  sys.close(source)
+  sys.close(made)
+  // Ours, or the name that the shared inode had here: it has others.
+  sys.unlink(staging, own)
+  return code
+}
+
+function exchange(sys: Sys, { directory, name, staging }: NamedPlace, own: Uint8Array, seen: Uint32Array): number {
+  const code = sys.exchange(staging, own, directory, name)
+  if (code < 0) return code
+  const row = new Uint32Array(statWidth)
+  if (sys.stat(staging, own, row, 0) === 0 && sameFile(row, 0, seen, 0)) return 0
+  // RACE: somebody else's file took the name after the look. It gets it back.
+  const back = sys.exchange(staging, own, directory, name)
+  return back < 0 ? back : -errno.EEXIST
+}
+
+function replace(sys: Sys, { directory, name, staging }: NamedPlace, own: Uint8Array, seen: Uint32Array): number {
+  const row = new Uint32Array(statWidth)
+  // RACE: what takes the name between this look and the rename is replaced; threats.md names the window.
+  if (sys.stat(directory, name, row, 0) < 0 || !sameFile(row, 0, seen, 0)) return -errno.EEXIST
+  return sys.renameOver(staging, own, directory, name)
+}
