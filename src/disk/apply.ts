@@ -39,10 +39,11 @@ export class Apply {
   #inheritance: Inheritance | undefined
   readonly #landed: Landed = nothingLanded()
 
-  constructor(sys: Sys, handles: TargetHandles, landing: Landing, nowMs: () => number) {
+  /** `parts`: a name that shares its inode is given one of its own before anything is set on it. */
+  constructor(sys: Sys, handles: TargetHandles, landing: Landing, nowMs: () => number, parts = true) {
     this.#nowMs = nowMs
     this.#sys = sys
-    this.#parting = new Parting(sys, () => this.#swapsNames())
+    this.#parting = new Parting(sys, () => this.#swapsNames(), parts)
     this.#handles = handles
     this.#landing = landing
     for (const staged of landing.batch.steps()) this.#planDisplacement(staged)

@@ -31,8 +31,11 @@ export class Parting {
   readonly #left = new Set<string>()
   readonly #row = new Uint32Array(statWidth)
 
-  /** `swaps`: whether names can be exchanged here. */
-  constructor(sys: Sys, swaps: () => boolean) {
+  readonly #parts: boolean
+
+  /** `swaps`: whether names can be exchanged here. Without `parts` names keep the inodes that they have. */
+  constructor(sys: Sys, swaps: () => boolean, parts: boolean) {
+    this.#parts = parts
     this.#sys = sys
     this.#swaps = swaps
   }
@@ -50,7 +53,7 @@ export class Parting {
       const looked = this.#sys.statFile(handle, this.#row, 0)
       if (looked < 0 || !this.isAsSeen(this.#row, seen)) return false
       names = namesOf(looked)
-      return names === 1
+      return names === 1 || !this.#parts
     })
     if (code >= 0 || names <= 1) return code
     const own = new Uint32Array(statWidth)
