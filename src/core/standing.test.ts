@@ -153,7 +153,7 @@ const cases: readonly (readonly [string, StandingFacts, JobStanding['state'], Re
     { runs: [run('partial', { problems: [special], problemCount: 1 })], hold: undefined },
     'problems',
     /^one path had a problem$/,
-    /^exclude it to silence it$/,
+    /^look at what the target has in its place/,
     true,
   ],
   [
