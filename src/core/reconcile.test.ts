@@ -36,6 +36,7 @@ import type { View } from './view.ts'
 
 const mirror: Rules = { mode: 'mirror', timeGrainNs: 1, checksum: false }
 const update: Rules = { ...mirror, mode: 'update' }
+const bounded: Rules = { ...mirror, times: { min: -600, max: 600 } }
 const portable: Rules = { ...mirror, links: 'portable' }
 const [checkedMirror, checkedUpdate] = [mirror, update].map((rules) => ({ ...rules, checksum: true })) as [Rules, Rules]
 
@@ -97,6 +98,11 @@ const rows: Row[] = [
   ['file-attributes', mirror, file('x'), file('x', { mode: 0o600 }), 'attributes'],
   ['file-attributes', mirror, file(''), file('', old), 'attributes'],
   ['file-attributes', checkedMirror, file(''), file('', { mode: 0o600 }), 'attributes'],
+  ['file-doubt', bounded, file('x', { seconds: 700 }), file('x', { seconds: 600 }), 'digests'],
+  ['file-doubt', bounded, file('x', { seconds: 700 }), file('x', { seconds: 599 }), 'digests'],
+  ['file-attributes', bounded, file('', { seconds: 700 }), file('', { seconds: 599 }), 'attributes'],
+  ['file-same', bounded, file('', { seconds: 700 }), file('', { seconds: 600 }), ''],
+  ['file-same', bounded, file('', { seconds: -700 }), file('', { seconds: -600 }), ''],
   ['file-same', mirror, file('x'), file('x'), ''],
   ['file-same', checkedMirror, file(''), file('', { edits: 1 }), ''],
 
@@ -125,6 +131,7 @@ const rows: Row[] = [
   ['symlink-text', mirror, symlink('x'), symlink('y'), 'replace'],
   ['symlink-text', mirror, symlink('x', old), symlink('y'), 'replace'],
   ['symlink-time', mirror, symlink('x'), symlink('x', old), 'attributes'],
+  ['symlink-same', bounded, symlink('x', { seconds: 700 }), symlink('x', { seconds: 600 }), ''],
   ['symlink-same', checkedMirror, symlink('x'), symlink('x'), ''],
   ['update-symlink-same', update, symlink('x'), symlink('x', old), ''],
   ['update-symlink-older', update, symlink('x', old), symlink('y'), ''],
@@ -146,6 +153,8 @@ const digestRows: DigestRow[] = [
   ['digest-damaged', update, file('x'), file('y', old), ['damaged', 'read'], 'damaged-on-disk'],
   ['digest-unknown', mirror, file('x'), file('x', old), ['damaged', 'unknown'], 'changing'],
   ['digest-equal', mirror, file('x'), file('x', { edits: 1 }), both, ''],
+  ['digest-equal', bounded, file('x', { seconds: 700 }), file('x', { seconds: 600 }), both, ''],
+  ['digest-equal-attributes', bounded, file('x', { seconds: 700 }), file('x', { seconds: 599 }), both, 'attributes'],
   ['digest-equal', checkedUpdate, file('x'), file('x'), both, ''],
   ['digest-equal', checkedUpdate, file('x'), file('x', { mode: 0o600 }), both, ''],
   ['digest-equal-attributes', mirror, file('x'), file('x', old), both, 'attributes'],

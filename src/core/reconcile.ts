@@ -16,10 +16,15 @@ import { isOutside, type Selection } from './selection.ts'
 /** What a run does with what differs: docs/reconcile.md has the table. */
 export type Mode = 'mirror' | 'update'
 
+/** Seconds since 1970, both included. */
+export type TimeRange = { readonly min: number; readonly max: number }
+
 export type Rules = Selection & {
   readonly mode: Mode
   /** The coarser grain of both ends: times that differ by less are equal. */
   readonly timeGrainNs: number
+  /** The times that the right can hold, in seconds; undefined where that is every time that travels. */
+  readonly times?: TimeRange
   /** Compare content wherever sizes are equal, whatever the times say. */
   readonly checksum: boolean
   /** What the right makes of names, where it does not take each as it is; names are paired by it before (naming.ts). */
@@ -203,8 +208,15 @@ function isDressedAlike(left: Entry, right: Entry): boolean {
 
 /** -1, 0 or 1: which is older, as far as the rules look at times. */
 function timeOrder(left: Entry, right: Entry, rules: Rules): number {
-  if (rules.sizeOnly === true && rules.mode === 'mirror') return 0
+  if (rules.mode === 'mirror' && (rules.sizeOnly === true || isAtBound(left, right, rules))) return 0
   return compareTimes(left, right, Math.max(rules.timeGrainNs, (rules.windowNs ?? 0) + 1))
+}
+
+/** Whether the right has the nearest time that it can hold to one that it can't: nothing brings it nearer. */
+function isAtBound(left: Entry, right: Entry, { times }: Rules): boolean {
+  if (times === undefined) return false
+  const bound = left.mtimeSeconds < times.min ? times.min : left.mtimeSeconds > times.max ? times.max : undefined
+  return bound === right.mtimeSeconds
 }
 
 /**
@@ -217,10 +229,13 @@ function attributes(left: Entry, right: Entry, order: number): Decision {
   return { kind: 'attributes', left: isTimeKept ? { ...left, mtimeSeconds, mtimeNs } : left, right }
 }
 
-/** Equal size: the times answer, unless they differ, an edit under equal times was proven, or a person wants to know. */
+/**
+ * Equal size: the times answer, unless they differ, an edit under equal times was proven, or a person wants to know. Times
+ * that the right can't hold all look alike there, and answer nothing.
+ */
 function needsDigests(left: Entry, right: Entry, order: number, rules: Rules): boolean {
   if (left.sizeBytes === 0) return false
-  return order !== 0 || left.edits > 0 || right.edits > 0 || rules.checksum
+  return order !== 0 || left.edits > 0 || right.edits > 0 || rules.checksum || isAtBound(left, right, rules)
 }
 
 function decideUpdate(left: Entry, right: Entry, order: number, rules: Rules, into: Decision[]): void {

@@ -10,6 +10,7 @@ import { encodeShelf } from '../core/shelf.ts'
 import { present } from '../std/assert.ts'
 import { utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
+import { Failure } from '../std/failure.ts'
 import { Apply } from './apply.ts'
 import type { DeltaOrder } from './assemblies.ts'
 import { readExtended } from './attributes.ts'
@@ -48,6 +49,13 @@ function slabOf(id: number): Uint8Array {
 
 function landingOf(id: number): OpenLanding {
   return present(landings.get(id), 'a landing is open in its seat')
+}
+
+/** The same for what a peer sends: it may send on before it hears that its batch could not be opened. */
+function landingFor(id: number): OpenLanding {
+  const open = landings.get(id)
+  if (open === undefined) throw new Failure('unsolicited', 'content came for a batch that was refused')
+  return open
 }
 
 export type LandReport = {
@@ -150,7 +158,7 @@ export const batchTasks = {
     input: { landing: number; word: number } & ({ pack: Uint8Array } | { slab: number; start: number; end: number }),
   ): void {
     const pack = 'pack' in input ? input.pack : slabOf(input.slab).subarray(input.start, input.end)
-    landingOf(input.landing).landing.receive(expand(pack, input.word, slabBytes))
+    landingFor(input.landing).landing.receive(expand(pack, input.word, slabBytes))
   },
 
   /**
@@ -158,7 +166,7 @@ export const batchTasks = {
    * `full`: what to do about content that found no space: say so, ask for it again, or leave it.
    */
   finishWriting(input: { landing: number; last: boolean; tells: boolean; full: 'say' | 'again' | 'leave' }): Written {
-    const open = landingOf(input.landing)
+    const open = landingFor(input.landing)
     const { landing } = open
     const numbers = landing.finishWriting(input.full === 'again')
     const starvedBytes = input.full === 'say' ? starvedBy(landing) : 0

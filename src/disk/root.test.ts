@@ -365,7 +365,11 @@ describe('traits', () => {
     ['times that can not be set', coarse(() => [1_000_000_000, 0], false), 2_000_000_000, 0],
   ]
   for (const [name, sys, timeGrainNs, modeMask] of grains)
-    it(`are found out: ${name}`, () => assert.deepEqual(visit(fresh(), {}, sys).traits, { timeGrainNs, modeMask }))
+    it(`are found out: ${name}`, () => {
+      // Which times it holds is for the disk of this machine to say.
+      const { times: _, ...traits } = visit(fresh(), {}, sys).traits
+      assert.deepEqual(traits, { timeGrainNs, modeMask })
+    })
 
   it('are not taken from a disk that fails for a moment', () => {
     for (const call of ['setMode', 'setTimes', 'statHandle'] as const) {

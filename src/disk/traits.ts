@@ -2,6 +2,7 @@
 // names. A disk that fails while it is tried is told as failing, never taken for another kind of disk.
 
 import { exactNaming, isExact, type Naming } from '../core/naming.ts'
+import type { TimeRange } from '../core/reconcile.ts'
 import { mtimeSecondsOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
 import { decodeName, utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
@@ -12,6 +13,8 @@ import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 /** What a root can hold. */
 export type Traits = {
   readonly timeGrainNs: number
+  /** Undefined where it holds every time that travels. */
+  readonly times?: TimeRange | undefined
   /** Mode bits that stick: permissions, and the set-id bits where a job asks for them. */
   readonly modeMask: number
   /** Of what a job asks for besides modes and times, what is held: a mask of core's attributes. */
@@ -29,6 +32,7 @@ export function probe(sys: Sys, staging: number, path: string, asks = 0): Traits
   const row = new Uint32Array(statWidth)
   const told = [sys.setMode(handle, 0o651), sys.setTimes(handle, 1_700_000_001, 123_456_789)]
   const looked = sys.statHandle(handle, row, 0)
+  const times = looked < 0 ? undefined : probeTimes(sys, handle)
   const refused = asks === 0 ? [] : tryAttributes(sys, handle, asks)
   sys.close(handle)
   const naming = probeNaming(sys, staging, name)
@@ -40,6 +44,7 @@ export function probe(sys: Sys, staging: number, path: string, asks = 0): Traits
   return {
     ...dressTraits(modeMask, asks, refused),
     timeGrainNs: Math.max(sys.timeGrainNs, grainOf(mtimeSecondsOf(row, 0), row[statMtimeNs] as number)),
+    ...(times && { times }),
     ...(isExact(naming) ? {} : { naming }),
   }
 }
@@ -53,6 +58,25 @@ function grainOf(seconds: number, ns: number): number {
   if (ns === 123_456_700) return 100
   if (ns === 123_456_000) return 1000
   return ns === 123_000_000 ? 1_000_000 : 1_000_000_000
+}
+
+/** Beyond every date that a person has: what keeps these two has no bounds that matter. */
+const farFuture = 2 ** 40
+const farPast = -(2 ** 40)
+
+/** The range of times that an open file of ours can have; undefined where it has no bounds. */
+function probeTimes(sys: Sys, handle: number): TimeRange | undefined {
+  const row = new Uint32Array(statWidth)
+  /** Where the disk, or the system, does not take a time at all, the file keeps the one that it had: no bound is learned. */
+  const nearest = (seconds: number): number | undefined => {
+    const set = sys.setTimes(handle, seconds, 0)
+    if (set < 0) return undefined
+    return sys.statHandle(handle, row, 0) < 0 ? undefined : mtimeSecondsOf(row, 0)
+  }
+  const max = nearest(farFuture)
+  const min = nearest(farPast)
+  if (max === undefined || min === undefined || min >= max) return undefined
+  return max === farFuture && min === farPast ? undefined : { min, max }
 }
 
 /** What file systems say of names that they do not take. */

@@ -230,8 +230,9 @@ function unreadable(path: string, { problems }: ScanReport): Failure {
 }
 
 function rulesOf(job: Job, { facts }: TargetEnd, view: View): Rules {
-  const { naming } = facts.traits
-  const rules = { ...job.selection, mode: job.mode, timeGrainNs: view.timeGrainNs, checksum: job.checksum }
+  const { naming, times } = facts.traits
+  const { mode, checksum } = job
+  const rules = { ...job.selection, mode, timeGrainNs: view.timeGrainNs, ...(times && { times }), checksum }
   return naming === undefined || isExact(naming) ? rules : { ...rules, naming }
 }
 

@@ -15,8 +15,13 @@ export function agreed(asks: number, left: Traits, right: Traits): { modeMask: n
 }
 
 /** Traits as another machine is told of them. */
-export function toldTraits({ timeGrainNs, modeMask, naming, attributes, refused = [] }: Traits): ToldTraits {
-  const told = { timeGrainNs, modeMask, ...(naming && { naming }) }
+export function toldTraits({ timeGrainNs, times, modeMask, naming, attributes, refused = [] }: Traits): ToldTraits {
+  const told = {
+    timeGrainNs,
+    ...(times && { times: { min: BigInt(times.min), max: BigInt(times.max) } }),
+    modeMask,
+    ...(naming && { naming }),
+  }
   return attributes === undefined ? told : { ...told, attributes, refused: [...refused] }
 }
 
@@ -26,7 +31,7 @@ export function openAllowed(path: string, options: TargetOptions, asks: number, 
   return { ...root, traits: withoutAttributes(root.traits, asks & ~allows & wantsMax, 'share') }
 }
 
-type ToldTraits = Pick<OpenAnswer, 'timeGrainNs' | 'modeMask' | 'naming' | 'attributes' | 'refused'>
+type ToldTraits = Pick<OpenAnswer, 'timeGrainNs' | 'times' | 'modeMask' | 'naming' | 'attributes' | 'refused'>
 
 const reasons: Readonly<Record<RefusalReason, string>> = {
   disk: 'its file system has none',

@@ -57,12 +57,13 @@ type Asked = {
 type Opened = { readonly answer: OpenAnswer; readonly asked: Asked | undefined }
 
 /** What another machine says that its end holds. */
-function traitsOf({ timeGrainNs, modeMask, naming, attributes, refused = [] }: OpenAnswer): Traits {
-  if (attributes === undefined) return { timeGrainNs, modeMask, naming }
+function traitsOf({ timeGrainNs, times, modeMask, naming, attributes, refused = [] }: OpenAnswer): Traits {
+  const range = times && { min: Number(times.min), max: Number(times.max) }
+  if (attributes === undefined) return { timeGrainNs, times: range, modeMask, naming }
   const known = refused.flatMap(({ what, why }) =>
     isAttributeKind(what) && isRefusalReason(why) ? [{ what, why } satisfies Refusal] : [],
   )
-  return { timeGrainNs, modeMask, naming, attributes, refused: known }
+  return { timeGrainNs, times: range, modeMask, naming, attributes, refused: known }
 }
 
 class RemoteEnd {

@@ -232,9 +232,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const { landing, seat: number, extended } = this.#batch(batch)
     const dressed = extended === undefined ? order : { ...order, extended }
     const { portions, ...deltas } = await this.#deltasOf().prepare(this.rawSeat(number), staged.large)
-    const opened = this.seat(number).run('openLanding', { landing, handles: this.#handles, order: dressed, ...deltas })
     this.#open(batch)
-    await opened
+    await this.seat(number).run('openLanding', { landing, handles: this.#handles, order: dressed, ...deltas })
     return portions.length === 0 ? { wants, wantCount, asks, askCount } : { wants, wantCount, asks, askCount, portions }
   }
 

@@ -3,7 +3,7 @@
 // and the right to mount; skipped without.
 
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statfsSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -271,5 +271,29 @@ describe('mounts', { skip: noMountSpace }, () => {
     rmSync(join(laptop.state, 'state'), { recursive: true })
     await laptop.mustSync('unchanged', source, target)
     assert.equal(readFileSync(join(inside(target), 'a'), 'utf8'), 'changed')
+  })
+
+  it('a file system without the time of a file is given the nearest one once, and content whenever it changes', async (t) => {
+    const { source, target } = fresh({ far: 'old', 'd/b': 'b' })
+    const image = join(space.world.directory, 'image-2038')
+    const looped =
+      space.makeDisk(image, 4, '-I', '128', '-O', '^has_journal') && space.tries('mount', '-o', 'loop', image, target)
+    if (!looped) return t.skip('no mkfs.ext4, or no loop devices')
+    space.must('rmdir', join(target, 'lost+found'))
+    utimesSync(join(source, 'far'), 4_102_444_800, 4_102_444_800)
+    await laptop.mustSync('done', source, target)
+    for (const round of ['1', '2']) {
+      writeTree(source, { 'd/b': `b ${round}` })
+      const { changes } = await laptop.mustSync('done', source, target)
+      assert.deepEqual(
+        changes.map(({ path }) => path),
+        ['d/b'],
+      )
+    }
+    writeFileSync(join(source, 'far'), 'new')
+    utimesSync(join(source, 'far'), 4_102_444_801, 4_102_444_801)
+    await laptop.mustSync('done', source, target)
+    assert.equal(readFileSync(join(inside(target), 'far'), 'utf8'), 'new')
+    await laptop.mustSync('unchanged', source, target)
   })
 })
