@@ -2,6 +2,7 @@
 
 import { type AttributeKind, kindsIn, modeMaskOf, toldMask, wantsMax, wantsSystemXattrs } from '../core/attributes.ts'
 import type { Problem } from '../core/problem.ts'
+import type { TimeRange } from '../core/reconcile.ts'
 import { type Refusal, type RefusalReason, withoutAttributes } from '../disk/dress-traits.ts'
 import { openTarget, type Root, type TargetOptions } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
@@ -18,11 +19,23 @@ export function agreed(asks: number, left: Traits, right: Traits): { modeMask: n
 export function toldTraits({ timeGrainNs, times, modeMask, naming, attributes, refused = [] }: Traits): ToldTraits {
   const told = {
     timeGrainNs,
-    ...(times && { times: { min: BigInt(times.min), max: BigInt(times.max) } }),
+    ...(times && toldTimes(times)),
     modeMask,
     ...(naming && { naming }),
   }
   return attributes === undefined ? told : { ...told, attributes, refused: [...refused] }
+}
+
+/** Where most disks that have bounds begin: what 32 bits hold. */
+const usualEarliest = -(2 ** 31)
+
+function toldTimes({ min, max }: TimeRange): Pick<OpenAnswer, 'latest' | 'earliest'> {
+  return { latest: BigInt(max), ...(min !== usualEarliest && { earliest: BigInt(min) }) }
+}
+
+/** The times that another machine says it holds. */
+export function timesOf({ latest, earliest }: Pick<OpenAnswer, 'latest' | 'earliest'>): TimeRange | undefined {
+  return latest === undefined ? undefined : { min: Number(earliest ?? usualEarliest), max: Number(latest) }
 }
 
 /** Opens a target that is asked to hold what `asks` says, of which its owner allows what `allows` does. */
@@ -31,7 +44,10 @@ export function openAllowed(path: string, options: TargetOptions, asks: number, 
   return { ...root, traits: withoutAttributes(root.traits, asks & ~allows & wantsMax, 'share') }
 }
 
-type ToldTraits = Pick<OpenAnswer, 'timeGrainNs' | 'times' | 'modeMask' | 'naming' | 'attributes' | 'refused'>
+type ToldTraits = Pick<
+  OpenAnswer,
+  'timeGrainNs' | 'latest' | 'earliest' | 'modeMask' | 'naming' | 'attributes' | 'refused'
+>
 
 const reasons: Readonly<Record<RefusalReason, string>> = {
   disk: 'its file system has none',

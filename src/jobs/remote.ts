@@ -27,6 +27,7 @@ import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import { type Ahead, type Guess, isRight } from './ahead.ts'
 import { type CallOutput, call } from './bulk.ts'
+import { timesOf } from './dress.ts'
 import {
   type Again,
   type ApplyResult,
@@ -57,13 +58,13 @@ type Asked = {
 type Opened = { readonly answer: OpenAnswer; readonly asked: Asked | undefined }
 
 /** What another machine says that its end holds. */
-function traitsOf({ timeGrainNs, times, modeMask, naming, attributes, refused = [] }: OpenAnswer): Traits {
-  const range = times && { min: Number(times.min), max: Number(times.max) }
-  if (attributes === undefined) return { timeGrainNs, times: range, modeMask, naming }
+function traitsOf({ timeGrainNs, modeMask, naming, attributes, refused = [], ...told }: OpenAnswer): Traits {
+  const times = timesOf(told)
+  if (attributes === undefined) return { timeGrainNs, times, modeMask, naming }
   const known = refused.flatMap(({ what, why }) =>
     isAttributeKind(what) && isRefusalReason(why) ? [{ what, why } satisfies Refusal] : [],
   )
-  return { timeGrainNs, times: range, modeMask, naming, attributes, refused: known }
+  return { timeGrainNs, times, modeMask, naming, attributes, refused: known }
 }
 
 class RemoteEnd {

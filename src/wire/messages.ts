@@ -54,8 +54,9 @@ const openAnswer = record({
   path: path(pathBytes),
   rootId: text(128),
   timeGrainNs: uint(4_000_000_000),
-  /** Where a target does not hold every time: the seconds that it holds. */
-  times: optional(record({ min: int64, max: int64 })),
+  /** Where a target does not hold every time: the last second that it holds, and the first where that is not usual. */
+  latest: optional(int64),
+  earliest: optional(int64),
   modeMask: uint(0o7777),
   /** Where a target does not take every name as it is: what it makes of them. */
   naming: optional(
