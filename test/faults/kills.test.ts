@@ -137,7 +137,7 @@ describe('a process that is killed in front of a system call', { skip: noTracing
   const bringing = 'kills-undelete'
   it('an undelete: nothing is lost, and the same undelete again ends it', {
     skip:
-      isLeftOut(bringing) || 'red since 2026-11-27 for a reason not found yet: its second undelete finds no version',
+      isLeftOut(bringing),
   }, async (t) => {
     const scene = await new Scene('local', 'few').open()
     const { laptop, target, launcher } = scene

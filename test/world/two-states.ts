@@ -13,7 +13,6 @@ export type Extent = 'few' | 'many' | 'large'
 export function writeState(source: string, state: number, extent: Extent): void {
   const side = state % 2
   const old = placesIn(source).length > 0
-  rmSync(join(source, `only-${1 - side}`), { recursive: true, force: true })
   writeTree(source, {
     replaced: contentOf(`replaced ${state}`, 5000),
     'd/large': contentOf(`large ${state}`, 600_000),
@@ -38,6 +37,8 @@ export function writeState(source: string, state: number, extent: Extent): void 
   const [oldName, newName] = side === 0 ? ['d/file 1', 'd/file 0'] : ['d/file 0', 'd/file 1']
   if (old) renameSync(join(source, oldName), join(source, newName))
   else writeTree(source, { [newName]: contentOf('file moves', 7000) })
+  // After all that is new was made: no new folder has its inode, by which it would pass for the same one renamed.
+  rmSync(join(source, `only-${1 - side}`), { recursive: true, force: true })
   if (extent === 'large') writeLarge(source, state)
   if (extent !== 'many') return
   for (let i = 0; i < 20; i++) {
