@@ -225,7 +225,7 @@ const cases: readonly (readonly [string, Partial<WhyFacts>, readonly string[], R
     'renamed',
     { deeds: [deed('came', { other: 'e/f', above: 'd', reason: 'same-directory' })] },
     ['deed', 'equal'],
-    /With d it was renamed on the target, from e\/f \(the source moved that very folder/,
+    /With d it was renamed on the target, from e\/f \(on the source that very folder has the new name/,
   ],
   [
     'renamed away',

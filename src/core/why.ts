@@ -231,7 +231,7 @@ const undoneTexts: Partial<Readonly<Record<Deed['kind'], string>>> = {
 }
 
 const reasonTexts: Readonly<Record<string, string>> = {
-  'same-directory': 'the source moved that very folder, and nothing in it differed',
+  'same-directory': 'on the source that very folder has the new name; what changed in it is told of its files',
   'same-content': 'the content was equal, by its digest',
   'not-empty': problemCodes['not-empty'],
 }

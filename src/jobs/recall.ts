@@ -123,7 +123,7 @@ export async function undelete(workshop: Workshop, reach: Reach, text: string, o
   if (result.restored + result.existingCount + result.problemCount > 0) return result
   const which = run === undefined ? '' : ` of the run ${run}`
   throw new Failure('no-versions', `no old version${which} is kept of ${text}`, {
-    hint: 'nightferry versions PATH shows what is kept; a path above it shows more',
+    hint: 'nightferry versions PATH shows what is kept, a path above it shows more; nightferry why PATH says where it was renamed to',
   })
 }
 
