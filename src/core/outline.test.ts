@@ -63,10 +63,10 @@ describe('outlines', () => {
       what: fc.constantFrom('edit', 'remove', 'add', 'special', 'edits', 'link'),
     })
     const side = fc.array(edit, { maxLength: 6 })
-    const property = fc.property(side, side, fc.nat(5), (a, b, cut) => {
-      const [left, right] = [a, b].map((edits) => {
+    const property = fc.property(side, side, side, fc.nat(5), (both, a, b, cut) => {
+      const [left, right] = [a, b].map((own) => {
         const entries = new Map(whole.slice(cut * 500).map((entry) => [entry.name, entry]))
-        for (const { at, what } of edits) {
+        for (const { at, what } of [...both, ...own]) {
           const entry = whole[at] as Entry
           if (what === 'remove') entries.delete(entry.name)
           else if (what === 'add') entries.set(`${entry.name}x`, { ...entry, name: `${entry.name}x` })

@@ -162,6 +162,16 @@ for (const open of forms) {
       assert.equal(contents(folders.target)['name'], 'lower')
     })
 
+    it('that fold together with one of a large directory that is the same on both sides are told like any other', async () => {
+      const folders = twoFolders()
+      const sys = namingSys(real, { foldsCase: true, foldsForm: false })
+      for (let i = 0; i < 4500; i++) writeFileSync(join(folders.source, `a${i}`), '')
+      const first = await mirror({ sys, sourceSys: real, ...folders })
+      plant(folders.source, { A7: 'the second' })
+      const second = await mirror({ sys, sourceSys: real, ...folders, before: first })
+      assert.deepEqual([problemsOf(second), second.counts], [['A7: name-clash'], nothing])
+    })
+
     it('that only change their case are renamed where both are one name, files and directories alike', async () => {
       const folders = twoFolders()
       const sys = namingSys(real, { foldsCase: true, foldsForm: false })

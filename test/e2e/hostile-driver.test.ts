@@ -111,6 +111,9 @@ describe('a hostile driver', () => {
       for (const step of [create(name, 'evil'), change('delete', name), change('retype', name)])
         await refused(name, () => target.stage(batch++, batchBytes([[head(''), [step]]])))
     }
+    const [a, b] = [utf8('a'), utf8('b')]
+    for (const ranges of [[{ from: b, to: a }], [{ from: a, to: b }, wholeRange], [wholeRange, { from: a, to: b }]])
+      await refused('ranges out of order', () => call(session, 'listingPart', { path: '', ranges }))
     session.close()
     for (const text of hostilePaths) {
       const other = await sessionOf(pair.laptop, 'nas')

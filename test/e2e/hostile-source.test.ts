@@ -3,7 +3,7 @@
 // that was not verified, and what was there stays complete.
 
 import assert from 'node:assert/strict'
-import { lstatSync, readFileSync } from 'node:fs'
+import { lstatSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { digestOf } from '../../src/chunk/digest.ts'
@@ -97,6 +97,29 @@ describe('a hostile source', () => {
       assert.equal(run.failure?.code, 'protocol-broken', run.stdout + run.stderr)
       assert.deepEqual(readTree(target), seen)
     }
+  })
+
+  it('tells no outline where a listing was asked for, and lists nothing beyond what was asked', async () => {
+    const outline = Uint8Array.from([1, 4, ...utf8('good'), 0])
+    const listed = (outlined: boolean): Answers => ({
+      listings: async (asked) => ({
+        listings: asked.paths.map(() => ({
+          ...time,
+          known: true,
+          bytes: outlined === asked.outlined ? new Uint8Array(0) : listingOf(fileEntry('good', goodText.length)),
+          ...(outlined === asked.outlined && { outline }),
+        })),
+      }),
+      listingPart: async () => ({ bytes: listingOf(directory('..')) }),
+    })
+    // Into an empty target listings are asked for; where something is there, outlines.
+    rmSync(join(target, 'mine'))
+    const first = await pull(listed(false), '--release')
+    assert.equal(first.failure?.code, 'protocol-broken', first.stdout + first.stderr)
+    writeTree(target, { mine: 'mine' })
+    const second = await pull(listed(true), '--release')
+    assert.equal(second.failure?.code, 'protocol-broken', second.stdout + second.stderr)
+    assert.equal(readFileSync(join(target, 'mine'), 'utf8'), 'mine')
   })
 
   it('has no tree without an end', async () => {

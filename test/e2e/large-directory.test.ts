@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { newEnds } from '../world/both-ways.ts'
@@ -62,6 +62,22 @@ describe('a large directory', () => {
       assert.equal((await sync('--checksum')).changes.length, 0)
       assertSameTree(target, source)
     })
+
+  it('is looked at as a whole by --checksum', async () => {
+    const { source, target, sync } = await newEnds(pair, 'push')
+    for (let i = 0; i < count; i++) writeFileSync(join(source, nameOf(i)), 'before')
+    await sync()
+    // Changed on both sides of the wire in another way, and made to look alike: no listing tells them apart.
+    for (const [end, text] of [
+      [source, 'here..'],
+      [target, 'there.'],
+    ] as const) {
+      writeFileSync(join(end, nameOf(5)), text)
+      utimesSync(join(end, nameOf(5)), 1_000_000_000, 1_000_000_000)
+    }
+    assert.deepEqual(changed(await sync('--checksum', '--release')), [`replace-file ${nameOf(5)}`])
+    assertSameTree(target, source)
+  })
 
   it('empties into one that is small, and grows from it', async () => {
     const { source, target, sync } = await newEnds(pair, 'push')

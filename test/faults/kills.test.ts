@@ -136,8 +136,7 @@ describe('a process that is killed in front of a system call', { skip: noTracing
 
   const bringing = 'kills-undelete'
   it('an undelete: nothing is lost, and the same undelete again ends it', {
-    skip:
-      isLeftOut(bringing),
+    skip: isLeftOut(bringing),
   }, async (t) => {
     const scene = await new Scene('local', 'few').open()
     const { laptop, target, launcher } = scene

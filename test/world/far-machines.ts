@@ -15,6 +15,7 @@ import { systemClock } from '../../src/std/clock.ts'
 import { type Crew, Handover, type Seat } from '../../src/std/crew.ts'
 import { linkOver } from '../../src/wire/link.ts'
 import { openSession, type Session } from '../../src/wire/session.ts'
+import { requestOf } from './requests.ts'
 import { servedTo } from './served.ts'
 
 const seat: Seat<DiskTasks> = {
@@ -58,22 +59,8 @@ export class FarMachines {
   }
 
   async run(change: Partial<RunRequest> = {}): Promise<FarRun> {
-    const request: RunRequest = {
-      source: this.#way === 'pull' ? 'nas:there' : this.source,
-      target: this.#way === 'push' ? 'nas:there' : this.target,
-      mode: 'mirror',
-      checksum: false,
-      dryRun: false,
-      overrides: [],
-      ignoreFiles: [],
-      limit: { kind: 'percent', percent: 100 },
-      release: false,
-      listsChanges: false,
-      newTarget: false,
-      keep: undefined,
-      versions: undefined,
-      ...change,
-    }
+    const source = this.#way === 'pull' ? 'nas:there' : this.source
+    const request = requestOf(source, this.#way === 'push' ? 'nas:there' : this.target, change)
     const [laptop, nas] = [this.#workshop('laptop'), this.#workshop('nas')]
     const attached: Promise<void>[] = []
     const reach: Reach = {
