@@ -133,8 +133,6 @@ class RemoteEnd {
     const { listings } = await call(this.session, 'listings', { paths, outlined })
     if (listings.length !== paths.length)
       throw new Failure('protocol-broken', 'not as many listings came as were asked for')
-    if (!outlined && listings.some(({ outline }) => outline !== undefined))
-      throw new Failure('protocol-broken', 'an outline came where a listing was asked for')
     listings.forEach(({ known, bytes }, i) => known && this.told?.take(paths[i] as RelPath, bytes.length))
     return listings.map(({ known, bytes, outline, mtimeSeconds, mtimeNs }) =>
       known ? { bytes, ...(outline && { outline }), mtimeSeconds: Number(mtimeSeconds), mtimeNs } : undefined,
