@@ -7,17 +7,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { contents, plant } from '../../test/world/planted.ts'
+import { seatHere } from '../../test/world/seat-here.ts'
 import { batchBytes, change, create, head, pack } from '../../test/world/steps.ts'
 import type { OwnerLimit } from '../core/owner-limit.ts'
 import { openTarget } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
-import { type DiskTasks, tasks } from '../disk/tasks.ts'
+import type { DiskTasks } from '../disk/tasks.ts'
 import { noteUndone, undoneMark } from '../disk/undone.ts'
 import { openState, type State } from '../state/open.ts'
 import { newRunId, takeLease } from '../state/runs.ts'
 import { concatBytes } from '../std/bytes.ts'
 import { systemClock } from '../std/clock.ts'
-import { type Crew, Handover, type Seat } from '../std/crew.ts'
+import type { Crew, Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import { type PlanTotals, payloadHeadBytes } from './endpoint.ts'
 import { SlabStore } from './slabs.ts'
@@ -27,14 +28,6 @@ const home = mkdtempSync(join(tmpdir(), 'nf-target-'))
 after(() => rmSync(home, { recursive: true, force: true }))
 let made = 0
 
-const seat: Seat<DiskTasks> = {
-  isStarted: true,
-  tell: (name, input) => void (tasks[name] as (input: unknown) => unknown)(input),
-  async run(name, input) {
-    const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
-    return (result instanceof Handover ? result.value : result) as never
-  },
-}
 function oneSeat(only: Seat<DiskTasks>, release = (): void => {}): Crew<DiskTasks> {
   return { seats: [only], hold: () => 0, release, close: async () => {} }
 }
@@ -44,7 +37,7 @@ type Held = { readonly path: string; readonly target: LocalTarget; readonly stat
 /** A scanned target of ten files that is ready for a plan. */
 async function held(
   ownerLimit?: OwnerLimit,
-  crew: Crew<DiskTasks> = oneSeat(seat),
+  crew: Crew<DiskTasks> = oneSeat(seatHere),
   before: (path: string) => void = () => {},
 ): Promise<Held> {
   const path = join(home, `case-${++made}`)
@@ -135,20 +128,20 @@ describe('a target, whatever its driver says', () => {
   it('lets no plan in after an undo of its job, not even one that only brings something, but for a release', async () => {
     const note = (job: string) => (path: string) =>
       noteUndone(join(path, '.nightferry'), job, { run: 'R', as: 'U', by: 'here', atMs: 1 })
-    const undone = await held(undefined, oneSeat(seat), note('job'))
+    const undone = await held(undefined, oneSeat(seatHere), note('job'))
     assert.equal(undone.target.facts.undone?.run, 'R')
     await refuses('root-held', undone.target.begin(totals()))
     await undone.target.begin(totals({ released: true }))
     assert.equal(undoneMark(join(undone.path, '.nightferry'), 'job'), undefined)
     await undone.close()
-    const left = await held(undefined, oneSeat(seat), note('job'))
+    const left = await held(undefined, oneSeat(seatHere), note('job'))
     await left.close()
     assert.equal(
       undoneMark(join(left.path, '.nightferry'), 'job')?.run,
       'R',
       'a run that came to nothing answers nothing',
     )
-    const other = await held(undefined, oneSeat(seat), note('another job'))
+    const other = await held(undefined, oneSeat(seatHere), note('another job'))
     assert.equal(other.target.facts.undone, undefined)
     await other.target.begin(totals())
     await other.close()
@@ -250,13 +243,13 @@ describe('a target that writes faster than it gives names', () => {
     const gate = Promise.withResolvers<void>()
     const landed: number[] = []
     const slow: Seat<DiskTasks> = {
-      ...seat,
+      ...seatHere,
       async run(name, input, transfer) {
         if (name === 'land') {
           await gate.promise
           landed.push(landed.length)
         }
-        const result = await seat.run(name, input, transfer)
+        const result = await seatHere.run(name, input, transfer)
         // Each batch is as much as a group may hold.
         return name === 'finishWriting' ? ({ ...(result as object), contentBytes: 2 ** 28 } as never) : result
       },
@@ -290,9 +283,9 @@ describe('a target that ends badly', () => {
     for (const fails of ['closeLanding', 'closeTree'] as const) {
       let released = 0
       const failing: Seat<DiskTasks> = {
-        ...seat,
+        ...seatHere,
         run: (name, input, transfer) =>
-          name === fails ? Promise.reject(new Error(`${name} failed`)) : seat.run(name, input, transfer),
+          name === fails ? Promise.reject(new Error(`${name} failed`)) : seatHere.run(name, input, transfer),
       }
       const { path, target, state } = await held(
         undefined,
@@ -313,7 +306,7 @@ describe('a target that ends badly', () => {
     const root = openTarget(systemSys(), path, { create: true, machine: 'here', expectedId: undefined })
     state[Symbol.dispose]()
     const log = { note: () => {}, flush: () => {} }
-    const crew = oneSeat(seat)
+    const crew = oneSeat(seatHere)
     const workshop = { crew, slabs: new SlabStore(crew), state, clock: systemClock, log, machine: 'here' }
     const versions = { asked: undefined, floor: undefined, directory: undefined }
     const options = { treeKey: 'target', isApart: true, runId: newRunId(systemClock), job: 'job', versions }

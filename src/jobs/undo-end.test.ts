@@ -7,14 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { facts } from '../../test/world/planted.ts'
+import { seatHere } from '../../test/world/seat-here.ts'
 import { runB, type Scenario, scenarios, twice } from '../../test/world/two-runs.ts'
 import { systemSys } from '../disk/system.ts'
-import { type DiskTasks, tasks } from '../disk/tasks.ts'
 import { undoneMark } from '../disk/undone.ts'
 import { openState, type State } from '../state/open.ts'
 import { currentEpoch, newRunId } from '../state/runs.ts'
 import { systemClock } from '../std/clock.ts'
-import { Handover, type Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import { SlabStore } from './slabs.ts'
 import { LocalUndo } from './undo-end.ts'
@@ -22,15 +21,6 @@ import { LocalUndo } from './undo-end.ts'
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-undo-end-'))
 after(() => rmSync(home, { recursive: true, force: true }))
 let made = 0
-
-const seat: Seat<DiskTasks> = {
-  isStarted: true,
-  tell: (name, input) => void (tasks[name] as (input: unknown) => unknown)(input),
-  async run(name, input) {
-    const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
-    return (result instanceof Handover ? result.value : result) as never
-  },
-}
 
 type Held = { readonly undo: LocalUndo; readonly target: string; readonly before: unknown; readonly state: State }
 
@@ -42,7 +32,7 @@ async function opened(change: (target: string) => void = () => {}): Promise<Held
   change(target)
   const state = openState({ directory: join(path, 'state'), clock: systemClock })
   after(() => state[Symbol.dispose]())
-  const crew = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
+  const crew = { seats: [seatHere], hold: () => 0, release: () => {}, close: async () => {} }
   const log = { note: () => {}, flush: () => {} }
   const workshop = { crew, slabs: new SlabStore(crew), state, clock: systemClock, log, machine: 'here' }
   const undo = await LocalUndo.open(workshop, target, { run: runB, job: 'job', by: 'here' })

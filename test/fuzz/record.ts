@@ -20,7 +20,6 @@ import type { Duplex } from 'node:stream'
 import type { RelPath } from '../../src/core/path.ts'
 import { createJournal, encodeDisplacements, writeJournal } from '../../src/disk/journal.ts'
 import { systemSys } from '../../src/disk/system.ts'
-import { type DiskTasks, tasks } from '../../src/disk/tasks.ts'
 import { payloadHeadBytes } from '../../src/jobs/endpoint.ts'
 import type { Workshop } from '../../src/jobs/local.ts'
 import { type RunRequest, runOnce } from '../../src/jobs/run.ts'
@@ -29,7 +28,6 @@ import { SlabStore } from '../../src/jobs/slabs.ts'
 import { openState } from '../../src/state/open.ts'
 import { concatBytes } from '../../src/std/bytes.ts'
 import { systemClock } from '../../src/std/clock.ts'
-import { type Crew, Handover, type Seat } from '../../src/std/crew.ts'
 import { frameKind } from '../../src/wire/frame.ts'
 import { openIdentity } from '../../src/wire/identity.ts'
 import { type CallName, calls } from '../../src/wire/messages.ts'
@@ -38,6 +36,7 @@ import { decodeMessage, type Schema } from '../../src/wire/schema.ts'
 import { openSession } from '../../src/wire/session.ts'
 import { memoryLinks, payloadsOf, sessionOptions } from '../world/links.ts'
 import { requestOf } from '../world/requests.ts'
+import { crewHere } from '../world/seat-here.ts'
 import { servedTo } from '../world/served.ts'
 
 /** Messages by what they are: `request scan`, `listing`, `journal`. */
@@ -75,19 +74,16 @@ class Recorder {
   }
 }
 
-const seat: Seat<DiskTasks> = {
-  isStarted: true,
-  tell: (name, input) => void (tasks[name] as (input: unknown) => unknown)(input),
-  async run(name, input) {
-    const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
-    return (result instanceof Handover ? result.value : result) as never
-  },
-}
-
 function workshopIn(directory: string, machine: string, state: Workshop['state']): Workshop {
-  const crew: Crew<DiskTasks> = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
   mkdirSync(directory, { recursive: true })
-  return { crew, slabs: new SlabStore(crew), state, clock: systemClock, log: { note() {}, flush() {} }, machine }
+  return {
+    crew: crewHere,
+    slabs: new SlabStore(crewHere),
+    state,
+    clock: systemClock,
+    log: { note() {}, flush() {} },
+    machine,
+  }
 }
 
 /** Copies of what is written to an end of a line. */

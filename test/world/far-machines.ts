@@ -4,7 +4,6 @@
 
 import { join } from 'node:path'
 import { duplexPair } from 'node:stream'
-import { type DiskTasks, tasks } from '../../src/disk/tasks.ts'
 import type { Workshop } from '../../src/jobs/local.ts'
 import { type FinishedRun, type Reach, type RunRequest, runOnce } from '../../src/jobs/run.ts'
 import { addShare } from '../../src/jobs/shares.ts'
@@ -12,21 +11,12 @@ import { SlabStore } from '../../src/jobs/slabs.ts'
 import { openState } from '../../src/state/open.ts'
 import { Bug } from '../../src/std/assert.ts'
 import { systemClock } from '../../src/std/clock.ts'
-import { type Crew, Handover, type Seat } from '../../src/std/crew.ts'
 import { linkOver } from '../../src/wire/link.ts'
 import { openSession, type Session } from '../../src/wire/session.ts'
 import { requestOf } from './requests.ts'
+import { crewHere } from './seat-here.ts'
 import { servedTo } from './served.ts'
 
-const seat: Seat<DiskTasks> = {
-  async run(name, input) {
-    const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
-    return (result instanceof Handover ? result.value : result) as never
-  },
-  tell: (name, input) => void (tasks[name] as (input: unknown) => unknown)(input),
-  isStarted: true,
-}
-const crew: Crew<DiskTasks> = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
 const log = { note: () => {}, flush: () => {} }
 
 /** So many turns of the event loop without a byte: nobody does anything any more but wait. */
@@ -79,7 +69,7 @@ export class FarMachines {
 
   #workshop(machine: string): Workshop {
     const state = openState({ directory: join(this.#directory, machine, 'state'), clock: systemClock })
-    return { crew, slabs: new SlabStore(crew), state, clock: systemClock, log, machine }
+    return { crew: crewHere, slabs: new SlabStore(crewHere), state, clock: systemClock, log, machine }
   }
 
   async #connect(nas: Workshop, attached: Promise<void>[]): Promise<Session> {

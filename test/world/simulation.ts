@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import type { Sys } from '../../src/disk/sys.ts'
 import { openLinuxSys } from '../../src/disk/sys-linux.ts'
 import { systemSys } from '../../src/disk/system.ts'
-import { type DiskTasks, tasks } from '../../src/disk/tasks.ts'
 import type { Workshop } from '../../src/jobs/local.ts'
 import { type FinishedRun, type Reach, type RunRequest, runOnce } from '../../src/jobs/run.ts'
 import { addShare } from '../../src/jobs/shares.ts'
@@ -16,7 +15,6 @@ import { type UndoResult, undoRun } from '../../src/jobs/undo.ts'
 import { openState } from '../../src/state/open.ts'
 import { Bug } from '../../src/std/assert.ts'
 import type { Clock } from '../../src/std/clock.ts'
-import { type Crew, Handover, type Seat } from '../../src/std/crew.ts'
 import { Failure } from '../../src/std/failure.ts'
 import { linkOver } from '../../src/wire/link.ts'
 import { openSession, type Session } from '../../src/wire/session.ts'
@@ -26,6 +24,7 @@ import { type LineTrouble, lineWith } from './line.ts'
 import { type TestClock, testClock } from './links.ts'
 import { type Loss, LossyDisk } from './lossy-disk.ts'
 import { requestOf } from './requests.ts'
+import { crewHere } from './seat-here.ts'
 import { servedTo } from './served.ts'
 
 export type Way = 'local' | 'push' | 'pull'
@@ -67,17 +66,8 @@ function install(sys: Sys): void {
   Object.assign(systemSys(), sys)
 }
 
-const seat: Seat<DiskTasks> = {
-  async run(name, input) {
-    const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
-    return (result instanceof Handover ? result.value : result) as never
-  },
-  tell: (name, input) => void (tasks[name] as (input: unknown) => unknown)(input),
-  isStarted: true,
-}
-const crew: Crew<DiskTasks> = { seats: [seat], hold: () => 0, release: () => {}, close: async () => {} }
 /** One store for all: the seat knows slabs by number. */
-const slabs = new SlabStore(crew)
+const slabs = new SlabStore(crewHere)
 const log = { note: () => {}, flush: () => {} }
 
 export class Simulation {
@@ -185,7 +175,7 @@ export class Simulation {
   #workshop(machine: string): Workshop {
     const clock = this.#jumpedClock(machine)
     const state = openState({ directory: this.#stateOf(machine), clock })
-    return { crew, slabs, state, clock, log, machine }
+    return { crew: crewHere, slabs, state, clock, log, machine }
   }
 
   #jumpedClock(machine: string): Clock {
