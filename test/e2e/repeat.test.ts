@@ -2,7 +2,7 @@
 // itself and not through what needs a person.
 
 import assert from 'node:assert/strict'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -58,8 +58,9 @@ describe('repeat', () => {
     const first = runs()
     await until('halted thrice', () => runs() >= first + 3)
     assert.equal(textAt(target, 'a'), 'other')
-    rmSync(join(source, 'a'))
-    put(source, 'a', 'other')
+    // In one step: a run may look at any moment, and a source without `a` would be another halt.
+    put(pair.world.directory, 'a-again', 'other')
+    renameSync(join(pair.world.directory, 'a-again'), join(source, 'a'))
     put(source, 'b', 'new')
     await until('went on', () => existsSync(join(target, 'b')))
     running.kill('SIGINT')

@@ -97,6 +97,11 @@ export class Soak {
     const { world } = this.#pair
     const source = world.folder('good')
     writeTree(source, { good: `good ${this.told.sessions}`, 'd/b': 'mine' })
+    // A hostile session may have made targets of folders in there; then this would be refused, as it should be.
+    const place = world.folder('shared/place-0')
+    for (const { name, parentPath } of readdirSync(place, { recursive: true, withFileTypes: true }))
+      if (name === '.nightferry' && parentPath !== place)
+        rmSync(join(parentPath, name), { recursive: true, force: true })
     const run = await this.#patiently(source, 'nas:data/place-0', '--release', '--new-target')
     assert.match(run, /^(done|unchanged)$/)
     const back = join(world.directory, 'back')
