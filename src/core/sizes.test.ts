@@ -87,4 +87,16 @@ describe('sizes', () => {
       [[], ['/a'], ['/b'], []],
     )
   })
+
+  it('names the right files of many directories, empty ones among them', () => {
+    const sizes = Array.from({ length: 300 }, (_, i) => i + 1)
+    const items = Object.fromEntries(
+      sizes.map((size) => [`d${size}`, directory(size % 3 === 0 ? {} : { f: file('x'.repeat(size)) })]),
+    )
+    const index = new SizeIndex(treeOf(directory(items)))
+    for (const size of sizes) {
+      const names = index.places(size).map(({ directory: path, record, row }) => `${path}/${record.name(row)}`)
+      assert.deepEqual(names, size % 3 === 0 ? [] : [`d${size}/f`])
+    }
+  })
 })

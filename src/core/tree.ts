@@ -308,9 +308,10 @@ export class Tree {
 
   /**
    * What differs from what is stored, and forgets that it does. `gives` says how many bytes of pages are enough for now:
-   * these are forgotten, so that what is saved is never held twice; nothing in `put`: that was all.
+   * these are forgotten, so that what is saved is never held twice; nothing in `put`: that was all. `forgotten` hears of each
+   * page that goes, those that are stored as they are too; pages that are still to be put may lie in the same buffer.
    */
-  takeChanges(gives = 0): { put: StoredPage[]; removed: string[] } {
+  takeChanges(gives = 0, forgotten?: (page: RecordPage) => void): { put: StoredPage[]; removed: string[] } {
     const put: StoredPage[] = []
     let bytes = 0
     for (const [path, { record, summary }] of this.#nodes) {
@@ -322,6 +323,7 @@ export class Tree {
         bytes += page.bytes.length
       }
       if (gives > 0) this.#nodes.delete(path)
+      if (gives > 0 && forgotten !== undefined) record.pages.forEach(forgotten)
     }
     return { put, removed: this.#takeRemoved() }
   }

@@ -55,6 +55,8 @@ type OpenTree = {
   readonly root: number
   readonly isStopped: IsStopped
   stager: Stager | undefined
+  /** What pages lie in that the tree has given up: given back when nothing of it is used any more. */
+  readonly dropped: Set<ArrayBufferLike>
   /** Of a target: shelves of directories that landed whole, and what is known of other files that landed. */
   readonly landed: { readonly built: Uint8Array[]; readonly learned: { bytes: Uint8Array; word: number }[] }
   /** While its files are read again: the directories that the view shows. */
@@ -132,7 +134,14 @@ export const tasks = {
     const stored = input.shelves.flatMap((shelf) => decodeShelf(shelf, input.viewId))
     const tree = new Tree(stored, input.viewId, openFingerprint)
     const isStopped = stopOf(input.stop)
-    trees.set(input.tree, { tree, root, isStopped, stager: undefined, landed: { built: [], learned: [] } })
+    trees.set(input.tree, {
+      tree,
+      root,
+      isStopped,
+      stager: undefined,
+      dropped: new Set(),
+      landed: { built: [], learned: [] },
+    })
     if (root < 0) return emptyReport
     const report = scanRoot(sys, root, tree, rules, nowMs, isStopped)
     giveBack()
@@ -264,7 +273,11 @@ export const tasks = {
     summary: Summary | undefined
     problems: readonly Problem[]
   } {
-    const { tree, root, landed } = treeOf(input.tree)
+    const open = treeOf(input.tree)
+    const { tree, root, landed } = open
+    // Nothing is staged any more, and what was known for it is much where a directory is huge.
+    open.stager = undefined
+    giveBack()
     for (const path of input.removed) tree.removeWithin(path)
     const parents = new Set<RelPath>()
     for (const shelf of landed.built) {
@@ -327,14 +340,14 @@ export const tasks = {
     more: boolean
     sizeBytes: number
   }> {
-    const { tree } = treeOf(input.tree)
+    const { tree, dropped } = treeOf(input.tree)
     const { maxBytes = Number.POSITIVE_INFINITY } = input
     const { sizeBytes } = tree
     let taken = 0
     const removed: string[] = []
     const shelves: Uint8Array[] = []
     for (;;) {
-      const changes = tree.takeChanges(drainedBytes)
+      const changes = tree.takeChanges(drainedBytes, ({ bytes }) => dropped.add(bytes.buffer))
       removed.push(...changes.removed)
       if (changes.put.length === 0) break
       const shelf = encodeShelf(changes.put)
@@ -357,8 +370,9 @@ export const tasks = {
     trees.delete(input.tree)
     if (open === undefined) return
     for (const path of open.tree.paths()) {
-      for (const { bytes } of open.tree.record(path)?.pages ?? []) discard(bytes)
+      for (const { bytes } of open.tree.record(path)?.pages ?? []) open.dropped.add(bytes.buffer)
     }
+    for (const buffer of open.dropped) discard({ buffer })
     giveBack()
   },
 

@@ -142,7 +142,7 @@ export function fromHex(text: string): Uint8Array {
  * Gives memory back now, and not when the collector comes to it: large buffers of a thread that does little are garbage
  * for long. Every view of the buffer is empty afterwards; it must be the caller's alone.
  */
-export function discard({ buffer }: Uint8Array): void {
+export function discard({ buffer }: { readonly buffer: ArrayBufferLike }): void {
   if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0)
 }
 
