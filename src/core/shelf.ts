@@ -67,7 +67,9 @@ export function decodeShelf(bytes: Uint8Array, viewId: string): StoredPage[] {
   const lengths = new Uint32Array(buffer, start + headerBytes + 24 * count, count)
   const keys = decodeName(new Uint8Array(buffer, end - keysBytes, keysBytes)).split('\0')
   if (keys.length !== count) throw broken()
-  let fingerprintAt = start + headerBytes + 28 * count
+  // In a buffer of their own: summaries go to other threads, and outlive the pages that may be given back.
+  const fingerprintsAt = headerBytes + 28 * count
+  const fingerprints = bytes.slice(fingerprintsAt, fingerprintsAt + fingerprintBytes * count)
   let pageAt = start + headerBytes + fixedBytes * count
   const pages: StoredPage[] = []
   for (let i = 0; i < count; i++) {
@@ -78,7 +80,7 @@ export function decodeShelf(bytes: Uint8Array, viewId: string): StoredPage[] {
     const key = keys[i] as string
     if (files === noSummary) pages.push({ key, page, viewId: '', summary: undefined })
     else {
-      const fingerprint = new Uint8Array(buffer, fingerprintAt, fingerprintBytes)
+      const fingerprint = fingerprints.subarray(fingerprintBytes * i, fingerprintBytes * (i + 1))
       const summary = {
         fingerprint,
         files,
@@ -88,7 +90,6 @@ export function decodeShelf(bytes: Uint8Array, viewId: string): StoredPage[] {
       pages.push({ key, page, viewId, summary })
     }
     pageAt += padded(length)
-    fingerprintAt += fingerprintBytes
   }
   if (pageAt !== end - keysBytes) throw broken()
   return pages

@@ -18,14 +18,14 @@ import { wentTheOtherWay } from '../state/runs.ts'
 import type { Clock } from '../std/clock.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
-import { aheadOfSource, aheadOfTarget } from './ahead.ts'
+import { type Ahead, aheadOfSource, aheadOfTarget } from './ahead.ts'
 import { Chronicle } from './chronicle.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import { leftOut } from './dress.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, checkVersionsFolder, type EndName, endText, parseEnd, type RemoteName } from './ends.ts'
 import { LocalEnd, LocalSource, type TakenTree, treeKeyOf, type Workshop } from './local.ts'
-import { freeFlow } from './outflow.ts'
+import { freeFlow, type Line } from './outflow.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
 import type { SshWays } from './ssh.ts'
 import type { SshTarget } from './ssh-place.ts'
@@ -162,23 +162,34 @@ async function runEnds(
   const remote = source.kind === 'remote' ? source : target.kind === 'remote' ? target : undefined
   const tell = (text: string): void => listen({ type: 'notice', text })
   const ways = { remoteCommand: opened.request.remoteCommand, tell }
-  const session = remote === undefined ? undefined : await connectTo(reach, remote, ways, signal)
+  let session: Session | undefined
   let left: SourceEnd | undefined
   let right: TargetEnd | undefined
+  const stopEnds = (): void => {
+    for (const end of [left, right]) if (end instanceof LocalEnd) end.stop()
+  }
   const abort = (): void => {
     session?.close()
-    for (const end of [left, right]) if (end instanceof LocalEnd) end.stop()
+    stopEnds()
   }
   signal.addEventListener('abort', abort, { once: true })
   let save = false
   try {
-    left = await openLeft(workshop, session, opened)
-    right = await openRight(workshop, session, opened, left)
+    // A folder here is looked at while the other machine is being reached.
+    const line = remote && lineTo(() => session)
+    const here = source.kind === 'local' ? openSourceHere(workshop, source.path, line, opened) : undefined
+    left = here
+    const ahead = here && remote && aheadOf(workshop, opened, here)
+    session = remote && (await connectTo(reach, remote, ways, signal))
+    left ??= await openSourceThere(workshop, session as Session, opened)
+    right = await openRight(workshop, session, opened, ahead)
     signal.throwIfAborted()
     const run = await runRecorded(workshop, opened, left, right, listen, signal)
     save = remembers(job, run)
     return { ...run, wireBytesOut: session?.link.bytesWritten ?? 0, wireBytesIn: session?.link.bytesRead ?? 0 }
   } catch (error) {
+    // What is still being looked at is for nobody.
+    stopEnds()
     throw session === undefined ? error : await whyOver(error, session, workshop.clock)
   } finally {
     signal.removeEventListener('abort', abort)
@@ -262,24 +273,53 @@ async function closeBoth(left: SourceEnd | undefined, right: TargetEnd | undefin
   for (const one of ended) if (one.status === 'rejected') throw one.reason
 }
 
-async function openLeft(workshop: Workshop, session: Session | undefined, opened: Opened): Promise<SourceEnd> {
-  const { source, job, request } = opened
-  const { runId } = opened.chronicle
-  // Between two folders here nothing is sent, and nothing squeezed.
-  const flow =
-    session === undefined ? { ...(request.flow ?? freeFlow), compress: 'off' as const } : (request.flow ?? freeFlow)
-  if (source.kind === 'local') {
-    const root = openSource(systemSys(), source.path, job.attributes)
-    const treeKey = treeKeyOf('source', source.path, job.id)
-    if (flow.rateBytes !== undefined) session?.limit(flow.rateBytes)
-    return new LocalSource(workshop, root, { treeKey, isApart: session !== undefined, runId, flow, line: session })
+/** How busy the line to another machine is, which may not be reached yet. */
+function lineTo(session: () => Session | undefined): Line {
+  return {
+    get writingMs() {
+      return session()?.writingMs ?? 0
+    },
   }
-  const { share, sub, machine } = source
+}
+
+/** Without a `line` the target is here too: nothing is sent, and nothing squeezed. */
+function openSourceHere(workshop: Workshop, path: string, line: Line | undefined, opened: Opened): LocalSource {
+  const { job, request, chronicle } = opened
+  const { flow = freeFlow } = request
+  const root = openSource(systemSys(), path, job.attributes)
+  const treeKey = treeKeyOf('source', path, job.id)
+  return new LocalSource(workshop, root, {
+    treeKey,
+    isApart: line !== undefined,
+    runId: chronicle.runId,
+    flow: line === undefined ? { ...flow, compress: 'off' } : flow,
+    line,
+  })
+}
+
+/** What the target there can be asked as soon as it is reached; the scan here begins with this. */
+function aheadOf(workshop: Workshop, { job, request }: Opened, left: LocalSource): Ahead | undefined {
+  if (job.attributes !== 0) return undefined
+  // Where the target has to be read again afterwards, or nothing of what was seen is kept, it stays open.
+  const mayClose = expectedOf(workshop, job, request) !== undefined && request.verify !== true && !job.dryRun
+  return aheadOfTarget(workshop.state, job, left, mayClose)
+}
+
+/** Which target the last run left. */
+function expectedOf({ state }: Workshop, job: Job, { newTarget }: RunRequest): string | undefined {
+  return newTarget ? undefined : loadPair(state, job.id)?.targetId
+}
+
+async function openSourceThere(workshop: Workshop, session: Session, opened: Opened): Promise<SourceEnd> {
+  const { job, request } = opened
+  const { flow = freeFlow } = request
+  const { runId } = opened.chronicle
+  const { share, sub, machine } = opened.source as RemoteName
   // The machine that reads keeps the limit: what it sends is what the line carries. What asks for it goes the other way.
   const paced = { compress: `${flow.compress}`, ...(flow.rateBytes !== undefined && { rateBytes: flow.rateBytes }) }
   const wanted = { ...paced, ...asksOf(job) }
   return await openRemoteSource(
-    session as Session,
+    session,
     machine,
     { share, sub, job: job.id, runId, ...wanted },
     workshop.slabs,
@@ -292,11 +332,11 @@ async function openRight(
   workshop: Workshop,
   session: Session | undefined,
   opened: Opened,
-  left: SourceEnd,
+  ahead: Ahead | undefined,
 ): Promise<TargetEnd> {
   const { target, job, request } = opened
   const { runId } = opened.chronicle
-  const expectedId = request.newTarget ? undefined : loadPair(workshop.state, job.id)?.targetId
+  const expectedId = expectedOf(workshop, job, request)
   const create = !job.dryRun
   if (target.kind === 'local') {
     const asks = job.attributes
@@ -311,10 +351,8 @@ async function openRight(
   const ids = { job: job.id, runId }
   // An unchanged run says as little as it can.
   const isNew = request.newTarget ? { isNew: true } : {}
-  // Where the target has to be read again afterwards, or nothing of what was seen is kept, it stays open.
-  const mayClose = expectedId !== undefined && request.verify !== true && !job.dryRun
-  const isGuessed = left instanceof LocalSource && job.attributes === 0
-  const ahead = isGuessed ? aheadOfTarget(workshop.state, job, left, mayClose) : undefined
+  // A push goes no faster than it may; a pull has told the other machine.
+  if (request.flow?.rateBytes !== undefined) session?.limit(request.flow.rateBytes)
   const ask = { share, sub, ...ids, create, ...isNew, ...expected, ...asksOf(job) }
   return await openRemoteTarget(session as Session, machine, ask, ahead)
 }
