@@ -31,15 +31,26 @@ export function linksOption(what: string): Option {
 /** Adds the options that say what is carried besides content, permissions and times. */
 export function addDressOptions(command: Command): Command {
   return command
-    .option('--owner', 'carry owner and group, by number')
+    .option('--owner', 'carry owner and group: between machines by name where both know it, else by number')
+    .option('--numeric-ids', 'with --owner: by number only')
     .option('--set-id', 'carry set-user-id, set-group-id and sticky bits')
     .addOption(
-      new Option('--xattrs [which]', 'carry extended attributes: user (default), or all that root may set').choices([
-        'user',
-        'all',
-      ]),
+      new Option('--xattrs [which]', 'carry extended attributes: user (default), or all that root may set').choices(
+        which,
+      ),
     )
     .option('--acls', 'carry POSIX ACLs')
+}
+
+const which: readonly string[] = ['user', 'all']
+
+/** Arguments in which `--xattrs` takes no more than is its own: what follows it may be a folder. */
+export function withWhich(args: readonly string[]): string[] {
+  const end = args.indexOf('--')
+  return args.map((arg, i) => {
+    const isBare = arg === '--xattrs' && (end < 0 || i < end) && !which.includes(args[i + 1] ?? '')
+    return isBare ? '--xattrs=user' : arg
+  })
 }
 
 /** Adds the options that say how often and how fast. */

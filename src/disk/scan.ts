@@ -2,6 +2,7 @@
 // something differs. Content is read in one case only: a file whose signature moved while its size and mtime did not,
 // and whose digest is known (a suspect). Absence is never guessed: what could not be read is recorded as unreadable.
 
+import { entryMask, wantsTop } from '../core/attributes.ts'
 import { type IgnoreScope, type IgnoreText, ignoreScope } from '../core/ignore.ts'
 import {
   isReservedName,
@@ -27,6 +28,7 @@ import { compareName, isSamePage, recordOf, sameOwn, settleDirectoryRows, wholeR
 import { ownFacts } from './own.ts'
 import { Spelled } from './spelled.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
+import { lookAtTop, topProblem } from './top.ts'
 
 const ignoreFileMaxBytes = 1 << 20
 const depthMax = 1000
@@ -77,6 +79,7 @@ type Scan = {
   entries: number
   readonly lineage: Lineage
   readonly looks: number
+  readonly isOurs: boolean
 }
 
 /**
@@ -91,8 +94,9 @@ export function scanRoot(
   nowMs: () => number,
   isStopped: IsStopped = neverStopped,
 ): ScanReport {
-  tree.looks = rules.attributes ?? 0
+  tree.looks = entryMask(rules.attributes ?? 0)
   const scan = startScan(sys, root, tree, rules, nowMs, isStopped)
+  if (((rules.attributes ?? 0) & wantsTop) !== 0) scan.problems.push(...lookAgainAtTop(sys, root, tree))
   const before = new Set(tree.paths())
   const fresh: RelPath[] = []
   const scope = ignoreScope([], { overrides: [...rules.overrides] })
@@ -121,7 +125,7 @@ export function rescanDirectories(
   paths: Iterable<RelPath>,
   nowMs: () => number,
 ): readonly Problem[] {
-  const scan = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped)
+  const scan = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped, true)
   const scope = ignoreScope([])
   for (const path of paths) {
     scan.stack.push({ path, scope, scopeAt: path, depth: 0 })
@@ -137,6 +141,13 @@ export function rescanDirectories(
   return scan.problems
 }
 
+/** Looks at the top folder itself; what can't be looked at is a problem, and no part of the fingerprint. */
+export function lookAgainAtTop(sys: Sys, root: number, tree: Tree): Problem[] {
+  const top = lookAtTop(sys, root, tree.looks)
+  tree.setTop(typeof top === 'number' ? undefined : top)
+  return typeof top === 'number' ? [topProblem(top)] : []
+}
+
 function startScan(
   sys: Sys,
   root: number,
@@ -144,6 +155,7 @@ function startScan(
   rules: ScanRules,
   nowMs: () => number,
   isStopped: IsStopped,
+  isOurs = false,
 ): Scan {
   return {
     sys,
@@ -161,6 +173,7 @@ function startScan(
     entries: 0,
     lineage: new Lineage(tree),
     looks: tree.looks,
+    isOurs,
   }
 }
 

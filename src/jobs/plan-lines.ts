@@ -3,7 +3,7 @@
 
 import type { Plan } from '../core/plan.ts'
 import { type PackedSection, type Step, stepsOf } from '../core/plan.ts'
-import type { Problem } from '../core/problem.ts'
+import { type Problem, undoneBy } from '../core/problem.ts'
 
 export type PlanLine = {
   readonly action: string
@@ -14,11 +14,11 @@ export type PlanLine = {
 }
 
 /** What of a plan is told. */
-export type PlannedChanges = Pick<Plan, 'made' | 'moves' | 'sections' | 'deletions'>
+export type PlannedChanges = Pick<Plan, 'made' | 'moves' | 'sections' | 'deletions' | 'top'>
 
 /** Lines for all of the plan but what had a problem, or lies below such. */
 export function* planLines(plan: PlannedChanges, problems: readonly Problem[]): Generator<PlanLine> {
-  const failed = new Set(problems.map(({ path }) => path))
+  const failed = new Set(undoneBy(problems))
   const isFailed = (path: string): boolean => failed.size > 0 && isAtOrBelow(path, failed)
   for (const path of plan.made) if (!isFailed(path)) yield { action: 'created-directory', directory: path, names: [] }
   for (const { from, to } of plan.moves) {
@@ -34,6 +34,7 @@ export function* planLines(plan: PlannedChanges, problems: readonly Problem[]): 
   const movedFrom = new Set<string>()
   for (const section of plan.sections) yield* sectionLines(section, isFailed, movedFrom)
   for (const section of plan.deletions) yield* sectionLines(section, isFailed, movedFrom)
+  if (plan.top !== undefined && !failed.has('')) yield { action: 'attributes-set', directory: '', names: [] }
 }
 
 function isAtOrBelow(path: string, failed: ReadonlySet<string>): boolean {
