@@ -94,7 +94,7 @@ export type ShareOptions = {
   readonly keepVersions?: number | string
   /** Keeps them in this folder, on the same disk; without it in the shared folder's own `.nightferry`. */
   readonly versions?: string
-  /** What runs of other machines may set in it besides what any user may: `'owner'`, `'set-id'`, `'system-xattrs'`. */
+  /** What runs of other machines may set in it besides what any user may: `'owner'`, `'set-id'`, `'system-xattrs'`, `'top'`. */
   readonly allow?: readonly string[]
 }
 

@@ -1,7 +1,7 @@
 // The parts of a request that narrow what a run looks at and say how content goes over: what their values mean. A wrong
 // value is refused by value, with what would be right; numbers are bytes, seconds or a level.
 
-import { wantsAcls, wantsOwner, wantsSetId, wantsSystemXattrs, wantsXattrs } from '../core/attributes.ts'
+import { wantsAcls, wantsOwner, wantsSetId, wantsSystemXattrs, wantsTop, wantsXattrs } from '../core/attributes.ts'
 import { type Flow, parseCompress } from '../core/flow.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import { parseBytes, parseSeconds } from '../core/quantity.ts'
@@ -33,8 +33,10 @@ export type NarrowOptions = {
 
 /** What is carried besides content, permissions and times. */
 export type DressOptions = {
-  /** Owner and group, by number. Only root may set them. */
+  /** Owner and group; between machines by name where both know it, else by number. Only root may set them. */
   readonly owner?: boolean
+  /** With `owner`: by number only. */
+  readonly numericIds?: boolean
   /** Set-user-id, set-group-id and sticky bits. */
   readonly setId?: boolean
   /** Extended attributes: `'user'` or true for those of that name space, `'all'` for `security` and `trusted` too. */
@@ -44,11 +46,19 @@ export type DressOptions = {
 }
 
 /** The mask of core's attributes that the options ask for. Throws `bad-usage`. */
-export function attributesOf({ owner = false, setId = false, xattrs = false, acls = false }: DressOptions): number {
+export function attributesOf({
+  owner = false,
+  numericIds = false,
+  setId = false,
+  xattrs = false,
+  acls = false,
+}: DressOptions): number {
+  if (numericIds && !owner) throw new Failure('bad-usage', '--numeric-ids says how --owner carries owners: give both')
   if (![true, false, 'user', 'all'].includes(xattrs))
     throw new Failure('bad-usage', `--xattrs takes user or all, not ${JSON.stringify(xattrs)}`)
   const some = xattrs === false ? 0 : xattrs === 'all' ? wantsXattrs | wantsSystemXattrs : wantsXattrs
-  return (owner ? wantsOwner : 0) | (setId ? wantsSetId : 0) | some | (acls ? wantsAcls : 0)
+  const asked = (owner ? wantsOwner : 0) | (setId ? wantsSetId : 0) | some | (acls ? wantsAcls : 0)
+  return asked === 0 ? 0 : asked | wantsTop
 }
 
 /** A slower rate than this is a mistake: a pack of the smallest size would take seconds. */

@@ -71,7 +71,8 @@ export function requestOf(options: SyncOptions): RunRequest {
   const ends = { source, target, mode, checksum, dryRun }
   const { remoteCommand } = options
   const attributes = attributesOf(options)
-  const rest = { limit, release, newTarget, listsChanges, attributes }
+  const { numericIds = false } = options
+  const rest = { limit, release, newTarget, listsChanges, attributes, numericIds }
   return { ...ends, ...rules, ...kept, remoteCommand, flow, verify, ...rest }
 }
 

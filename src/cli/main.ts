@@ -192,7 +192,7 @@ function addShare(program: Command, run: Run): void {
     .option('--max-bytes <size>', 'a run may bring so much content at most (500M, 2TB)')
     .option(
       '--allow <what>',
-      'let runs of other machines set owner, set-id or system-xattrs in it (may be repeated; default: none)',
+      'let runs of other machines set owner, set-id, system-xattrs or top in it (may be repeated; default: none)',
       collect,
     )
     .option('--keep-versions <days>', 'keep what others replace and delete at least so long (default: 30)')
@@ -217,7 +217,7 @@ function addShare(program: Command, run: Run): void {
       run(async () => (await import('./share.ts')).shareLimit(name, limit, command.optsWithGlobals())),
     )
   verb(share, 'allow <name> <what...>')
-    .description('Let runs of other machines set these in a share: owner, set-id, system-xattrs; or none.')
+    .description('Let runs of other machines set these in a share: owner, set-id, system-xattrs, top (the folder itself); or none.')
     .action((name: string, what: readonly string[], _own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareAllow(name, what, command.optsWithGlobals())),
     )

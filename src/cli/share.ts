@@ -116,7 +116,7 @@ export function shareLimit(name: string, text: string | undefined, options: Shar
 }
 
 function allowedText(allows: Share['allows']): string {
-  if (allows === undefined) return 'other machines set no owner, no set-id bits and no attributes of the system'
+  if (allows === undefined) return 'other machines set no owner, no set-id bits, no attributes of the system, and leave the folder itself as it is'
   return `other machines may set ${allows.join(', ')}`
 }
 

@@ -31,7 +31,8 @@ export function linksOption(what: string): Option {
 /** Adds the options that say what is carried besides content, permissions and times. */
 export function addDressOptions(command: Command): Command {
   return command
-    .option('--owner', 'carry owner and group, by number')
+    .option('--owner', 'carry owner and group: between machines by name where both know it, else by number')
+    .option('--numeric-ids', 'with --owner: by number only')
     .option('--set-id', 'carry set-user-id, set-group-id and sticky bits')
     .addOption(
       new Option('--xattrs [which]', 'carry extended attributes: user (default), or all that root may set').choices([

@@ -84,7 +84,7 @@ function show(result: UndoResult): void {
       `the run ${run.runId} can't be undone as a whole, so nothing was changed in ${safeText(run.target)}:\n`,
     )
     for (const { path, why } of conflicts.slice(0, 20))
-      process.stderr.write(`  ${safeText(path)} ${reasons[why] ?? safeText(why)}\n`)
+      process.stderr.write(`  ${safeText(path === '' ? '.' : path)} ${reasons[why] ?? safeText(why)}\n`)
     if (conflictCount > 20) process.stderr.write(`  ... and ${conflictCount - 20} more\n`)
     process.stderr.write(
       'Undo the later runs first, put those paths back, or bring single paths back with nightferry undelete.\n',

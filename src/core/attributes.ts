@@ -7,7 +7,7 @@ import { ByteReader, ByteWriter, equalBytes } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 
 /** What may be asked for besides permissions and times. Each is a bit of a mask, by its place here. */
-const attributeKinds = ['owner', 'xattrs', 'system-xattrs', 'acls', 'set-id'] as const
+const attributeKinds = ['owner', 'xattrs', 'system-xattrs', 'acls', 'set-id', 'top'] as const
 export type AttributeKind = (typeof attributeKinds)[number]
 
 export const wantsOwner = 1
@@ -18,10 +18,12 @@ export const wantsSystemXattrs = 4
 export const wantsAcls = 8
 /** Set-user-id, set-group-id and sticky bits: part of the mode, and of no block. */
 export const wantsSetId = 16
+/** The top folder is an entry as any other: its mode, and what else is carried. Asked for with any of the others. */
+export const wantsTop = 32
 /** All that is told by `tagExtended`. */
 export const wantsExtended: number = wantsXattrs | wantsSystemXattrs | wantsAcls
 /** Every bit that has a meaning. */
-export const wantsMax = 31
+export const wantsMax = 63
 
 /** Tags are odd: who does not know one can't be told the entry. 3 is the listing's own. */
 const tagOwner = 5
@@ -49,9 +51,14 @@ export function maskOf(kinds: Iterable<AttributeKind>): number {
   return mask
 }
 
-/** What a listing tells in blocks, under this mask. */
+/** What a view tells besides modes, under this mask. */
 export function toldMask(mask: number): number {
   return mask & ~wantsSetId
+}
+
+/** What is looked at, and set, of each entry: what stands in its block. */
+export function entryMask(mask: number): number {
+  return mask & (wantsOwner | wantsExtended)
 }
 
 /** The bits of a mode that are carried where the mask asks for this, and both ends can hold `modeMask`. */

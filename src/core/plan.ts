@@ -11,6 +11,7 @@ import { parseRelPath, pathMaxBytes, type RelPath, rootPath } from './path.ts'
 import type { Problem } from './problem.ts'
 import type { DirectoryMove } from './renames.ts'
 import type { Specials } from './specials.ts'
+import type { Top } from './top.ts'
 
 /** What happens at one name. */
 export type Action =
@@ -72,6 +73,8 @@ export type Plan = {
   /** What goes. */
   readonly deletions: readonly PackedSection[]
   readonly problems: readonly Problem[]
+  /** What the top folder itself becomes, where it is carried and is not that. */
+  readonly top?: Top | undefined
   /** Devices and their like that only the right has: they stay. */
   readonly specials?: Specials | undefined
   /** Net of what only moved. */
@@ -121,6 +124,16 @@ export class SectionWriter {
     const stepBytes = this.#writer.take()
     return { ...head, stepBytes, stepCount: this.#steps, files: this.#files, contentBytes: this.#contentBytes }
   }
+}
+
+/** Stands for the top folder itself where what an undo does is told: no plan has a section without steps of what is there. */
+export const topSection: PackedSection = packSection(
+  { path: rootPath, state: 'present', mode: 0, mtimeSeconds: 0, mtimeNs: 0 },
+  [],
+)
+
+export function isTopSection({ path, state, stepCount }: PackedSection): boolean {
+  return path === rootPath && state === 'present' && stepCount === 0
 }
 
 /** Bytes of content that a step may bring: none where the file itself only moves. */

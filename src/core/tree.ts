@@ -7,11 +7,13 @@ import type { Summary } from './entry.ts'
 import { type IgnoreScope, type IgnoreText, ignoreScope } from './ignore.ts'
 import { putEntry, startListing } from './listing.ts'
 import { type NameRange, OutlineWriter, outlinedMin } from './outline.ts'
+import { mapOwner, OwnerIds } from './owners.ts'
 import type { RecordPage } from './page.ts'
 import { isWithin, joinPath, parentOf, type RelPath, rootPath } from './path.ts'
 import { type DirectoryRecord, joinPages } from './record.ts'
 import type { SizeLimits } from './selection.ts'
 import { typeDirectory } from './stat.ts'
+import { isEqualTop, type Top, topText } from './top.ts'
 import { isHidden, type TakeEntry, type View, viewEntries, viewListing } from './view.ts'
 
 /** A page of a directory as it is stored between runs. */
@@ -78,6 +80,7 @@ export class Tree {
   #textsAt = new Map<string, IgnoreText[]>()
   /** What of an entry's attributes is looked at, as a mask of attributes.ts: whoever looks for this tree looks at these. */
   looks = 0
+  #top: Top | undefined
 
   /** Fingerprints are what `openDigester` makes of listings. Stored summaries of another view than the one set later are dropped then. */
   constructor(stored: Iterable<StoredPage>, viewId: string, openDigester: () => ListingDigester) {
@@ -99,6 +102,24 @@ export class Tree {
 
   paths(): Iterable<RelPath> {
     return this.#nodes.keys()
+  }
+
+  /** The top folder itself, where it is carried; never stored. */
+  get top(): Top | undefined {
+    return this.#top
+  }
+
+  /** The same as the view shows it. */
+  get shownTop(): Top | undefined {
+    if (this.#top === undefined) return undefined
+    const { modeMask, owners } = this.#mustView()
+    return { ...this.#top, mode: this.#top.mode & modeMask, attributes: mapOwner(this.#top.attributes, owners) }
+  }
+
+  setTop(top: Top | undefined): void {
+    if (isEqualTop(top, this.#top)) return
+    this.#top = top
+    this.#makeStale(rootPath)
   }
 
   /** Puts a directory's new record. */
@@ -165,6 +186,15 @@ export class Tree {
     for (const known of [...this.#nodes.keys()]) if (isWithin(known, path)) this.remove(known)
   }
 
+  /** The numbers that own something in it. */
+  ownerIds(): OwnerIds {
+    const ids = new OwnerIds()
+    ids.add(this.#top?.attributes)
+    for (const { record } of this.#nodes.values())
+      for (let row = 0; row < record.count; row++) ids.add(record.attributes(row))
+    return ids
+  }
+
   /** Sets the view that summaries and listings are made under. */
   setView(view: View, viewId: string): void {
     this.#view = view
@@ -224,6 +254,7 @@ export class Tree {
       const digester = this.#openDigester()
       const { bytes, totals } = this.#list(one.path, one.node.record, one.scope, (piece) => digester.update(piece))
       digester.update(bytes)
+      if (one.path === rootPath && this.shownTop !== undefined) digester.update(topText(this.shownTop))
       one.node.summary = { fingerprint: digester.finish(), ...totals }
       one.node.record.touch()
     }

@@ -6,6 +6,7 @@ import { ByteWriter } from '../std/bytes.ts'
 import { type Entry, isCopied, type Kind, type Summary } from './entry.ts'
 import type { IgnoreScope, IgnoreText } from './ignore.ts'
 import { putEntry, startListing } from './listing.ts'
+import { mapOwner, type OwnerMap } from './owners.ts'
 import { editShift, flagUnreadable } from './page.ts'
 import { nameMaxBytes, pathMaxBytes } from './path.ts'
 import type { DirectoryRecord } from './record.ts'
@@ -34,13 +35,15 @@ export type View = {
   readonly sizes?: SizeLimits
   /** What else of an entry is looked at, as a mask of attributes.ts; nothing where it is missing. */
   readonly attributes?: number
+  /** Of a source: what its owners are at the target; the same numbers where it is missing. */
+  readonly owners?: OwnerMap
 }
 
 /** Text that is equal exactly when two views are; its digest is the view's id. */
 export function viewText(view: View): string {
-  const { modeMask, timeGrainNs, overrides, texts, sizes, attributes = 0 } = view
+  const { modeMask, timeGrainNs, overrides, texts, sizes, attributes = 0, owners } = view
   const limits = sizes === undefined ? [] : [sizes.minBytes, sizes.maxBytes]
-  const more = attributes === 0 ? [] : [{ attributes }]
+  const more = attributes === 0 ? [] : [{ attributes, ...(owners && { owners }) }]
   return JSON.stringify(['view 1', modeMask, timeGrainNs, overrides, texts, ...limits, ...more])
 }
 
@@ -95,7 +98,7 @@ export function viewEntry(
     link: kind === 'symlink' ? record.link(row) : undefined,
     summary: kind === 'directory' ? summary(name) : undefined,
   }
-  const attributes = isCopied(kind) ? record.attributes(row) : undefined
+  const attributes = isCopied(kind) ? mapOwner(record.attributes(row), view.owners) : undefined
   return attributes === undefined ? entry : { ...entry, attributes }
 }
 

@@ -3,9 +3,19 @@
 // that it was taken under, and a change of any of it moves the ctime.
 
 import { domainDigest } from '../chunk/digest.ts'
-import { AttributeWriter, wantsExtended, wantsOwner } from '../core/attributes.ts'
+import { AttributeWriter, wantsExtended, wantsOwner, wantsSystemXattrs } from '../core/attributes.ts'
 import { type Extended, encodeExtended, extendedCountMax, extendedMaxBytes, isCarried } from '../core/extended.ts'
-import { extraGid, extraUid, extraWidth, statMode, statWidth, typeDirectory, typeFile, typeMask } from '../core/stat.ts'
+import {
+  extraGid,
+  extraUid,
+  extraWidth,
+  statMode,
+  statWidth,
+  typeDirectory,
+  typeFile,
+  typeMask,
+  typeSymlink,
+} from '../core/stat.ts'
 import { hex } from '../std/bytes.ts'
 import { errno, type Sys } from './sys.ts'
 import { hasXattrs, listXattrs, type Place, readXattr } from './sys-xattrs.ts'
@@ -37,17 +47,18 @@ export function lookAtAttributes(
     const at = row * extraWidth
     writer.owner(extras[at + extraUid] as number, extras[at + extraGid] as number)
   }
-  if ((looks & wantsExtended) === 0 || !hasExtended(mode)) return { block: writer.take(), code: 0 }
-  const set = readExtended(sys, place, looks)
+  if (extendedMask(mode, looks) === 0) return { block: writer.take(), code: 0 }
+  const set = readExtended(sys, place, extendedMask(mode, looks))
   if (typeof set === 'number') writer.extended(undefined)
   else if (set.length > 0) writer.extended(extendedDigest(set))
   return { block: writer.take(), code: typeof set === 'number' ? set : 0 }
 }
 
-/** Symlinks and what is never copied have none that count. */
-function hasExtended(mode: number): boolean {
+/** Which of these an entry may have: a symlink only what root may set, and what is never copied none that count. */
+function extendedMask(mode: number, looks: number): number {
   const type = mode & typeMask
-  return type === typeFile || type === typeDirectory
+  if (type === typeSymlink) return looks & wantsSystemXattrs
+  return type === typeFile || type === typeDirectory ? looks & wantsExtended : 0
 }
 
 /** The set of what an entry has of extended attributes and ACLs, as far as `looks` asks; no bytes where it has none, or a negative errno. */
@@ -81,7 +92,8 @@ export function wholeDress(sys: Sys, directory: number, name: Uint8Array): Had |
   if (sys.stat(directory, name, row, 0, extras) < 0) return undefined
   const mode = row[statMode] as number
   const { block, code } = lookAtAttributes(sys, { directory, name }, mode, extras, 0, wantsOwner | wantsExtended)
-  const set = hasExtended(mode) ? readExtended(sys, { directory, name }, wantsExtended) : new Uint8Array(0)
+  const mask = extendedMask(mode, wantsExtended)
+  const set = mask === 0 ? new Uint8Array(0) : readExtended(sys, { directory, name }, mask)
   if (block === undefined || code < 0 || typeof set === 'number') return undefined
   return { block: hex(block), set: hex(set) }
 }

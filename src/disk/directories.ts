@@ -7,7 +7,7 @@ import type { SectionHead } from '../core/plan.ts'
 import type { ProblemCode } from '../core/problem.ts'
 import { statInodeHigh, statInodeLow, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
-import { dress, dressSymlink, type Wardrobe } from './dress.ts'
+import { dress, dressSymlink, notSeen, type Wardrobe } from './dress.ts'
 import { refusalCode } from './refusal.ts'
 import { errno, type Sys } from './sys.ts'
 
@@ -85,7 +85,7 @@ export function finishDirectory(sys: Sys, root: number, head: SectionHead, setsS
  * Sets the permissions of an open directory. Set-group-id and its like are the target's own, and stay, unless the plan
  * sets them.
  */
-function setDirectoryMode(sys: Sys, handle: number, mode: number, setsSpecial: boolean): number {
+export function setDirectoryMode(sys: Sys, handle: number, mode: number, setsSpecial: boolean): number {
   if (setsSpecial) return sys.setMode(handle, mode)
   const row = new Uint32Array(statWidth)
   const own = sys.statHandle(handle, row, 0) < 0 ? 0 : (row[statMode] as number) & 0o7000
@@ -117,7 +117,9 @@ export function setAttributes(
   { sync, wardrobe, lacks }: { sync: boolean; wardrobe: Wardrobe; lacks: (code: number) => void },
 ): number {
   if (entry.kind === 'symlink') {
-    lacks(dressSymlink(sys, directory, name, entry.attributes, wardrobe))
+    const code = dressSymlink(sys, directory, name, entry.attributes, wardrobe, isSeen)
+    if (code === notSeen) return code
+    lacks(code)
     return sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
   }
   const isDirectory = entry.kind === 'directory'

@@ -2,20 +2,28 @@
 // order, since a new owner takes set-id bits away, and nobody else's file is ever set-id for a moment. By open handle, before
 // the inode has a name that others use. What can't be given is told, and what could hurt then is left out.
 
-import { AttributeWriter, extendedOf, ownerOf, wantsExtended, wantsOwner } from '../core/attributes.ts'
+import {
+  AttributeWriter,
+  entryMask,
+  extendedOf,
+  ownerOf,
+  wantsExtended,
+  wantsOwner,
+  wantsSystemXattrs,
+} from '../core/attributes.ts'
 import { decodeExtended, type Extended, isCarried, joinSets, splitSets } from '../core/extended.ts'
 import { extraGid, extraUid, extraWidth, statMode, statWidth } from '../core/stat.ts'
 import { compareBytes, equalBytes, hex } from '../std/bytes.ts'
 import { extendedDigest, readExtended } from './attributes.ts'
 import { errno, type Sys } from './sys.ts'
-import { removeXattr, setXattr } from './sys-xattrs.ts'
+import { type Held, removeXattr, setXattr } from './sys-xattrs.ts'
 
 const specialBits = 0o7000
 const ownerMayWrite = 0o200
 
 /** What a landing sets besides permissions and times. */
 export class Wardrobe {
-  /** A mask of core's attributes; 0: nothing. */
+  /** Of each entry, a mask of core's attributes; 0: nothing. */
   readonly mask: number
   /** Set-id bits are the plan's to set; else a directory keeps its own, and a file gets none. */
   readonly setsSpecial: boolean
@@ -23,7 +31,7 @@ export class Wardrobe {
 
   /** `sets`: values of extended attributes, as `joinSets`; each is known by its digest and nothing else. */
   constructor(mask = 0, modeMask = 0, sets: Uint8Array = new Uint8Array(0)) {
-    this.mask = mask
+    this.mask = entryMask(mask)
     this.setsSpecial = (modeMask & specialBits) !== 0
     for (const set of splitSets(sets)) if (set.length > 0) this.#sets.set(hex(extendedDigest(set)), set)
   }
@@ -85,37 +93,63 @@ function giveOwner(sys: Sys, handle: number, block: Uint8Array | undefined): num
   return sys.setOwner(handle, owner.uid, owner.gid)
 }
 
-/** The same for a symlink that nobody else uses yet. */
+/** What a symlink that may not be touched says, as Sys would. */
+export const notSeen: number = -errno.EEXIST
+
+/**
+ * The same for a symlink, which is held while it is given anything: the name may be another's meanwhile. `isSeen` is asked about
+ * it; `notSeen` where it says no.
+ */
 export function dressSymlink(
   sys: Sys,
   directory: number,
   name: Uint8Array,
   block: Uint8Array | undefined,
-  { mask }: Wardrobe,
+  wardrobe: Wardrobe,
+  isSeen: (handle: number) => boolean = () => true,
 ): number {
-  const owner = (mask & wantsOwner) === 0 ? undefined : ownerOf(block)
-  return owner === undefined ? 0 : sys.setOwnerAt(directory, name, owner.uid, owner.gid)
+  const owner = (wardrobe.mask & wantsOwner) === 0 ? undefined : ownerOf(block)
+  const mask = wardrobe.mask & wantsSystemXattrs
+  if (owner === undefined && mask === 0) return 0
+  const handle = sys.openLink(directory, name)
+  if (handle === -errno.ENOSYS) return owner === undefined ? 0 : sys.setOwnerAt(directory, name, owner.uid, owner.gid)
+  if (handle < 0) return handle
+  try {
+    if (!isSeen(handle)) return notSeen
+    const owned = owner === undefined ? 0 : sys.setOwnerAt(handle, new Uint8Array(0), owner.uid, owner.gid)
+    const given = mask === 0 ? 0 : giveExtended(sys, { link: handle }, block, wardrobe, mask)
+    return owned < 0 ? owned : given
+  } finally {
+    sys.close(handle)
+  }
 }
 
 /** Makes the extended attributes what they shall be: those that are carried, and no other one is touched. */
-function giveExtended(sys: Sys, handle: number, block: Uint8Array | undefined, wardrobe: Wardrobe): number {
+function giveExtended(
+  sys: Sys,
+  held: Held,
+  block: Uint8Array | undefined,
+  wardrobe: Wardrobe,
+  mask = wardrobe.mask,
+): number {
   const digest = extendedOf(block)
   if (digest === 'unknown') return 0
-  const had = readExtended(sys, handle, wardrobe.mask)
+  const had = readExtended(sys, held, mask)
   if (typeof had === 'number') return had
   const before = had.length === 0 ? [] : decodeExtended(had.slice())
   if (digest !== 'none' && had.length > 0 && equalBytes(extendedDigest(had), digest)) return 0
   const after = digest === 'none' ? [] : wardrobe.extended(digest)
   if (after === undefined) return -errno.ESTALE
   if (before.length === 0 && after.length === 0) return 0
-  return withWriteBit(sys, handle, () => change(handle, before, after, wardrobe.mask))
+  const set = (): number => change(held, before, after, mask)
+  return typeof held === 'number' ? withWriteBit(sys, held, set) : set()
 }
 
-function change(handle: number, before: readonly Extended[], after: readonly Extended[], mask: number): number {
+function change(held: Held, before: readonly Extended[], after: readonly Extended[], mask: number): number {
   let worst = 0
   for (const { name } of before) {
     if (after.some((one) => compareBytes(one.name, name) === 0)) continue
-    const code = removeXattr(handle, name)
+    const code = removeXattr(held, name)
     if (code < 0 && code !== -errno.ENODATA) worst = code
   }
   for (const { name, value } of after) {
@@ -123,7 +157,7 @@ function change(handle: number, before: readonly Extended[], after: readonly Ext
     if (!isCarried(name, mask)) return -errno.EINVAL
     const known = before.find((one) => compareBytes(one.name, name) === 0)
     if (known !== undefined && equalBytes(known.value, value)) continue
-    const code = setXattr(handle, name, value)
+    const code = setXattr(held, name, value)
     if (code < 0) worst = code
   }
   return worst

@@ -56,9 +56,19 @@ export type Change =
       /** Of all that went with it. */
       readonly sizeBytes: number
     }
+  | TopChange
   | MoveChange
   /** The change that was told for this path did not happen; with `movedTo`: the directory's move. */
   | { readonly a: 'refused'; readonly path: RelPath; readonly movedTo?: RelPath }
+
+/** The top folder itself got another mode, owner or attributes: what it had, and the mode that it gets. */
+export type TopChange = {
+  readonly a: 'top'
+  readonly path: RelPath
+  readonly was: number
+  readonly had: Had
+  readonly mode: number
+}
 
 export type MoveChange = {
   readonly a: 'moved-directory'
@@ -235,7 +245,7 @@ function isChange(value: unknown): value is Change {
   if (typeof value !== 'object' || value === null) return false
   const fields = value as Record<string, unknown>
   const { a, path, movedTo, before, after, digest } = fields
-  if (!isPath(path) || path === '') return false
+  if (!isPath(path) || (path === '') !== (a === 'top')) return false
   if (movedTo !== undefined && (!isPath(movedTo) || movedTo === '')) return false
   if (before !== undefined && !isRow(before)) return false
   if (after !== undefined && !isRow(after)) return false
@@ -259,6 +269,8 @@ function isChange(value: unknown): value is Change {
         isCount(fields['mtimeNs']) &&
         isWhole(fields['mtimeSeconds'])
       )
+    case 'top':
+      return fields['had'] !== undefined && isHad(fields['had']) && isCount(fields['was']) && isCount(fields['mode'])
     case 'moved-directory':
       return before !== undefined && movedTo !== undefined && areParents(fields['parents']) && isAbove(fields['above'])
     default:

@@ -2,6 +2,7 @@
 // something differs. Content is read in one case only: a file whose signature moved while its size and mtime did not,
 // and whose digest is known (a suspect). Absence is never guessed: what could not be read is recorded as unreadable.
 
+import { entryMask, wantsTop } from '../core/attributes.ts'
 import { type IgnoreScope, type IgnoreText, ignoreScope } from '../core/ignore.ts'
 import {
   isReservedName,
@@ -27,6 +28,7 @@ import { compareName, isSamePage, recordOf, sameOwn, settleDirectoryRows, wholeR
 import { ownFacts } from './own.ts'
 import { Spelled } from './spelled.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
+import { lookAtTop, topProblem } from './top.ts'
 
 const ignoreFileMaxBytes = 1 << 20
 const depthMax = 1000
@@ -91,8 +93,9 @@ export function scanRoot(
   nowMs: () => number,
   isStopped: IsStopped = neverStopped,
 ): ScanReport {
-  tree.looks = rules.attributes ?? 0
+  tree.looks = entryMask(rules.attributes ?? 0)
   const scan = startScan(sys, root, tree, rules, nowMs, isStopped)
+  if (((rules.attributes ?? 0) & wantsTop) !== 0) scan.problems.push(...lookAgainAtTop(sys, root, tree))
   const before = new Set(tree.paths())
   const fresh: RelPath[] = []
   const scope = ignoreScope([], { overrides: [...rules.overrides] })
@@ -135,6 +138,13 @@ export function rescanDirectories(
   }
   scan.table.end()
   return scan.problems
+}
+
+/** Looks at the top folder itself; what can't be looked at is a problem, and no part of the fingerprint. */
+export function lookAgainAtTop(sys: Sys, root: number, tree: Tree): Problem[] {
+  const top = lookAtTop(sys, root, tree.looks)
+  tree.setTop(typeof top === 'number' ? undefined : top)
+  return typeof top === 'number' ? [topProblem(top)] : []
 }
 
 function startScan(

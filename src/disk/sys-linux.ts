@@ -88,6 +88,8 @@ const signatures: Record<keyof Libc, { arguments: string[]; return: string }> = 
 const O_CLOEXEC = 0o2000000
 const AT_SYMLINK_NOFOLLOW = 0x100
 const AT_REMOVEDIR = 0x200
+const AT_EMPTY_PATH = 0x1000
+const O_PATH = 0o10000000
 const CLONE_FS = 0x200
 const SYS_openat2 = 437n
 const RESOLVE_NO_MAGICLINKS = 0x02
@@ -102,6 +104,7 @@ const pathMax = 4096
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | O_CLOEXEC
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | O_CLOEXEC
+const linkFlags = O_PATH | constants.O_NOFOLLOW | O_CLOEXEC
 const reopenFlags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK | O_CLOEXEC
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | O_CLOEXEC
 
@@ -281,9 +284,14 @@ export function openLinuxSys(roams: boolean = isSeat): Sys {
     setOwner(handle, uid, gid) {
       return settle(libc.fchown(handle, uid, gid))
     },
+    openLink(dir, name) {
+      if (!putName(name, 0)) return -errno.ENAMETOOLONG
+      return settle(libc.openat(dir, firstAt, linkFlags, 0))
+    },
     setOwnerAt(dir, name, uid, gid) {
       if (!putName(name, 0)) return -errno.ENAMETOOLONG
-      return settle(libc.fchownat(dir, firstAt, uid, gid, AT_SYMLINK_NOFOLLOW))
+      const flags = name.length === 0 ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW
+      return settle(libc.fchownat(dir, firstAt, uid, gid, flags))
     },
     makeDirectory(dir, name, mode) {
       if (!putName(name, 0)) return -errno.ENAMETOOLONG

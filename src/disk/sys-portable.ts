@@ -219,6 +219,7 @@ export function openPortableSys(): Sys {
       perform(() => lutimesSync(at(dir, name), timeText(seconds, ns), timeText(seconds, ns))),
     setMode: (handle, mode) => perform(() => fchmodSync(handle, mode)),
     setOwner: (handle, uid, gid) => perform(() => fchownSync(handle, uid, gid)),
+    openLink: () => -errno.ENOSYS,
     setOwnerAt: (dir, name, uid, gid) => perform(() => lchownSync(at(dir, name), uid, gid)),
     makeDirectory: (dir, name, mode) => perform(() => mkdirSync(at(dir, name), mode)),
     makeSymlink: (dir, name, target) => perform(() => symlinkSync(Buffer.from(target), at(dir, name))),

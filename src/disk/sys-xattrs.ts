@@ -11,6 +11,10 @@ type Libc = {
   fgetxattr(handle: number, name: bigint, into: bigint, length: bigint): bigint
   fsetxattr(handle: number, name: bigint, from: bigint, length: bigint, flags: number): number
   fremovexattr(handle: number, name: bigint): number
+  listxattr(path: bigint, into: bigint, length: bigint): bigint
+  getxattr(path: bigint, name: bigint, into: bigint, length: bigint): bigint
+  setxattr(path: bigint, name: bigint, from: bigint, length: bigint, flags: number): number
+  removexattr(path: bigint, name: bigint): number
   llistxattr(path: bigint, into: bigint, length: bigint): bigint
   lgetxattr(path: bigint, name: bigint, into: bigint, length: bigint): bigint
   __errno_location(): bigint
@@ -43,6 +47,10 @@ function load(): typeof loaded {
       fgetxattr: { arguments: ['i32', 'pointer', 'pointer', 'u64'], return: 'i64' },
       fsetxattr: { arguments: ['i32', 'pointer', 'pointer', 'u64', 'i32'], return: 'i32' },
       fremovexattr: { arguments: ['i32', 'pointer'], return: 'i32' },
+      listxattr: { arguments: ['pointer', 'pointer', 'u64'], return: 'i64' },
+      getxattr: { arguments: ['pointer', 'pointer', 'pointer', 'u64'], return: 'i64' },
+      setxattr: { arguments: ['pointer', 'pointer', 'pointer', 'u64', 'i32'], return: 'i32' },
+      removexattr: { arguments: ['pointer', 'pointer'], return: 'i32' },
       llistxattr: { arguments: ['pointer', 'pointer', 'u64'], return: 'i64' },
       lgetxattr: { arguments: ['pointer', 'pointer', 'pointer', 'u64'], return: 'i64' },
       __errno_location: { arguments: [], return: 'pointer' },
@@ -60,8 +68,10 @@ export function hasXattrs(sys: Sys): boolean {
   return sys.form === 'linux-ffi' && load() !== undefined
 }
 
-/** Something that is there: an open handle, or a name in an open directory. */
-export type Place = number | { readonly directory: number; readonly name: Uint8Array }
+/** Something that is held: an open handle, or a symlink that `Sys.openLink` opened, which the kernel gives no other way to. */
+export type Held = number | { readonly link: number }
+/** Something that is there: held, or a name in an open directory. */
+export type Place = Held | { readonly directory: number; readonly name: Uint8Array }
 
 /** The names of all of them, each ended by NUL; a view until the next call. */
 export function listXattrs(place: Place): Uint8Array | number {
@@ -70,6 +80,10 @@ export function listXattrs(place: Place): Uint8Array | number {
   const { libc, bufferAt, pathAt } = calls
   const size = BigInt(buffer.length)
   if (typeof place === 'number') return answer(calls, libc.flistxattr(place, bufferAt, size))
+  if ('link' in place) {
+    putLink(place.link)
+    return answer(calls, libc.listxattr(pathAt, bufferAt, size))
+  }
   if (!putPath(place.directory, place.name)) return -errno.ENAMETOOLONG
   return answer(calls, libc.llistxattr(pathAt, bufferAt, size))
 }
@@ -82,27 +96,40 @@ export function readXattr(place: Place, attribute: Uint8Array): Uint8Array | num
   const size = BigInt(buffer.length)
   if (!put(name, attribute, 0)) return -errno.ERANGE
   if (typeof place === 'number') return answer(calls, libc.fgetxattr(place, nameAt, bufferAt, size))
+  if ('link' in place) {
+    putLink(place.link)
+    return answer(calls, libc.getxattr(pathAt, nameAt, bufferAt, size))
+  }
   if (!putPath(place.directory, place.name)) return -errno.ENAMETOOLONG
   return answer(calls, libc.lgetxattr(pathAt, nameAt, bufferAt, size))
 }
 
 /** Sets one. Zero or a negative errno. */
-export function setXattr(handle: number, attribute: Uint8Array, value: Uint8Array): number {
+export function setXattr(held: Held, attribute: Uint8Array, value: Uint8Array): number {
   const calls = load()
   if (calls === undefined) return -errno.ENOSYS
   if (!put(name, attribute, 0)) return -errno.ERANGE
   if (value.length > buffer.length) return -errno.E2BIG
   buffer.set(value)
-  const code = calls.libc.fsetxattr(handle, calls.nameAt, calls.bufferAt, BigInt(value.length), 0)
+  const { libc, nameAt, bufferAt, pathAt } = calls
+  const size = BigInt(value.length)
+  if (typeof held !== 'number') putLink(held.link)
+  const code =
+    typeof held === 'number'
+      ? libc.fsetxattr(held, nameAt, bufferAt, size, 0)
+      : libc.setxattr(pathAt, nameAt, bufferAt, size, 0)
   return code < 0 ? fail(calls) : 0
 }
 
 /** Takes one away. Zero or a negative errno. */
-export function removeXattr(handle: number, attribute: Uint8Array): number {
+export function removeXattr(held: Held, attribute: Uint8Array): number {
   const calls = load()
   if (calls === undefined) return -errno.ENOSYS
   if (!put(name, attribute, 0)) return -errno.ERANGE
-  return calls.libc.fremovexattr(handle, calls.nameAt) < 0 ? fail(calls) : 0
+  const { libc, nameAt, pathAt } = calls
+  if (typeof held !== 'number') putLink(held.link)
+  const code = typeof held === 'number' ? libc.fremovexattr(held, nameAt) : libc.removexattr(pathAt, nameAt)
+  return code < 0 ? fail(calls) : 0
 }
 
 function answer(calls: Calls, length: bigint): Uint8Array | number {
@@ -118,6 +145,11 @@ function put(into: Uint8Array, bytes: Uint8Array, at: number): boolean {
   into.set(bytes, at)
   into[at + bytes.length] = 0
   return true
+}
+
+/** Leads to the very inode that is held: a symlink is not gone through, since it is what this leads to. */
+function putLink(handle: number): void {
+  put(path, utf8(`/proc/self/fd/${handle}`), 0)
 }
 
 /** The handle's own directory, so that one that is swapped redirects nothing; the name itself is not followed. */

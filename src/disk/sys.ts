@@ -128,7 +128,9 @@ export interface Sys {
   setMode(handle: number, mode: number): number
   /** Takes set-id bits away, as every system does. */
   setOwner(handle: number, uid: number, gid: number): number
-  /** The same for `name` itself, also when it is a symlink. */
+  /** Opens a symlink itself, to be looked at and given an owner; -ENOSYS where this form can't. */
+  openLink(dir: number, name: Uint8Array): number
+  /** The same for `name` itself, also when it is a symlink; with no name, for what `openLink` opened. */
   setOwnerAt(dir: number, name: Uint8Array, uid: number, gid: number): number
   makeDirectory(dir: number, name: Uint8Array, mode: number): number
   makeSymlink(dir: number, name: Uint8Array, target: Uint8Array): number

@@ -9,6 +9,7 @@ import type { Summary } from '../core/entry.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { Naming } from '../core/naming.ts'
 import type { NameRange } from '../core/outline.ts'
+import type { OwnerMap, Owners } from '../core/owners.ts'
 import { RecordPage } from '../core/page.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
@@ -16,6 +17,7 @@ import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord } from '../core/record.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
+import { encodeTop, type Top } from '../core/top.ts'
 import { joinStored, Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
 import { present } from '../std/assert.ts'
@@ -30,13 +32,15 @@ import { finishDirectory } from './directories.ts'
 import { encodeDisplacements } from './journal.ts'
 import { type ContentPlace, placesOfContents } from './large.ts'
 import { applyLearned } from './learned.ts'
-import type { MoveChange } from './manifest.ts'
+import type { MoveChange, TopChange } from './manifest.ts'
 import { type Moved, moveDirectories, moveIntents } from './moves.ts'
 import { racyMs } from './racy.ts'
 import { type Respelling, respellings } from './respell.ts'
-import { isGone, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
+import { isGone, lookAgainAtTop, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, type StageOptions, Stager } from './stage.ts'
+import { ownersHere, ownersOf } from './sys-accounts.ts'
 import { systemSys } from './system.ts'
+import { giveTop, type TopRights, topChange } from './top.ts'
 import {
   distrustFiles,
   shownDirectories,
@@ -78,10 +82,17 @@ export type DirectoryListing = {
   /** The directory's own time: a courtesy, not part of the listing. */
   readonly mtimeSeconds: number
   readonly mtimeNs: number
+  /** Of the root, where the top folder itself is carried: as `encodeTop`. */
+  readonly top?: Uint8Array
 }
 
 /** The same, where a long listing is told by its outline: `bytes` are none then. */
 export type OutlinedListing = DirectoryListing & { readonly outline?: Uint8Array }
+
+function toldTop(tree: Tree, path: RelPath): { top?: Uint8Array } {
+  const top = path === '' ? tree.shownTop : undefined
+  return top === undefined ? {} : { top: encodeTop(top) }
+}
 
 /** Records that are copied at a time on their way out of a tree. */
 const drainedBytes = 64 * 1024
@@ -167,7 +178,8 @@ export const tasks = {
       const record = tree.record(path)
       const bytes = tree.listing(path)
       if (record === undefined || bytes === undefined) return undefined
-      return { bytes, mtimeSeconds: record.own.mtimeSeconds, mtimeNs: record.own.mtimeNs }
+      const { mtimeSeconds, mtimeNs } = record.own
+      return { bytes, mtimeSeconds, mtimeNs, ...toldTop(tree, path) }
     })
     // Small ones are copied sooner than handed over.
     const large = listings.flatMap((listing) =>
@@ -187,7 +199,7 @@ export const tasks = {
       const bytes = outline === undefined ? tree.listing(path) : new Uint8Array(0)
       if (record === undefined || bytes === undefined) return undefined
       const { mtimeSeconds, mtimeNs } = record.own
-      return { bytes, ...(outline && { outline }), mtimeSeconds, mtimeNs }
+      return { bytes, ...(outline && { outline }), mtimeSeconds, mtimeNs, ...toldTop(tree, path) }
     })
     giveBack()
     return listings
@@ -294,7 +306,8 @@ export const tasks = {
     if (tree.looks !== 0) for (const path of input.touched) if (path !== '') again.add(parentOf(path))
     // Young signatures are racy; a moment's wait makes those that are taken now trustworthy.
     blockMs(racyMs + 5)
-    const problems = rescanDirectories(sys, root, tree, again, nowMs)
+    const problems = [...rescanDirectories(sys, root, tree, again, nowMs)]
+    if (tree.top !== undefined) problems.push(...lookAgainAtTop(sys, root, tree))
     for (let part = landed.learned.pop(); part !== undefined; part = landed.learned.pop())
       applyLearned(tree, expand(part.bytes, part.word, learnedMaxBytes), true)
     landed.built.length = 0
@@ -401,6 +414,26 @@ export const tasks = {
   finishDirectories(input: { root: number; heads: readonly SectionHead[]; setsSpecial: boolean }): void {
     const heads = [...input.heads].sort((a, b) => b.path.length - a.path.length)
     for (const head of heads) finishDirectory(sys, input.root, head, input.setsSpecial)
+  },
+
+  /** The accounts that own something in the tree, by their names here. */
+  ownersOf(input: { tree: number }): Owners {
+    return ownersOf(treeOf(input.tree).tree.ownerIds())
+  },
+
+  /** What the accounts of another machine are here. */
+  ownersHere(input: { owners: Owners }): OwnerMap {
+    return ownersHere(input.owners)
+  },
+
+  /** What is about to be taken away from the top folder, for the run's manifest. */
+  foreseeTop(input: { root: number; mode: number }): TopChange | undefined {
+    return topChange(sys, input.root, input.mode)
+  },
+
+  /** Gives the top folder its owner, attributes and mode. */
+  giveTop(input: { root: number; top: Top; rights: TopRights }): { isChanged: boolean; code: number } {
+    return giveTop(sys, input.root, input.top, input.rights)
   },
 
   ...batchTasks,

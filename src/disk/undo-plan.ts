@@ -15,12 +15,14 @@ import {
   typeDirectory,
   typeSymlink,
 } from '../core/stat.ts'
+import type { Top } from '../core/top.ts'
 import { decodeName, fromHex, hex, utf8 } from '../std/bytes.ts'
 import { extendedDigest, type Had } from './attributes.ts'
 import { sameDirectory } from './directories.ts'
-import { type Change, type ListedFile, listingDigest, type Manifest, type Row } from './manifest.ts'
+import { type Change, type ListedFile, listingDigest, type Manifest, type Row, type TopChange } from './manifest.ts'
 import type { SeenDirectory, StepNote } from './staged.ts'
 import { EntryTable, type Sys } from './sys.ts'
+import { topBefore } from './top.ts'
 import { isRowType, isType, Look, sameSetId } from './undo-look.ts'
 import { MovesBack } from './undo-moves.ts'
 import {
@@ -61,6 +63,7 @@ class UndoPlanner {
   readonly #goesTo = new Map<RelPath, RelPath>()
   readonly #sets = new Map<string, Uint8Array>()
   #already = 0
+  #top: Top | undefined
 
   constructor(sys: Sys, root: number, files: number, manifest: Manifest, traits: Traits) {
     this.#sys = sys
@@ -89,6 +92,7 @@ class UndoPlanner {
       emptied: this.#moves.emptied,
       movesFirst: this.#moves.areFirst,
       donated: this.#donated,
+      top: this.#top,
       conflicts: this.#conflicts,
       sets: this.#sets,
       already: this.#already,
@@ -115,6 +119,8 @@ class UndoPlanner {
         return yield* this.#planDeleted(told.path, change, now)
       case 'attributes':
         return this.#planAttributes(change, now)
+      case 'top':
+        return this.#planTop(change)
     }
   }
 
@@ -280,6 +286,13 @@ class UndoPlanner {
     const dressed = change.had === undefined ? entry : { ...entry, attributes: this.#giveBack(change.had) }
     this.#add(parentOf(path), { action: 'attributes', entry: dressed, from: undefined, digest: undefined })
     this.#note(path, { expected: now })
+  }
+
+  #planTop(change: TopChange): void {
+    const top = topBefore(this.#sys, this.#at.root, change)
+    if (top === 'changed') return this.#refuse(change.path, top)
+    if (top === 'already') this.#already++
+    else this.#top = top
   }
 
   /** Whether it has again what it had besides modes and times, as far as the run told. */

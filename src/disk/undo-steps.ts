@@ -6,6 +6,7 @@ import { fingerprintBytes } from '../core/listing.ts'
 import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead, Step } from '../core/plan.ts'
 import { mtimeSecondsOf, sizeOf, statMode, statMtimeNs, typeDirectory, typeFile, typeSymlink } from '../core/stat.ts'
+import type { Top } from '../core/top.ts'
 import { utf8 } from '../std/bytes.ts'
 import type { Row } from './manifest.ts'
 import type { Donor, StepNote } from './staged.ts'
@@ -39,6 +40,8 @@ export type UndoPlan = {
   /** Whether they go back before everything else. */
   readonly movesFirst: boolean
   /** Versions that get their name back: below the store's files, and where they go. */
+  /** What the top folder itself becomes again, and the mode that it has meanwhile. */
+  readonly top?: Top | undefined
   readonly donated: readonly { readonly version: RelPath; readonly path: RelPath }[]
   readonly conflicts: readonly UndoConflict[]
   /** Sets of extended attributes that come back, by digest in hexadecimal. */

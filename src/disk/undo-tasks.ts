@@ -179,8 +179,9 @@ function* countEntries(directory: number): Generator<number, number> {
 function foundOf(plan: UndoPlan): UndoFound {
   const { conflicts, already, moves, emptied } = plan
   const sections = [...plan.sections.values(), ...plan.deletions.values()]
-  const steps = sections.reduce((sum, section) => sum + section.steps.length, moves.length)
-  const isEmpty = moves.length + emptied.length + sections.length === 0
+  const tops = plan.top === undefined ? 0 : 1
+  const steps = sections.reduce((sum, section) => sum + section.steps.length, moves.length + tops)
+  const isEmpty = moves.length + emptied.length + sections.length + tops === 0
   return { conflicts: conflicts.slice(0, conflictsMax), conflictCount: conflicts.length, already, steps, isEmpty }
 }
 

@@ -15,15 +15,15 @@ import {
   type SectionHead,
   SectionWriter,
   stepsOf,
+  topSection,
 } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { sameFile, statWidth } from '../core/stat.ts'
-import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { Apply } from './apply.ts'
 import { type Aside, clearStaging, dropDisplaced, isStuck, Kept } from './aside.ts'
-import { finishDirectory, makeParents, renameDirectory, unlockDirectory } from './directories.ts'
+import { finishDirectory } from './directories.ts'
 import { sizeKept } from './holdings.ts'
 import { intentsOf, type LookBack, lookBackAt, refusedOf } from './intents.ts'
 import { clearJournal, createJournal, type Displacement, encodeDisplacements, writeJournal } from './journal.ts'
@@ -32,8 +32,10 @@ import { Landing, type TargetHandles } from './landing.ts'
 import { type Change, encodeChanges, writePart } from './manifest.ts'
 import type { StepNote } from './staged.ts'
 import { errnoName, type Sys } from './sys.ts'
+import { giveTop, ownRights, topChange, topRefused } from './top.ts'
 import { undoDress } from './undo-dress.ts'
 import { groupEnds, type Portion } from './undo-groups.ts'
+import { lastOf, moveBack, moveIntents, openParent, removeEmpty } from './undo-renames.ts'
 import { isOldName, type Sections, splitDeletions, toldDeletions, type UndoMove, type UndoPlan } from './undo-steps.ts'
 import type { RunPlace } from './versions.ts'
 
@@ -138,6 +140,7 @@ class UndoRun {
       if (++donated % pieceSteps === 0) yield { phase: 'apply', steps: 0, isSafe: false }
     }
     this.#finishHeads()
+    if (this.#giveTop()) yield { phase: 'apply', steps: 1, isSafe: false, landed: [topSection] }
     return this.#end(false)
   }
 
@@ -147,6 +150,18 @@ class UndoRun {
     for (const head of this.#heads.sort((a, b) => b.path.length - a.path.length))
       finishDirectory(this.#sys, root, head, true)
     mustSync(this.#sys.syncFileSystem(root))
+  }
+
+  #giveTop(): boolean {
+    const [sys, { root }, { top }] = [this.#sys, this.#handles, this.#plan]
+    if (top === undefined) return false
+    const change = topChange(sys, root, top.mode)
+    this.#tell(change === undefined ? [] : [change])
+    this.#isBegun = true
+    this.#counts.attributes++
+    this.#problems.push(...topRefused(giveTop(sys, root, top, ownRights).code))
+    mustSync(sys.syncFileSystem(root))
+    return true
   }
 
   /** What was written aside for later is second names of versions, and of files: they go. */
@@ -360,6 +375,7 @@ export function* undoPages(plan: UndoPlan): Generator<UndoPage> {
   }
   for (const sections of [plan.sections, toldDeletions(plan)])
     for (const batch of cutBatches(packed(sections))) yield { moves: [], sections: batch }
+  if (plan.top !== undefined) yield { moves: [], sections: [topSection] }
 }
 
 function stepCount(sections: readonly PackedSection[]): number {
@@ -402,46 +418,4 @@ function landedOf(group: readonly Landing[], dropped: ReadonlySet<string>): Pack
       return writer.stepCount === 0 && head.state === 'present' ? [] : [writer.take()]
     }),
   )
-}
-
-function moveIntents(plan: UndoPlan): Change[] {
-  return plan.moves.map(({ from, to, seen, goes, comes }) => {
-    const parents = comes.map(({ path }) => path)
-    const move = { a: 'moved-directory', path: from, movedTo: to, before: [...seen], parents, above: goes } as const
-    return plan.movesFirst ? move : { ...move, isLast: true }
-  })
-}
-
-function openParent(sys: Sys, base: number, path: RelPath): number {
-  return sys.openDirectory(base, utf8(path.slice(0, Math.max(0, path.lastIndexOf('/')))))
-}
-
-function lastOf(path: RelPath): Uint8Array {
-  return utf8(path.slice(path.lastIndexOf('/') + 1))
-}
-
-/** The problem's code, or undefined. */
-function moveBack(sys: Sys, root: number, { from, to, seen, goes, comes }: UndoMove): Problem['code'] | undefined {
-  const made = makeParents(sys, root, to)
-  const code = typeof made === 'string' ? made : renameDirectory(sys, root, from, to, seen)
-  for (const { path } of [...goes].reverse()) removeEmpty(sys, root, path)
-  for (const { path, mode } of comes) setMode(sys, root, path, mode)
-  return code
-}
-
-/** Only where nothing is in it. */
-function removeEmpty(sys: Sys, root: number, path: RelPath): void {
-  const parent = openParent(sys, root, path)
-  if (parent < 0) return
-  const lock = unlockDirectory(sys, parent)
-  sys.removeDirectory(parent, lastOf(path))
-  lock?.()
-  sys.close(parent)
-}
-
-function setMode(sys: Sys, root: number, path: RelPath, mode: number): void {
-  const handle = sys.openDirectory(root, utf8(path))
-  if (handle < 0) return
-  sys.setMode(handle, mode)
-  sys.close(handle)
 }

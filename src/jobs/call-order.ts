@@ -13,6 +13,8 @@ type Role = 'source' | 'target'
 /** When a call may come, and to which end where that matters. Those that are missing may come at any time. */
 const order: Partial<Record<CallName, { readonly phases: readonly Phase[]; readonly role?: Role }>> = {
   scan: { phases: ['open'] },
+  owners: { phases: ['scanned', 'viewed'], role: 'source' },
+  ownersHere: { phases: ['scanned', 'viewed'], role: 'target' },
   view: { phases: ['scanned', 'viewed'] },
   listings: { phases: ['viewed', 'begun', 'staging', 'finished'] },
   listingPart: { phases: ['viewed', 'begun', 'staging', 'finished'] },
@@ -21,6 +23,7 @@ const order: Partial<Record<CallName, { readonly phases: readonly Phase[]; reado
   attributes: { phases: ['viewed'], role: 'source' },
   begin: { phases: ['viewed'], role: 'target' },
   moves: { phases: ['begun'], role: 'target' },
+  top: { phases: ['begun', 'staging'], role: 'target' },
   stage: { phases: ['begun', 'staging'], role: 'target' },
   answer: { phases: ['staging'], role: 'target' },
   written: { phases: ['staging'], role: 'target' },

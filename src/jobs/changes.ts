@@ -1,10 +1,13 @@
 // A plan as lines for a person: what a dry run lists and what a real run says it does, from the same sections.
 
 import type { Plan } from '../core/plan.ts'
-import { type PackedSection, type Step, stepsOf } from '../core/plan.ts'
+import { isTopSection, type PackedSection, type Step, stepsOf } from '../core/plan.ts'
 import type { RunEvent } from './endpoint.ts'
 
 type Change = RunEvent & { type: 'change' }
+
+/** The top folder itself got another mode, owner or attributes. */
+const topChange: Change = { type: 'change', action: 'attributes', path: '.' }
 
 /** Every change of a plan, in the order in which it is done. */
 export function* planChanges(plan: Plan): Generator<Change> {
@@ -13,12 +16,14 @@ export function* planChanges(plan: Plan): Generator<Change> {
   const movedFrom = new Set<string>()
   for (const section of plan.sections) yield* sectionChanges(section, movedFrom)
   for (const section of plan.deletions) yield* sectionChanges(section, movedFrom)
+  if (plan.top !== undefined) yield topChange
 }
 
 /** Every change of one section. `movedFrom` collects the old names of files that moved. */
 export function* sectionChanges(section: PackedSection, movedFrom: Set<string>): Generator<Change> {
   if (section.state === 'new' && section.path !== '')
     yield { type: 'change', action: 'create-directory', path: section.path }
+  if (isTopSection(section)) yield topChange
   for (const step of stepsOf(section)) {
     const path = section.path === '' ? step.entry.name : `${section.path}/${step.entry.name}`
     if (step.from !== undefined) movedFrom.add(step.from)

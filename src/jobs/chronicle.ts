@@ -161,8 +161,9 @@ function optionsOf(request: RunRequest): RunOptions {
 }
 
 /** What shaped the run besides: as a person would write it, an option each; none where all is as usual. */
-function askedOptions({ verify, flow, keep, versions, attributes = 0 }: RunRequest): string[] {
+function askedOptions({ verify, flow, keep, versions, attributes = 0, numericIds = false }: RunRequest): string[] {
   const options: string[] = dressOptions(attributes)
+  if (numericIds) options.push('--numeric-ids')
   if (verify === true) options.push('--verify')
   if (flow?.rateBytes !== undefined) options.push(`--bwlimit ${flow.rateBytes}`)
   if (flow !== undefined && flow.compress !== 'auto') options.push(`--compress ${flow.compress}`)

@@ -33,6 +33,7 @@ import {
   proposeFileMoves,
 } from '../core/renames.ts'
 import { type Specials, withSpecial } from '../core/specials.ts'
+import type { Top } from '../core/top.ts'
 import type { DirectoryListing } from '../disk/tasks.ts'
 import { equalBytes } from '../std/bytes.ts'
 import { AgreedNames } from './agreed-names.ts'
@@ -41,6 +42,7 @@ import { type Both, listApart, listWhole } from './list-apart.ts'
 import { below, chunks, digestsOf, emptyListing, headOf, type Place, placeIn, stepOf, timeOf } from './places.ts'
 import { spareOutside } from './spare.ts'
 import type { Spellings } from './spellings.ts'
+import { topFor } from './top.ts'
 
 const sampleMax = 20
 
@@ -97,6 +99,7 @@ class Comparison {
   #lost: LostDirectory[] = []
   readonly #names: AgreedNames
   #specials: Specials | undefined
+  #top: Top | undefined
   #deletes = 0
   #replaces = 0
 
@@ -131,6 +134,7 @@ class Comparison {
   #compareDirectory(pair: Pair, { left, right, ranges }: Both, next: Pair[]): void {
     const { path, origin } = pair
     if (left === undefined) return this.#problem(path, 'unreadable')
+    if (path === rootPath) this.#top = topFor(left, right, this.#rules)
     const draft = this.#draft(pair.head ?? { ...timeOf(left), path, state: 'present', mode: 0 })
     const hasMoved = path !== origin
     // What did not come along with its directory is another one: only content tells whether its files are the same.
@@ -430,6 +434,7 @@ class Comparison {
       sections,
       deletions,
       problems: this.#problems,
+      top: this.#top,
       specials: this.#specials,
       deletes: this.#deletes,
       replaces: this.#replaces,

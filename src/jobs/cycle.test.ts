@@ -21,6 +21,7 @@ const job: Job = {
   release: false,
   keep: undefined,
   attributes: 0,
+  ownersByName: false,
 }
 
 const traits = { modeMask: 0o777, timeGrainNs: 1 }

@@ -2,7 +2,7 @@
 // of core; each deed in an end. This file stays a screen or two of named calls.
 
 import { textId } from '../chunk/identifier.ts'
-import { wantsExtended } from '../core/attributes.ts'
+import { wantsExtended, wantsTop } from '../core/attributes.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
@@ -13,6 +13,7 @@ import type { Mode, Rules } from '../core/reconcile.ts'
 import { type Keep, keepNotices } from '../core/retention.ts'
 import { type Selection, underPolicy } from '../core/selection.ts'
 import { specialsText } from '../core/specials.ts'
+import { encodeTop } from '../core/top.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
@@ -20,10 +21,12 @@ import { clearHold, type Hold, loadHold, loadPair, type Pair, savePair } from '.
 import { equalBytes, hex } from '../std/bytes.ts'
 import { type Clock, isoTime } from '../std/clock.ts'
 import { Failure, systemHint } from '../std/failure.ts'
-import { bringAll } from './bring.ts'
+import { type Brought, bringAll } from './bring.ts'
 import { planChanges, sectionChanges } from './changes.ts'
 import { compare } from './compare.ts'
+import { agreed } from './dress.ts'
 import type { ApplyCounts, ApplyResult, Begun, PlanTotals, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import { agreeOwners } from './owners.ts'
 import { isSamePair, isUnchanged, rulesId, type Seen, scanRules, viewOf } from './settled.ts'
 import { Spellings, spelledSource } from './spellings.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
@@ -44,6 +47,8 @@ export type Job = {
   readonly keep: Keep | undefined
   /** What is carried besides content, modes and times: a mask of core's attributes. */
   readonly attributes: number
+  /** Owners are carried by name, between machines that may know other accounts. */
+  readonly ownersByName: boolean
 }
 
 /** `unchanged`: nothing to do. `partial`: some paths had problems. `halted`: a guard said stop, nothing was changed. `planned`: a dry run. */
@@ -139,6 +144,7 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   problems.push(...(await right.moveDirectories(plan.moves)))
   const sent = await transfer(source, right, planBatches(plan), work, listen, signal, extendedIn(seen))
+  if (plan.top !== undefined) await right.giveTop(encodeTop(plan.top))
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
   tellKept(job, begun, applied, listen)
@@ -170,16 +176,19 @@ async function bringToEmpty(
     if (context.listsChanges) for (const change of sectionChanges(section, new Set())) listen(change)
     context.found(section)
   }
-  const sections = bringAll(left, rulesOf(job, right, seen.view), problems)
+  const brought: Brought = { problems }
+  const sections = bringAll(left, rulesOf(job, right, seen.view), brought)
   if (job.dryRun) {
     for await (const section of sections) found(section)
     return endRun('planned', problems, seen, foundNothing)
   }
-  if (leftEntries === 0) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
+  if (leftEntries === 0 && !carriesTop(seen))
+    return remember(job, left, right, context, seen, undefined, problems, nothingSent)
   listen({ type: 'phase', phase: 'transfer' })
   const begun = await announce(job, right, { ...facts, steps: leftEntries, released: false })
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   const sent = await transfer(left, right, batchesAsFound(sections, found), work, listen, signal, extendedIn(seen))
+  if (brought.top !== undefined) await right.giveTop(encodeTop(brought.top))
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
   tellKept(job, begun, applied, listen)
@@ -206,6 +215,10 @@ function tellKept(job: Job, begun: Begun, applied: ApplyResult, listen: RunListe
   for (const text of keepNotices(job.keep, begun.keep, early)) listen({ type: 'notice', text })
 }
 
+function carriesTop({ view }: Seen): boolean {
+  return ((view.attributes ?? 0) & wantsTop) !== 0
+}
+
 function extendedIn({ view }: Seen): number {
   return (view.attributes ?? 0) & wantsExtended
 }
@@ -215,9 +228,15 @@ async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Cloc
   const startMs = clock.monotonicMs()
   const rules = scanRules(job, left.facts.traits, right.facts.traits)
   const [scan] = await Promise.all([left.scan(rules.left), right.scan(rules.right)])
-  const view = viewOf(job, left.facts.traits, right.facts.traits, scan.texts)
+  const [one, other] = [left.facts.traits, right.facts.traits]
+  const owners = job.ownersByName
+    ? await agreeOwners(left, right, agreed(job.attributes, one, other).attributes)
+    : undefined
+  const view = viewOf(job, one, other, scan.texts, owners)
   const viewId = textId('view 1', viewText(view))
-  const [leftSummary, rightSummary] = await Promise.all([left.view(view, viewId), right.view(view, viewId)])
+  // The target's owners are what they are.
+  const { owners: _, ...theirs } = view
+  const [leftSummary, rightSummary] = await Promise.all([left.view(view, viewId), right.view(theirs, viewId)])
   if (leftSummary === undefined) throw unreadable(left.facts.path, scan)
   const scanMs = Math.round(clock.monotonicMs() - startMs)
   return { scan, view, viewId, left: leftSummary, right: rightSummary, scanMs }
@@ -343,7 +362,7 @@ function judge(job: Job, plan: Plan, facts: GuardFacts, context: RunContext): 'f
 }
 
 function isEmpty(plan: Plan): boolean {
-  return plan.moves.length === 0 && plan.sections.length === 0 && plan.deletions.length === 0
+  return plan.moves.length + plan.sections.length + plan.deletions.length === 0 && plan.top === undefined
 }
 
 function pairOf(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context: RunContext): Pair {

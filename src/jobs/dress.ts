@@ -1,6 +1,14 @@
 // What a job asks for besides modes and times, as far as both ends hold it; and what is told where one does not.
 
-import { type AttributeKind, kindsIn, modeMaskOf, toldMask, wantsMax, wantsSystemXattrs } from '../core/attributes.ts'
+import {
+  type AttributeKind,
+  kindsIn,
+  modeMaskOf,
+  toldMask,
+  wantsMax,
+  wantsSystemXattrs,
+  wantsTop,
+} from '../core/attributes.ts'
 import type { Problem } from '../core/problem.ts'
 import type { TimeRange } from '../core/reconcile.ts'
 import { type Refusal, type RefusalReason, withoutAttributes } from '../disk/dress-traits.ts'
@@ -41,7 +49,8 @@ export function timesOf({ latest, earliest }: Pick<OpenAnswer, 'latest' | 'earli
 /** Opens a target that is asked to hold what `asks` says, of which its owner allows what `allows` does. */
 export function openAllowed(path: string, options: TargetOptions, asks: number, allows: number): Root {
   const root = openTarget(systemSys(), path, { ...options, asks: asks & allows & wantsMax })
-  return { ...root, traits: withoutAttributes(root.traits, asks & ~allows & wantsMax, 'share') }
+  // That the folder of a share stays its owner's needs no telling in each run.
+  return { ...root, traits: withoutAttributes(root.traits, asks & ~allows & wantsMax & ~wantsTop, 'share') }
 }
 
 type ToldTraits = Pick<
@@ -70,7 +79,7 @@ function told({ what, why }: Refusal): string {
 
 /** The options as a person would write them. */
 export function dressOptions(asks: number): string[] {
-  const kinds = kindsIn(asks).filter((kind) => kind !== 'xattrs' || (asks & wantsSystemXattrs) === 0)
+  const kinds = kindsIn(asks & ~wantsTop).filter((kind) => kind !== 'xattrs' || (asks & wantsSystemXattrs) === 0)
   return kinds.map(optionOf)
 }
 

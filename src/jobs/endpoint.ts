@@ -7,6 +7,7 @@ import type { Summary } from '../core/entry.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
+import type { OwnerMap, Owners } from '../core/owners.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
@@ -140,11 +141,15 @@ export interface SourceEnd extends End {
    * was taken.
    */
   supply(batch: number, wants: Uint8Array, sink: PackSink, portions?: Uint8Array): Promise<void>
+  /** The accounts that own something in it, by name. */
+  owners(): Promise<Owners>
   /** The set of extended attributes and ACLs of each of these files and directories now; empty where it can't be had. */
   attributes(files: readonly WantedDirectory[]): Promise<readonly Uint8Array[]>
 }
 
 export interface TargetEnd extends End {
+  /** What the accounts of a source are here, as far as there are any of their names. */
+  ownersHere(owners: Owners): Promise<OwnerMap>
   /** Announces the plan. Throws `root-held` when the target's own guard refuses it. */
   begin(totals: PlanTotals): Promise<Begun>
   /** Renames directories, in this order, making missing parents of new names; those that did not move are problems. */
@@ -156,6 +161,8 @@ export interface TargetEnd extends End {
   receive(payload: Uint8Array): Promise<void>
   /** All packs of this round were received. Wants to be supplied once more; with `last`, none. */
   written(batch: number, last: boolean): Promise<Again>
+  /** What the top folder itself gets, as `encodeTop`, when the run finishes. */
+  giveTop(top: Uint8Array): Promise<void>
   /** Lands what is left, makes it durable, removes what goes, and reads back. */
   finish(): Promise<ApplyResult>
   /** Reads files again, from the first or from where an earlier answer says. What is damaged is distrusted already. */

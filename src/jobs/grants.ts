@@ -4,7 +4,7 @@
 // a session asks here first.
 
 import { join, relative } from 'node:path'
-import { wantsMax } from '../core/attributes.ts'
+import { wantsMax, wantsTop } from '../core/attributes.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { OwnerLimit } from '../core/owner-limit.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
@@ -55,7 +55,13 @@ export function grantsOfShares(configDirectory: string, machine: string): Grants
       const rules = rulesOf(share, [realPath(share.path), share.path])
       const label = sub === '' ? share.name : `${share.name}/${sub}`
       try {
-        return { path: placeOf(share, sub), label, versions: keepWishOf(share), allows: allowedIn(share), ...rules }
+        return {
+          path: placeOf(share, sub),
+          label,
+          versions: keepWishOf(share),
+          allows: allowedIn(share) | (sub === '' ? 0 : wantsTop),
+          ...rules,
+        }
       } catch (error) {
         throw rules.told(error)
       }

@@ -9,6 +9,7 @@ import { splitSets } from '../core/extended.ts'
 import type { Flow } from '../core/flow.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
+import type { Owners } from '../core/owners.ts'
 import type { RelPath } from '../core/path.ts'
 import { decodeShelf } from '../core/shelf.ts'
 import type { View } from '../core/view.ts'
@@ -370,6 +371,10 @@ export class LocalSource extends LocalEnd implements SourceEnd {
   async attributes(files: readonly WantedDirectory[]): Promise<readonly Uint8Array[]> {
     const input = { root: this.root.handle, files: encodeWants(files), looks: this.carries.attributes }
     return splitSets(await this.spareSeat.run('extendedOf', input))
+  }
+
+  async owners(): Promise<Owners> {
+    return await this.treeSeat.run('ownersOf', { tree: this.tree })
   }
 
   #stopped(): Failure {

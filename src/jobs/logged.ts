@@ -60,6 +60,6 @@ function changesIn(entry: LogEntry): LoggedChange[] {
   if (typeof to === 'string') return [change(to)]
   if (typeof path === 'string') return [change(path)]
   if (typeof directory !== 'string') return []
-  if (typeof names !== 'string' || names === '') return [change(directory)]
+  if (typeof names !== 'string' || names === '') return [change(directory === '' ? '.' : directory)]
   return names.split('/').map((name) => change(directory === '' ? name : `${directory}/${name}`))
 }

@@ -14,7 +14,7 @@ export type PlanLine = {
 }
 
 /** What of a plan is told. */
-export type PlannedChanges = Pick<Plan, 'made' | 'moves' | 'sections' | 'deletions'>
+export type PlannedChanges = Pick<Plan, 'made' | 'moves' | 'sections' | 'deletions' | 'top'>
 
 /** Lines for all of the plan but what had a problem, or lies below such. */
 export function* planLines(plan: PlannedChanges, problems: readonly Problem[]): Generator<PlanLine> {
@@ -34,6 +34,7 @@ export function* planLines(plan: PlannedChanges, problems: readonly Problem[]): 
   const movedFrom = new Set<string>()
   for (const section of plan.sections) yield* sectionLines(section, isFailed, movedFrom)
   for (const section of plan.deletions) yield* sectionLines(section, isFailed, movedFrom)
+  if (plan.top !== undefined && !failed.has('')) yield { action: 'attributes-set', directory: '', names: [] }
 }
 
 function isAtOrBelow(path: string, failed: ReadonlySet<string>): boolean {

@@ -8,6 +8,7 @@ import type { Summary } from '../core/entry.ts'
 import { splitSets } from '../core/extended.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
+import type { OwnerMap, Owners } from '../core/owners.ts'
 import type { RelPath } from '../core/path.ts'
 import { parseRelPath } from '../core/path.ts'
 import { isProblemCode, type Problem } from '../core/problem.ts'
@@ -134,9 +135,10 @@ class RemoteEnd {
     if (listings.length !== paths.length)
       throw new Failure('protocol-broken', 'not as many listings came as were asked for')
     listings.forEach(({ known, bytes }, i) => known && this.told?.take(paths[i] as RelPath, bytes.length))
-    return listings.map(({ known, bytes, outline, mtimeSeconds, mtimeNs }) =>
-      known ? { bytes, ...(outline && { outline }), mtimeSeconds: Number(mtimeSeconds), mtimeNs } : undefined,
-    )
+    return listings.map(({ known, bytes, outline, mtimeSeconds, mtimeNs, top }) => {
+      const told = { bytes, ...(outline && { outline }), mtimeSeconds: Number(mtimeSeconds), mtimeNs }
+      return known ? { ...told, ...(top && { top }) } : undefined
+    })
   }
 
   async listingPart(path: RelPath, ranges: readonly NameRange[]): Promise<Uint8Array> {
@@ -198,6 +200,10 @@ class RemoteSource extends RemoteEnd implements SourceEnd {
     return sets
   }
 
+  async owners(): Promise<Owners> {
+    return await call(this.session, 'owners', {})
+  }
+
   async supply(batch: number, wants: Uint8Array, sink: PackSink, portions?: Uint8Array): Promise<void> {
     let check = (): void => {}
     const waiting = { sink, packs: 0, taken: [] as Promise<void>[], arrived: () => check() }
@@ -234,6 +240,10 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
   constructor(session: Session, machine: string, opened: Opened) {
     super(session, machine, opened)
     this.#packs = session.openStream(packStream, new Uint8Array(0))
+  }
+
+  async ownersHere(owners: Owners): Promise<OwnerMap> {
+    return await call(this.session, 'ownersHere', owners)
   }
 
   async begin(totals: PlanTotals): Promise<Begun> {
@@ -284,6 +294,10 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
     this.#offers.check(batch, again, count)
     if (count === 0) this.#offers.remove(batch)
     return answer
+  }
+
+  async giveTop(top: Uint8Array): Promise<void> {
+    await call(this.session, 'top', { top })
   }
 
   async finish(): Promise<ApplyResult> {

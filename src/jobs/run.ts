@@ -57,6 +57,8 @@ export type RunRequest = {
   readonly versions: string | undefined
   /** What is carried besides content, modes and times, as a mask of core's attributes; nothing where it is missing. */
   readonly attributes?: number
+  /** Owners are carried by number, also between machines. */
+  readonly numericIds?: boolean
   /** How Nightferry is started on a machine that is reached by ssh; undefined: `nightferry`. */
   readonly remoteCommand?: string | undefined
 }
@@ -376,5 +378,8 @@ function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
   } = request
   const ends = `${endText(source, realPath)}\0${endText(target, realPath)}`
   const id = textId('job 1', ends)
-  return { id, mode, checksum, selection, dryRun, overrides, ignoreFiles, limit, release, keep, attributes }
+  // Two folders of one machine know the same names.
+  const ownersByName = request.numericIds !== true && (source.kind === 'remote' || target.kind === 'remote')
+  const rest = { limit, release, keep, attributes, ownersByName }
+  return { id, mode, checksum, selection, dryRun, overrides, ignoreFiles, ...rest }
 }

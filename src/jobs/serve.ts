@@ -295,6 +295,12 @@ export class Served {
       },
       moves: async ({ moves }) => ({ problems: await this.#mustTarget().moveDirectories(checkMoves(moves)) }),
       attributes: async ({ files }) => ({ sets: joinSets(await this.#mustSource().attributes(decodeWants(files))) }),
+      owners: async () => await this.#mustSource().owners(),
+      ownersHere: async (owners) => await this.#mustTarget().ownersHere(owners),
+      top: async ({ top }) => {
+        await this.#mustTarget().giveTop(top)
+        return {}
+      },
       stage: async ({ batch, bytes, extended = new Uint8Array(0) }) => {
         this.#batches.stage(batch, bytes.length + extended.length)
         return await this.#mustTarget().stage(batch, bytes, extended)
@@ -349,11 +355,12 @@ export class Served {
     for (let at = 0; at < paths.length; at += listingsAtOnce) {
       const some = paths.slice(at, at + listingsAtOnce).map(mustPath)
       for (const listing of await onceEach(some, (path) => path, list)) {
-        const { bytes = new Uint8Array(0), outline, mtimeSeconds = 0, mtimeNs = 0 } = listing ?? {}
-        sizeBytes += bytes.length + (outline?.length ?? 0)
+        const { bytes = new Uint8Array(0), outline, mtimeSeconds = 0, mtimeNs = 0, top } = listing ?? {}
+        sizeBytes += bytes.length + (outline?.length ?? 0) + (top?.length ?? 0)
         if (sizeBytes > callBytesMax) throw new Failure('limit-exceeded', 'more is asked for than an answer may hold')
         const known = listing !== undefined
-        listings.push({ known, bytes, ...(outline && { outline }), mtimeSeconds: BigInt(mtimeSeconds), mtimeNs })
+        const time = { mtimeSeconds: BigInt(mtimeSeconds), mtimeNs }
+        listings.push({ known, bytes, ...(outline && { outline }), ...time, ...(top && { top }) })
       }
     }
     return { listings }

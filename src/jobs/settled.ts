@@ -3,6 +3,7 @@
 
 import type { Summary } from '../core/entry.ts'
 import type { IgnoreText } from '../core/ignore.ts'
+import type { OwnerMap } from '../core/owners.ts'
 import { selectionText } from '../core/selection.ts'
 import type { View } from '../core/view.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
@@ -35,7 +36,13 @@ export function scanRules(
 }
 
 /** The view that two ends with these traits agree on. */
-export function viewOf(job: Job, left: Traits, right: Traits, texts: readonly IgnoreText[]): View {
+export function viewOf(
+  job: Job,
+  left: Traits,
+  right: Traits,
+  texts: readonly IgnoreText[],
+  owners?: OwnerMap | undefined,
+): View {
   const { modeMask, attributes } = agreed(job.attributes, left, right)
   return {
     modeMask,
@@ -44,6 +51,7 @@ export function viewOf(job: Job, left: Traits, right: Traits, texts: readonly Ig
     texts,
     ...(job.selection.sizes && { sizes: job.selection.sizes }),
     ...(attributes > 0 && { attributes }),
+    ...(owners && { owners }),
   }
 }
 

@@ -33,12 +33,12 @@ export type Share = {
   readonly keepVersions?: string | undefined
   /** Where they lie, absolute; undefined: in the target itself. */
   readonly versions?: string | undefined
-  /** What the runs of other machines may set in it beyond what any user may: owners, set-id bits, attributes of the system. */
+  /** What the runs of other machines may set in it beyond what any user may: owners, set-id bits, attributes of the system, anything of the shared folder itself. */
   readonly allows?: readonly AllowedKind[] | undefined
 }
 
 /** What another machine may set only where the owner of a share says so. */
-export const allowedKinds = ['owner', 'set-id', 'system-xattrs'] as const
+export const allowedKinds = ['owner', 'set-id', 'system-xattrs', 'top'] as const
 export type AllowedKind = (typeof allowedKinds)[number]
 
 export function isAllowedKind(text: unknown): text is AllowedKind {

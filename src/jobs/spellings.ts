@@ -53,6 +53,7 @@ export function spelledSource(source: SourceEnd, spellings: Spellings): SourceEn
     listingPart: (path, ranges) => source.listingPart(spellings.toSource(path), ranges),
     digests: (files, fresh) => source.digests(spellings.filesToSource(files), fresh),
     attributes: (files) => source.attributes(spellings.filesToSource(files)),
+    owners: () => source.owners(),
     close: (save) => source.close(save),
     supply: (batch, wants, sink, portions) => source.supply(batch, spellings.wantsToSource(wants), sink, portions),
   }

@@ -5,10 +5,12 @@
 import { joinDigests } from '../core/digests.ts'
 import { inspect } from '../core/guard.ts'
 import { checkOwnerBytes, checkOwnerLimit, type OwnerLimit } from '../core/owner-limit.ts'
-import { parentOf, type RelPath } from '../core/path.ts'
+import type { OwnerMap, Owners } from '../core/owners.ts'
+import { parentOf, type RelPath, rootPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
+import type { Top } from '../core/top.ts'
 import type { LandReport } from '../disk/batch-tasks.ts'
 import { unfinishedHeads } from '../disk/directories.ts'
 import type { TargetHandles } from '../disk/landing.ts'
@@ -41,28 +43,16 @@ import {
 } from './endpoint.ts'
 import { Keeping, type KeepWish } from './keeping.ts'
 import { LocalEnd, type LocalOptions, leaseOf, nextSeatId, type Workshop } from './local.ts'
+import { ownersHere } from './owners.ts'
+import { groupContentBytes, groupSteps, syncEachMax, type TargetBatch } from './target-batch.ts'
 import { mustSync } from './target-failures.ts'
+import { askedTop, dressTop } from './top.ts'
 import { eachSeat, joinReports } from './verify.ts'
-
-/** Up to this many steps each file is synced by itself; above, whole groups are. */
-const syncEachMax = 16
-const groupContentBytes = 256 * 1024 * 1024
-const groupSteps = 20_000
-
-type Batch = {
-  readonly landing: number
-  readonly seat: number
-  /** All is known that it needs: content may come. */
-  isOpen: boolean
-  written: Written | undefined
-  /** Sets of attributes that came with it, until it is opened. */
-  extended: Uint8Array | undefined
-}
 
 export class LocalTarget extends LocalEnd implements TargetEnd {
   #handles: TargetHandles
   readonly #own: number
-  readonly #batches = new Map<number, Batch>()
+  readonly #batches = new Map<number, TargetBatch>()
   readonly #heads: SectionHead[] = []
   readonly #problems: Problem[] = []
   readonly #counts: ApplyCounts = { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }
@@ -83,6 +73,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #runId: string
   #keeping: Keeping | undefined
   #deltas: Deltas | undefined
+  #top: Top | undefined
 
   constructor(
     workshop: Workshop,
@@ -111,6 +102,10 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   get #syncEach(): boolean {
     return present(this.#totals, 'a plan was announced').steps <= syncEachMax
+  }
+
+  async ownersHere(owners: Owners): Promise<OwnerMap> {
+    return await ownersHere(this.treeSeat, owners, this.root.traits)
   }
 
   async begin(totals: PlanTotals): Promise<Begun> {
@@ -244,7 +239,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   /** A batch that content may come for. */
-  #receiving(batch: number): Batch {
+  #receiving(batch: number): TargetBatch {
     const known = this.#batch(batch)
     if (!known.isOpen || known.written !== undefined) {
       throw new Failure('unsolicited', 'content came for a batch that takes none now')
@@ -252,7 +247,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     return known
   }
 
-  #batch(batch: number): Batch {
+  #batch(batch: number): TargetBatch {
     const known = this.#batches.get(batch)
     if (known === undefined) throw new Failure('unsolicited', 'content came for a batch that is not open')
     return known
@@ -285,7 +280,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   /** Where the disk is full, old versions make room, and what found none is asked for again. */
-  async #finishWriting({ landing, seat }: Batch, last: boolean): Promise<Written> {
+  async #finishWriting({ landing, seat }: TargetBatch, last: boolean): Promise<Written> {
     const tells = this.#keepingOf().place !== undefined
     const finish = (full: 'say' | 'again' | 'leave'): Promise<Written> =>
       this.seat(seat).run('finishWriting', { landing, last, tells, full })
@@ -301,7 +296,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   /** Queues the batches that are written without a gap, once they make a group (or `all` is wanted). */
   #landGroup(all: boolean): void {
-    const group: Batch[] = []
+    const group: TargetBatch[] = []
     let steps = 0
     let contentBytes = 0
     for (let number = this.#nextToLand; ; number++) {
@@ -322,7 +317,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       })
   }
 
-  async #land(group: readonly Batch[]): Promise<void> {
+  async #land(group: readonly TargetBatch[]): Promise<void> {
     if (this.#landFailure !== undefined) return
     this.#checkLease()
     const displacements = group.flatMap((batch) => batch.written?.displacements ?? [])
@@ -361,6 +356,11 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (report.problems.some((problem) => problem.code === 'no-space')) throw targetFull(this.label)
   }
 
+  async giveTop(bytes: Uint8Array): Promise<void> {
+    this.#mustBegin()
+    this.#top = askedTop(bytes, this.carries.attributes)
+  }
+
   async finish(): Promise<ApplyResult> {
     this.#mustBegin()
     this.#landGroup(true)
@@ -371,6 +371,12 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       heads: unfinishedHeads(this.#heads),
       setsSpecial: this.carries.modeMask > 0o777,
     })
+    const dressed = await dressTop(this.treeSeat, this.#keepingOf(), this.root, this.#top, this.carries)
+    mustSync(this.label, dressed.code)
+    this.#problems.push(...dressed.problems)
+    this.#counts.attributes += dressed.count
+    if (this.#top !== undefined) this.#touched.add(rootPath)
+    if (dressed.count > 0) this.log.note('attributes-set', { directory: '' })
     await this.#syncLanded()
     const {
       problems: dropped,

@@ -1,7 +1,7 @@
 // What an undo did as lines of the log, in the words of any run: a line for each directory and action. The lines say by a
 // field of their own which run they undo.
 
-import { type PackedSection, type Step, stepsOf } from '../core/plan.ts'
+import { isTopSection, type PackedSection, type Step, stepsOf } from '../core/plan.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 
 export type UndoLine = {
@@ -25,6 +25,7 @@ export function* undoLines(part: {
 function* sectionLines(section: PackedSection): Generator<UndoLine> {
   const directory = section.path
   if (section.state === 'new' && directory !== '') yield { action: 'created-directory', directory, names: [] }
+  if (isTopSection(section)) yield { action: 'attributes-set', directory, names: [] }
   const grouped = new Map<UndoLine['action'], string[]>()
   for (const step of stepsOf(section)) {
     const { name } = step.entry

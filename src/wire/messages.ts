@@ -3,6 +3,8 @@
 // schema changes `messagesText`, whose digest a test holds against WIRE_VERSION.
 
 import { outlineBytesMax, outlinePagesMax } from '../core/outline.ts'
+import { accountNameMax, ownersMax } from '../core/owners.ts'
+import { topMaxBytes } from '../core/top.ts'
 import {
   bytes,
   choice,
@@ -22,6 +24,7 @@ import {
 const pathBytes = 4096
 const countMax = Number.MAX_SAFE_INTEGER
 const digestBytes = 32
+const idMax = 2 ** 32 - 2
 /** The largest body of a call that goes by a stream. */
 export const callBytesMax: number = 256 * 1024 * 1024
 
@@ -97,6 +100,11 @@ const scanAnswer = record({
   specials: optional(record({ count: uint(countMax), paths: list(path(pathBytes), 8) })),
 })
 
+const accounts = list(record({ id: uint(idMax), name: text(4 * accountNameMax) }), ownersMax)
+const owners = record({ users: accounts, groups: accounts })
+const becomes = list(record({ from: uint(idMax), to: uint(idMax) }), ownersMax)
+const ownerMap = record({ users: becomes, groups: becomes })
+
 const viewRequest = record({
   modeMask: uint(0o7777),
   timeGrainNs: uint(4_000_000_000),
@@ -110,6 +118,8 @@ const viewRequest = record({
   sizes: optional(record({ minBytes: uint(countMax), maxBytes: uint(countMax) })),
   /** What of an entry is told besides mode, time and size: a mask. */
   attributes: optional(uint(0xffff)),
+  /** For a source: the numbers that its owners have at the target. */
+  owners: optional(ownerMap),
 })
 const summary = record({
   fingerprint: bytes(digestBytes),
@@ -123,7 +133,14 @@ const viewAnswer = record({ summary: optional(summary), closed: optional(flag) }
 const listingsRequest = record({ paths: list(path(pathBytes), 4096), outlined: flag })
 const listingsAnswer = record({
   listings: list(
-    record({ known: flag, bytes: bytes(callBytesMax), outline: optional(bytes(outlineBytesMax)), ...time }),
+    record({
+      known: flag,
+      bytes: bytes(callBytesMax),
+      outline: optional(bytes(outlineBytesMax)),
+      ...time,
+      /** Of the root, where the top folder itself is carried. */
+      top: optional(bytes(topMaxBytes)),
+    }),
     4096,
   ),
 })
@@ -165,6 +182,9 @@ const problemsAnswer = record({ problems: list(problem, 1_000_000) })
 /** Files and directories of a source whose extended attributes and ACLs are wanted, as wants; a set each, as `joinSets`. */
 const attributesRequest = record({ files: bytes(callBytesMax) })
 const attributesAnswer = record({ sets: bytes(callBytesMax) })
+
+/** What the top folder of a target gets when the run finishes. */
+const topRequest = record({ top: bytes(topMaxBytes) })
 
 const stageRequest = record({
   batch: uint(2 ** 32 - 1),
@@ -305,6 +325,9 @@ const empty = record({})
 export const calls = {
   open: [openRequest, openAnswer],
   scan: [scanRequest, scanAnswer],
+  /** Who owns something in a source, and what these are at a target. */
+  owners: [empty, owners],
+  ownersHere: [owners, ownerMap],
   view: [viewRequest, viewAnswer],
   listings: [listingsRequest, listingsAnswer],
   listingPart: [listingPartRequest, listingPartAnswer],
@@ -312,6 +335,7 @@ export const calls = {
   begin: [beginRequest, beginAnswer],
   moves: [movesRequest, problemsAnswer],
   attributes: [attributesRequest, attributesAnswer],
+  top: [topRequest, empty],
   stage: [stageRequest, needsAnswer],
   answer: [answerRequest, needsAnswer],
   supply: [supplyRequest, supplyAnswer],

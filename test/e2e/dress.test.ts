@@ -5,10 +5,8 @@ import assert from 'node:assert/strict'
 import {
   chmodSync,
   chownSync,
-  closeSync,
   lchownSync,
   lstatSync,
-  openSync,
   readFileSync,
   renameSync,
   statSync,
@@ -17,75 +15,13 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { listXattrs, readXattr, removeXattr, setXattr } from '../../src/disk/sys-xattrs.ts'
-import { utf8 } from '../../src/std/bytes.ts'
+import { acl, dressOf, drop, set } from '../world/dressed.ts'
 import { pairedMachines, World } from '../world/machines.ts'
 import { ordinaryUser } from '../world/ordinary-user.ts'
 import { plant } from '../world/planted.ts'
 
 const isRoot = process.getuid?.() === 0
 const skip = process.platform !== 'linux' ? 'Linux only' : isRoot ? false : 'only root gives files to others'
-
-function withHandle<Result>(path: string, work: (handle: number) => Result): Result {
-  const handle = openSync(path, 'r')
-  try {
-    return work(handle)
-  } finally {
-    closeSync(handle)
-  }
-}
-
-function set(path: string, name: string, value: string | Uint8Array): void {
-  const bytes = typeof value === 'string' ? utf8(value) : value
-  assert.equal(
-    withHandle(path, (handle) => setXattr(handle, utf8(name), bytes)),
-    0,
-    `${name} of ${path}`,
-  )
-}
-
-function drop(path: string, name: string): void {
-  assert.equal(
-    withHandle(path, (handle) => removeXattr(handle, utf8(name))),
-    0,
-  )
-}
-
-/** An access or default ACL in which user 1234 has `bits`. */
-function acl(bits: number): Uint8Array {
-  const entries = [
-    [1, 7, 0xffffffff],
-    [2, bits, 1234],
-    [4, 5, 0xffffffff],
-    [0x10, 7, 0xffffffff],
-    [0x20, 0, 0xffffffff],
-  ] as const
-  const bytes = Buffer.alloc(4 + 8 * entries.length)
-  bytes.writeUInt32LE(2)
-  entries.forEach(([tag, perm, id], i) => {
-    bytes.writeUInt16LE(tag, 4 + 8 * i)
-    bytes.writeUInt16LE(perm, 6 + 8 * i)
-    bytes.writeUInt32LE(id, 8 + 8 * i)
-  })
-  return bytes
-}
-
-/** All that a file has besides content and time, as text. */
-function dressOf(path: string): string {
-  const { uid, gid, mode } = lstatSync(path)
-  const found: string[] = []
-  if (!lstatSync(path).isSymbolicLink()) {
-    withHandle(path, (handle) => {
-      const names = listXattrs(handle)
-      const texts = typeof names === 'number' ? [] : Buffer.from(names).toString('utf8').split('\0')
-      for (const name of texts.filter((text) => text !== '').sort()) {
-        const value = readXattr(handle, utf8(name))
-        found.push(`${name}=${typeof value === 'number' ? value : Buffer.from(value).toString('hex')}`)
-      }
-    })
-  }
-  return [`${uid}:${gid}`, (mode & 0o7777).toString(8), ...found].join(' ')
-}
 
 const all = ['--owner', '--set-id', '--xattrs', 'all', '--acls'] as const
 const names = ['plain', 'tool', 'link', 'dir', 'dir/file', 'dir/sub', 'read-only'] as const

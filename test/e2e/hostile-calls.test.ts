@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
 import { wholeRange } from '../../src/core/outline.ts'
+import { encodeTop } from '../../src/core/top.ts'
 import { type CallInput, call } from '../../src/jobs/bulk.ts'
 import { Failure } from '../../src/std/failure.ts'
 import type { CallName } from '../../src/wire/messages.ts'
@@ -32,6 +33,9 @@ const inputs: { readonly [Name in CallName]: CallInput<Name> } = {
   digests: { files: none, fresh: true },
   begin: { ...totals, released: true },
   moves: { moves: [] },
+  owners: {},
+  ownersHere: { users: [{ id: 5, name: 'daemon' }], groups: [] },
+  top: { top: encodeTop({ mode: 0o777, attributes: undefined, set: new Uint8Array(0) }) },
   stage: { batch: 0, bytes: none },
   answer: { batch: 0, digests: new Uint8Array(0) },
   attributes: { files: none },

@@ -183,6 +183,10 @@ export class FaultySys implements Sys {
   setOwner(handle: number, uid: number, gid: number): number {
     return this.#number('setOwner', [], () => this.#real.setOwner(handle, uid, gid))
   }
+  openLink(dir: number, name: Uint8Array): number {
+    return this.#real.openLink(dir, name)
+  }
+
   setOwnerAt(dir: number, name: Uint8Array, uid: number, gid: number): number {
     return this.#number('setOwnerAt', [name], () => this.#real.setOwnerAt(dir, name, uid, gid))
   }

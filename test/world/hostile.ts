@@ -232,6 +232,9 @@ function honestHandlers(send: EvilSource['send']): CallHandlers {
       })),
     }),
     listingPart: refuse,
+    top: refuse,
+    owners: async () => ({ users: [], groups: [] }),
+    ownersHere: refuse,
     digests: async ({ files }) => {
       const count = decodeWants(files).reduce((sum, { names }) => sum + names.length, 0)
       return { digests: new Uint8Array(32 * count) }

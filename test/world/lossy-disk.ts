@@ -291,6 +291,7 @@ export class LossyDisk {
           this.#touch(handle, false)
           return real.setOwner(handle, uid, gid)
         }),
+      openLink: alive((dir: number, name: Uint8Array) => real.openLink(dir, name)),
       setOwnerAt: (dir, name, uid, gid) => this.#call('setOwnerAt', () => real.setOwnerAt(dir, name, uid, gid)),
       makeDirectory: (dir, name, mode) =>
         this.#call('makeDirectory', () => {

@@ -1,0 +1,56 @@
+// The top folder itself: its mode, and what it has besides, which no listing tells, since it is in none. Where a run carries
+// owners, set-id bits or extended attributes, it is told beside the listing of the root, and is part of its fingerprint.
+
+import { ByteReader, ByteWriter, equalBytes } from '../std/bytes.ts'
+import { attributesMaxBytes, sameAttributes, takeBlock } from './attributes.ts'
+import { decodeExtended, extendedMaxBytes } from './extended.ts'
+
+export type Top = {
+  readonly mode: number
+  /** As an entry's. */
+  readonly attributes: Uint8Array | undefined
+  /** The set that the block names by its digest; no bytes where there is none. */
+  readonly set: Uint8Array
+}
+
+/** What a top takes when it travels, at most. */
+export const topMaxBytes: number = 2 * extendedMaxBytes + attributesMaxBytes + 64
+
+export function encodeTop({ mode, attributes, set }: Top): Uint8Array {
+  const writer = new ByteWriter(64)
+  writer.varint(mode)
+  writer.block(attributes ?? new Uint8Array(0))
+  writer.block(set)
+  return writer.take()
+}
+
+/** Safe for bytes from a peer. Throws `protocol-broken`. */
+export function decodeTop(bytes: Uint8Array): Top {
+  const reader = new ByteReader(bytes)
+  const mode = reader.varint(0o7777)
+  const block = takeBlock(reader.block(attributesMaxBytes))
+  const set = reader.block(2 * extendedMaxBytes).slice()
+  reader.end()
+  if (set.length > 0) decodeExtended(set)
+  return { mode, attributes: block.length === 0 ? undefined : block, set }
+}
+
+/** What the fingerprint of a root is also made of; begins as no entry of a listing does. */
+export function topText({ mode, attributes }: Top): Uint8Array {
+  const writer = new ByteWriter(64)
+  writer.u8(0xff)
+  writer.varint(mode)
+  writer.block(attributes ?? new Uint8Array(0))
+  return writer.take()
+}
+
+/** Whether nothing that counts tells them apart. */
+export function isSameTop(a: Top, b: Top): boolean {
+  return a.mode === b.mode && sameAttributes(a.attributes, b.attributes)
+}
+
+/** The same to the last byte, whoever looks at it. */
+export function isEqualTop(a: Top | undefined, b: Top | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return equalBytes(encodeTop(a), encodeTop(b))
+}
