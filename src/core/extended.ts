@@ -18,8 +18,8 @@ export const extendedBatchMaxBytes: number = 8 * 1024 * 1024
 const [user, security, trusted] = ['user.', 'security.', 'trusted.'].map(utf8) as [Uint8Array, Uint8Array, Uint8Array]
 const accessAcl: Uint8Array = utf8('system.posix_acl_access')
 const defaultAcl: Uint8Array = utf8('system.posix_acl_default')
-/** What a kernel signs for this very machine. */
-const ownToMachine = ['security.evm', 'security.ima'].map(utf8)
+/** What a kernel signs for this very machine, and what XFS calls its ACLs beside their own names. */
+const ownToMachine = ['security.evm', 'security.ima', 'trusted.SGI_ACL_FILE', 'trusted.SGI_ACL_DEFAULT'].map(utf8)
 
 /** Whether an attribute of this name is carried under the mask. */
 export function isCarried(name: Uint8Array, mask: number): boolean {

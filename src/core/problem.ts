@@ -45,3 +45,13 @@ export type Problem = {
 export function isProblemCode(text: string): text is ProblemCode {
   return Object.hasOwn(problemCodes, text)
 }
+
+/** The paths at which nothing happened. */
+export function undoneBy(problems: readonly Problem[]): string[] {
+  return problems.flatMap((problem) => (isShortOnly(problem) ? [] : [problem.path]))
+}
+
+/** Whether what was to happen at the path happened all the same, short of something. */
+export function isShortOnly({ code }: Pick<Problem, 'code'>): boolean {
+  return code === 'attributes-refused'
+}

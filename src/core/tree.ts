@@ -117,9 +117,9 @@ export class Tree {
   }
 
   setTop(top: Top | undefined): void {
-    if (isEqualTop(top, this.#top)) return
+    const isSame = isEqualTop(top, this.#top)
     this.#top = top
-    this.#makeStale(rootPath)
+    if (!isSame) this.#makeStale(rootPath)
   }
 
   /** Puts a directory's new record. */

@@ -1,11 +1,11 @@
 // The top folder itself: looked at, and given its owner, attributes and mode, by the handle that the root was opened with.
-// Its time is set with that of every other directory; its name is not ours.
+// Its name is not ours.
 
 import { entryMask, wantsExtended, wantsOwner } from '../core/attributes.ts'
 import { joinSets } from '../core/extended.ts'
 import { rootPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
-import { extraWidth, statMode, statWidth } from '../core/stat.ts'
+import { extraWidth, mtimeSecondsOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
 import { isSameTop, type Top } from '../core/top.ts'
 import { fromHex, hex } from '../std/bytes.ts'
 import { extendedDigest, type Had, lookAtAttributes, readExtended } from './attributes.ts'
@@ -25,7 +25,8 @@ export function lookAtTop(sys: Sys, root: number, looks: number): Top | number {
   const { block, code } = lookAtAttributes(sys, root, mode, extras, 0, mask)
   if (code < 0) return code
   const set = (mask & wantsExtended) === 0 ? new Uint8Array(0) : readExtended(sys, root, mask)
-  return typeof set === 'number' ? set : { mode: mode & 0o7777, attributes: block, set }
+  const time = { mtimeSeconds: mtimeSecondsOf(row, 0), mtimeNs: row[statMtimeNs] as number }
+  return typeof set === 'number' ? set : { mode: mode & 0o7777, attributes: block, set, ...time }
 }
 
 export function topProblem(code: number): Problem {
@@ -54,6 +55,7 @@ export function giveTop(
   const attributes = top.attributes ?? ((looks & wantsOwner) === 0 ? new Uint8Array(0) : undefined)
   const dressed = dress(sys, root, { mode: top.mode & modeMask, attributes }, wardrobe)
   const code = modeMask === 0 ? 0 : setDirectoryMode(sys, root, dressed.mode, wardrobe.setsSpecial)
+  sys.setTimes(root, top.mtimeSeconds, top.mtimeNs)
   const after = lookAtTop(sys, root, looks)
   const isChanged = typeof before === 'number' || typeof after === 'number' || !isSameTop(before, after)
   return { isChanged, code: dressed.code < 0 ? dressed.code : code }
@@ -68,6 +70,12 @@ export function topChange(sys: Sys, root: number, mode: number): TopChange | und
   return { a: 'top', path: rootPath, was: before.mode, had: hadOf(before), mode }
 }
 
+/** What an open directory has besides mode and times; undefined where it can't be told. */
+export function dressOf(sys: Sys, directory: number): Had | undefined {
+  const looked = lookAtTop(sys, directory, everything)
+  return typeof looked === 'number' ? undefined : hadOf(looked)
+}
+
 function hadOf({ attributes, set }: Top): Had {
   return { block: hex(attributes ?? new Uint8Array(0)), set: hex(set) }
 }
@@ -79,10 +87,11 @@ function hadOf({ attributes, set }: Top): Had {
 export function topBefore(sys: Sys, root: number, { was, had, mode }: TopChange): Top | 'already' | 'changed' {
   const now = lookAtTop(sys, root, everything)
   if (typeof now === 'number') return 'changed'
+  const { mtimeSeconds, mtimeNs } = now
   const { block, set } = hadOf(now)
   if (now.mode === was && block === had.block && set === had.set) return 'already'
   if (((now.mode ^ mode) & 0o777) !== 0 && now.mode !== was) return 'changed'
-  return { mode: was, attributes: fromHex(had.block), set: fromHex(had.set) }
+  return { mode: was, attributes: fromHex(had.block), set: fromHex(had.set), mtimeSeconds, mtimeNs }
 }
 
 /** What gives it back, whole. */

@@ -1,5 +1,5 @@
 // What an undo gives back besides content, modes and times: of entries whose owner, attributes or ACLs the run changed in place,
-// what its manifest says they had.
+// what its manifest says they had; of directories, symlinks and empty files, which are made anew, what their versions have.
 
 import { extendedOf, wantsExtended, wantsOwner } from '../core/attributes.ts'
 import { joinSets } from '../core/extended.ts'
@@ -14,14 +14,16 @@ export function undoDress(
 ): { attributes?: number; extended?: Uint8Array } {
   let isTold = false
   const needed = new Map<string, Uint8Array>()
+  const need = (block: Uint8Array | undefined): void => {
+    if (block === undefined) return
+    isTold = true
+    const digest = extendedOf(block)
+    const set = typeof digest === 'string' ? undefined : sets.get(hex(digest))
+    if (set !== undefined && typeof digest !== 'string') needed.set(hex(digest), set)
+  }
   for (const section of sections) {
-    for (const { entry } of stepsOf(section)) {
-      if (entry.attributes === undefined) continue
-      isTold = true
-      const digest = extendedOf(entry.attributes)
-      const set = typeof digest === 'string' ? undefined : sets.get(hex(digest))
-      if (set !== undefined && typeof digest !== 'string') needed.set(hex(digest), set)
-    }
+    need(section.attributes)
+    for (const { entry } of stepsOf(section)) need(entry.attributes)
   }
   return isTold ? { attributes: wantsOwner | wantsExtended, extended: joinSets([...needed.values()]) } : {}
 }

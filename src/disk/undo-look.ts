@@ -4,11 +4,13 @@
 import { digestOf } from '../chunk/digest.ts'
 import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import {
+  mtimeSecondsOf,
   sameTypeSizeTime,
   sizeOf,
   statInodeHigh,
   statInodeLow,
   statMode,
+  statMtimeNs,
   statWidth,
   typeDirectory,
   typeFile,
@@ -68,8 +70,13 @@ export class Look {
   /** What has this path besides content, mode and times. */
   dress(path: RelPath): Had | undefined {
     const place = this.place(path)
-    const parent = place === undefined ? -1 : this.#sys.openDirectory(this.root, utf8(parentOf(place)))
-    if (place === undefined || parent < 0) return undefined
+    return place === undefined ? undefined : this.dressIn(this.root, place)
+  }
+
+  /** The same of what lies below a handle. */
+  dressIn(base: number, place: RelPath): Had | undefined {
+    const parent = this.#sys.openDirectory(base, utf8(parentOf(place)))
+    if (parent < 0) return undefined
     const had = wholeDress(this.#sys, parent, utf8(nameOf(place)))
     this.#sys.close(parent)
     return had
@@ -166,4 +173,10 @@ export function isRowType(row: Row, type: number): boolean {
 /** Whether set-id bits are the same: a run that was not to set them left them as they were, or took them away. */
 export function sameSetId(a: Uint32Array, b: Uint32Array): boolean {
   return (((a[statMode] as number) ^ (b[statMode] as number)) & 0o7000) === 0
+}
+
+/** Whether something was changed at this time, as far as the grain tells. */
+export function isTime(now: Uint32Array, seconds: number, ns: number, grainNs: number): boolean {
+  const apart = (mtimeSecondsOf(now, 0) - seconds) * 1e9 + ((now[statMtimeNs] as number) - ns)
+  return Math.abs(apart) < Math.max(1, grainNs)
 }

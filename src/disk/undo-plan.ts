@@ -3,6 +3,7 @@
 // run left it nor as it was before the run is a conflict; with one conflict nothing at all may be undone. It goes in
 // steps: after each the caller may go on later, or not at all.
 
+import type { Entry } from '../core/entry.ts'
 import { joinPath, parentOf, parseRelPath, type RelPath } from '../core/path.ts'
 import type { SectionHead, Step } from '../core/plan.ts'
 import {
@@ -22,8 +23,8 @@ import { sameDirectory } from './directories.ts'
 import { type Change, type ListedFile, listingDigest, type Manifest, type Row, type TopChange } from './manifest.ts'
 import type { SeenDirectory, StepNote } from './staged.ts'
 import { EntryTable, type Sys } from './sys.ts'
-import { topBefore } from './top.ts'
-import { isRowType, isType, Look, sameSetId } from './undo-look.ts'
+import { dressOf, topBefore } from './top.ts'
+import { isRowType, isTime, isType, Look, sameSetId } from './undo-look.ts'
 import { MovesBack } from './undo-moves.ts'
 import {
   directoryEntry,
@@ -269,17 +270,18 @@ class UndoPlanner {
       ? isType(seen, typeDirectory)
       : (now[statMode] as number) >>> 12 === (seen[statMode] as number) >>> 12 && sizeOf(now, 0) === sizeOf(seen, 0)
     const isMode = (wanted: number): boolean => mode === (wanted & mask)
-    const isTime = (seconds: number, ns: number): boolean => isDirectory || this.#isTime(now, seconds, ns)
+    const isWhen = (seconds: number, ns: number): boolean =>
+      isDirectory || isTime(now, seconds, ns, this.#traits.timeGrainNs)
     const isAsBefore = (mask === 0 || sameSetId(now, seen)) && this.#hasDress(change)
     if (
       isSame &&
       isAsBefore &&
       isMode(seen[statMode] as number) &&
-      isTime(mtimeSecondsOf(seen, 0), seen[statMtimeNs] as number)
+      isWhen(mtimeSecondsOf(seen, 0), seen[statMtimeNs] as number)
     ) {
       return void this.#already++
     }
-    if (!isSame || !isMode(change.mode) || !isTime(change.mtimeSeconds, change.mtimeNs))
+    if (!isSame || !isMode(change.mode) || !isWhen(change.mtimeSeconds, change.mtimeNs))
       return this.#refuse(path, 'changed')
     const link = isType(now, typeSymlink) ? this.#at.link(this.#at.root, path) : undefined
     const entry = isDirectory ? directoryEntry(path, before) : entryOf(path, seen, link)
@@ -307,11 +309,6 @@ class UndoPlanner {
     return fromHex(block)
   }
 
-  #isTime(now: Uint32Array, seconds: number, ns: number): boolean {
-    const apart = (mtimeSecondsOf(now, 0) - seconds) * 1e9 + ((now[statMtimeNs] as number) - ns)
-    return Math.abs(apart) < Math.max(1, this.#traits.timeGrainNs)
-  }
-
   /** Plans a file or link to come back to its name, from the store or from where it only moved to. */
   #bring(
     told: RelPath,
@@ -331,7 +328,9 @@ class UndoPlanner {
     const found = entryOf(path, row, this.#at.link(base, place))
     // What only moved may have got another mode on its way.
     const isMoved = moved !== undefined && found.kind === 'file'
-    const entry = isMoved ? { ...found, mode: (change.before[statMode] ?? 0) & 0o777 } : found
+    const entry = isMoved
+      ? { ...found, mode: (change.before[statMode] ?? 0) & 0o777 }
+      : this.#dressed(found, base, place)
     this.#add(parentOf(path), { action, entry, from: moved, digest: undefined })
     const donor =
       moved === undefined
@@ -364,12 +363,13 @@ class UndoPlanner {
     const own = new Uint32Array(statWidth)
     this.#sys.statHandle(handle, own, 0)
     own[statMode] = before[statMode] as number
+    const had = dressOf(this.#sys, handle)
     const table = new EntryTable()
     const count = this.#sys.list(handle, table)
     this.#sys.close(handle)
     if (count < 0) return this.#refuse(path, 'no-version')
     yield count
-    if (state !== 'present') this.#section(path, own, state)
+    if (state !== 'present') this.#section(path, own, state, had)
     for (let i = 0; i < table.count; i++) {
       const name = decodeName(table.name(i))
       const row = table.stats.slice(i * statWidth, (i + 1) * statWidth)
@@ -388,7 +388,7 @@ class UndoPlanner {
       else this.#refuse(path, 'occupied')
       return
     }
-    const entry = entryOf(path, row, this.#at.link(this.#at.files, version))
+    const entry = this.#dressed(entryOf(path, row, this.#at.link(this.#at.files, version)), this.#at.files, version)
     this.#add(parentOf(path), { action: 'create', entry, from: undefined, digest: undefined })
     const donor = donorOf(version, row, this.#at.files)
     if (donor !== undefined) this.#note(path, { donor })
@@ -417,7 +417,14 @@ class UndoPlanner {
     sectionIn(this.#sections, presentHead(directory)).steps.push(step)
   }
 
-  #section(path: RelPath, row: Uint32Array, state: SectionHead['state']): void {
+  /** What is made anew gets what its version has besides; what comes back as the very file has it. */
+  #dressed(entry: Entry, base: number, place: RelPath): Entry {
+    if (entry.kind !== 'symlink' && entry.sizeBytes > 0) return entry
+    const had = this.#at.dressIn(base, place)
+    return had === undefined ? entry : { ...entry, attributes: this.#giveBack(had) }
+  }
+
+  #section(path: RelPath, row: Uint32Array, state: SectionHead['state'], had?: Had): void {
     const mode = (row[statMode] as number) & 0o7777
     const known = this.#sections.get(path)
     const head: SectionHead = {
@@ -426,6 +433,7 @@ class UndoPlanner {
       mode,
       mtimeSeconds: mtimeSecondsOf(row, 0),
       mtimeNs: row[statMtimeNs] as number,
+      ...(had && { attributes: this.#giveBack(had) }),
     }
     this.#sections.set(path, { head, steps: known?.steps ?? [] })
   }

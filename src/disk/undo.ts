@@ -17,7 +17,7 @@ import {
   stepsOf,
   topSection,
 } from '../core/plan.ts'
-import type { Problem } from '../core/problem.ts'
+import { isShortOnly, type Problem, undoneBy } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { sameFile, statWidth } from '../core/stat.ts'
 import { Failure } from '../std/failure.ts'
@@ -242,7 +242,7 @@ class UndoRun {
     }
     problems.push(...dropped)
     for (const landing of group) this.#settle(landing)
-    this.#tell(refusedOf(problems.map(({ path }) => path)))
+    this.#tell(refusedOf(undoneBy(problems)))
     mustSync(sys.syncFileSystem(handles.root))
     this.#isStuck ||= dropped.some(isStuck)
     if (!this.#isStuck) this.#clearJournal()
@@ -339,7 +339,7 @@ function mustSync(code: number): void {
 
 function checkStaged(landing: Landing): void {
   const missing = landing.finishWriting()
-  const [problem] = landing.problems()
+  const problem = landing.problems().find((one) => !isShortOnly(one))
   if (problem?.code === 'no-space') {
     throw new Failure('target-full', 'there is no space on the target for what would come back', {
       hint: 'nothing was changed; free some space, then undo again',

@@ -3,7 +3,7 @@
 
 import type { Plan } from '../core/plan.ts'
 import { type PackedSection, type Step, stepsOf } from '../core/plan.ts'
-import type { Problem } from '../core/problem.ts'
+import { type Problem, undoneBy } from '../core/problem.ts'
 
 export type PlanLine = {
   readonly action: string
@@ -18,7 +18,7 @@ export type PlannedChanges = Pick<Plan, 'made' | 'moves' | 'sections' | 'deletio
 
 /** Lines for all of the plan but what had a problem, or lies below such. */
 export function* planLines(plan: PlannedChanges, problems: readonly Problem[]): Generator<PlanLine> {
-  const failed = new Set(problems.map(({ path }) => path))
+  const failed = new Set(undoneBy(problems))
   const isFailed = (path: string): boolean => failed.size > 0 && isAtOrBelow(path, failed)
   for (const path of plan.made) if (!isFailed(path)) yield { action: 'created-directory', directory: path, names: [] }
   for (const { from, to } of plan.moves) {

@@ -8,7 +8,7 @@ import { checkOwnerBytes, checkOwnerLimit, type OwnerLimit } from '../core/owner
 import type { OwnerMap, Owners } from '../core/owners.ts'
 import { parentOf, type RelPath, rootPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
-import type { Problem } from '../core/problem.ts'
+import { type Problem, undoneBy } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import type { Top } from '../core/top.ts'
 import type { LandReport } from '../disk/batch-tasks.ts'
@@ -328,7 +328,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     for (const batch of group) {
       const report = await this.seat(batch.seat).run('land', { landing: batch.landing })
       await this.#keep(report)
-      await this.#keepingOf().takeBack(report.problems.map(({ path }) => path))
+      await this.#keepingOf().takeBack(undoneBy(report.problems))
       this.#take(report)
     }
   }

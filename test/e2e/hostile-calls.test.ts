@@ -35,7 +35,7 @@ const inputs: { readonly [Name in CallName]: CallInput<Name> } = {
   moves: { moves: [] },
   owners: {},
   ownersHere: { users: [{ id: 5, name: 'daemon' }], groups: [] },
-  top: { top: encodeTop({ mode: 0o777, attributes: undefined, set: new Uint8Array(0) }) },
+  top: { top: encodeTop({ mode: 0o777, attributes: undefined, set: none, mtimeSeconds: 0, mtimeNs: 0 }) },
   stage: { batch: 0, bytes: none },
   answer: { batch: 0, digests: new Uint8Array(0) },
   attributes: { files: none },

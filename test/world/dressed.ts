@@ -38,16 +38,29 @@ export function drop(path: string, name: string): void {
 
 /** An access or default ACL in which user 1234 has `bits`. */
 export function acl(bits: number): Uint8Array {
+  return aclOf({ users: [1234], bits, mask: 7 })
+}
+
+/** One in which these users and groups, in rising order, have `bits`, as far as the mask lets them. */
+export function aclOf(said: {
+  readonly users?: readonly number[]
+  readonly groups?: readonly number[]
+  readonly bits: number
+  readonly mask: number
+}): Uint8Array {
+  const { users = [], groups = [], bits, mask } = said
+  const nobody = 0xffffffff
   const entries = [
-    [1, 7, 0xffffffff],
-    [2, bits, 1234],
-    [4, 5, 0xffffffff],
-    [0x10, 7, 0xffffffff],
-    [0x20, 0, 0xffffffff],
+    [1, 7, nobody],
+    ...users.map((id) => [2, bits, id]),
+    [4, 5, nobody],
+    ...groups.map((id) => [8, bits, id]),
+    [0x10, mask, nobody],
+    [0x20, 0, nobody],
   ] as const
   const bytes = Buffer.alloc(4 + 8 * entries.length)
   bytes.writeUInt32LE(2)
-  entries.forEach(([tag, perm, id], i) => {
+  entries.forEach(([tag = 0, perm = 0, id = 0], i) => {
     bytes.writeUInt16LE(tag, 4 + 8 * i)
     bytes.writeUInt16LE(perm, 6 + 8 * i)
     bytes.writeUInt32LE(id, 8 + 8 * i)

@@ -54,6 +54,11 @@ export class MountSpace {
     return spawnSync('nsenter', ['-t', String(this.#process.pid), '-m', name, ...args]).status === 0
   }
 
+  /** What a command run inside says, and how it ended. */
+  says(name: string, ...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+    return spawnSync('nsenter', ['-t', String(this.#process.pid), '-m', name, ...args], { encoding: 'utf8' })
+  }
+
   must(name: string, ...args: readonly string[]): void {
     assert.ok(this.tries(name, ...args), `${name} ${args.join(' ')}`)
   }
