@@ -54,12 +54,28 @@ export function dressTraits(modeMask: number, asks: number, refused: readonly Re
   return { modeMask: modeMask | special, attributes, refused }
 }
 
-/** What can be read of a source. */
-export function readable(sys: Sys, wanted = 0): DressTraits & { timeGrainNs: number } {
+/**
+ * What can be read of a source, whose root is open. One that can have no attributes says nothing of them: taken for a source
+ * that has none, it would take away what the target has.
+ */
+export function readable(sys: Sys, wanted = 0, root = -1): DressTraits & { timeGrainNs: number } {
   const asks = wanted & wantsMax
-  const missing = hasXattrs(sys) ? 0 : asks & wantsExtended
-  const refused = kindsIn(missing).map((what) => ({ what, why: 'form' as const }))
+  const isAble = hasXattrs(sys)
+  const missing = isAble ? lackingAt(root, asks) : asks & wantsExtended
+  const refused = kindsIn(missing).map((what) => ({ what, why: isAble ? ('disk' as const) : ('form' as const) }))
   return { timeGrainNs: sys.timeGrainNs, ...dressTraits(permissionBits, asks, refused) }
+}
+
+/** Which of these attributes the file system of an open directory can't have. */
+function lackingAt(root: number, asks: number): number {
+  if (root < 0) return 0
+  const lacks = (bit: number, name: string): number =>
+    (asks & bit) !== 0 && readXattr(root, utf8(name)) === -errno.EOPNOTSUPP ? bit : 0
+  return (
+    lacks(wantsXattrs, 'user.nightferry') |
+    lacks(wantsSystemXattrs, 'trusted.nightferry') |
+    lacks(wantsAcls, 'system.posix_acl_access')
+  )
 }
 
 /** What a target is taken to hold that may not be tried out, for a dry run. */

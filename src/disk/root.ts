@@ -60,7 +60,7 @@ export function openSource(sys: Sys, path: string, asks = 0): Root {
       path: realpathSync(path),
       handle,
       id: `inode-${facts.ino}-${facts.birthtimeNs}`,
-      traits: readable(sys, asks),
+      traits: readable(sys, asks, handle),
       empty: isEmpty(sys, handle, table),
       recovered: [],
       recoveredMore: 0,
