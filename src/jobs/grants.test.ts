@@ -37,6 +37,8 @@ test('a paired machine reaches its shares, under their names, and never the name
   refuses('unknown-share', () => grants.end('data', 'out'))
   refuses('unknown-share', () => grantsOfShares(at('config'), 'bee').end('open', ''))
   refuses('protocol-broken', () => grants.end('data', '../open'))
+  // Where versions lie in a share its owner says, and nobody else.
+  for (const folder of [at('open'), '~/x', '']) refuses('protocol-broken', () => grants.end('open', '', folder))
   const told = grant.told(new Failure('source-missing', `there is no folder ${at('data')}/x`))
   assert.equal(told.message, 'there is no folder data/x')
 })
@@ -50,6 +52,11 @@ test('who logged in by ssh reaches any folder by its path, links followed as the
   assert.equal(grants.end('~', 'link').path, at('elsewhere'))
   assert.equal(grants.end('~', 'new').path, at('home/new'))
   assert.equal(grants.end('/', '').path, '/')
+  assert.equal(grants.end('~', '').versions.directory, undefined)
+  assert.equal(grants.end('~', '', '/mnt/old').versions.directory, '/mnt/old')
+  assert.equal(grants.end('~', '', '~/old').versions.directory, at('home/old'))
+  for (const folder of ['', '~', '/', 'old', './old', '~ann/old', '/a/../b', '~/../x', '/a\0b'])
+    refuses('protocol-broken', () => grants.end('~', '', folder))
   for (const share of ['data', 'open', '', '..']) refuses('unknown-share', () => grants.end(share, ''))
   for (const sub of ['../x', 'a/../..', '/etc', 'a//b', '.nightferry', 'a\0']) {
     refuses('protocol-broken', () => grants.end('/', sub))

@@ -13,7 +13,7 @@ import { realPath } from '../disk/root.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { KeepWish } from './keeping.ts'
 import { allowedIn, keepWishOf, loadShares, ownerLimitOf, type Share, shareFor } from './shares.ts'
-import { homeShare, topShare } from './ssh-place.ts'
+import { homeShare, isVersionsFolder, topShare } from './ssh-place.ts'
 
 /** A folder that may be used, and how. */
 export type Grant = {
@@ -40,8 +40,11 @@ export type PastGrant = Pick<Grant, 'label' | 'mayWrite' | 'ownerLimit' | 'links
 }
 
 export interface Grants {
-  /** A folder, as an end of a run. Throws `unknown-share`. */
-  end(share: string, sub: string): Grant
+  /**
+   * A folder, as an end of a run, which may name another one for old versions where that is the driver's to say. Throws
+   * `unknown-share`.
+   */
+  end(share: string, sub: string, versions?: string | undefined): Grant
   /** A path, as a question about old versions. Throws `unknown-share`. */
   past(share: string, sub: string): PastGrant
 }
@@ -50,8 +53,10 @@ export interface Grants {
 export function grantsOfShares(configDirectory: string, machine: string): Grants {
   const find = (name: string): Share => shareFor(loadShares(configDirectory), name, machine)
   return {
-    end(name, sub) {
+    end(name, sub, versions) {
       const share = find(name)
+      if (versions !== undefined)
+        throw new Failure('protocol-broken', 'where the versions of a share lie is for its owner to say')
       const rules = rulesOf(share, [realPath(share.path), share.path])
       const label = sub === '' ? share.name : `${share.name}/${sub}`
       try {
@@ -132,9 +137,13 @@ export function grantsOfUser(home: string): Grants {
     return join(share === homeShare ? home : '/', mustPath(sub))
   }
   return {
-    end(share, sub) {
+    end(share, sub, folder) {
       const path = realPath(placed(share, sub))
-      const versions = { asked: undefined, floor: undefined, directory: undefined }
+      const versions = {
+        asked: undefined,
+        floor: undefined,
+        directory: folder === undefined ? folder : versionsFolder(folder, home),
+      }
       // What the account may do, it may do by Nightferry.
       return { path, label: path, versions, allows: wantsMax, ...rules }
     },
@@ -144,4 +153,10 @@ export function grantsOfUser(home: string): Grants {
       return { label: path, placed: findTyped(path), relative: ({ rootPath }) => relative(base, rootPath), ...rules }
     },
   }
+}
+
+/** The folder for old versions that a person named from another machine. */
+function versionsFolder(text: string, home: string): string {
+  if (!isVersionsFolder(text)) throw new Failure('protocol-broken', 'the folder for old versions is none')
+  return text.startsWith('~/') ? join(home, text.slice(2)) : text
 }

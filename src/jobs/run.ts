@@ -28,7 +28,7 @@ import { LocalEnd, LocalSource, type TakenTree, treeKeyOf, type Workshop } from 
 import { freeFlow, type Line } from './outflow.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
 import type { SshWays } from './ssh.ts'
-import type { SshTarget } from './ssh-place.ts'
+import { isVersionsFolder, type SshTarget } from './ssh-place.ts'
 import { LocalTarget } from './target.ts'
 import { verifyRun } from './verify.ts'
 
@@ -120,15 +120,18 @@ export async function runOnce(
   }
 }
 
-/** Where versions lie on another machine is for its owner to say. */
+/** Where the versions of a share lie is for its owner to say; by ssh the account may say it. */
 function checkVersions({ versions }: RunRequest, source: EndName, target: EndName): void {
   if (versions === undefined) return
   if (target.kind === 'local') return checkVersionsFolder(versions, source, realPath)
-  throw new Failure('bad-usage', '--versions names a folder for a target on this machine', {
-    hint:
-      target.ssh === undefined
-        ? `on ${target.machine}: nightferry share add ${target.share} FOLDER --versions DIR`
-        : `where a run on ${target.machine} itself has put it once, it stays`,
+  if (target.ssh === undefined) {
+    throw new Failure('bad-usage', '--versions names a folder for a target here, or one that is reached by ssh', {
+      hint: `on ${target.machine}: nightferry share add ${target.share} FOLDER --versions DIR`,
+    })
+  }
+  if (isVersionsFolder(versions)) return
+  throw new Failure('bad-usage', `--versions names no folder of ${target.machine}: ${JSON.stringify(versions)}`, {
+    hint: 'write its path there, from the top (/mnt/old) or from the home there (~/old), without ..',
   })
 }
 
@@ -355,7 +358,8 @@ async function openRight(
   const isNew = request.newTarget ? { isNew: true } : {}
   // A push goes no faster than it may; a pull has told the other machine.
   if (request.flow?.rateBytes !== undefined) session?.limit(request.flow.rateBytes)
-  const ask = { share, sub, ...ids, create, ...isNew, ...expected, ...asksOf(job) }
+  const kept = request.versions === undefined ? {} : { versions: request.versions }
+  const ask = { share, sub, ...ids, create, ...isNew, ...expected, ...kept, ...asksOf(job) }
   return await openRemoteTarget(session as Session, machine, ask, ahead)
 }
 

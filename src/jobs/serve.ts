@@ -175,7 +175,7 @@ export class Served {
     const opening = openingOf(request)
     const { runId } = opening
     const { workshop, grants, machine } = this.#options
-    const grant = grants.end(request.share, request.sub)
+    const grant = grants.end(request.share, request.sub, request.versions)
     const { label } = grant
     this.#grant = grant
     const isSource = request.role === 'source'

@@ -79,3 +79,8 @@ export function sshPlaceText({ ssh, share, sub }: SshPlace): string {
 export function sshName({ user, host }: SshTarget): string {
   return user === undefined ? host : `${user}@${host}`
 }
+
+/** Whether this can be a folder for old versions on a machine that is reached by ssh: absolute, or below the home there. */
+export function isVersionsFolder(text: string): boolean {
+  return /^~?\/./.test(text) && !text.includes('\0') && text.isWellFormed() && !text.split('/').includes('..')
+}

@@ -48,6 +48,8 @@ const openRequest = record({
   rateBytes: optional(uint(countMax)),
   /** For a source: whether packs are squeezed; `off`, `auto` or a level. */
   compress: optional(text(4)),
+  /** For a target that is reached by ssh: the folder in which old versions are kept; absolute, or below `~/`. */
+  versions: optional(path(pathBytes)),
   /** What a run asks for besides modes and times: a mask. */
   asks: optional(uint(0xffff)),
 })

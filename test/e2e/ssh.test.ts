@@ -111,6 +111,40 @@ describe('ssh', { skip: missing }, () => {
     assert.match(await laptop.must('why', `${ends[1]}/mine`), /on the target of/)
   })
 
+  it('old versions lie in another folder there where a run says so, and come back from it', async () => {
+    const { source, target, ends } = fresh('push')
+    const elsewhere = join(target, '..', 'old')
+    writeTree(source, few)
+    await laptop.mustSync('done', ...ends)
+    writeTree(source, { a: 'other' })
+    const wrong = await laptop.sync(...ends, '--versions', 'old')
+    assert.match(
+      `${wrong.failure?.message} ${wrong.failure?.hint}`,
+      /no folder of nas: "old" write its path there, from the top/,
+    )
+    for (const [folder, said] of [
+      [target, /in the target itself/],
+      ['/nowhere/at/all', /can't be made/],
+      ['/proc', /another file system/],
+    ] as const) {
+      const refused = await laptop.sync(...ends, '--versions', folder)
+      assert.match(String(refused.failure?.message), said)
+      assert.equal(readFileSync(join(target, 'a'), 'utf8'), 'one')
+    }
+    const run = await laptop.mustSync('done', ...ends, '--versions', elsewhere)
+    assert.ok(existsSync(elsewhere))
+    assert.deepEqual(readdirSync(join(target, '.nightferry/versions')), [])
+    // It is remembered there.
+    writeTree(source, { a: 'third' })
+    await laptop.mustSync('done', ...ends)
+    assert.match(await laptop.must('versions', `${ends[1]}/a`), /2 versions/)
+    await laptop.must('undo', String(run.lines[0]?.runId)).then(assert.fail, () => {})
+    await laptop.must('undelete', `${ends[1]}/a`, '--to', 'back', '--run', String(run.lines[0]?.runId))
+    assert.equal(readFileSync(join(target, 'back/a'), 'utf8'), 'one')
+    await laptop.mustSync('done', ...ends, '--versions', '~/kept-at-home', '--release')
+    assert.ok(existsSync(join(sshd.home, 'kept-at-home')))
+  })
+
   it('how Nightferry is started there is remembered with the run, and undo starts it so again', async () => {
     const { source, target, ends } = fresh('push')
     const marker = join(world.directory, `started-${number}`)

@@ -399,7 +399,7 @@ describe('versions of a share', () => {
     assert.ok(!existsSync(join(folder, '.nightferry/versions')))
     const refused = await laptop.sync(source, 'nas:long', '--versions', '/tmp')
     assert.equal(refused.code, 2)
-    assert.match(refused.failure?.message ?? '', /on this machine/)
+    assert.match(refused.failure?.hint ?? '', /share add long FOLDER --versions/)
   })
 
   it('are undone within the limit of the share, whoever asks', async () => {
