@@ -8,6 +8,7 @@ import { joinPath, pathMaxBytes, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord, nameHash, pageEnds, type RecordRow, recordRow } from '../core/record.ts'
 import {
+  mtimeSecondsOf,
   sameFile,
   sameSignature,
   sameTypeSizeTime,
@@ -37,6 +38,8 @@ export type Look = {
   readonly isStopped: IsStopped
   /** Which attributes are looked at, as a mask of core's attributes; 0 where only mode, times and size count. */
   readonly looks: number
+  /** After a run of ours: another mode, or other attributes, are what it has just set, and explain a moved ctime. */
+  readonly isOurs: boolean
 }
 
 /** A directory of more entries is looked at a page at a time: only the names of all of them are held. */
@@ -317,16 +320,19 @@ function fileContent(
   hasNewAttributes: boolean,
 ): { flags: number; digest: Uint8Array | undefined } {
   const { stats } = look.table
-  if (!sameTypeSizeTime(stats, at, known.stats, known.at)) return { flags: 0, digest: undefined }
   const edits = known.flags >>> editShift
+  if (!sameTypeSizeTime(stats, at, known.stats, known.at)) {
+    // Where the other end keeps times less finely, both may be one time there: the count tells them apart.
+    const isNear = isSameTimeSomewhere(stats, at, known.stats, known.at)
+    return { flags: isNear ? (edits + 1) << editShift : 0, digest: undefined }
+  }
   const racy = (known.flags & flagRacy) !== 0
   const same = sameSignature(stats, at, known.stats, known.at)
   if (same && (!racy || known.digest === undefined)) return { flags: edits << editShift, digest: known.digest }
   if (known.digest === undefined) {
-    // Nobody knows what it was. A change of mode or attributes explains a moved ctime of the same file; anything else, and
-    // another file that looks like it, may hide an edit.
+    // Nobody knows what it was: whatever moved the ctime may hide an edit, another mode and attributes too, unless we set them.
     const hasNewMode = stats[at + statMode] !== known.stats[known.at + statMode]
-    const isExplained = (hasNewMode || hasNewAttributes) && sameFile(stats, at, known.stats, known.at)
+    const isExplained = look.isOurs && (hasNewMode || hasNewAttributes) && sameFile(stats, at, known.stats, known.at)
     return { flags: (isExplained ? edits : edits + 1) << editShift, digest: undefined }
   }
   // Size and mtime say "same", something else moved: only the content can tell.
@@ -334,6 +340,17 @@ function fileContent(
   // Unknown is not "the same": an edit too many costs a comparison, one too few hides a change for ever.
   if (digest === undefined) return { flags: (edits + 1) << editShift, digest: undefined }
   return { flags: (equalBytes(digest, known.digest) ? edits : edits + 1) << editShift, digest }
+}
+
+/** The coarsest grain of times that a file system has: FAT's. */
+const coarsestGrainSeconds = 2
+
+/** Whether two rows of equal type and size may have the same time where times are kept less finely. */
+function isSameTimeSomewhere(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): boolean {
+  const isAlike =
+    ((a[aAt + statMode] as number) & typeMask) === ((b[bAt + statMode] as number) & typeMask) &&
+    sizeOf(a, aAt) === sizeOf(b, bAt)
+  return isAlike && Math.abs(mtimeSecondsOf(a, aAt) - mtimeSecondsOf(b, bAt)) <= coarsestGrainSeconds
 }
 
 /** Order of the name of a table's row and that of a record's. */

@@ -31,7 +31,7 @@ import type { Tree } from '../core/tree.ts'
 import { hex, utf8 } from '../std/bytes.ts'
 import { digestFile } from './content.ts'
 import type { ScanReport } from './scan.ts'
-import { scanRoot } from './scan.ts'
+import { rescanDirectories, scanRoot } from './scan.ts'
 import { errno, type Sys } from './sys.ts'
 import { systemSys } from './system.ts'
 
@@ -308,6 +308,36 @@ describe('scan: content', () => {
     scan()
     assert.equal(kinds(tree).f, 'file')
     assert.equal(digestIn(tree, '', 'f'), '')
+  })
+
+  it('another mode explains nothing of what nobody has read, unless a run of ours has just set it', () => {
+    const { path, tree, scan } = folder({ edited: 'aaaa', ours: 'oooo' })
+    scan()
+    rewrite(join(path, 'edited'), 'bbbb')
+    chmodSync(join(path, 'edited'), 0o600)
+    scan()
+    assert.deepEqual(kinds(tree), { edited: 'file+1', ours: 'file' })
+    chmodSync(join(path, 'ours'), 0o600)
+    const root = real.openRoot(path)
+    rescanDirectories(real, root, tree, ['' as RelPath], () => Date.now() + 1000)
+    real.close(root)
+    assert.deepEqual(kinds(tree), { edited: 'file+1', ours: 'file' })
+  })
+
+  it('an edit of equal size is counted where its time may be the same one on a disk that keeps times less finely', () => {
+    const { path, tree, scan } = folder({ near: 'aaaa', far: 'aaaa', longer: 'aaaa' })
+    for (const name of ['near', 'far', 'longer']) utimesSync(join(path, name), 1_600_000_000.2, 1_600_000_000.2)
+    scan()
+    for (const [name, text, seconds] of [
+      ['near', 'bbbb', 1_600_000_001.9],
+      ['far', 'bbbb', 1_600_000_003.5],
+      ['longer', 'bbbbb', 1_600_000_000.4],
+    ] as const) {
+      writeFileSync(join(path, name), text)
+      utimesSync(join(path, name), seconds, seconds)
+    }
+    scan()
+    assert.deepEqual(kinds(tree), { far: 'file', longer: 'file', near: 'file+1' })
   })
 
   it('a suspect that can not be read counts as edited', () => {

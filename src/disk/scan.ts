@@ -79,6 +79,7 @@ type Scan = {
   entries: number
   readonly lineage: Lineage
   readonly looks: number
+  readonly isOurs: boolean
 }
 
 /**
@@ -124,7 +125,7 @@ export function rescanDirectories(
   paths: Iterable<RelPath>,
   nowMs: () => number,
 ): readonly Problem[] {
-  const scan = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped)
+  const scan = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped, true)
   const scope = ignoreScope([])
   for (const path of paths) {
     scan.stack.push({ path, scope, scopeAt: path, depth: 0 })
@@ -154,6 +155,7 @@ function startScan(
   rules: ScanRules,
   nowMs: () => number,
   isStopped: IsStopped,
+  isOurs = false,
 ): Scan {
   return {
     sys,
@@ -171,6 +173,7 @@ function startScan(
     entries: 0,
     lineage: new Lineage(tree),
     looks: tree.looks,
+    isOurs,
   }
 }
 

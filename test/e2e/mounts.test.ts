@@ -271,6 +271,17 @@ describe('mounts', { skip: noMountSpace }, () => {
     rmSync(join(laptop.state, 'state'), { recursive: true })
     await laptop.mustSync('unchanged', source, target)
     assert.equal(readFileSync(join(inside(target), 'a'), 'utf8'), 'changed')
+    // Two edits of one size within a second, and a run between them.
+    for (const [text, seconds] of [
+      ['first..', 1_700_000_000.1],
+      ['second.', 1_700_000_000.6],
+    ] as const) {
+      writeFileSync(join(source, 'a'), text)
+      utimesSync(join(source, 'a'), seconds, seconds)
+      await laptop.mustSync('done', source, target)
+      assert.equal(readFileSync(join(inside(target), 'a'), 'utf8'), text)
+    }
+    await laptop.mustSync('unchanged', source, target)
   })
 
   it('a file system without the time of a file is given the nearest one once, and content whenever it changes', async (t) => {

@@ -2,7 +2,7 @@
 // pulled and between two folders here; `--checksum` finds it on the source and never brings it to the target.
 
 import assert from 'node:assert/strict'
-import { rmSync, statSync } from 'node:fs'
+import { chmodSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type Direction, newEnds, put, textAt } from '../world/both-ways.ts'
@@ -108,6 +108,31 @@ describe('verify', () => {
     const run = await sync('--verify')
     assert.deepEqual([run.code, run.changes.map(({ path }) => path)], [0, ['a']], 'the scan saw a suspect')
     assert.equal(textAt(target, 'a'), 'first')
+  })
+
+  it('without it, other content under another mode is found, of files that no run has read', async () => {
+    const { source, target, sync } = await newEnds(pair, 'push')
+    for (const folder of [source, target]) {
+      for (const name of ['a', 'b']) {
+        put(folder, name, 'equal')
+        utimesSync(join(folder, name), 1_600_000_000, 1_600_000_000)
+      }
+    }
+    assert.deepEqual((await sync('--release')).changes, [])
+    put(source, 'a', 'other')
+    for (const name of ['a', 'b']) chmodSync(join(source, name), 0o600)
+    utimesSync(join(source, 'a'), 1_600_000_000, 1_600_000_000)
+    const run = await sync('--release')
+    assert.deepEqual(
+      run.changes.map(({ action, path }) => [action, path]),
+      [
+        ['replace-file', 'a'],
+        ['attributes', 'b'],
+      ],
+    )
+    assert.equal(textAt(target, 'a'), 'other')
+    await sync()
+    assert.equal((await sync()).outcome, 'unchanged')
   })
 
   it('reads everything that the view shows, and nothing else', async () => {
