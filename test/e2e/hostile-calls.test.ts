@@ -3,7 +3,7 @@
 // the daemon goes on serving, and holds and remembers no more than it may.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
@@ -203,6 +203,43 @@ describe('a hostile caller', () => {
     const trees = state.prepare('SELECT tree_key, count(*) AS count FROM trees GROUP BY substr(tree_key, 1, 46)').all()
     assert.ok(trees.length > 0)
     for (const { count, tree_key: key } of trees) assert.ok(Number(count) <= 16, `${key}: ${count}`)
+  })
+
+  it('gives the folder of a share nothing, and learns no account, unless its owner allows it', async () => {
+    const folder = pair.world.folder('not-given')
+    await pair.nas.must('share', 'add', 'not-given', folder)
+    const before = lstatSync(folder).mode
+    const dressed = { ...view, attributes: 63 }
+    const open = { ...opening({ share: 'not-given', sub: '', role: 'target', create: true }), asks: 63 }
+    const code = async (allowed: readonly string[]): Promise<string[]> => {
+      await pair.nas.must('share', 'allow', 'not-given', ...allowed)
+      const session = await connect()
+      await call(session, 'open', open)
+      await call(session, 'scan', { ...rules, attributes: 63 })
+      const asked = await call(session, 'ownersHere', inputs.ownersHere).then(
+        () => 'told',
+        (error: Failure) => error.code,
+      )
+      await call(session, 'view', dressed)
+      await call(session, 'begin', inputs.begin)
+      const given = await call(session, 'top', inputs.top).then(
+        () => 'given',
+        (error: Failure) => error.code,
+      )
+      await call(session, 'finish', {}).catch(() => {})
+      session.close()
+      await session.closed
+      return [asked, given]
+    }
+    assert.deepEqual(await code(['none']), ['protocol-broken', 'unsolicited'])
+    assert.equal(lstatSync(folder).mode, before)
+    assert.deepEqual(await code(['owner', 'set-id', 'system-xattrs']), ['told', 'unsolicited'])
+    assert.equal(lstatSync(folder).mode, before)
+    assert.deepEqual(await code(['top']), ['protocol-broken', 'given'])
+    const elsewhere = { ...open, versions: pair.world.folder('elsewhere') }
+    const session = await connect()
+    await assert.rejects(call(session, 'open', elsewhere), /for its owner to say/)
+    session.close()
   })
 
   it('leaves no lock behind, however its session ends', async () => {
