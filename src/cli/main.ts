@@ -11,7 +11,7 @@ import { addHelp } from './help.ts'
 import { addLooking } from './looking.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
-import { addDressOptions, addNarrowOptions, addPaceOptions, linksOption, sshOption } from './sync-options.ts'
+import { addDressOptions, addNarrowOptions, addPaceOptions, linksOption, sshOption, withWhich } from './sync-options.ts'
 
 const exitCodesText = `
 Exit codes: 0 done or nothing to do · 1 failed · 2 wrong usage or settings · 3 done, but some paths had problems
@@ -37,7 +37,7 @@ async function main(args: readonly string[]): Promise<number> {
   addLooking(program, verb, run)
   addHelp(program, 'Show all verbs, or what a verb does and its options.')
   try {
-    await program.parseAsync([...args], { from: 'user' })
+    await program.parseAsync(withWhich(args), { from: 'user' })
     return exitCode
   } catch (error) {
     return ended(error)
@@ -217,7 +217,9 @@ function addShare(program: Command, run: Run): void {
       run(async () => (await import('./share.ts')).shareLimit(name, limit, command.optsWithGlobals())),
     )
   verb(share, 'allow <name> <what...>')
-    .description('Let runs of other machines set these in a share: owner, set-id, system-xattrs, top (the folder itself); or none.')
+    .description(
+      'Let runs of other machines set these in a share: owner, set-id, system-xattrs, top (the folder itself); or none.',
+    )
     .action((name: string, what: readonly string[], _own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareAllow(name, what, command.optsWithGlobals())),
     )

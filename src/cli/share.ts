@@ -116,7 +116,8 @@ export function shareLimit(name: string, text: string | undefined, options: Shar
 }
 
 function allowedText(allows: Share['allows']): string {
-  if (allows === undefined) return 'other machines set no owner, no set-id bits, no attributes of the system, and leave the folder itself as it is'
+  if (allows === undefined)
+    return 'other machines set no owner, no set-id bits, no attributes of the system, and nothing of the folder itself'
   return `other machines may set ${allows.join(', ')}`
 }
 

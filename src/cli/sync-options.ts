@@ -35,12 +35,22 @@ export function addDressOptions(command: Command): Command {
     .option('--numeric-ids', 'with --owner: by number only')
     .option('--set-id', 'carry set-user-id, set-group-id and sticky bits')
     .addOption(
-      new Option('--xattrs [which]', 'carry extended attributes: user (default), or all that root may set').choices([
-        'user',
-        'all',
-      ]),
+      new Option('--xattrs [which]', 'carry extended attributes: user (default), or all that root may set').choices(
+        which,
+      ),
     )
     .option('--acls', 'carry POSIX ACLs')
+}
+
+const which: readonly string[] = ['user', 'all']
+
+/** Arguments in which `--xattrs` takes no more than is its own: what follows it may be a folder. */
+export function withWhich(args: readonly string[]): string[] {
+  const end = args.indexOf('--')
+  return args.map((arg, i) => {
+    const isBare = arg === '--xattrs' && (end < 0 || i < end) && !which.includes(args[i + 1] ?? '')
+    return isBare ? '--xattrs=user' : arg
+  })
 }
 
 /** Adds the options that say how often and how fast. */

@@ -102,7 +102,7 @@ describe('what files have besides content, modes and times', { skip }, () => {
     chownSync(join(target, 'plain'), 9, 9)
     await machine.mustSync('unchanged', source, target)
     assert.equal(dressOf(join(target, 'plain')), `9:9 644 user.own=${Buffer.from('mine').toString('hex')}`)
-    const run = await machine.mustSync('done', source, target, '--xattrs')
+    const run = await machine.mustSync('done', '--xattrs', source, target)
     assert.equal(run.counts['deleted'], 0)
     assert.equal(dressOf(join(target, 'plain')), `9:9 644 user.colour=${Buffer.from('blue').toString('hex')}`)
   })
