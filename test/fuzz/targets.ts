@@ -7,6 +7,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expand } from '../../src/chunk/squeeze.ts'
+import { AttributeWriter } from '../../src/core/attributes.ts'
+import { decodeExtended, encodeExtended } from '../../src/core/extended.ts'
 import { parseCompress } from '../../src/core/flow.ts'
 import { byteText, compileGlob, matchGlob, startGlob } from '../../src/core/glob.ts'
 import { parseGuardLimit } from '../../src/core/guard.ts'
@@ -18,6 +20,7 @@ import { parseBytes, parseSeconds } from '../../src/core/quantity.ts'
 import { parseKeep } from '../../src/core/retention.ts'
 import { decodeShelf, encodeShelf } from '../../src/core/shelf.ts'
 import { typeSymlink } from '../../src/core/stat.ts'
+import { decodeTop, encodeTop } from '../../src/core/top.ts'
 import { joinStored } from '../../src/core/tree.ts'
 import { encodeFrame, kindEntries, kindSeal, payloadMaxBytes } from '../../src/disk/frames.ts'
 import { readManifest } from '../../src/disk/manifest.ts'
@@ -115,6 +118,25 @@ const somePortions = encodePortions([
   },
 ])
 
+const someSet = encodeExtended([
+  { name: utf8('system.posix_acl_access'), value: new Uint8Array(28).fill(1) },
+  { name: utf8('user.colour'), value: utf8('blue') },
+])
+const someTop = encodeTop({
+  mode: 0o2750,
+  attributes: ownerBlock(),
+  set: someSet,
+  mtimeSeconds: 1_700_000_000,
+  mtimeNs: 5,
+})
+
+function ownerBlock(): Uint8Array | undefined {
+  const writer = new AttributeWriter()
+  writer.owner(1000, 70_000)
+  writer.extended(new Uint8Array(32).fill(3))
+  return writer.take()
+}
+
 type Of = (name: string) => readonly Uint8Array[]
 
 /** Encodings of our own, which have one form each. */
@@ -202,6 +224,19 @@ function encodings(of: Of): Target[] {
           }
         }
         if (shelf.length > 0) encodeShelf(shelf)
+      },
+    },
+    {
+      name: 'extended attributes',
+      corpus: [someSet],
+      run: (bytes) => assert.ok(equalBytes(encodeExtended(decodeExtended(bytes)), bytes)),
+    },
+    {
+      name: 'top folder',
+      corpus: [someTop],
+      run(bytes) {
+        const top = decodeTop(bytes)
+        assert.deepEqual(decodeTop(encodeTop(top)), top)
       },
     },
     { name: 'run id', corpus: [new Uint8Array(14).fill(97)], run: (bytes) => void unpackRunId(bytes) },
