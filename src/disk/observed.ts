@@ -342,15 +342,12 @@ function fileContent(
   return { flags: (equalBytes(digest, known.digest) ? edits : edits + 1) << editShift, digest }
 }
 
-/** The coarsest grain of times that a file system has: FAT's. */
-const coarsestGrainSeconds = 2
-
-/** Whether two rows of equal type and size may have the same time where times are kept less finely. */
+/** Whether two rows of equal type and size have the same time where whole seconds are kept, as on many a disk. */
 function isSameTimeSomewhere(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): boolean {
   const isAlike =
     ((a[aAt + statMode] as number) & typeMask) === ((b[bAt + statMode] as number) & typeMask) &&
     sizeOf(a, aAt) === sizeOf(b, bAt)
-  return isAlike && Math.abs(mtimeSecondsOf(a, aAt) - mtimeSecondsOf(b, bAt)) <= coarsestGrainSeconds
+  return isAlike && mtimeSecondsOf(a, aAt) === mtimeSecondsOf(b, bAt)
 }
 
 /** Order of the name of a table's row and that of a record's. */

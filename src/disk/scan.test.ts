@@ -318,24 +318,21 @@ describe('scan: content', () => {
     scan()
     assert.deepEqual(kinds(tree), { edited: 'file+1', ours: 'file' })
     chmodSync(join(path, 'ours'), 0o600)
-    const root = real.openRoot(path)
-    rescanDirectories(real, root, tree, ['' as RelPath], () => Date.now() + 1000)
-    real.close(root)
+    rescanDirectories(real, real.openRoot(path), tree, ['' as RelPath], () => Date.now() + 1000)
     assert.deepEqual(kinds(tree), { edited: 'file+1', ours: 'file' })
   })
 
-  it('an edit of equal size is counted where its time may be the same one on a disk that keeps times less finely', () => {
-    const { path, tree, scan } = folder({ near: 'aaaa', far: 'aaaa', longer: 'aaaa' })
-    for (const name of ['near', 'far', 'longer']) utimesSync(join(path, name), 1_600_000_000.2, 1_600_000_000.2)
-    scan()
-    for (const [name, text, seconds] of [
-      ['near', 'bbbb', 1_600_000_001.9],
-      ['far', 'bbbb', 1_600_000_003.5],
-      ['longer', 'bbbbb', 1_600_000_000.4],
-    ] as const) {
+  it('an edit of equal size is counted where its time is the same whole second', () => {
+    const { path, tree, scan } = folder({})
+    const put = (name: string, text: string, seconds: number): void => {
       writeFileSync(join(path, name), text)
       utimesSync(join(path, name), seconds, seconds)
     }
+    for (const name of ['near', 'far', 'longer']) put(name, 'aaaa', 1_600_000_000.2)
+    scan()
+    put('near', 'bbbb', 1_600_000_000.9)
+    put('far', 'bbbb', 1_600_000_001.1)
+    put('longer', 'bbbbb', 1_600_000_000.4)
     scan()
     assert.deepEqual(kinds(tree), { far: 'file', longer: 'file', near: 'file+1' })
   })

@@ -23,10 +23,14 @@ describe('the order of calls', () => {
     const rows: readonly (readonly [Phase, readonly string[], readonly string[]])[] = [
       ['closed', [], []],
       ['open', ['scan'], ['scan']],
-      ['scanned', ['view'], ['view']],
-      ['viewed', ['attributes', 'view', ...read, 'supply'], ['view', ...read, 'begin', 'verify', 'distrust']],
-      ['begun', read, [...read, 'moves', 'stage', 'finish']],
-      ['staging', read, [...read, 'stage', 'answer', 'written', 'finish']],
+      ['scanned', ['owners', 'view'], ['ownersHere', 'view']],
+      [
+        'viewed',
+        ['attributes', 'owners', 'view', ...read, 'supply'],
+        ['ownersHere', 'view', ...read, 'begin', 'verify', 'distrust'],
+      ],
+      ['begun', read, [...read, 'moves', 'stage', 'top', 'finish']],
+      ['staging', read, [...read, 'stage', 'top', 'answer', 'written', 'finish']],
       ['finished', read, [...read, 'verify', 'distrust']],
     ]
     assert.deepEqual(
