@@ -205,6 +205,22 @@ describe('what is left of a large file', () => {
     assert.ok(!existsSync(left))
   })
 
+  it('is begun anew where nobody can say how long it is', () => {
+    // Zeros are not written where nothing was: taken for empty, what lies there would stay in their place.
+    write('a', Buffer.concat([noise(7, mib), Buffer.alloc(mib), noise(8, mib)]))
+    writeFileSync(join(place, 'partials', partialName('a' as RelPath)), noise(9, 2 * mib))
+    const sys = new FaultySys(real).on('statHandle', { result: -errno.EIO })
+    const landing = landingOf(['a'], ['a'], sys)
+    const levels: string[] = []
+    assert.deepEqual(
+      carryOut(landing, ['a'], (_, { flags }) => levels.push((flags & flagEntries) === 0 ? 'bytes' : 'entries')),
+      [],
+    )
+    assert.ok(isSame('a'))
+    assert.equal(levels[0], 'entries')
+    assert.ok(landing.contentBytes <= 3 * mib, `${landing.contentBytes} came: it was right at once`)
+  })
+
   it('goes where the disk is full, told or not, and where it is damaged', () => {
     write('a', noise(6, 3 * mib))
     for (const told of [[], ['a']]) {

@@ -32,7 +32,11 @@ export type Progress =
   | { readonly kind: 'whole' }
   | { readonly kind: 'complete'; readonly handle: number; readonly facts: PackRecord; readonly digest: Uint8Array }
 
-type Open = { readonly assembly: Assembly; readonly file: StagedFile; facts: PackRecord }
+/**
+ * `facts` are those that the outline came with: its digest is what the whole is held against, so mode and time are of the same
+ * version. What is told later may be of another one that agrees in the ranges that were asked for.
+ */
+type Open = { readonly assembly: Assembly; readonly file: StagedFile; readonly facts: PackRecord }
 
 const row = new Uint32Array(statWidth)
 
@@ -86,7 +90,6 @@ export class Assemblies {
     }
     const open = this.#open.get(number)
     if (open === undefined) return -errno.EPROTO
-    open.facts = { ...record }
     const isEntries = (record.flags & flagEntries) !== 0
     const content = pack.subarray(record.contentStart, record.contentEnd)
     const code = open.assembly.take(content, isEntries, record.sizeBytes)
@@ -99,14 +102,24 @@ export class Assemblies {
   #begin(order: DeltaOrder, record: PackRecord): number {
     const sys = this.#sys
     const name = utf8(partialName(order.path))
-    const known = sys.reopenFile(this.#partials, name)
-    const made = known < 0 ? this.create(order.path) : known
-    // What was made is only for writing.
-    if (made < 0) return made
-    const handle = known < 0 ? sys.reopenFile(this.#partials, name) : known
-    if (known < 0) sys.close(made)
-    if (handle < 0) return handle
-    const kept = known < 0 || sys.statHandle(handle, row, 0) < 0 ? 0 : sizeOf(row, 0)
+    let handle = sys.reopenFile(this.#partials, name)
+    let kept = 0
+    if (handle >= 0) {
+      if (sys.statHandle(handle, row, 0) === 0) kept = sizeOf(row, 0)
+      else {
+        // How much of it is there can't be told: it is begun anew.
+        sys.close(handle)
+        handle = -1
+      }
+    }
+    if (handle < 0) {
+      const made = this.create(order.path)
+      if (made < 0) return made
+      // What was made is only for writing.
+      sys.close(made)
+      handle = sys.reopenFile(this.#partials, name)
+      if (handle < 0) return handle
+    }
     const { grain, old, isKnown } = order
     const file = new StagedFile(sys, handle, kept)
     const assembly = new Assembly(sys, grain, file, {
