@@ -2,7 +2,17 @@
 // and no other, what was not asked for ends the session, and what a break or a full disk leaves is what it should be.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, describe, it } from 'node:test'
@@ -60,32 +70,46 @@ function landingOf(files: readonly string[], told: readonly string[], sys: Sys =
 
 type Meddle = (name: string, record: PackRecord, pack: Uint8Array) => void
 
+const atHand = new RecipesAtHand()
+
+/** What the source answers to these wants. */
+function supplyOf(landing: Landing, files: readonly string[], numbers: readonly number[]): Supply {
+  const names = numbers.map((number) => files[number] as string)
+  const portions = { list: landing.portionsOf(numbers), atHand, scope: place }
+  const source = real.openRoot(join(place, 'source'))
+  return new Supply(real, source, [{ path: '' as RelPath, names }], Date.now, portions)
+}
+
+function receiveAll(
+  landing: Landing,
+  supply: Supply,
+  see: (record: PackRecord, pack: Uint8Array) => void = () => {},
+): void {
+  for (let done = false; !done; ) {
+    const slab = new Uint8Array(256 * 1024)
+    const filled = supply.fill(slab)
+    done = filled.done
+    const pack = slab.subarray(0, filled.length)
+    const record = emptyRecord()
+    const view = new DataView(pack.buffer)
+    for (let at = 0; at < pack.length; ) {
+      at = takeRecord(view, at, pack.length, record)
+      see(record, pack)
+    }
+    landing.receive(pack)
+  }
+}
+
 /** Carries the batch out as a driver does; what is wrong in the end, by path. */
 function carryOut(landing: Landing, files: readonly string[], meddle: Meddle = () => {}): string[] {
-  const source = real.openRoot(join(place, 'source'))
-  const atHand = new RecipesAtHand()
   let numbers: number[] = files.map((_, number) => number)
   for (let round = 1; round <= 8 && numbers.length > 0; round++) {
-    const names = numbers.map((number) => files[number] as string)
-    const portions = { list: landing.portionsOf(numbers), atHand, scope: '' }
-    const supply = new Supply(real, source, [{ path: '' as RelPath, names }], Date.now, portions)
-    for (let done = false; !done; ) {
-      const slab = new Uint8Array(256 * 1024)
-      const filled = supply.fill(slab)
-      done = filled.done
-      const pack = slab.subarray(0, filled.length)
-      const record = emptyRecord()
-      const view = new DataView(pack.buffer)
-      for (let at = 0; at < pack.length; ) {
-        at = takeRecord(view, at, pack.length, record)
-        meddle(names[record.number] as string, record, pack)
-      }
-      landing.receive(pack)
-    }
+    receiveAll(landing, supplyOf(landing, files, numbers), (record, pack) =>
+      meddle(files[numbers[record.number] as number] as string, record, pack),
+    )
     numbers = landing.finishWriting()
     if (numbers.length > 0 && round < 8) landing.wantAgain(numbers)
   }
-  real.close(source)
   const handles = { root: real.openRoot(join(place, 'target')), staging: real.openRoot(join(place, 'staging')) }
   const landed = new Apply(real, handles, landing, Date.now).land()
   return landed.problems.map(({ path, code }) => `${path}: ${code}`)
@@ -135,6 +159,35 @@ describe('a batch with large files that are told', () => {
       for (const name of ['b', 'small', 'z']) assert.ok(isSame(name), name)
     })
   }
+
+  it('that are rewritten in front of every round are told as changing, never as damaged, and the others come', () => {
+    fourFiles()
+    let version = 10
+    const problems = carryOut(landingOf(files, ['a', 'z']), files, (name) => {
+      if (name !== 'a') return
+      write('a', noise(++version, 3 * mib))
+      utimesSync(join(place, 'source', 'a'), version, version)
+    })
+    assert.deepEqual(problems, ['a: changing'])
+    assert.ok(version > 13, 'it was asked for again and again')
+    assert.ok(!existsSync(join(place, 'target', 'a')))
+    for (const name of ['b', 'small', 'z']) assert.ok(isSame(name), name)
+  })
+
+  it('stand where they are when it is asked twice in a round how far they are', () => {
+    fourFiles()
+    const landing = landingOf(['a'], ['a'])
+    const supply = supplyOf(landing, ['a'], [0])
+    receiveAll(landing, supply)
+    const first = landing.finishWriting()
+    for (let times = 0; times < 5; times++) assert.deepEqual(landing.finishWriting(), first)
+    landing.wantAgain([0])
+    const [portion] = landing.portionsOf([0])
+    const length = portion?.ranges.reduce((sum, range) => sum + range.length, 0)
+    assert.deepEqual([portion?.level, length], ['content', 3 * mib])
+    receiveAll(landing, supplyOf(landing, ['a'], [0]))
+    assert.deepEqual(landing.finishWriting(), [])
+  })
 
   it('of an absurd size takes no space, and costs a problem of that path', () => {
     fourFiles()
@@ -203,6 +256,22 @@ describe('what is left of a large file', () => {
     assert.ok(isSame('a'))
     assert.ok(landing.contentBytes <= 3 * mib - there + 65_536, `${landing.contentBytes} came`)
     assert.ok(!existsSync(left))
+  })
+
+  it('is begun anew where nobody can say how long it is', () => {
+    // Zeros are not written where nothing was: taken for empty, what lies there would stay in their place.
+    write('a', Buffer.concat([noise(7, mib), Buffer.alloc(mib), noise(8, mib)]))
+    writeFileSync(join(place, 'partials', partialName('a' as RelPath)), noise(9, 2 * mib))
+    const sys = new FaultySys(real).on('statHandle', { result: -errno.EIO })
+    const landing = landingOf(['a'], ['a'], sys)
+    const levels: string[] = []
+    assert.deepEqual(
+      carryOut(landing, ['a'], (_, { flags }) => levels.push((flags & flagEntries) === 0 ? 'bytes' : 'entries')),
+      [],
+    )
+    assert.ok(isSame('a'))
+    assert.equal(levels[0], 'entries')
+    assert.ok(landing.contentBytes <= 3 * mib, `${landing.contentBytes} came: it was right at once`)
   })
 
   it('goes where the disk is full, told or not, and where it is damaged', () => {

@@ -29,10 +29,23 @@ export type DeltaOrder = {
 /** How far a file is. A complete one gives its handle and what was told of it. */
 export type Progress =
   | Exclude<Next, { kind: 'whole' | 'complete' }>
-  | { readonly kind: 'whole' }
+  /** All of it is to come anew. `hasChanged`: the source told of two versions, which is no damage. */
+  | { readonly kind: 'whole'; readonly hasChanged: boolean }
   | { readonly kind: 'complete'; readonly handle: number; readonly facts: PackRecord; readonly digest: Uint8Array }
 
-type Open = { readonly assembly: Assembly; readonly file: StagedFile; facts: PackRecord }
+/**
+ * `facts` are those that the outline came with: its digest is what the whole is held against, so mode and time are of the same
+ * version. What is told later may be of another one that agrees in the ranges that were asked for.
+ */
+type Open = {
+  readonly assembly: Assembly
+  readonly file: StagedFile
+  readonly facts: PackRecord
+  /** The source told of another version since. */
+  hasChanged: boolean
+  /** Something came since it was looked how far it is. */
+  hasCome: boolean
+}
 
 const row = new Uint32Array(statWidth)
 
@@ -86,7 +99,8 @@ export class Assemblies {
     }
     const open = this.#open.get(number)
     if (open === undefined) return -errno.EPROTO
-    open.facts = { ...record }
+    open.hasCome = true
+    if (!isOfOneVersion(record, open.facts)) open.hasChanged = true
     const isEntries = (record.flags & flagEntries) !== 0
     const content = pack.subarray(record.contentStart, record.contentEnd)
     const code = open.assembly.take(content, isEntries, record.sizeBytes)
@@ -99,21 +113,31 @@ export class Assemblies {
   #begin(order: DeltaOrder, record: PackRecord): number {
     const sys = this.#sys
     const name = utf8(partialName(order.path))
-    const known = sys.reopenFile(this.#partials, name)
-    const made = known < 0 ? this.create(order.path) : known
-    // What was made is only for writing.
-    if (made < 0) return made
-    const handle = known < 0 ? sys.reopenFile(this.#partials, name) : known
-    if (known < 0) sys.close(made)
-    if (handle < 0) return handle
-    const kept = known < 0 || sys.statHandle(handle, row, 0) < 0 ? 0 : sizeOf(row, 0)
+    let handle = sys.reopenFile(this.#partials, name)
+    let kept = 0
+    if (handle >= 0) {
+      if (sys.statHandle(handle, row, 0) === 0) kept = sizeOf(row, 0)
+      else {
+        // How much of it is there can't be told: it is begun anew.
+        sys.close(handle)
+        handle = -1
+      }
+    }
+    if (handle < 0) {
+      const made = this.create(order.path)
+      if (made < 0) return made
+      // What was made is only for writing.
+      sys.close(made)
+      handle = sys.reopenFile(this.#partials, name)
+      if (handle < 0) return handle
+    }
     const { grain, old, isKnown } = order
     const file = new StagedFile(sys, handle, kept)
     const assembly = new Assembly(sys, grain, file, {
       known: this.#basis?.at(grain),
       old: old === undefined ? undefined : { donor: ChunkDonor.of(sys, this.#root, old), isKnown },
     })
-    this.#open.set(order.number, { assembly, file, facts: { ...record } })
+    this.#open.set(order.number, { assembly, file, facts: { ...record }, hasChanged: false, hasCome: false })
     return 0
   }
 
@@ -143,7 +167,12 @@ export class Assemblies {
 
   /** How far a file is, after all that can be done for it here. */
   next(number: number): Progress {
-    const { assembly, file, facts } = this.#open.get(number) as Open
+    const open = this.#open.get(number) as Open
+    const asked = this.#asked.get(number)
+    // Asked twice in a round, and what was asked for is on its way.
+    if (asked !== undefined && !open.hasCome) return { kind: 'portion', ...asked }
+    open.hasCome = false
+    const { assembly, file, facts, hasChanged } = open
     const next = assembly.next()
     this.#asked.delete(number)
     if (next.kind === 'portion') {
@@ -158,7 +187,7 @@ export class Assemblies {
     if (next.kind === 'whole' || recipe === undefined) {
       this.drop(number)
       this.#orders.delete(number)
-      return { kind: 'whole' }
+      return { kind: 'whole', hasChanged }
     }
     if (assembly.isProven()) this.recipes.push(recipe)
     assembly.close(true)
@@ -187,4 +216,8 @@ export class Assemblies {
   close(): void {
     for (const number of [...this.#open.keys()]) this.drop(number)
   }
+}
+
+function isOfOneVersion(a: PackRecord, b: PackRecord): boolean {
+  return a.mtimeSeconds === b.mtimeSeconds && a.mtimeNs === b.mtimeNs && a.sizeBytes === b.sizeBytes
 }

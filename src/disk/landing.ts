@@ -388,7 +388,9 @@ export class Landing {
       if (staged.isWritten || !staged.bringsContent) continue
       const code = staged.problem?.code
       const isFull = hasRoom && code === 'no-space'
-      if ((this.#failures.get(staged.number) ?? 0) >= failuresMax) continue
+      // A large file that is being told has come on since it failed.
+      const hasFailed = !this.large.isAsking(staged.number) && (this.#failures.get(staged.number) ?? 0) >= failuresMax
+      if (hasFailed) continue
       if (isFull || code === undefined || code === 'changing' || code === 'damaged-in-transit')
         again.push(staged.number)
     }
@@ -414,7 +416,10 @@ export class Landing {
     if (staged.problem !== undefined) return this.large.drop(number)
     const next = this.large.next(number)
     if (next.kind === 'failed') this.#refuseLarge(staged, next.code)
-    else if (next.kind === 'whole') staged.problem = { code: 'damaged-in-transit', detail: '' }
+    else if (next.kind === 'whole')
+      staged.problem = next.hasChanged
+        ? { code: 'changing', detail: 'source' }
+        : { code: 'damaged-in-transit', detail: '' }
     else if (next.kind === 'complete') this.#adopt(staged, next.handle, next.facts, next.digest)
   }
 

@@ -22,6 +22,7 @@ import { FaultySys } from '../../test/world/faulty-sys.ts'
 import { type Folder, plant } from '../../test/world/planted.ts'
 import { digestOf } from '../chunk/digest.ts'
 import type { RelPath } from '../core/path.ts'
+import { statCtimeNs, statCtimeSeconds, statMtimeNs, statMtimeSeconds, statWidth } from '../core/stat.ts'
 import { hex, utf8 } from '../std/bytes.ts'
 import { readLearned } from './learned.ts'
 import { emptyRecord, flagFailed, flagFirst, flagLast, recordHeadBytes, takeRecord } from './pack.ts'
@@ -228,6 +229,46 @@ describe('supply', () => {
     // A ctime that lies in the future would be waited for in vain, file after file.
     const past = new Supply(real, root, [{ path: '' as RelPath, names: ['f'] }], () => 0)
     assert.deepEqual(told(take(past)), ['0 bbbb'])
+    real.close(root)
+  })
+
+  /** A file system whose clock ticks so slowly that what is written between a file's look and the end of its reading has its time. */
+  function ticking(each: (when: 'before' | 'behind') => void): Sys {
+    const sys = Object.create(real) as Sys
+    const columns = [statCtimeSeconds, statCtimeNs, statMtimeSeconds, statMtimeNs]
+    let times: readonly (number | undefined)[] = []
+    sys.statFile = (handle, into, row) => {
+      each('before')
+      const looked = real.statFile(handle, into, row)
+      times = columns.map((column) => into[row * statWidth + column])
+      each('behind')
+      return looked
+    }
+    sys.statHandle = (handle, into, row) => {
+      const looked = real.statHandle(handle, into, row)
+      columns.forEach((column, i) => void (into[row * statWidth + column] = times[i] as number))
+      return looked
+    }
+    return sys
+  }
+
+  it('never sends what is rewritten all the time, in ticks that hide it', () => {
+    const { path, root } = source({ f: 'version 0', next: 'next' })
+    let version = 0
+    const sys = ticking(() => writeFileSync(join(path, 'f'), `version ${++version % 10}`))
+    assert.deepEqual(told(take(wanting(root, sys, ['', ['f', 'next']]))), ['0 changing', '1 next'])
+    real.close(root)
+  })
+
+  it('sends a file that grows all the time as it is when nothing is added while it is read', () => {
+    const { path, root } = source({ log: 'line' })
+    let looks = 0
+    const sys = ticking((when) => {
+      if (when === 'behind' && looks++ === 0) appendFileSync(join(path, 'log'), 'line')
+    })
+    const nowMs = (): number => lstatSync(join(path, 'log')).ctimeMs + 1
+    const supply = new Supply(sys, root, [{ path: '' as RelPath, names: ['log'] }], nowMs)
+    assert.deepEqual(told(take(supply)), ['0 lineline'])
     real.close(root)
   })
 

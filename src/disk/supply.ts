@@ -37,6 +37,8 @@ import type { WantedDirectory } from './wants.ts'
 
 /** A content smaller than this is read whole into a pack; what is left of a buffer below it is not worth a new file. */
 const pieceMin = 16 * 1024
+/** So often a file is waited for that is written to all the time. */
+const waitsMax = 3
 
 type OpenFile = {
   readonly handle: number
@@ -174,14 +176,20 @@ export class Supply {
 
   /**
    * Takes the signature that the content is read under. One that is so young that a later write could share its time
-   * stamp would hide that write for ever: what was sent would pass for what is there. So it waits until the clock moved.
+   * stamp would hide that write for ever: what was sent would pass for what is there. So it waits until the clock moved, and
+   * gives up on a file that never stands still; one that grows may go on, since what is written next shows in its size.
    * Answers as `statFile`.
    */
   #look(handle: number): number {
-    const looked = this.#sys.statFile(handle, this.#before, 0)
-    if (looked < 0 || !isYoung(this.#before, this.#nowMs())) return looked
-    blockMs(racyMs + 5)
-    return this.#sys.statFile(handle, this.#before, 0)
+    let looked = this.#sys.statFile(handle, this.#before, 0)
+    for (let waits = 0; looked >= 0 && isYoung(this.#before, this.#nowMs()); waits++) {
+      const sizeBytes = sizeOf(this.#before, 0)
+      if (waits === waitsMax) return -errno.EBUSY
+      blockMs(racyMs + 5)
+      looked = this.#sys.statFile(handle, this.#before, 0)
+      if (looked >= 0 && sizeOf(this.#before, 0) > sizeBytes) break
+    }
+    return looked
   }
 
   #readWhole(slab: Uint8Array, view: DataView, at: number, handle: number, number: number, sizeBytes: number): number {

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { writeTree } from '../world/disk-trees.ts'
 import { type Machine, type Pair, pairedMachines } from '../world/machines.ts'
+import { noise } from '../world/noise.ts'
 
 type Answer = {
   readonly role: string
@@ -227,8 +228,8 @@ describe('looking back', () => {
     await nas.serve()
 
     // Killed while it sends: the target holds what it had, and both machines say that the run was cut off.
-    writeFileSync(join(here, 'large'), Buffer.alloc(300 * 1024 * 1024, 'x'))
-    const killed = laptop.start('sync', '--json', ...ends)
+    writeFileSync(join(here, 'large'), noise(1, 20_000_000))
+    const killed = laptop.start('sync', '--json', '--bwlimit', '2M', ...ends)
     await killed.printed(/"type":"progress"/)
     killed.kill('SIGKILL')
     await killed.ended
@@ -255,8 +256,8 @@ describe('looking back', () => {
     await laptop.mustSync('done', ...ends)
     writeTree(here, { edited: 'another' })
     rmSync(join(here, 'gone'))
-    writeFileSync(join(here, 'large'), Buffer.alloc(300 * 1024 * 1024, 'x'))
-    const broken = laptop.start('sync', '--json', ...ends)
+    writeFileSync(join(here, 'large'), noise(1, 20_000_000))
+    const broken = laptop.start('sync', '--json', '--bwlimit', '2M', ...ends)
     await broken.printed(/"type":"progress"/)
     await nas.stop('SIGKILL')
     assert.equal((await broken.ended).code, 13)

@@ -1,7 +1,8 @@
 // Runs that are cut off: the client killed, the daemon killed, ctrl-C, files that change while they are read, and a second
 // run on a folder that one works on. Whatever happens, names on the target hold complete files, the daemon goes on
 // serving, and the next run is an ordinary run that ends in sync.
-// To catch a run in the middle, the far side is stopped (SIGSTOP) once content flows: no buffer holds what is to come.
+// To catch a run in the middle, it is slowed down, so that it takes seconds however late its first progress is noticed here,
+// and the far side is stopped (SIGSTOP) once content flows: no buffer holds what is to come.
 
 import assert from 'node:assert/strict'
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs'
@@ -13,6 +14,7 @@ import { type Ended, type Pair, pairedMachines, type Started } from '../world/ma
 
 const filesPerFolder = 12
 const fileBytes = 2_500_000
+const slowly = ['--bwlimit', '6M'] as const
 
 /** 30 MB, some of it in a folder that comes into being whole. */
 function writeSource(source: string, name: string): void {
@@ -47,7 +49,7 @@ describe('interrupted', () => {
 
   /** Starts a run and waits until content flows. */
   async function startFlowing(ends: readonly [string, string]): Promise<Started> {
-    const run = pair.laptop.start('sync', '--json', ...ends)
+    const run = pair.laptop.start('sync', '--json', ...slowly, ...ends)
     await run.printed(/"type":"progress"/)
     return run
   }

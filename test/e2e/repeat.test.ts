@@ -2,7 +2,7 @@
 // itself and not through what needs a person.
 
 import assert from 'node:assert/strict'
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -47,21 +47,24 @@ describe('repeat', () => {
 
   it('tells a halt once, waits it out, and releases nothing that was not shown', async () => {
     const { source, target, ends, laptop, sync } = await newEnds(pair, 'push')
+    /** In one step: a run may look at any moment, and what is half written would be another halt. */
+    const putAtOnce = (name: string, text: string): void => {
+      put(pair.world.directory, 'next', text)
+      renameSync(join(pair.world.directory, 'next'), join(source, name))
+    }
     put(source, 'a', 'one')
     await sync()
     put(source, 'a', 'other')
     assert.equal((await sync('--max-delete', '0')).outcome, 'halted')
     const running = laptop.start('sync', ...ends, '--max-delete', '0', '--release', '--repeat', '0.2')
     await until('released', () => textAt(target, 'a') === 'other')
-    put(source, 'a', 'and another')
+    putAtOnce('a', 'and another')
     const runs = (): number => laptop.log('sync').filter((line) => line.outcome === 'halted').length
     const first = runs()
     await until('halted thrice', () => runs() >= first + 3)
     assert.equal(textAt(target, 'a'), 'other')
-    // In one step: a run may look at any moment, and a source without `a` would be another halt.
-    put(pair.world.directory, 'a-again', 'other')
-    renameSync(join(pair.world.directory, 'a-again'), join(source, 'a'))
-    put(source, 'b', 'new')
+    putAtOnce('a', 'other')
+    putAtOnce('b', 'new')
     await until('went on', () => existsSync(join(target, 'b')))
     running.kill('SIGINT')
     const { code, stdout, stderr } = await running.ended
@@ -79,7 +82,8 @@ describe('repeat', () => {
     await until('failed twice', () => failures() >= 2)
     await pair.nas.serve()
     await until('brought', () => existsSync(join(target, 'a')))
-    rmSync(join(target, '.nightferry'), { recursive: true })
+    // In one step: a run may be at work in there.
+    renameSync(join(target, '.nightferry'), join(pair.world.directory, 'taken away'))
     const { code, stderr } = await running.ended
     assert.equal(code, 15, stderr)
     assert.ok(stderr.split('nightferry: ').length - 1 <= 4, `the same failure is told once: ${stderr}`)

@@ -56,8 +56,14 @@ describe('a large file that was cut off', () => {
 
   /** Starts a slow run and waits until so much of the file lies at the target. */
   async function startUntil({ target, ends }: Ends, bytes: number): Promise<Started> {
-    const run = pair.laptop.start('sync', '--json', '--bwlimit', '16M', ...ends)
-    while (!partials(target).some((path) => statSync(path).size >= bytes)) await sleep(5)
+    const run = pair.laptop.start('sync', '--json', '--bwlimit', '12M', ...ends)
+    let hasEnded = false
+    void run.ended.then(() => (hasEnded = true))
+    const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+    while (!partials(target).some((path) => sizeOf(path) >= bytes)) {
+      assert.ok(!hasEnded, `it ended before ${bytes} bytes were seen there`)
+      await sleep(5)
+    }
     return run
   }
 

@@ -74,13 +74,18 @@ describe('undelete --to', () => {
     const from = await target({ large: '' })
     const runs = readdirSync(join(from, '.nightferry/versions'))
     const run = runs.find((name) => existsSync(join(from, '.nightferry/versions', name, 'files/large')))
-    truncateSync(join(from, '.nightferry/versions', String(run), 'files/large'), 400_000_000)
+    truncateSync(join(from, '.nightferry/versions', String(run), 'files/large'), 1_200_000_000)
     const into = join(world.directory, 'crashed')
     mkdirSync(into)
     writeFileSync(join(into, 'mine'), 'mine')
     const undelete = machine.start('undelete', join(from, 'large'), '--to', into)
     const left = (): string[] => readdirSync(into).filter((name) => name.startsWith('.nightferry-undelete-'))
-    while (left().length === 0) await sleep(2)
+    let hasEnded = false
+    void undelete.ended.then(() => (hasEnded = true))
+    while (left().length === 0) {
+      assert.ok(!hasEnded, 'it ended before it was caught')
+      await sleep(1)
+    }
     undelete.kill('SIGKILL')
     await undelete.ended
     assert.equal(left().length, 1)

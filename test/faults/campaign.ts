@@ -122,6 +122,7 @@ export class Campaign {
   /** What a person does on the target. What it destroys is nobody's to keep. */
   #meddle(target: string): void {
     const before = contentsOn(target)
+    const named = new Set(holdingOf(target).values())
     const chance = this.#chance
     const places = placesIn(target)
     const place = places[chance(Math.max(1, places.length))]
@@ -137,7 +138,10 @@ export class Campaign {
     this.#undoable = undefined
     this.story.push(`by hand: ${what} at ${place?.path.slice(target.length + 1)}`)
     const now = contentsOn(target)
-    for (const content of before) if (!now.has(content)) this.#owed.delete(content)
+    const left = owedOn(target)
+    // What lies in staging only, as a second name of a file that was destroyed, is nobody's.
+    for (const content of before)
+      if (!now.has(content) || (named.has(content) && !left.has(content))) this.#owed.delete(content)
     for (const content of this.#owedNow()) this.#owed.add(content)
     for (const content of holdingOf(target).values()) this.#known.add(content)
   }

@@ -140,6 +140,8 @@ export function moveFolders(chance: Chance, source: string): void {
     const to = join(source, parent, `moved-${chance(1e6)}`)
     // A folder of that name may be the very one.
     if (to.startsWith(`${join(source, from)}/`)) continue
+    // What was a new folder once may be a file by now.
+    if (lstatSync(join(source, parent), { throwIfNoEntry: false })?.isDirectory() === false) continue
     mkdirSync(join(source, parent), { recursive: true })
     renameSync(join(source, from), to)
     utimesSync(to, 1_500_000_000, 1_500_000_000)

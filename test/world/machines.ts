@@ -215,10 +215,19 @@ export class Machine {
   }
 
   /** Waits until the daemon's log has a line of this action after its first `before` lines: it logs after the run ended. */
-  async logged(action: string, before = 0, maxTries = 200): Promise<void> {
+  async logged(action: string, before = 0, maxTries = 1200): Promise<void> {
+    await this.#logged(action, 1, before, maxTries)
+  }
+
+  /** Waits until so many lines of the daemon's log are of this action, from its first line on. */
+  async loggedTimes(action: string, times: number): Promise<void> {
+    await this.#logged(action, times, 0, 1200)
+  }
+
+  async #logged(action: string, times: number, before: number, maxTries: number): Promise<void> {
     for (let tries = 0; tries < maxTries; tries++) {
-      const isThere = this.log('serve').some((line, index) => index >= before && line.action === action)
-      if (isThere) return
+      const lines = this.log('serve').filter((line, index) => index >= before && line.action === action)
+      if (lines.length >= times) return
       await sleep(25)
     }
     assert.fail(`${this.name} logged no ${action}:\n${this.logText('serve')}`)

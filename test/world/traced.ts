@@ -51,7 +51,7 @@ export class Trace {
   /** Tells the command itself to end, if it has not; what runs in front of it takes no signals. */
   async end(): Promise<void> {
     const path = `${this.#report}.pid`
-    for (let tries = 0; !existsSync(path) && tries < 500; tries++) await sleep(10)
+    for (let tries = 0; !existsSync(path) && tries < 6000; tries++) await sleep(10)
     try {
       process.kill(Number(readFileSync(path, 'utf8')), 'SIGTERM')
     } catch (error) {
