@@ -160,20 +160,21 @@ describe('scan', () => {
 })
 
 describe('scan: absence must be proven', () => {
-  for (const [what, script] of Object.entries({
-    'can not be opened': (sys: FaultySys) => sys.on('openDirectory', { name: 'd', result: -errno.EACCES }),
-    'can not be listed': (sys: FaultySys) => sys.on('list', { nth: 2, result: -errno.EIO }),
-    'is a symlink by now': (sys: FaultySys) => sys.on('openDirectory', { name: 'd', result: -errno.ELOOP }),
-    'vanished since its parent was listed': (sys: FaultySys) =>
-      sys.on('openDirectory', { name: 'd', result: -errno.ENOENT }),
-  }))
-    it(`a directory that ${what} is unreadable, not empty and not gone`, () => {
+  const scripts: Readonly<Record<string, readonly [code: string, script: (sys: FaultySys) => FaultySys]>> = {
+    'can not be opened': ['unreadable', (sys) => sys.on('openDirectory', { name: 'd', result: -errno.EACCES })],
+    'can not be listed': ['unreadable', (sys) => sys.on('list', { nth: 2, result: -errno.EIO })],
+    'is a symlink by now': ['changing', (sys) => sys.on('openDirectory', { name: 'd', result: -errno.ELOOP })],
+    'is a file by now': ['changing', (sys) => sys.on('openDirectory', { name: 'd', result: -errno.ENOTDIR })],
+    'vanished meanwhile': ['vanished', (sys) => sys.on('openDirectory', { name: 'd', result: -errno.ENOENT })],
+  }
+  for (const [what, [code, script]] of Object.entries(scripts))
+    it(`a directory that ${what} is not known, not empty and not gone`, () => {
       const { tree, scan } = folder({ 'd/e/f': 'f', b: 'b' })
       scan()
       tree.setView({ modeMask: 0o777, timeGrainNs: 1, overrides: [], texts: [] }, 'view')
       const files = tree.summary('' as RelPath)?.files
       const report = scan({ sys: script(new FaultySys(real)) })
-      assert.deepEqual(problems(report), [what.startsWith('vanished') ? 'd: vanished' : 'd: unreadable'])
+      assert.deepEqual(problems(report), [`d: ${code}`])
       assert.deepEqual(listed(tree), [''])
       // Its parent's listing still names it, as something that nobody knows.
       assert.ok(Buffer.from(tree.listing('' as RelPath) ?? []).includes('d'))
@@ -440,10 +441,8 @@ describe('scan: content', () => {
     assert.deepEqual(listed(tree), ['', 'a'])
     let reads = 0
     const counted = new FaultySys(real).on('read', { sticky: true, before: () => void reads++ })
-    assert.equal(
-      digestFile(counted, root, utf8('big'), 3_000_000, () => true),
-      undefined,
-    )
+    const stops = (): boolean => true
+    assert.equal(digestFile(counted, root, utf8('big'), 3_000_000, stops), undefined)
     assert.equal(reads, 1)
     real.close(root)
   })

@@ -186,6 +186,12 @@ function note(scan: Scan, path: string, code: ProblemCode, detail: string): void
   scan.problems.push({ path, code, detail })
 }
 
+/** What was a directory when its parent was looked at is gone, or is something else by now. */
+function whyNotListed(code: number): ProblemCode {
+  if (code === -errno.ENOENT) return 'vanished'
+  return code === -errno.ENOTDIR || code === -errno.ELOOP ? 'changing' : 'unreadable'
+}
+
 /**
  * Scans one directory; with `deep`, all its sub-directories are visited after it, else only those that are new. Zero, or
  * the negative errno for which nothing is known of it: its problem is the last one then.
@@ -199,7 +205,7 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   const listed = handle < 0 ? handle : sys.list(handle, table, wholeRowsMax)
   if (listed < 0) {
     if (handle >= 0) sys.close(handle)
-    note(scan, visit.path, listed === -errno.ENOENT ? 'vanished' : 'unreadable', errnoName(listed))
+    note(scan, visit.path, whyNotListed(listed), errnoName(listed))
     return listed
   }
   const before = tree.record(visit.path)

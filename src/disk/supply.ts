@@ -183,11 +183,12 @@ export class Supply {
   #look(handle: number): number {
     let looked = this.#sys.statFile(handle, this.#before, 0)
     for (let waits = 0; looked >= 0 && isYoung(this.#before, this.#nowMs()); waits++) {
-      const sizeBytes = sizeOf(this.#before, 0)
       if (waits === waitsMax) return -errno.EBUSY
+      const seen = this.#before.slice()
       blockMs(racyMs + 5)
       looked = this.#sys.statFile(handle, this.#before, 0)
-      if (looked >= 0 && sizeOf(this.#before, 0) > sizeBytes) break
+      const isStill = sameSignature(seen, 0, this.#before, 0)
+      if (isStill || sizeOf(this.#before, 0) > sizeOf(seen, 0)) break
     }
     return looked
   }
