@@ -51,6 +51,8 @@ export const failureRemedies: Readonly<Record<FailureCode, string>> = {
   'target-not-writable': 'look at its permissions; is it mounted read-only?',
   'target-full': 'free some space; what was complete is in place; run again',
   'root-replaced': 'is the right disk mounted? If the folder was replaced on purpose: once with --new-target',
+  'names-changed':
+    'mount the disk with the character set that it had before; a copy whose names are right: once with --new-target',
   'root-held':
     "look at the plan with --dry-run; --release after a halt; a share's limit is lifted by its owner with share limit",
   'root-locked': 'wait, or end the other one',

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module'
 import { concatBytes, utf8 } from '../std/bytes.ts'
 import { errno, type Sys } from './sys.ts'
+import { descriptorOf, nameIn } from './sys-names.ts'
 
 type Libc = {
   flistxattr(handle: number, into: bigint, length: bigint): bigint
@@ -69,7 +70,7 @@ export function listXattrs(place: Place): Uint8Array | number {
   if (calls === undefined) return -errno.ENOSYS
   const { libc, bufferAt, pathAt } = calls
   const size = BigInt(buffer.length)
-  if (typeof place === 'number') return answer(calls, libc.flistxattr(place, bufferAt, size))
+  if (typeof place === 'number') return answer(calls, libc.flistxattr(descriptorOf(place), bufferAt, size))
   if (!putPath(place.directory, place.name)) return -errno.ENAMETOOLONG
   return answer(calls, libc.llistxattr(pathAt, bufferAt, size))
 }
@@ -81,7 +82,7 @@ export function readXattr(place: Place, attribute: Uint8Array): Uint8Array | num
   const { libc, bufferAt, nameAt, pathAt } = calls
   const size = BigInt(buffer.length)
   if (!put(name, attribute, 0)) return -errno.ERANGE
-  if (typeof place === 'number') return answer(calls, libc.fgetxattr(place, nameAt, bufferAt, size))
+  if (typeof place === 'number') return answer(calls, libc.fgetxattr(descriptorOf(place), nameAt, bufferAt, size))
   if (!putPath(place.directory, place.name)) return -errno.ENAMETOOLONG
   return answer(calls, libc.lgetxattr(pathAt, nameAt, bufferAt, size))
 }
@@ -93,7 +94,7 @@ export function setXattr(handle: number, attribute: Uint8Array, value: Uint8Arra
   if (!put(name, attribute, 0)) return -errno.ERANGE
   if (value.length > buffer.length) return -errno.E2BIG
   buffer.set(value)
-  const code = calls.libc.fsetxattr(handle, calls.nameAt, calls.bufferAt, BigInt(value.length), 0)
+  const code = calls.libc.fsetxattr(descriptorOf(handle), calls.nameAt, calls.bufferAt, BigInt(value.length), 0)
   return code < 0 ? fail(calls) : 0
 }
 
@@ -102,7 +103,7 @@ export function removeXattr(handle: number, attribute: Uint8Array): number {
   const calls = load()
   if (calls === undefined) return -errno.ENOSYS
   if (!put(name, attribute, 0)) return -errno.ERANGE
-  return calls.libc.fremovexattr(handle, calls.nameAt) < 0 ? fail(calls) : 0
+  return calls.libc.fremovexattr(descriptorOf(handle), calls.nameAt) < 0 ? fail(calls) : 0
 }
 
 function answer(calls: Calls, length: bigint): Uint8Array | number {
@@ -122,6 +123,6 @@ function put(into: Uint8Array, bytes: Uint8Array, at: number): boolean {
 
 /** The handle's own directory, so that one that is swapped redirects nothing; the name itself is not followed. */
 function putPath(directory: number, entry: Uint8Array): boolean {
-  const bytes = concatBytes([utf8(`/proc/self/fd/${directory}/`), entry])
+  const bytes = concatBytes([utf8(`/proc/self/fd/${descriptorOf(directory)}/`), nameIn(directory, entry)])
   return put(path, bytes, 0)
 }
