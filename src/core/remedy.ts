@@ -8,7 +8,7 @@ import { isProblemCode, type ProblemCode } from './problem.ts'
 export const problemRemedies: Readonly<Record<ProblemCode, string>> = {
   unreadable: 'give the user who runs Nightferry the permission to read it, or exclude it',
   special: 'look at what the target has in its place, and delete that by hand; or exclude it',
-  'bad-name': 'rename it',
+  'bad-name': 'rename it; a target that is older than 0.2.0, or lies on another disk by now: once with --new-target',
   'reserved-name': 'rename it',
   'name-clash': 'rename one of the two',
   'name-too-long': 'shorten its name or path',

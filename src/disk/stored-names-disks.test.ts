@@ -2,7 +2,16 @@
 // another way. What was meant comes back, a second run does nothing, and nothing is ever taken for gone.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -91,9 +100,15 @@ for (const open of forms) {
       rmSync(join(source, 'gone|'))
       const run = '20260102T000000000Z-bbbb'
       const second = await mirror({ sys: there, sourceSys: real, source, target, before: first, run })
-      assert.deepEqual([second.renamed, second.counts, problemsOf(second)], [1, { ...nothing, created: 2, replaced: 1, deleted: 1 }, []])
+      assert.deepEqual(
+        [second.renamed, second.counts, problemsOf(second)],
+        [1, { ...nothing, created: 2, replaced: 1, deleted: 1 }, []],
+      )
       const now = contents(target)
-      assert.deepEqual([now['a\uf03ab'], now['e\uf03f/x\uf02e'], now['e\uf03f/\uf0ff'], now['new\uf02a']], ['other', 'x', 'raw', 'new'])
+      assert.deepEqual(
+        [now['a\uf03ab'], now['e\uf03f/x\uf02e'], now['e\uf03f/\uf0ff'], now['new\uf02a']],
+        ['other', 'x', 'raw', 'new'],
+      )
       const kept = contents(join(target, `.nightferry/versions/${run}/files`))
       assert.deepEqual(kept, { 'a\uf03ab': 'one', 'gone\uf07c': 'g' })
       assert.deepEqual(undo(there, target, run, '20260103T000000000Z-cccc').conflicts, [])
@@ -125,7 +140,14 @@ for (const open of forms) {
       const { source, target } = folders()
       const folding = namingSys(open(), { ...windows, foldsCase: true })
       const long = ':'.repeat(86)
-      plant(source, { [long]: 'long', [`${long}d/x`]: 'x', 'A:': 'upper', 'a:': 'lower', 'a\uf03a': 'a third', ok: 'ok' })
+      plant(source, {
+        [long]: 'long',
+        [`${long}d/x`]: 'x',
+        'A:': 'upper',
+        'a:': 'lower',
+        'a\uf03a': 'a third',
+        ok: 'ok',
+      })
       const run = await settles(source, target, folding, real)
       assert.deepEqual(problemsOf(run), [`${long}: bad-name`, `${long}d: bad-name`, 'a:: name-clash'])
       assert.deepEqual(contents(target), { 'A\uf03a': 'upper', 'a\uf000\uf03a': 'a third', ok: 'ok' })
@@ -200,7 +222,11 @@ for (const open of forms) {
   })
 
   describe(`what a root settles (${real.form})`, () => {
-    const visit = (sys: Sys, path: string, options: { create?: boolean; isNew?: boolean } = {}): ReturnType<typeof openTarget> => {
+    const visit = (
+      sys: Sys,
+      path: string,
+      options: { create?: boolean; isNew?: boolean } = {},
+    ): ReturnType<typeof openTarget> => {
       const root = openTarget(sys, path, { create: true, machine: 'test', expectedId: undefined, ...options })
       root.close()
       return root

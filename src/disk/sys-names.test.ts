@@ -105,7 +105,11 @@ describe('a directory in which every name is itself', () => {
       method(...words)
     }
     assert.deepEqual(calls, given)
-    for (const [i, words] of calls.entries()) assert.ok(words.every((word, at) => word === given[i]?.[at]), `${i}`)
+    for (const [i, words] of calls.entries())
+      assert.ok(
+        words.every((word, at) => word === given[i]?.[at]),
+        `${i}`,
+      )
   })
 })
 
