@@ -4,6 +4,7 @@ import { lstatSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ownDirectory, parseRelPath, type RelPath } from '../core/path.ts'
 import { knownName, storedName } from '../core/stored-names.ts'
+import { Failure } from '../std/failure.ts'
 import { storesAt } from './marker.ts'
 
 export type Placed = { readonly rootPath: string; readonly path: RelPath }
@@ -48,7 +49,7 @@ function asKnown(placed: Placed | undefined): Placed | undefined {
  * disk, where these are other ones: a name that is there is one of those.
  */
 export function knownBelow(root: string, path: string): string {
-  const mask = path === '' ? 0 : storesAt(root)
+  const mask = path === '' ? 0 : storedAt(root)
   if (mask === 0) return path
   let at = root
   const names = path.split('/').map((name) => {
@@ -66,6 +67,16 @@ function realOf(path: string, isParent: boolean): string | undefined {
     return isLink ? join(realpathSync(dirname(path)), basename(path)) : realpathSync(path)
   } catch {
     return undefined
+  }
+}
+
+/** A marker that can't be believed is told by whoever opens the root. */
+function storedAt(root: string): number {
+  try {
+    return storesAt(root)
+  } catch (error) {
+    if (error instanceof Failure) return 0
+    throw error
   }
 }
 

@@ -22,11 +22,13 @@ import { type Mirrored, mirror, problemsOf, undo } from '../../test/world/one-mi
 import { fails } from '../../test/world/open-roots.ts'
 import { contents, facts, plant } from '../../test/world/planted.ts'
 import { countsCharacters, fitsStored, isRefusedName, refusesCharacters } from '../core/stored-names.ts'
+import { findTyped } from './find-target.ts'
 import { openSource, openTarget } from './root.ts'
 import type { Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
-import { sysWithNames } from './sys-names.ts'
+import { storesIn, sysWithNames } from './sys-names.ts'
 import { openPortableSys } from './sys-portable.ts'
+import { openStore } from './versions.ts'
 
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-stored-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -261,6 +263,21 @@ for (const open of forms) {
         assert.equal(visit(real, target, { create: false }).traits.naming?.stores, stores)
         assert.equal(visit(real, target).traits.naming?.stores, stores)
       }
+    })
+
+    it('holds for a folder elsewhere that versions are kept in, and for a path as it lies there', () => {
+      const { target, back } = folders()
+      const { id } = visit(there, target)
+      const root = openTarget(there, target, { create: true, machine: 'test', expectedId: undefined })
+      const own = root.own?.handle ?? -1
+      const ownPath = join(target, '.nightferry')
+      const store = openStore(there, { own, id, ownPath }, { directory: back, keep: undefined }, true)
+      assert.equal(storesIn(store?.handle ?? -1), storesIn(root.handle))
+      if (store !== undefined) there.close(store.handle)
+      root.close()
+      plant(target, { 'a\uf03ab/c\uf03f': 'x' })
+      for (const typed of ['a:b/c?', 'a\uf03ab/c\uf03f', 'a\uf03ab/c?'])
+        assert.equal(findTyped(join(target, typed))?.path, 'a:b/c?', JSON.stringify(typed))
     })
 
     it('grows only when a person says that the folder is another one, which it is then for every job', () => {
