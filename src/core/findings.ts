@@ -3,6 +3,7 @@
 
 import type { Naming } from './naming.ts'
 import { adviceOn, failureRemedies, remedyOf } from './remedy.ts'
+import { countsCharacters, refusesBytes } from './stored-names.ts'
 
 export type Finding = {
   readonly check: string
@@ -235,9 +236,20 @@ function namingNotes(naming: Naming | undefined): [text: string, remedy: string]
       'takes names that differ in their Unicode form for the same',
       'keep no two names in one folder that look alike',
     ])
-  if (naming.textOnly) notes.push(['takes no names that are not UTF-8', 'rename those on the source'])
-  if (naming.narrow) notes.push(['takes no names that Windows has not', 'rename those on the source'])
+  const refused = refusedText(naming.refuses)
+  if (refused !== '') notes.push([`takes no names ${refused}`, 'rename those on the source'])
+  const stored = refusedText(naming.stores)
+  if (stored !== '')
+    notes.push([
+      `takes no names ${stored}: they are stored under others, and come back as they were`,
+      'read them there with Nightferry',
+    ])
   return notes
+}
+
+function refusedText(mask: number): string {
+  const [windows, bytes] = [(mask & ~(refusesBytes | countsCharacters)) !== 0, (mask & refusesBytes) !== 0]
+  return [...(bytes ? ['that are not UTF-8'] : []), ...(windows ? ['that Windows has not'] : [])].join(' or ')
 }
 
 function traitFindings({ role, path, own }: RootFacts): Finding[] {

@@ -8,7 +8,17 @@ import { check, entryOf, file, special } from '../../test/world/trees.ts'
 import { compareBytes, utf8 } from '../std/bytes.ts'
 import type { Entry } from './entry.ts'
 import { canHold, exactNaming, foldName, isExact, type Naming, pairNames } from './naming.ts'
+import {
+  countsCharacters,
+  refusesBytes,
+  refusesCharacters,
+  refusesDevices,
+  refusesEndDots,
+  refusesEndSpaces,
+  storedName,
+} from './stored-names.ts'
 
+const windows = refusesCharacters | refusesEndDots | refusesEndSpaces | refusesDevices
 const ascii: Naming = { ...exactNaming, folds: 'ascii' }
 const simple: Naming = { ...exactNaming, folds: 'simple' }
 const full: Naming = { ...exactNaming, folds: 'full', foldsForm: true, ignores: true }
@@ -53,7 +63,8 @@ describe('folding', () => {
 
   it('is nothing where every name is taken as it is', () => {
     assert.ok(isExact(exactNaming) && isExact({ ...exactNaming, keeps: 'nothing' }))
-    for (const one of ['textOnly', 'ignores', 'narrow'] as const) assert.ok(!isExact({ ...exactNaming, [one]: true }))
+    for (const one of [{ refuses: 1 }, { ignores: true }, { stores: 1 }])
+      assert.ok(!isExact({ ...exactNaming, ...one }))
     for (const naming of [ascii, form, full]) assert.ok(!isExact(naming))
   })
 })
@@ -71,8 +82,10 @@ const naming = fc.constantFrom<Naming>(
   form,
   full,
   mac,
-  { ...full, textOnly: true },
-  { ...ascii, narrow: true },
+  { ...full, refuses: refusesBytes },
+  { ...ascii, refuses: windows },
+  { ...full, stores: windows | refusesBytes },
+  { ...simple, refuses: refusesCharacters, stores: refusesBytes },
 )
 
 function byName(a: Entry, b: Entry): number {
@@ -96,15 +109,79 @@ function holdable(entries: readonly Entry[], by: Naming): Entry[] {
 }
 
 describe('what can be had', () => {
-  const text: Naming = { ...exactNaming, textOnly: true }
-  const narrow: Naming = { ...exactNaming, narrow: true }
+  const text: Naming = { ...exactNaming, refuses: refusesBytes }
+  const narrow: Naming = { ...exactNaming, refuses: windows }
   it('is everything, text, or what Windows has', () => {
     for (const one of ['a', 'ä', 'a.b', '.a', ' a', 'a b', 'a~1', "a'b", '\uf03a', 'a\u007f', 'a;b', '[a]'])
       assert.deepEqual([canHold(one, text), canHold(one, narrow)], [true, true], one)
-    for (const one of ['a:b', 'a.', 'a ', '...', 'a\\b', 'a*', '?', '<', '>', '|', '"', 'a\n', '\u001b[m'])
+    for (const one of [
+      'a:b',
+      'a.',
+      'a ',
+      '...',
+      'a\\b',
+      'a*',
+      '?',
+      '<',
+      '>',
+      '|',
+      '"',
+      'a\n',
+      '\u001b[m',
+      'nul',
+      'Com1.txt',
+    ])
       assert.deepEqual([canHold(one, text), canHold(one, narrow)], [true, false], JSON.stringify(one))
     for (const one of ['\udcff', 'a\udc80b'])
       assert.deepEqual([canHold(one, text), canHold(one, narrow), canHold(one, exactNaming)], [false, true, true])
+  })
+
+  it('is what a root stores under another name, unless that gets too long', () => {
+    const stores = windows | refusesBytes
+    const rows: [name: string, by: Partial<Naming>, isHeld: boolean][] = [
+      ['a:b', { stores }, true],
+      ['\udcff', { stores }, true],
+      [':'.repeat(85), { stores }, true],
+      [':'.repeat(86), { stores }, false],
+      [':'.repeat(255), { stores: stores | countsCharacters }, true],
+      ['\uf03a'.repeat(85), { stores: stores | countsCharacters }, true],
+      [`${'\uf000'.repeat(84)}:`, { stores }, false],
+      ['x'.repeat(255), { stores }, true],
+      // What is refused and not stored besides.
+      ['a:b', { stores: refusesCharacters, refuses: refusesEndDots }, true],
+      ['a:b.', { stores: refusesCharacters, refuses: refusesEndDots }, false],
+      ['\udcff', { stores: refusesCharacters, refuses: refusesBytes }, false],
+    ]
+    for (const [one, by, isHeld] of rows)
+      assert.equal(canHold(one, { ...exactNaming, ...by }), isHeld, JSON.stringify([one, by]))
+  })
+
+  it('is folded no finer than it is stored: two names that are one there are one here', () => {
+    const parts = [
+      'a',
+      'A',
+      ':',
+      '.',
+      '\udcff',
+      '\uf03a',
+      '\uf000',
+      'con',
+      'CON',
+      '<',
+      '\u0338',
+      '\u226e',
+      '\u200b',
+      '\uf0ff',
+    ]
+    const some = fc.array(fc.constantFrom(...parts), { minLength: 1, maxLength: 4 }).map((all) => all.join(''))
+    const stores = windows | refusesBytes
+    fc.assert(
+      fc.property(some, some, fc.constantFrom(ascii, simple, full, form, mac), (a, b, by) => {
+        const [one, other] = [a, b].map((each) => foldName(storedName(each, stores), by))
+        return one !== other || foldName(a, by) === foldName(b, by)
+      }),
+      { numRuns: 3000 },
+    )
   })
 })
 
@@ -189,9 +266,9 @@ describe('pairing names', () => {
 
   it('takes nothing for a deletion that both have, whatever the target was thought to refuse', () => {
     for (const [one, by] of [
-      ['a:b', { ...exactNaming, narrow: true }],
-      ['end.', { ...ascii, narrow: true }],
-      ['\udcff', { ...full, textOnly: true }],
+      ['a:b', { ...exactNaming, refuses: windows }],
+      ['end.', { ...ascii, refuses: windows }],
+      ['\udcff', { ...full, refuses: refusesBytes }],
     ] as const) {
       const both = pairNames([entryOf(one, file('x'))], [entryOf(one, file('y'))], by, true)
       assert.deepEqual([namesOf(both.left), namesOf(both.right), both.problems], [[one], [one], []])

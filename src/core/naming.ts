@@ -6,6 +6,7 @@
 import { compareBytes, utf8 } from '../std/bytes.ts'
 import { type Entry, isCopied } from './entry.ts'
 import type { ProblemCode } from './problem.ts'
+import { fitsStored, isRefusedName, storedName } from './stored-names.ts'
 
 export type Naming = {
   /** Which letters have no case: none, those of ASCII, those with one partner each, or all (`ß` is `ss`). */
@@ -16,10 +17,10 @@ export type Naming = {
   readonly ignores: boolean
   /** How a name comes back: as it was given, in one form, or in no form that could be foretold. */
   readonly keeps: 'all' | 'nfc' | 'nfd' | 'nothing'
-  /** Names that are not UTF-8 are refused. */
-  readonly textOnly: boolean
-  /** Characters that names on Windows can't have are refused, and dots and spaces at the end are lost. */
-  readonly narrow: boolean
+  /** Which names are refused there and stay away: a mask of `stored-names.ts`. */
+  readonly refuses: number
+  /** Which names are refused there and stored under others, by a root that does so: a mask of the same. */
+  readonly stores: number
 }
 
 /** Of a root that takes every name as it is. */
@@ -28,21 +29,24 @@ export const exactNaming: Naming = {
   foldsForm: false,
   ignores: false,
   keeps: 'all',
-  textOnly: false,
-  narrow: false,
+  refuses: 0,
+  stores: 0,
 }
 
 /** Whether names need any pairing for it. */
-export function isExact({ folds, foldsForm, ignores, textOnly, narrow }: Naming): boolean {
-  return folds === 'no' && !foldsForm && !ignores && !textOnly && !narrow
+export function isExact({ folds, foldsForm, ignores, refuses, stores }: Naming): boolean {
+  return folds === 'no' && !foldsForm && !ignores && refuses === 0 && stores === 0
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: a narrow name has none of them
-const notNarrow = /[\u0001-\u001f"*:<>?\\|]|[. ]$/
+/** Two that are not the same are two disks, or one that was mounted in another way. */
+export function namingText({ folds, foldsForm, ignores, keeps, refuses, stores }: Naming): string {
+  return `${folds} ${foldsForm} ${ignores} ${keeps} ${refuses} ${stores}`
+}
 
 /** Whether a name can be had there. One that can't is told: what would be made of it could be another entry's name. */
-export function canHold(name: string, { textOnly, narrow }: Naming): boolean {
-  return !(textOnly && !name.isWellFormed()) && !(narrow && notNarrow.test(name))
+export function canHold(name: string, { refuses, stores }: Naming): boolean {
+  if (refuses === 0 && stores === 0) return true
+  return !isRefusedName(storedName(name, stores), refuses) && fitsStored(name, stores)
 }
 
 const ignorable = /\p{Default_Ignorable_Code_Point}/gu
@@ -77,7 +81,7 @@ function one(text: string): string | undefined {
 }
 
 /** How a name comes back from there. */
-function storedName(name: string, { keeps }: Naming): string {
+function keptName(name: string, { keeps }: Naming): string {
   return keeps === 'nfd' ? name.normalize('NFD') : keeps === 'nfc' ? name.normalize('NFC') : name
 }
 
@@ -156,7 +160,7 @@ function pairGroup(
     if (right !== undefined) into.right.push(right)
     return
   }
-  const isStoredSo = storedName(owner.name, naming) === right.name
+  const isStoredSo = keptName(owner.name, naming) === right.name
   // What is spelled as nobody stored it may be another file that had the name: only its content tells, whatever its time.
   const doubtful = isStoredSo ? right : { ...right, edits: Math.max(1, right.edits) }
   const canRespell = respells && naming.keeps !== 'nothing' && isCopied(owner.kind) && isCopied(right.kind)

@@ -8,7 +8,7 @@ import { isProblemCode, type ProblemCode } from './problem.ts'
 export const problemRemedies: Readonly<Record<ProblemCode, string>> = {
   unreadable: 'give the user who runs Nightferry the permission to read it, or exclude it',
   special: 'look at what the target has in its place, and delete that by hand; or exclude it',
-  'bad-name': 'rename it',
+  'bad-name': 'rename it; a target that is older than 0.2.0, or lies on another disk by now: once with --new-target',
   'reserved-name': 'rename it',
   'name-clash': 'rename one of the two',
   'name-too-long': 'shorten its name or path',
@@ -51,6 +51,8 @@ export const failureRemedies: Readonly<Record<FailureCode, string>> = {
   'target-not-writable': 'look at its permissions; is it mounted read-only?',
   'target-full': 'free some space; what was complete is in place; run again',
   'root-replaced': 'is the right disk mounted? If the folder was replaced on purpose: once with --new-target',
+  'names-changed':
+    'mount the disk with the character set that it had before; a copy whose names are right: once with --new-target',
   'root-held':
     "look at the plan with --dry-run; --release after a halt; a share's limit is lifted by its owner with share limit",
   'root-locked': 'wait, or end the other one',

@@ -8,10 +8,10 @@ import { ownDirectory } from '../core/path.ts'
 import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { isKept, swapsNames } from './aside.ts'
-import { readMarker } from './marker.ts'
+import { readMarker, storesAt } from './marker.ts'
 import { isTargetLocked } from './root.ts'
 import { errnoName, type Sys } from './sys.ts'
-import { probe, type Traits } from './traits.ts'
+import { probe, type Traits, traitsWithStored } from './traits.ts'
 
 export type Checkup = {
   /** Why it can't be used, by the system's word; '' where it can. */
@@ -118,7 +118,8 @@ function traitsOf(sys: Sys, path: string): Pick<OwnCheckup, 'traits' | 'trouble'
   if (root >= 0) sys.close(root)
   if (staging < 0) return { traits: undefined, trouble: errnoName(staging) }
   try {
-    return { traits: { ...probe(sys, staging, path), exchanges: swapsNames(sys, staging) }, trouble: '' }
+    const traits = traitsWithStored(probe(sys, staging, path), storesAt(path))
+    return { traits: { ...traits, exchanges: swapsNames(sys, staging) }, trouble: '' }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     return { traits: undefined, trouble: error.message }

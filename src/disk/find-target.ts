@@ -3,6 +3,9 @@
 import { lstatSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ownDirectory, parseRelPath, type RelPath } from '../core/path.ts'
+import { knownName, storedName } from '../core/stored-names.ts'
+import { Failure } from '../std/failure.ts'
+import { storesAt } from './marker.ts'
 
 export type Placed = { readonly rootPath: string; readonly path: RelPath }
 
@@ -30,9 +33,31 @@ export function findTyped(text: string): Placed | undefined {
   const rest: string[] = []
   for (let at = resolve(text); ; at = dirname(at)) {
     const real = realOf(at, rest.length > 0)
-    if (real !== undefined) return findTarget('/', [...real.split('/').filter((name) => name !== ''), ...rest])
+    if (real !== undefined) return asKnown(findTarget('/', [...real.split('/').filter((name) => name !== ''), ...rest]))
     rest.unshift(basename(at))
   }
+}
+
+function asKnown(placed: Placed | undefined): Placed | undefined {
+  if (placed === undefined) return undefined
+  const path = parseRelPath(knownBelow(placed.rootPath, placed.path))
+  return path === undefined ? undefined : { ...placed, path }
+}
+
+/**
+ * A path below a root as runs know it. What a person typed, or had completed by a shell, may be the names that stand on the
+ * disk, where these are other ones: a name that is there is one of those.
+ */
+export function knownBelow(root: string, path: string): string {
+  const mask = path === '' ? 0 : storedAt(root)
+  if (mask === 0) return path
+  let at = root
+  const names = path.split('/').map((name) => {
+    const isThere = isEntry(join(at, name))
+    at = join(at, isThere ? name : storedName(name, mask))
+    return isThere ? (knownName(name, mask) ?? name) : name
+  })
+  return names.join('/')
 }
 
 /** The last part of a path may be a link itself: then it is what is meant, not what it leads to. */
@@ -42,6 +67,24 @@ function realOf(path: string, isParent: boolean): string | undefined {
     return isLink ? join(realpathSync(dirname(path)), basename(path)) : realpathSync(path)
   } catch {
     return undefined
+  }
+}
+
+/** A marker that can't be believed is told by whoever opens the root. */
+function storedAt(root: string): number {
+  try {
+    return storesAt(root)
+  } catch (error) {
+    if (error instanceof Failure) return 0
+    throw error
+  }
+}
+
+function isEntry(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return false
   }
 }
 

@@ -18,6 +18,7 @@ import {
   typeSymlink,
 } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
+import { openKnown } from './root.ts'
 import { readText } from './scan.ts'
 import { errno, type Sys } from './sys.ts'
 
@@ -36,7 +37,7 @@ export function placeOfPath(path: string): string {
 }
 
 export function lookBelow(sys: Sys, root: string, path: RelPath): Standing {
-  const handle = sys.openRoot(root)
+  const handle = openKnown(sys, root)
   if (handle < 0) return { kind: handle === -errno.EACCES ? 'unreadable' : 'no-root', row: undefined }
   try {
     if (path === '') return { kind: 'directory', row: undefined }
@@ -90,7 +91,7 @@ export function ignoreTextsOn(
   names: readonly string[],
 ): { readonly texts: readonly IgnoreText[]; readonly unreadable: string | undefined } {
   const texts: IgnoreText[] = []
-  const handle = sys.openRoot(root)
+  const handle = openKnown(sys, root)
   if (handle < 0) return { texts, unreadable: root }
   try {
     for (const directory of directoriesTo(path)) {

@@ -3,17 +3,19 @@
 // whether it was copied: the same id in two places says nothing about either. Written when a run opens the target, never
 // by a dry run. A marker that can't be read, or can't be believed, ends the run before anything is touched.
 
-import { type BigIntStats, existsSync, realpathSync, statSync } from 'node:fs'
+import { type BigIntStats, existsSync, readdirSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { joinPath, ownDirectory, type RelPath } from '../core/path.ts'
 import { statWidth } from '../core/stat.ts'
+import { storesMax } from '../core/stored-names.ts'
 import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { readOwnFile, writeOwnFile } from '../std/files.ts'
 import { randomName } from '../std/random.ts'
 import type { Sys } from './sys.ts'
 
-const markerVersion = 1
+/** The second one has names that are stored under others: a program that does not know of it would take them for other names. */
+const markerVersion = 2
 /** A path of 4,096 bytes, each written as an escape, and some more. */
 const markerMaxBytes = 32 * 1024
 const markerFile = 'root.json'
@@ -25,6 +27,8 @@ export type Marker = {
   /** Undefined in a marker of a version that did not look. */
   readonly device: string | undefined
   readonly inode: string | undefined
+  /** How names that its disk refuses are stored: a mask of core/stored-names.ts. */
+  readonly stores: number
 }
 
 /** What differs from what the marker says, and what a new target holds that is left alone; for a notice. */
@@ -40,15 +44,17 @@ export function readMarker(ownPath: string, path: string): Marker | undefined {
   } catch (error) {
     throw new Failure('root-replaced', `the marker in ${join(path, ownDirectory)} is damaged`, { cause: error })
   }
-  const { version, id, machine, path: place, device, inode } = (value ?? {}) as Record<string, unknown>
-  if (typeof version === 'number' && version > markerVersion) {
+  const { version, id, machine, path: place, device, inode, stores = 0 } = (value ?? {}) as Record<string, unknown>
+  if (typeof version === 'number' && (version > markerVersion || Number(stores) > storesMax)) {
     throw new Failure('format-too-new', `${path} was written by a newer Nightferry`, { hint: 'update this machine' })
   }
-  if (version !== markerVersion || typeof id !== 'string' || !/^[a-z0-9]{8,64}$/.test(id)) {
+  const isStoring = version === markerVersion && Number.isInteger(stores) && Number(stores) > 0
+  if (!(isStoring || (version === 1 && stores === 0)) || typeof id !== 'string' || !/^[a-z0-9]{8,64}$/.test(id)) {
     throw new Failure('root-replaced', `the marker in ${join(path, ownDirectory)} is damaged`)
   }
   const textOf = (field: unknown): string | undefined => (typeof field === 'string' ? field : undefined)
-  return { id, machine: textOf(machine) ?? '', path: textOf(place) ?? '', device: textOf(device), inode: textOf(inode) }
+  const bound = { machine: textOf(machine) ?? '', path: textOf(place) ?? '' }
+  return { id, ...bound, device: textOf(device), inode: textOf(inode), stores: Number(stores) }
 }
 
 function readMarkerBytes(ownPath: string, path: string): Uint8Array | undefined {
@@ -63,35 +69,103 @@ function readMarkerBytes(ownPath: string, path: string): Uint8Array | undefined 
 }
 
 /**
+ * An empty file whose name has what names are stored with, and a letter that disks keep in more than one way: where it does
+ * not answer to this name any more, the disk is mounted with another character set, and no name on it is what it was.
+ */
+const sampleName = 'names-\u00e4\uf03a\uf0ff'
+
+/** Whether the disk keeps the names that are stored with. */
+function plantSample(ownPath: string): boolean {
+  const file = join(ownPath, sampleName)
+  try {
+    writeFileSync(file, '', { mode: 0o600 })
+    return readdirSync(ownPath).includes(sampleName)
+  } catch {
+    return false
+  }
+}
+
+function checkSample({ stores }: Marker, ownPath: string, path: string): void {
+  if (stores === 0 || existsSync(join(ownPath, sampleName))) return
+  throw new Failure('names-changed', `names in ${path} do not come back as they were stored`, {
+    hint: 'nothing was changed; mount its disk with the character set that it had before. If it is a copy, and its names are as they shall be: run into it once with --new-target',
+  })
+}
+
+/**
+ * How names are stored in the folder at `path`, if it is a target, or in the target that it lies in: what was run into is
+ * read by it, whoever reads it later. Throws `names-changed`, and as `readMarker` does.
+ */
+export function storesAt(path: string): number {
+  for (let at = path; ; at = dirname(at)) {
+    const own = join(at, ownDirectory)
+    const marker = existsSync(join(own, markerFile)) ? readMarker(own, at) : undefined
+    if (marker !== undefined) {
+      checkSample(marker, own, at)
+      // Another disk that is mounted in it holds names as they are.
+      return marker.stores !== 0 && at !== path && deviceOf(at) !== deviceOf(path) ? 0 : marker.stores
+    }
+    if (at === dirname(at)) return 0
+  }
+}
+
+/**
  * The id of the target at `path`, whose `.nightferry` is `place` by a path that can't be redirected; made where there is none, with what differs from what its marker said. With `write` the
  * marker is bound to where it lies now; without, the id may be undefined. `isNew`: a person says that this is another
- * folder than the one it was copied from. Throws `root-replaced` for a copy.
+ * folder than the one it was copied from. `storable` tries out what can be stored under other names: that is settled with
+ * the id, since what lies there is read by it. Throws `root-replaced` for a copy, `names-changed`.
  */
 export function bindMarker(
   path: string,
-  options: { readonly place: string; readonly machine: string; readonly write: boolean; readonly isNew: boolean },
-): { id: string | undefined; rebound: Rebound[] } {
+  options: {
+    readonly place: string
+    readonly machine: string
+    readonly write: boolean
+    readonly isNew: boolean
+    readonly storable: () => number
+  },
+): { id: string | undefined; rebound: Rebound[]; stores: number } {
   const ownPath = options.place
   const place = realpathSync(path)
   const facts = statSync(path, { bigint: true })
   const known = readMarker(ownPath, path)
-  if (known === undefined && !options.write) return { id: undefined, rebound: [] }
+  if (known !== undefined && !options.isNew) checkSample(known, ownPath, path)
+  if (known === undefined && !options.write) return { id: undefined, rebound: [], stores: 0 }
   const isElsewhere = known !== undefined && known.path !== place
   const other = isElsewhere ? markedFolder(known) : undefined
   // The same folder by another path (a bind mount) is no other place, and stays bound to the first.
-  if (known !== undefined && other !== undefined && isSameFolder(other, facts)) return { id: known.id, rebound: [] }
+  if (known !== undefined && other !== undefined && isSameFolder(other, facts))
+    return { id: known.id, rebound: [], stores: known.stores }
   const isCopy = other !== undefined
   if (isCopy && !options.isNew) throw copied(path)
-  const id = known === undefined || isCopy ? randomName(24) : known.id
+  const stores =
+    options.write && (known === undefined || options.isNew) ? storesFrom(known, options) : (known?.stores ?? 0)
+  // With other names nothing that lies there is what a run before agreed on.
+  const isOther = known === undefined || isCopy || stores !== known.stores
+  const id = isOther ? randomName(24) : known.id
   const rebound: Rebound[] = []
   if (isElsewhere && !isCopy) rebound.push('root-moved')
   else if (known?.inode !== undefined && !isCopy && !isSameFolder(known, facts)) rebound.push('root-other-disk')
-  const marker = { version: markerVersion, id, machine: options.machine, path: place, ...placeOf(facts) }
+  const told = stores === 0 ? { version: 1 } : { version: markerVersion, stores }
+  const marker = { ...told, id, machine: options.machine, path: place, ...placeOf(facts) }
   const isBound = known?.id === id && known.machine === options.machine && rebound.length === 0
   if (options.write && !(isBound && known.inode !== undefined)) {
     writeOwnFile(join(ownPath, markerFile), utf8(`${JSON.stringify(marker)}\n`), { mode: 0o600 })
   }
-  return { id, rebound }
+  return { id, rebound, stores }
+}
+
+/** What lies there under other names stays so; what its disk refuses besides comes to it. */
+function storesFrom(
+  known: Marker | undefined,
+  { place, storable }: { readonly place: string; readonly storable: () => number },
+): number {
+  const stores = (known?.stores ?? 0) | storable()
+  return stores !== 0 && plantSample(place) ? stores : (known?.stores ?? 0)
+}
+
+function deviceOf(path: string): bigint | undefined {
+  return factsOf(path)?.dev
 }
 
 function placeOf({ dev, ino }: BigIntStats): { device: string; inode: string } {

@@ -108,11 +108,15 @@ for (const open of forms) {
       const folders = twoFolders()
       plant(folders.source, { 'a\udcff': 'raw', 'd/\udcff/x': 'x', good: 'good' })
       plant(folders.target, { good: 'good', 'a\ufffd': 'not taken for it' })
-      const first = await mirror({ sys: namingSys(real, { textOnly: true }), sourceSys: real, ...folders })
+      const first = await mirror({
+        sys: namingSys(real, { textOnly: true, fewCharacters: true }),
+        sourceSys: real,
+        ...folders,
+      })
       assert.deepEqual(problemsOf(first), ['a\udcff: bad-name', 'd/\udcff: bad-name'])
       assert.deepEqual(contents(folders.target), { d: '/', good: 'good' })
       const second = await mirror({
-        sys: namingSys(real, { textOnly: true }),
+        sys: namingSys(real, { textOnly: true, fewCharacters: true }),
         sourceSys: real,
         ...folders,
         before: first,
@@ -122,7 +126,7 @@ for (const open of forms) {
 
     it("that Windows has not are told where the target takes none, and take nobody else's place", async () => {
       const folders = twoFolders()
-      const sys = namingSys(real, { foldsCase: true, narrow: true })
+      const sys = namingSys(real, { foldsCase: true, narrow: true, fewCharacters: true })
       plant(folders.source, { 'a:b': 'colon', 'end.': 'dot', end: 'no dot', 'what?/x': 'x', 'd/ok': 'ok' })
       plant(folders.target, { 'd/ok': 'ok', kept: 'not in the way' })
       const first = await mirror({ sys, sourceSys: real, ...folders })

@@ -4,6 +4,7 @@
 
 import { statfsSync } from 'node:fs'
 import { errno, type Sys } from './sys.ts'
+import { descriptorOf } from './sys-names.ts'
 
 const reserveMax = 1024 ** 3
 /** So much is written between two looks, on a volume that is large enough. */
@@ -53,7 +54,7 @@ export function sysWithRoom(sys: Sys, look: () => Volume): Sys {
 /** The volume of an open directory. Where the system says nothing of it, there is room until a write says otherwise. */
 export function volumeAt(handle: number): Volume {
   try {
-    const { bsize, blocks, bavail } = statfsSync(`/proc/self/fd/${handle}`)
+    const { bsize, blocks, bavail } = statfsSync(`/proc/self/fd/${descriptorOf(handle)}`)
     if (blocks > 0) return { totalBytes: bsize * blocks, freeBytes: bsize * bavail }
   } catch {}
   return { totalBytes: 0, freeBytes: Number.POSITIVE_INFINITY }

@@ -204,7 +204,11 @@ describe('a target', () => {
       '{"version":1,"id":"../../etc"}': 'root-replaced',
       '{"version":0,"id":"abcdefghij"}': 'root-replaced',
       [`{"version":1,"id":"abcdefghij"}${' '.repeat(40_000)}`]: 'root-replaced',
-      '{"version":2,"id":"abcdefghij"}': 'format-too-new',
+      '{"version":1,"id":"abcdefghij","stores":1}': 'root-replaced',
+      '{"version":2,"id":"abcdefghij"}': 'root-replaced',
+      '{"version":2,"id":"abcdefghij","stores":0.5}': 'root-replaced',
+      '{"version":2,"id":"abcdefghij","stores":64}': 'format-too-new',
+      '{"version":3,"id":"abcdefghij"}': 'format-too-new',
       '{"version":99}': 'format-too-new',
     }
     for (const [marker, code] of Object.entries(damages)) {

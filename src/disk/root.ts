@@ -12,12 +12,13 @@ import { clearStaging, sweepKept } from './aside.ts'
 import { assumed, readable } from './dress-traits.ts'
 import { clearJournal } from './journal.ts'
 import { holdsLostFound, isLostFound } from './lost-found.ts'
-import { bindMarker, type Rebound, readMarker, refuseNested } from './marker.ts'
+import { bindMarker, type Rebound, readMarker, refuseNested, storesAt } from './marker.ts'
 import { clearOutside } from './outside.ts'
 import { type Recovered, type Recovery, recoverJournal } from './recovery.ts'
 import { notWritable } from './refusal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
-import { probe, type Traits } from './traits.ts'
+import { descriptorOf, storingHandle } from './sys-names.ts'
+import { type Probed, probe, type Traits, traitsWithStored } from './traits.ts'
 import { closeRunPlace, openRunPlace, openStore, readStoreSettings, type StoreSettings } from './versions.ts'
 
 export type Root = {
@@ -45,7 +46,7 @@ export function openSource(sys: Sys, path: string, asks = 0): Root {
   if (!facts.isDirectory()) {
     throw new Failure('source-not-directory', `${path} is not a folder`, { hint: 'name the folder that holds it' })
   }
-  const handle = sys.openRoot(path)
+  const handle = openKnown(sys, path)
   if (handle < 0) {
     const word = errnoName(handle)
     const hint = systemHint(word)
@@ -75,6 +76,12 @@ export function openSource(sys: Sys, path: string, asks = 0): Root {
     sys.close(handle)
     throw error
   }
+}
+
+/** As `Sys` opens a folder that a person named, with the names that it was stored with. Throws as `storesAt` does. */
+export function openKnown(sys: Sys, path: string): number {
+  const stores = storesAt(realPath(path))
+  return storingHandle(sys.openRoot(path), stores)
 }
 
 /** What a person's path leads to, or undefined where that is nothing. Throws `code` where it can't be looked at. */
@@ -204,18 +211,26 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
     const { machine, create, isNew = false, asks = 0 } = options
     if (create) makeTag(place, path)
     lock = takeLock(place, path)
-    const { id, rebound } = bindMarker(path, { place, machine, write: create, isNew })
-    const { told, more } = create ? recoverStaging(sys, path, handle, { ...own, place }) : { told: [], more: 0 }
+    let tried: Probed | undefined
+    const tryOut = (): Probed => {
+      tried ??= probe(sys, own.staging, path, asks)
+      return tried
+    }
+    const storable = (): number => tryOut().storable
+    const { id, rebound, stores } = bindMarker(path, { place, machine, write: create, isNew, storable })
+    const known = (other: number): number => storingHandle(other, stores)
+    const [root, ours] = [known(handle), { handle: known(own.handle), staging: known(own.staging), place }]
+    const { told, more } = create ? recoverStaging(sys, path, root, ours) : { told: [], more: 0 }
     return {
       path: realpathSync(path),
-      handle,
+      handle: root,
       id: id ?? '',
-      traits: create ? probe(sys, own.staging, path, asks) : assumed(sys, asks),
+      traits: traitsWithStored(create ? tryOut() : { ...assumed(sys, asks), storable: 0 }, stores),
       empty,
       recovered: told,
       recoveredMore: more,
       rebound,
-      own: { ...own, place },
+      own: ours,
       close() {
         release()
         sys.close(handle)
@@ -323,7 +338,7 @@ function makeTag(place: string, path: string): void {
 
 /** A path to an open directory that no rename redirects; where there is none, the path it was opened by. */
 export function placeOf(handle: number, path: string): string {
-  return process.platform === 'linux' ? `/proc/self/fd/${handle}` : path
+  return process.platform === 'linux' ? `/proc/self/fd/${descriptorOf(handle)}` : path
 }
 
 function takeLock(place: string, path: string): DatabaseSync {

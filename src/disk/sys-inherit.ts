@@ -7,6 +7,7 @@ import { createRequire } from 'node:module'
 import { wantsAcls, wantsOwner } from '../core/attributes.ts'
 import { statMode, statWidth } from '../core/stat.ts'
 import type { Sys } from './sys.ts'
+import { descriptorOf } from './sys-names.ts'
 
 export type Inheritance = {
   /** The group of what is made there, where it is the directory's. */
@@ -68,14 +69,14 @@ export function inheritanceOf(sys: Sys, directory: number, given = 0): Inheritan
   const isSetGroup = (given & wantsOwner) === 0 && ((row[statMode] as number) & setGroupId) !== 0
   const acl = sys.form === 'linux-ffi' && (given & wantsAcls) === 0 ? readDefaultAcl(directory) : undefined
   if (!isSetGroup && acl === undefined) return undefined
-  return { group: isSetGroup && sys.form === 'linux-ffi' ? fstatSync(directory).gid : undefined, acl }
+  return { group: isSetGroup && sys.form === 'linux-ffi' ? fstatSync(descriptorOf(directory)).gid : undefined, acl }
 }
 
 function readDefaultAcl(directory: number): Uint8Array | undefined {
   const calls = load()
   if (calls === undefined) return undefined
   const { libc, into, intoAt, nameAt } = calls
-  const length = Number(libc.fgetxattr(directory, nameAt, intoAt, BigInt(into.length)))
+  const length = Number(libc.fgetxattr(descriptorOf(directory), nameAt, intoAt, BigInt(into.length)))
   return length > 0 ? into.slice(0, length) : undefined
 }
 

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module'
 import { concatBytes, utf8 } from '../std/bytes.ts'
 import { errno, type Sys } from './sys.ts'
+import { descriptorOf, nameIn } from './sys-names.ts'
 
 type Libc = {
   flistxattr(handle: number, into: bigint, length: bigint): bigint
@@ -79,7 +80,7 @@ export function listXattrs(place: Place): Uint8Array | number {
   if (calls === undefined) return -errno.ENOSYS
   const { libc, bufferAt, pathAt } = calls
   const size = BigInt(buffer.length)
-  if (typeof place === 'number') return answer(calls, libc.flistxattr(place, bufferAt, size))
+  if (typeof place === 'number') return answer(calls, libc.flistxattr(descriptorOf(place), bufferAt, size))
   if ('link' in place) {
     putLink(place.link)
     return answer(calls, libc.listxattr(pathAt, bufferAt, size))
@@ -95,7 +96,7 @@ export function readXattr(place: Place, attribute: Uint8Array): Uint8Array | num
   const { libc, bufferAt, nameAt, pathAt } = calls
   const size = BigInt(buffer.length)
   if (!put(name, attribute, 0)) return -errno.ERANGE
-  if (typeof place === 'number') return answer(calls, libc.fgetxattr(place, nameAt, bufferAt, size))
+  if (typeof place === 'number') return answer(calls, libc.fgetxattr(descriptorOf(place), nameAt, bufferAt, size))
   if ('link' in place) {
     putLink(place.link)
     return answer(calls, libc.getxattr(pathAt, nameAt, bufferAt, size))
@@ -116,7 +117,7 @@ export function setXattr(held: Held, attribute: Uint8Array, value: Uint8Array): 
   if (typeof held !== 'number') putLink(held.link)
   const code =
     typeof held === 'number'
-      ? libc.fsetxattr(held, nameAt, bufferAt, size, 0)
+      ? libc.fsetxattr(descriptorOf(held), nameAt, bufferAt, size, 0)
       : libc.setxattr(pathAt, nameAt, bufferAt, size, 0)
   return code < 0 ? fail(calls) : 0
 }
@@ -128,7 +129,8 @@ export function removeXattr(held: Held, attribute: Uint8Array): number {
   if (!put(name, attribute, 0)) return -errno.ERANGE
   const { libc, nameAt, pathAt } = calls
   if (typeof held !== 'number') putLink(held.link)
-  const code = typeof held === 'number' ? libc.fremovexattr(held, nameAt) : libc.removexattr(pathAt, nameAt)
+  const code =
+    typeof held === 'number' ? libc.fremovexattr(descriptorOf(held), nameAt) : libc.removexattr(pathAt, nameAt)
   return code < 0 ? fail(calls) : 0
 }
 
@@ -154,6 +156,6 @@ function putLink(handle: number): void {
 
 /** The handle's own directory, so that one that is swapped redirects nothing; the name itself is not followed. */
 function putPath(directory: number, entry: Uint8Array): boolean {
-  const bytes = concatBytes([utf8(`/proc/self/fd/${directory}/`), entry])
+  const bytes = concatBytes([utf8(`/proc/self/fd/${descriptorOf(directory)}/`), nameIn(directory, entry)])
   return put(path, bytes, 0)
 }

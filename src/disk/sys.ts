@@ -52,6 +52,13 @@ export class EntryTable {
     this.#namesLength = this.nameStarts[this.count] as number
   }
 
+  /** Gives a row another name, no longer than the one it has. */
+  rename(row: number, name: Uint8Array): void {
+    const start = this.nameStarts[row] as number
+    this.names.set(name, start)
+    this.nameEnds[row] = start + name.length
+  }
+
   /** Notes that a row could not be looked at; `code` is negative, as Sys answers it. */
   unseen(row: number, code: number): void {
     this.stats.fill(0, row * statWidth, (row + 1) * statWidth)

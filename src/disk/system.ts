@@ -3,6 +3,7 @@
 
 import type { Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
+import { sysWithNames } from './sys-names.ts'
 import { openPortableSys } from './sys-portable.ts'
 
 let chosen: Sys | undefined
@@ -10,7 +11,7 @@ let why = ''
 
 /** This thread's Sys. */
 export function systemSys(): Sys {
-  chosen ??= choose()
+  chosen ??= sysWithNames(choose())
   return chosen
 }
 

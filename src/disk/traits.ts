@@ -4,6 +4,14 @@
 import { exactNaming, isExact, type Naming } from '../core/naming.ts'
 import type { TimeRange } from '../core/reconcile.ts'
 import { mtimeSecondsOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
+import {
+  countsCharacters,
+  refusesBytes,
+  refusesCharacters,
+  refusesDevices,
+  refusesEndDots,
+  refusesEndSpaces,
+} from '../core/stored-names.ts'
 import { decodeName, utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { dressTraits, permissionBits, type Refusal, tryAttributes } from './dress-traits.ts'
@@ -24,8 +32,18 @@ export type Traits = {
   readonly naming?: Naming | undefined
 }
 
+/** What was tried out; and of what it refuses, what can be stored there under another name. */
+export type Probed = Traits & { readonly storable: number }
+
+/** What a root holds that stores names by this mask, on a disk with these traits. */
+export function traitsWithStored({ storable: _, ...traits }: Probed, stores: number): Traits {
+  if (stores === 0) return traits
+  const naming = traits.naming ?? exactNaming
+  return { ...traits, naming: { ...naming, refuses: naming.refuses & ~stores, stores } }
+}
+
 /** Finds out what the file system of the target at `path` keeps, in its staging directory; also of what a job asks for. */
-export function probe(sys: Sys, staging: number, path: string, asks = 0): Traits {
+export function probe(sys: Sys, staging: number, path: string, asks = 0): Probed {
   const name = `p${randomName()}`
   const handle = sys.createFile(staging, utf8(name), 0o600)
   if (handle < 0) throw notWritable(path, errnoName(handle))
@@ -35,17 +53,19 @@ export function probe(sys: Sys, staging: number, path: string, asks = 0): Traits
   const times = looked < 0 ? undefined : probeTimes(sys, handle)
   const refused = asks === 0 ? [] : tryAttributes(sys, handle, asks)
   sys.close(handle)
-  const naming = probeNaming(sys, staging, name)
+  const named = probeNaming(sys, staging, name)
   // A disk that fails for a moment is no other kind of disk: by other traits the next run would see all in another way.
   const failed = [...told.filter((code) => !cannotHold.includes(-code)), looked].find((code) => code < 0)
   if (failed !== undefined) throw notWritable(path, errnoName(failed))
-  if (typeof naming === 'number') throw notWritable(path, errnoName(naming))
+  if (typeof named === 'number') throw notWritable(path, errnoName(named))
+  const { naming, storable } = named
   const modeMask = ((row[statMode] as number) & permissionBits) === 0o651 ? permissionBits : 0
   return {
     ...dressTraits(modeMask, asks, refused),
     timeGrainNs: Math.max(sys.timeGrainNs, grainOf(mtimeSecondsOf(row, 0), row[statMtimeNs] as number)),
     ...(times && { times }),
     ...(isExact(naming) ? {} : { naming }),
+    storable,
   }
 }
 
@@ -80,13 +100,20 @@ function probeTimes(sys: Sys, handle: number): TimeRange | undefined {
 }
 
 /** What file systems say of names that they do not take. */
-const cannotName: readonly number[] = [errno.EINVAL, errno.EILSEQ, errno.ENOENT, errno.EPERM, errno.EOPNOTSUPP]
+const cannotName: readonly number[] = [
+  ...[errno.EINVAL, errno.EILSEQ, errno.ENOENT, errno.EPERM, errno.EOPNOTSUPP],
+  errno.ENAMETOOLONG,
+]
 
 /**
  * What becomes of the names of one file of ours, which is gone afterwards; or a negative errno of a disk that failed. Five
  * calls where every name is taken as it is; more where not.
  */
-function probeNaming(sys: Sys, staging: number, first: string): Naming | number {
+function probeNaming(
+  sys: Sys,
+  staging: number,
+  first: string,
+): { readonly naming: Naming; readonly storable: number } | number {
   const row = new Uint32Array(statWidth)
   let current = first
   let failure = 0
@@ -102,31 +129,48 @@ function probeNaming(sys: Sys, staging: number, first: string): Naming | number 
     if (code < 0 && !cannotName.includes(-code)) failure = code
     return code === 0
   }
-  const textOnly = !becomes(`${first}\udcff`)
-  const narrow = !becomes(`${first}:`)
+  const comesBack = (name: string): boolean => becomes(name) && namesIn(sys, staging).has(name)
+  const hasRaw = becomes(`${first}\udcff`)
+  const hasColon = becomes(`${first}:`)
   // `\u00e9` decomposed and in capitals: what answers to one of them has more to be asked.
   const hasAccents = becomes(`${first}a\u00e9`)
   const foldsForm = hasAccents && answersTo(`${first}ae\u0301`)
   const foldsAscii = answersTo(hasAccents ? `${first}A\u00e9` : first.toUpperCase())
-  let naming: Naming = { ...exactNaming, textOnly, narrow, foldsForm, folds: foldsAscii ? 'ascii' : 'no' }
+  let naming: Naming = { ...exactNaming, foldsForm, folds: foldsAscii ? 'ascii' : 'no' }
   if (foldsForm || foldsAscii) {
-    const keeps = hasAccents ? keptForm(sys, staging, `${first}a\u00e9`) : 'all'
+    const keeps = hasAccents ? keptForm(namesIn(sys, staging), `${first}a\u00e9`) : 'all'
     const foldsAll = hasAccents && foldsAscii && answersTo(`${first}a\u00c9`)
     const folds = !foldsAll ? naming.folds : becomes(`${first}\u00df`) && answersTo(`${first}ss`) ? 'full' : 'simple'
     const ignores = becomes(`${first}\u200b-`) && answersTo(`${first}-`)
     naming = { ...naming, keeps, folds, ignores }
   }
+  let storable = 0
+  if (!hasRaw || !hasColon) {
+    const refuses = (hasRaw ? 0 : refusesBytes) | (hasColon ? 0 : refusesCharacters | refusedBesides(first, comesBack))
+    naming = { ...naming, refuses }
+    const counts = becomes(`${first}${'\uf03a'.repeat(100)}`) ? countsCharacters : 0
+    if (comesBack(`${first}\uf03a\uf0ff`)) storable = refuses | counts
+  }
   const gone = sys.unlink(staging, utf8(current))
   if (failure === 0 && gone < 0) failure = gone
-  return failure === 0 ? naming : failure
+  return failure === 0 ? { naming, storable } : failure
+}
+
+/** What else is refused by a disk that refuses some characters: not every one has all that Windows has not. */
+function refusedBesides(first: string, comesBack: (name: string) => boolean): number {
+  const dots = comesBack(`${first}.`) ? 0 : refusesEndDots
+  const spaces = comesBack(`${first} `) ? 0 : refusesEndSpaces
+  return dots | spaces | (comesBack('aux') ? 0 : refusesDevices)
 }
 
 /** How the name of a file that is there comes back. */
-function keptForm(sys: Sys, staging: number, name: string): Naming['keeps'] {
-  const table = new EntryTable()
-  if (sys.list(staging, table, 0) < 0) return 'nothing'
-  const names = new Set<string>()
-  for (let row = 0; row < table.count; row++) names.add(decodeName(table.name(row)))
+function keptForm(names: ReadonlySet<string>, name: string): Naming['keeps'] {
   if (names.has(name)) return 'all'
   return names.has(name.normalize('NFD')) ? 'nfd' : 'nothing'
+}
+
+function namesIn(sys: Sys, directory: number): Set<string> {
+  const table = new EntryTable()
+  const count = Math.max(0, sys.list(directory, table, 0))
+  return new Set(Array.from({ length: count }, (_, row) => decodeName(table.name(row))))
 }

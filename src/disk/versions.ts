@@ -26,6 +26,7 @@ import { Gathering, type Holdings, sizeKept } from './holdings.ts'
 import { eachChange, readSmall } from './manifest.ts'
 import { racyMs } from './racy.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
+import { storesIn, storingHandle } from './sys-names.ts'
 
 const formatVersion = 1
 const settingsFile = 'versions.json'
@@ -149,7 +150,8 @@ export function openStore(
   create: boolean,
 ): Store | undefined {
   const { directory } = settings
-  const parent = directory === undefined ? root.own : sys.openRoot(directory)
+  // The names in it are those of the target, whose disk it lies on.
+  const parent = directory === undefined ? root.own : storingHandle(sys.openRoot(directory), storesIn(root.own))
   if (parent < 0) {
     if (!create) return undefined
     throw refused(directory ?? root.ownPath, parent)

@@ -239,7 +239,8 @@ async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Cloc
   const [leftSummary, rightSummary] = await Promise.all([left.view(view, viewId), right.view(theirs, viewId)])
   if (leftSummary === undefined) throw unreadable(left.facts.path, scan)
   const scanMs = Math.round(clock.monotonicMs() - startMs)
-  return { scan, view, viewId, left: leftSummary, right: rightSummary, scanMs }
+  const { naming } = right.facts.traits
+  return { scan, view, viewId, ...(naming && { naming }), left: leftSummary, right: rightSummary, scanMs }
 }
 
 function unreadable(path: string, { problems }: ScanReport): Failure {

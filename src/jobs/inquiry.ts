@@ -8,6 +8,7 @@ import { outcomeOf } from '../core/outcome.ts'
 import { parentOf, parseRelPath, type RelPath, rootPath } from '../core/path.ts'
 import { type Deed, deedOf } from '../core/trail.ts'
 import type { Ignored, JobRun, Look, WhyFacts } from '../core/why.ts'
+import { knownBelow } from '../disk/find-target.ts'
 import { ignoreTextsOn, lookBelow, placeOfPath, sinceRecord } from '../disk/inspect.ts'
 import { realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
@@ -84,7 +85,8 @@ function relativeTo(places: readonly string[], root: string): RelPath | undefine
   for (const place of places) {
     if (place === root) return '' as RelPath
     if (!place.startsWith(prefix)) continue
-    const rest = place.slice(prefix.length)
+    const below = place.slice(prefix.length)
+    const rest = root.startsWith('/') ? knownBelow(root, below) : below
     // Our own folder is no path that a job could hold, and is worth an answer all the same.
     return parseRelPath(rest) ?? (rest as RelPath)
   }

@@ -8,7 +8,7 @@ import { isReservedName, joinPath, ownDirectory, parentOf, type RelPath } from '
 import { findTyped, type Placed } from '../disk/find-target.ts'
 import { makeFolder, openOutside } from '../disk/outside.ts'
 import type { Restored, Sought, Version } from '../disk/past.ts'
-import { openSource, openTarget, placeOf, type Root, targetId } from '../disk/root.ts'
+import { openKnown, openSource, openTarget, placeOf, type Root, targetId } from '../disk/root.ts'
 import { errno } from '../disk/sys.ts'
 import { systemSys } from '../disk/system.ts'
 import type { DiskTasks } from '../disk/tasks.ts'
@@ -35,7 +35,7 @@ export async function versionsAt(
 ): Promise<VersionList> {
   const sys = systemSys()
   const ownPath = join(placed.rootPath, ownDirectory)
-  const root = sys.openRoot(placed.rootPath)
+  const root = openKnown(sys, placed.rootPath)
   const own = root < 0 ? root : sys.openDirectory(root, new TextEncoder().encode(ownDirectory))
   if (root >= 0) sys.close(root)
   if (own < 0) throw new Failure('target-not-writable', `${ownPath} can't be opened`)

@@ -30,6 +30,7 @@ import { openRemoteSource, openRemoteTarget } from './remote.ts'
 import type { SshWays } from './ssh.ts'
 import { isVersionsFolder, type SshTarget } from './ssh-place.ts'
 import { LocalTarget } from './target.ts'
+import { Untried } from './untried.ts'
 import { verifyRun } from './verify.ts'
 
 export type RunRequest = {
@@ -222,12 +223,14 @@ async function runRecorded(
   const [from, to] = [endText(opened.source, realPath), endText(opened.target, realPath)]
   if (wentTheOtherWay(state, { runId, source: from, target: to }))
     heard({ type: 'notice', text: `the last run between these two went the other way, to ${from}` })
-  const told = { listen: heard, planned, found, listsChanges }
+  const untried = job.dryRun && right.facts.rootId === '' ? new Untried(heard) : undefined
+  const told = { listen: untried?.listener ?? heard, planned, found, listsChanges }
   const context = { state, clock, runId, ...told, signal }
   const cycle = withLeftOut(
     await runCycle(job, left, right, context),
     leftOut(job.attributes, left.facts.traits, right.facts.traits),
   )
+  untried?.tell()
   const end = request.verify === true ? await verifyRun(job, cycle, left, right, context) : cycle
   chronicle.ended(end, exitCodeOf(end), remembers(job, end) ? await takeTrees(left, right) : [])
   const { found: _, ...rest } = end

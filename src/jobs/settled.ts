@@ -3,6 +3,7 @@
 
 import type { Summary } from '../core/entry.ts'
 import type { IgnoreText } from '../core/ignore.ts'
+import { type Naming, namingText } from '../core/naming.ts'
 import type { OwnerMap } from '../core/owners.ts'
 import { selectionText } from '../core/selection.ts'
 import type { View } from '../core/view.ts'
@@ -19,6 +20,8 @@ export type Seen = {
   readonly scan: ScanReport
   readonly view: View
   readonly viewId: string
+  /** What the target makes of names, where it does not take each as it is. */
+  readonly naming?: Naming | undefined
   readonly left: Summary
   readonly right: Summary | undefined
   readonly scanMs: number
@@ -55,10 +58,16 @@ export function viewOf(
   }
 }
 
-/** Names all that decides what a run does: what other rules left alone was never agreed on. */
-export function rulesId(job: Job, seen: Pick<Seen, 'viewId'>): string {
-  return `${job.mode}${selectionText(job.selection)} ${seen.viewId}`
+/**
+ * Names all that decides what a run does: what other rules left alone was never agreed on, and a target that makes something
+ * else of names may show what it has under others.
+ */
+export function rulesId(job: Job, { viewId, naming }: Pick<Seen, 'viewId' | 'naming'>): string {
+  const named = naming === undefined ? '' : `${namesMark}${namingText(naming)}`
+  return `${job.mode}${selectionText(job.selection)} ${viewId}${named}`
 }
+
+const namesMark = ' names '
 
 /** Whether these two roots were brought together before. */
 export function isSamePair(pair: Pair | undefined, left: SourceEnd, right: TargetEnd): pair is Pair {
@@ -82,8 +91,13 @@ export function settledTarget(
   sourceId: string,
   seen: Pick<Seen, 'scan' | 'viewId' | 'left'>,
 ): Uint8Array | undefined {
-  if (job.checksum || pair.sourceId !== sourceId || pair.viewId !== rulesId(job, seen)) return undefined
+  if (job.checksum || pair.sourceId !== sourceId || !isUnderRules(pair, job, seen)) return undefined
   if (pair.problems.length > 0 || seen.scan.problems.length > 0 || pair.sourceFingerprint === undefined)
     return undefined
   return equalBytes(pair.sourceFingerprint, seen.left.fingerprint) ? pair.targetFingerprint : undefined
+}
+
+/** Whether they are the rules of the last run, whatever the target makes of names: where nothing differs, nothing goes. */
+function isUnderRules(pair: Pair, job: Job, { viewId }: Pick<Seen, 'viewId'>): boolean {
+  return pair.viewId.split(namesMark)[0] === rulesId(job, { viewId })
 }

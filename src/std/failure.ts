@@ -23,6 +23,7 @@ export const failureCodes = {
   'target-not-writable': { exit: 1, retry: 'after-user' },
   'target-full': { exit: 1, retry: 'after-user' },
   'root-replaced': { exit: 15, retry: 'after-user' },
+  'names-changed': { exit: 15, retry: 'after-user' },
   'root-held': { exit: 15, retry: 'after-user' },
   'root-locked': { exit: 11, retry: 'soon' },
   'format-too-new': { exit: 1, retry: 'after-user' },

@@ -2,6 +2,7 @@
 // The real one below keeps every name apart; each call looks for what the name it was given means. For tests only.
 
 import { type EntryTable, errno, type Sys, EntryTable as Table } from '../../src/disk/sys.ts'
+import { sysWithNames } from '../../src/disk/sys-names.ts'
 import { compareBytes, decodeName, utf8 } from '../../src/std/bytes.ts'
 
 export type NamesThere = {
@@ -12,6 +13,8 @@ export type NamesThere = {
   readonly textOnly?: boolean
   /** What Windows has not is refused, and dots and spaces at the end are cut off. */
   readonly narrow?: boolean
+  /** Only characters below 256 are taken: what is refused can't be stored in another form either. */
+  readonly fewCharacters?: boolean
 }
 
 /** Calls with a directory and a name first, and those with two such pairs. */
@@ -19,7 +22,8 @@ const named = ['stat', 'readLink', 'openFile', 'reopenFile', 'setTimesAt', 'unli
 const making = ['createFile', 'makeDirectory', 'makeSymlink']
 const paired = ['link', 'renameNoReplace', 'renameOver', 'exchange']
 
-const narrowRefused = /[\u0001-\u001f"*:<>?|\\]/
+const narrowRefused = /[\u0001-\u001f"*:<>?|\\]|^(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\.|$)/i
+const manyCharacters = /[^\u0000-\u00ff]/
 
 export function namingSys(real: Sys, there: NamesThere): Sys {
   const fold = (name: string): string => {
@@ -27,7 +31,9 @@ export function namingSys(real: Sys, there: NamesThere): Sys {
     return there.foldsCase === true ? formed.toUpperCase().toLowerCase() : formed
   }
   const isRefused = (name: string): boolean =>
-    (there.textOnly === true && !name.isWellFormed()) || (there.narrow === true && narrowRefused.test(name))
+    (there.textOnly === true && !name.isWellFormed()) ||
+    (there.narrow === true && narrowRefused.test(name)) ||
+    (there.fewCharacters === true && name.isWellFormed() && manyCharacters.test(name))
   const stored = (given: string): string => {
     const name = there.narrow === true && given !== '.' ? given.replace(/[. ]+$/, '') : given
     return there.keepsForm === undefined ? name : name.normalize(there.keepsForm)
@@ -62,7 +68,7 @@ export function namingSys(real: Sys, there: NamesThere): Sys {
     }
     return handle
   }
-  return new Proxy(real, {
+  const simulated = new Proxy(real, {
     get(target, key): unknown {
       const value: unknown = Reflect.get(target, key)
       if (typeof value !== 'function') return value
@@ -86,4 +92,6 @@ export function namingSys(real: Sys, there: NamesThere): Sys {
       }
     },
   })
+  // What is stored under other names is asked for by those.
+  return sysWithNames(simulated)
 }
