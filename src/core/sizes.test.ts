@@ -11,10 +11,13 @@ import {
   recordOf,
   someDirectory,
   special,
+  statRow,
   symlink,
   treeOf,
 } from '../../test/world/trees.ts'
+import { utf8 } from '../std/bytes.ts'
 import { type RelPath, rootPath } from './path.ts'
+import { buildRecord, type RecordRow } from './record.ts'
 import { SizeIndex } from './sizes.ts'
 import { sizeOf, typeFile } from './stat.ts'
 import type { Tree } from './tree.ts'
@@ -86,6 +89,24 @@ describe('sizes', () => {
       [999, 1000, 1001, 1002].map((size) => found(tree, size)),
       [[], ['/a'], ['/b'], []],
     )
+  })
+
+  it('tells sizes with one hash apart, and passes a million of another size by', () => {
+    // Their products with 0x9e3779b1 are 8 and 9 modulo 2 ** 32, and the hash is without the three lowest bits.
+    const [size, alike] = [1_952_021_128, 2_196_023_769]
+    const rows = (count: number, sizeBytes: number, from: number): RecordRow[] =>
+      Array.from({ length: count }, (_, i) => {
+        const stats = statRow({ sizeBytes })
+        const name = utf8(`f${String(from + i).padStart(5, '0')}`)
+        return { name, stats, at: 0, flags: 0, link: undefined, digest: undefined }
+      })
+    const tree = treeOf(directory())
+    const own = { mtimeSeconds: 0, mtimeNs: 0, inodeLow: 0, inodeHigh: 0 }
+    tree.put(rootPath, buildRecord([...rows(3, size, 0), ...rows(3, alike, 3)], own))
+    assert.deepEqual(found(tree, size), ['/f00000', '/f00001', '/f00002'])
+    assert.deepEqual(found(tree, alike), ['/f00003', '/f00004', '/f00005'])
+    tree.put(rootPath, buildRecord([...rows(2000, size, 0), ...rows(1, alike, 2000)], own))
+    assert.deepEqual([found(tree, size).length, found(tree, alike)], [max, []])
   })
 
   it('names the right files of many directories, empty ones among them', () => {

@@ -15,6 +15,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -169,7 +170,11 @@ for (const open of forms) {
     it('that fold together with one of a large directory that is the same on both sides are told like any other', async () => {
       const folders = twoFolders()
       const sys = namingSys(real, { foldsCase: true, foldsForm: false })
-      for (let i = 0; i < 4500; i++) writeFileSync(join(folders.source, `a${i}`), '')
+      for (const folder of [folders.source, folders.target])
+        for (let i = 0; i < 4500; i++) {
+          writeFileSync(join(folder, `a${i}`), '')
+          utimesSync(join(folder, `a${i}`), 1e9, 1e9)
+        }
       const first = await mirror({ sys, sourceSys: real, ...folders })
       plant(folders.source, { A7: 'the second' })
       const second = await mirror({ sys, sourceSys: real, ...folders, before: first })

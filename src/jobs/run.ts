@@ -171,12 +171,9 @@ async function runEnds(
   let session: Session | undefined
   let left: SourceEnd | undefined
   let right: TargetEnd | undefined
-  const stopEnds = (): void => {
-    for (const end of [left, right]) if (end instanceof LocalEnd) end.stop()
-  }
   const abort = (): void => {
     session?.close()
-    stopEnds()
+    for (const end of [left, right]) if (end instanceof LocalEnd) end.stop()
   }
   signal.addEventListener('abort', abort, { once: true })
   let save = false
@@ -194,8 +191,6 @@ async function runEnds(
     save = remembers(job, run)
     return { ...run, wireBytesOut: session?.link.bytesWritten ?? 0, wireBytesIn: session?.link.bytesRead ?? 0 }
   } catch (error) {
-    // What is still being looked at is for nobody.
-    stopEnds()
     throw session === undefined ? error : await whyOver(error, session, workshop.clock)
   } finally {
     signal.removeEventListener('abort', abort)

@@ -1,5 +1,5 @@
 // A run that is stopped stops looking: a scan or a reading that is under way ends between two of its pieces, in a run
-// between folders here and on a machine that serves one whose driver went away.
+// between folders here, on a machine that serves one whose driver went away, and where the other machine can't be reached.
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -118,3 +118,26 @@ for (const role of ['source', 'target'] as const) {
     assert.deepEqual(looks(one.ends), ['scan: cancelled'])
   })
 }
+
+it('a folder is looked at while the other machine is being reached, and no more once it can not be', async () => {
+  const source = mkdtempSync(join(home, 'pushed-'))
+  plant(source, { a: 'a', 'd/b': 'b' })
+  const scanning = Promise.withResolvers<void>()
+  const goesOn = Promise.withResolvers<void>()
+  using one = workshopWith(async (name) => {
+    if (name !== 'scan') return
+    scanning.resolve()
+    await goesOn.promise
+  })
+  const connect = async (): Promise<never> => {
+    await scanning.promise
+    setImmediate(goesOn.resolve)
+    throw new Failure('unreachable', 'nobody answers')
+  }
+  const reach = { isMachine: (name: string) => name === 'nas', connect, connectSsh: connect }
+  const run = runOnce(one.workshop, reach, requestOf(source, 'nas:data', {}), () => {}, new AbortController().signal)
+  await assert.rejects(run, (error: Failure) => error.code === 'unreachable')
+  // This seat does not finish one task before the next, as a thread does.
+  while (looks(one.ends).length === 0) await new Promise(setImmediate)
+  assert.deepEqual(looks(one.ends), ['scan: cancelled'])
+})

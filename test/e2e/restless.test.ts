@@ -1,6 +1,6 @@
 // Files that change while they are read, by a process that never stops: rewritten in place, replaced, removed, grown, cut off,
 // turned into directories and symlinks and back. Whatever a run comes upon, each file of the target is one version of it as a
-// whole, what did not come is told as changing, vanished or at most told nothing worse, and once it is still the next run completes it.
+// whole, what did not come is told as changing or vanished, never as damage, and once all is still the next run completes it.
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -28,15 +28,19 @@ describe('files that change while they are read', () => {
           const run = await sync('--max-delete', '100%')
           const where = `run ${round}: ${run.stdout.slice(-1500)}${run.stderr}`
           assert.ok(run.code === 0 || run.code === 3, where)
-          for (const p of run.problems) if (p.code.startsWith('damaged')) console.log(JSON.stringify(p))
-          for (const { code } of run.problems) told.set(code, (told.get(code) ?? 0) + 1)
+          for (const { path, code } of run.problems) {
+            // What is of another kind than a moment ago may be told as what it was then, which nobody can read.
+            const isTrue =
+              code === 'changing' || code === 'vanished' || (code === 'unreadable' && path.endsWith('/kind'))
+            assert.ok(isTrue, `${path} ${code}: ${where}`)
+            told.set(code, (told.get(code) ?? 0) + 1)
+          }
           for (const [path, version] of assertWhole(target, where)) came.add(`${path} ${version}`)
         }
       } finally {
         const changes = await restless.end()
         t.diagnostic(`${changes} changes, ${came.size} versions came, told: ${JSON.stringify([...told])}`)
       }
-      for (const code of told.keys()) assert.match(code, /^(changing|vanished)$/)
       const last = await sync('--max-delete', '100%')
       assert.equal(last.code, 0, last.stdout + last.stderr)
       assertSameTree(target, source)

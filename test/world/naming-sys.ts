@@ -1,6 +1,7 @@
 // A Sys whose file system makes of names what others do: takes two for one, gives them back in another form, refuses some.
 // The real one below keeps every name apart; each call looks for what the name it was given means. For tests only.
 
+import { statWidth } from '../../src/core/stat.ts'
 import { type EntryTable, errno, type Sys, EntryTable as Table } from '../../src/disk/sys.ts'
 import { sysWithNames } from '../../src/disk/sys-names.ts'
 import { compareBytes, decodeName, utf8 } from '../../src/std/bytes.ts'
@@ -39,17 +40,19 @@ export function namingSys(real: Sys, there: NamesThere): Sys {
     return there.keepsForm === undefined ? name : name.normalize(there.keepsForm)
   }
   const table: EntryTable = new Table()
+  const row = new Uint32Array(statWidth)
   /** The name that is there for a name, or the one it would be stored under. */
   const found = (dir: number, given: Uint8Array): Uint8Array => {
     const name = stored(decodeName(given))
     const bytes = utf8(name)
     if (there.foldsCase !== true && there.foldsForm !== true) return bytes
+    // What is there by this very name is meant by it; only then need all names be looked at.
+    if (real.stat(dir, bytes, row, 0) === 0) return bytes
     real.list(dir, table, 0)
     const wanted = fold(name)
     let similar: Uint8Array | undefined
-    for (let row = 0; row < table.count; row++) {
-      const other = table.name(row)
-      if (compareBytes(other, bytes) === 0) return bytes
+    for (let at = 0; at < table.count; at++) {
+      const other = table.name(at)
       if (fold(decodeName(other)) === wanted) similar = other.slice()
     }
     return similar ?? bytes
