@@ -3,7 +3,7 @@
 // is known (a suspect). Knows no tree and no rules.
 
 import { sameAttributes } from '../core/attributes.ts'
-import { editShift, flagRacy, type Own, PageWriter, type RecordPage } from '../core/page.ts'
+import { editShift, flagRacy, flagUnsynced, type Own, PageWriter, type RecordPage } from '../core/page.ts'
 import { joinPath, pathMaxBytes, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord, nameHash, pageEnds, type RecordRow, recordRow } from '../core/record.ts'
@@ -37,6 +37,10 @@ export type Look = {
   readonly isStopped: IsStopped
   /** Which attributes are looked at, as a mask of core's attributes; 0 where only mode, times and size count. */
   readonly looks: number
+  /** Flags that the rows of new content get: `flagUnsynced`, after a run that did not sync. */
+  readonly marks: number
+  /** What is new, and what is marked so, may not be what was written: only content that is read tells. */
+  readonly doubts: boolean
 }
 
 /** A directory of more entries is looked at a page at a time: only the names of all of them are held. */
@@ -258,7 +262,11 @@ export function isSamePage(
     let beforeAt = page.nameStart(i)
     if (page.nameEnd(i) - beforeAt !== end - at) return false
     for (; at < end; at++, beforeAt++) if (names[at] !== bytes[beforeAt]) return false
-    if ((page.flags(i) & flagRacy) !== 0 || !sameSignature(stats, row * statWidth, page.stats, page.at(i))) return false
+    if (
+      (page.flags(i) & (flagRacy | flagUnsynced)) !== 0 ||
+      !sameSignature(stats, row * statWidth, page.stats, page.at(i))
+    )
+      return false
   }
   return true
 }
@@ -297,15 +305,24 @@ function contentOf(
   const hasTime = type === typeFile || type === typeSymlink || (type === typeDirectory && look.looks !== 0)
   const isYoung = hasTime && isRacy(table.stats, at, nowMs)
   if (type === typeFile) {
-    if (known === undefined) return isYoung ? young : plain
+    if (known === undefined) return newContent(look, isYoung)
     const { flags, digest } = fileContent(look, handle, table.name(row).slice(), at, known, attributes.isNew)
     return { flags: flags | (isYoung ? flagRacy : 0), link: undefined, digest }
   }
   if (type !== typeSymlink) return isYoung ? young : plain
   const text = look.sys.readLink(handle, table.name(row))
   if (typeof text === 'number') table.stats[at + statErrno] = -text
-  return { flags: isYoung ? flagRacy : 0, link: typeof text === 'number' ? noLink : text, digest: undefined }
+  const flags = (isYoung ? flagRacy : 0) | look.marks
+  return { flags, link: typeof text === 'number' ? noLink : text, digest: undefined }
 }
+
+function newContent({ marks, doubts }: Look, isYoung: boolean): Content {
+  if (marks === 0 && !doubts) return isYoung ? young : plain
+  return { ...plain, flags: (isYoung ? flagRacy : 0) | marks | (doubts ? oneEdit : 0) }
+}
+
+/** An edit that is only feared: the content is compared before it counts as what its size and time say. */
+const oneEdit = 1 << editShift
 
 /** What is known of a file's content: carried from before where nothing can have changed it, taken now for a suspect. */
 function fileContent(
@@ -316,24 +333,28 @@ function fileContent(
   known: RecordRow,
   hasNewAttributes: boolean,
 ): { flags: number; digest: Uint8Array | undefined } {
-  const { stats } = look.table
-  if (!sameTypeSizeTime(stats, at, known.stats, known.at)) return { flags: 0, digest: undefined }
+  const { table, marks, doubts } = look
+  const { stats } = table
+  if (!sameTypeSizeTime(stats, at, known.stats, known.at))
+    return { flags: marks | (doubts ? oneEdit : 0), digest: undefined }
   const edits = known.flags >>> editShift
   const racy = (known.flags & flagRacy) !== 0
   const same = sameSignature(stats, at, known.stats, known.at)
-  if (same && (!racy || known.digest === undefined)) return { flags: edits << editShift, digest: known.digest }
+  const isDoubted = doubts && (known.flags & flagUnsynced) !== 0
+  if (same && !isDoubted && (!racy || known.digest === undefined))
+    return { flags: (edits << editShift) | (known.flags & marks), digest: known.digest }
   if (known.digest === undefined) {
     // Nobody knows what it was. A change of mode or attributes explains a moved ctime of the same file; anything else, and
     // another file that looks like it, may hide an edit.
     const hasNewMode = stats[at + statMode] !== known.stats[known.at + statMode]
-    const isExplained = (hasNewMode || hasNewAttributes) && sameFile(stats, at, known.stats, known.at)
-    return { flags: (isExplained ? edits : edits + 1) << editShift, digest: undefined }
+    const isExplained = !doubts && (hasNewMode || hasNewAttributes) && sameFile(stats, at, known.stats, known.at)
+    return { flags: ((isExplained ? edits : edits + 1) << editShift) | marks, digest: undefined }
   }
   // Size and mtime say "same", something else moved: only the content can tell.
   const digest = digestFile(look.sys, handle, name, sizeOf(stats, at), look.isStopped)
   // Unknown is not "the same": an edit too many costs a comparison, one too few hides a change for ever.
-  if (digest === undefined) return { flags: (edits + 1) << editShift, digest: undefined }
-  return { flags: (equalBytes(digest, known.digest) ? edits : edits + 1) << editShift, digest }
+  if (digest === undefined) return { flags: ((edits + 1) << editShift) | marks, digest: undefined }
+  return { flags: ((equalBytes(digest, known.digest) ? edits : edits + 1) << editShift) | marks, digest }
 }
 
 /** Order of the name of a table's row and that of a record's. */

@@ -18,6 +18,7 @@ import { type Recovered, type Recovery, recoverJournal } from './recovery.ts'
 import { notWritable } from './refusal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 import { probe, type Traits } from './traits.ts'
+import { settleUnsynced } from './unsynced.ts'
 import { closeRunPlace, openRunPlace, openStore, readStoreSettings, type StoreSettings } from './versions.ts'
 
 export type Root = {
@@ -33,6 +34,8 @@ export type Root = {
   readonly recoveredMore: number
   /** What of its marker no longer was so, and is from now on. Targets only. */
   readonly rebound: readonly Rebound[]
+  /** A run that did not sync wrote to it before the machine or the disk went down. Targets only. */
+  readonly doubts?: boolean
   /** Targets only. */
   readonly own: { readonly handle: number; readonly staging: number; readonly place: string } | undefined
   close(): void
@@ -206,6 +209,7 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
     lock = takeLock(place, path)
     const { id, rebound } = bindMarker(path, { place, machine, write: create, isNew })
     const { told, more } = create ? recoverStaging(sys, path, handle, { ...own, place }) : { told: [], more: 0 }
+    const doubts = settleUnsynced(sys, place, handle, create)
     return {
       path: realpathSync(path),
       handle,
@@ -214,7 +218,8 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
       empty,
       recovered: told,
       recoveredMore: more,
-      rebound,
+      rebound: doubts ? [...rebound, 'unsynced'] : rebound,
+      doubts,
       own: { ...own, place },
       close() {
         release()

@@ -38,6 +38,8 @@ export type ScanRules = {
   readonly ignoreFiles: readonly string[]
   /** Which attributes are looked at, as a mask of core's attributes; none where it is missing. */
   readonly attributes?: number
+  /** Of a target: a run that did not sync wrote to it before the machine or the disk went down. */
+  readonly doubts?: boolean
 }
 
 export type ScanReport = {
@@ -77,6 +79,8 @@ type Scan = {
   entries: number
   readonly lineage: Lineage
   readonly looks: number
+  readonly marks: number
+  readonly doubts: boolean
 }
 
 /**
@@ -112,7 +116,7 @@ export function scanRoot(
 
 /**
  * Looks again at the named directories only, and at whole new directories below them; those that are gone are removed
- * with all below. For after an apply.
+ * with all below. For after an apply; `marks` are flags that what is new gets.
  */
 export function rescanDirectories(
   sys: Sys,
@@ -120,8 +124,9 @@ export function rescanDirectories(
   tree: Tree,
   paths: Iterable<RelPath>,
   nowMs: () => number,
+  marks = 0,
 ): readonly Problem[] {
-  const scan = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped)
+  const scan = { ...startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped), marks }
   const scope = ignoreScope([])
   for (const path of paths) {
     scan.stack.push({ path, scope, scopeAt: path, depth: 0 })
@@ -161,6 +166,8 @@ function startScan(
     entries: 0,
     lineage: new Lineage(tree),
     looks: tree.looks,
+    marks: 0,
+    doubts: rules.doubts === true,
   }
 }
 

@@ -273,12 +273,18 @@ export class LocalEnd {
     clearUndone(this.root.own.place, this.#targetOf)
   }
 
+  /** What was seen is in the database. */
+  protected saved(): void {}
+
   async close(save: boolean): Promise<void> {
     this.closing = true
     try {
       await this.closeOwn()
       if (save) this.forgetUndone()
-      if (save && this.#isScanned && this.root.handle >= 0) await this.#saveTree()
+      if (save && this.#isScanned && this.root.handle >= 0) {
+        await this.#saveTree()
+        this.saved()
+      }
     } finally {
       this.workshop.crew.release(this.#held)
       try {

@@ -26,6 +26,7 @@ import { currentEpoch } from '../state/runs.ts'
 import { present } from '../std/assert.ts'
 import { Failure } from '../std/failure.ts'
 import { Deltas } from './deltas.ts'
+import { Durable, settledDoubt, type UnsyncedPlace, unsyncedJob } from './durable.ts'
 import {
   type Again,
   type ApplyCounts,
@@ -43,9 +44,8 @@ import { Keeping, type KeepWish } from './keeping.ts'
 import { LocalEnd, type LocalOptions, leaseOf, nextSeatId, type Workshop } from './local.ts'
 import { mustSync } from './target-failures.ts'
 import { eachSeat, joinReports } from './verify.ts'
+import { Weighed } from './weighed.ts'
 
-/** Up to this many steps each file is synced by itself; above, whole groups are. */
-const syncEachMax = 16
 const groupContentBytes = 256 * 1024 * 1024
 const groupSteps = 20_000
 
@@ -70,9 +70,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #removed: RelPath[] = []
   readonly #displaced: Uint8Array[] = []
   #totals: PlanTotals | undefined
-  #deletes = 0
-  #replaces = 0
-  #bringsBytes = 0
+  #weighed: Weighed | undefined
   #nextToLand = 0
   #waitingGroups = 0
   #landing: Promise<void> = Promise.resolve()
@@ -80,20 +78,29 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #job: string
   readonly #ownerLimit: OwnerLimit | undefined
   readonly #keepWish: KeepWish
+  readonly #mustSync: boolean
   readonly #runId: string
   #keeping: Keeping | undefined
   #deltas: Deltas | undefined
+  #unsyncedJob = ''
+  #durable: Durable | undefined
 
   constructor(
     workshop: Workshop,
     root: Root,
-    options: LocalOptions & { job: string; versions: KeepWish; ownerLimit?: OwnerLimit | undefined },
+    options: LocalOptions & {
+      job: string
+      versions: KeepWish
+      ownerLimit?: OwnerLimit | undefined
+      mustSync?: boolean
+    },
   ) {
     const epoch = leaseOf(workshop, root, options.job)
     super(workshop, root, { ...options, epoch, targetOf: options.job })
     this.#job = options.job
     this.#ownerLimit = options.ownerLimit
     this.#keepWish = options.versions
+    this.#mustSync = options.mustSync === true
     this.#runId = options.runId
     this.#handles = { root: root.handle, staging: root.own?.staging ?? -1 }
     this.#own = root.own?.handle ?? -1
@@ -101,7 +108,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   /** A folder in here that another run writes to is no part of this one: it would be emptied, or filled from two sides. */
   protected override async scanNow(rules: ScanRules): Promise<ScanReport> {
-    const report = await super.scanNow(rules)
+    this.#unsyncedJob = unsyncedJob(this.#job, rules.overrides)
+    const report = await super.scanNow(this.root.doubts === true ? { ...rules, doubts: true } : rules)
     const [nested] = report.nested
     if (nested === undefined) return report
     throw new Failure('nested-ends', `${nested}, inside the target ${this.label}, is a target of its own`, {
@@ -109,8 +117,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     })
   }
 
-  get #syncEach(): boolean {
-    return present(this.#totals, 'a plan was announced').steps <= syncEachMax
+  get #unsynced(): UnsyncedPlace {
+    const { place } = present(this.root.own, 'a target that is written to has a place of our own')
+    return { place, root: this.#handles.root, job: this.#unsyncedJob }
   }
 
   async begin(totals: PlanTotals): Promise<Begun> {
@@ -128,14 +137,18 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       throw new Failure('root-held', text)
     }
     this.#totals = totals
+    this.#weighed = new Weighed(totals, this.#ownerLimit)
+    const durable = Durable.open(this.#mustSync ? 'group' : totals.durability, totals.steps, this.#unsynced)
+    this.#durable = durable
+    if (durable.level === 'none') this.log.note('not-synced', {})
     const wish = { ...this.#keepWish, asked: totals.keep ?? this.#keepWish.asked }
     const opened = await Keeping.open(this.root, wish, this.#runId, this.rawTreeSeat, this.workshop)
     this.#keeping = opened.keeping
     this.#openPartials()
     const dress = { ...this.carries, links: this.facts.links }
     const holdsSizes = this.#ownerLimit?.bringsBytes !== undefined
-    await this.treeSeat.run('beginStaging', { tree: this.tree, ...dress, holdsSizes, syncEach: this.#syncEach })
-    return { keep: opened.keeping.keep, ...opened.pruned }
+    await this.treeSeat.run('beginStaging', { tree: this.tree, ...dress, holdsSizes, syncEach: durable.each })
+    return { durability: durable.level, keep: opened.keeping.keep, ...opened.pruned }
   }
 
   /** What a break left of large files counts as content that is here. */
@@ -149,6 +162,10 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   #deltasOf(): Deltas {
     return present(this.#deltas, 'a plan was announced')
+  }
+
+  #durableOf(): Durable {
+    return present(this.#durable, 'a plan was announced')
   }
 
   #keepingOf(): Keeping {
@@ -202,23 +219,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       throw new Failure('protocol-broken', 'a batch was staged twice')
     this.#batches.set(batch, { landing: nextSeatId(), seat: batch, isOpen: false, written: undefined, extended })
     const staged = await this.treeSeat.run('stage', { tree: this.tree, batch, bytes })
-    this.#weigh(staged)
+    this.#weighed?.add(staged)
     this.#heads.push(...staged.heads)
     return await this.#settle(batch, staged)
-  }
-
-  /** The receiver's guard: what is taken away stays within what was announced and judged. */
-  #weigh(staged: Staged): void {
-    const totals = this.#totals
-    this.#deletes += staged.deletes
-    this.#replaces += staged.replaces
-    this.#bringsBytes += staged.bringsBytes
-    if (totals === undefined || this.#deletes > totals.deletes || this.#replaces > totals.replaces) {
-      throw new Failure('unsolicited', 'a plan takes away more than it announced', {
-        hint: 'the session was ended; nothing of this step was done',
-      })
-    }
-    checkOwnerBytes(this.#ownerLimit, this.#bringsBytes, true)
   }
 
   async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {
@@ -328,8 +331,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const displacements = group.flatMap((batch) => batch.written?.displacements ?? [])
     mustSync(this.label, await this.#keepingOf().store(() => this.#keepingOf().foresee(displacements)))
     const told = group.flatMap((batch) => batch.written?.told ?? [])
-    mustSync(this.label, await this.#keepingOf().store(() => this.#keepingOf().tell(told)))
-    if (!this.#syncEach) mustSync(this.label, await this.spareSeat.run('sync', { handle: this.#handles.staging }))
+    const durably = this.#durableOf().tellsDurably(displacements.length > 0)
+    mustSync(this.label, await this.#keepingOf().store(() => this.#keepingOf().tell(told, durably)))
+    mustSync(this.label, await this.#durableOf().written(this.spareSeat, this.#handles.staging))
     for (const batch of group) {
       const report = await this.seat(batch.seat).run('land', { landing: batch.landing })
       await this.#keep(report)
@@ -371,7 +375,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       heads: unfinishedHeads(this.#heads),
       setsSpecial: this.carries.modeMask > 0o777,
     })
-    await this.#syncLanded()
+    // What only moved has lost its old name to the staging directory.
+    const letsGo = this.#displaced.length > 0 && (this.#keepingOf().place === undefined || this.#counts.renamed > 0)
+    mustSync(this.label, await this.#durableOf().named(this.treeSeat, this.#touched, letsGo))
     const {
       problems: dropped,
       back,
@@ -393,6 +399,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       tree: this.tree,
       touched: [...this.#touched],
       removed: this.#removed,
+      marks: this.#durableOf().marks,
     })
     return {
       summary: present(settled.summary, 'a target has a root'),
@@ -420,11 +427,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (files.length > 0) await this.treeSeat.run('distrust', { tree: this.tree, files: encodeWants(files), damaged })
   }
 
-  async #syncLanded(): Promise<void> {
-    const code = this.#syncEach
-      ? await this.treeSeat.run('syncDirectories', { root: this.#handles.root, paths: [...this.#touched] })
-      : await this.treeSeat.run('sync', { handle: this.#handles.root })
-    mustSync(this.label, code)
+  /** What was in doubt was read, and what was found is kept. */
+  protected override saved(): void {
+    if (this.root.doubts === true && this.#own >= 0) settledDoubt(this.#unsynced, this.#durable)
   }
 
   protected override async closeOwn(): Promise<void> {
