@@ -11,3 +11,8 @@ export function isRacy(stats: Uint32Array, at: number, nowMs: number): boolean {
   const ctimeMs = (stats[at + statCtimeSeconds] as number) * 1000 + (stats[at + statCtimeNs] as number) / 1e6
   return nowMs - ctimeMs < racyMs
 }
+
+/** Whether a moment's wait makes the first row one that proves something: a ctime well in the future (another machine's clock) can't be waited for. */
+export function isYoung(stats: Uint32Array, nowMs: number): boolean {
+  return isRacy(stats, 0, nowMs) && !isRacy(stats, 0, nowMs + 2 * racyMs)
+}

@@ -25,6 +25,7 @@ import type { Written } from '../disk/written.ts'
 import { currentEpoch } from '../state/runs.ts'
 import { present } from '../std/assert.ts'
 import { Failure } from '../std/failure.ts'
+import { ArrivedContents } from './arrived.ts'
 import { Deltas } from './deltas.ts'
 import { Durable, settledDoubt, type UnsyncedPlace, unsyncedJob } from './durable.ts'
 import {
@@ -82,6 +83,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #runId: string
   #keeping: Keeping | undefined
   #deltas: Deltas | undefined
+  readonly #arrived = new ArrivedContents()
   #unsyncedJob = ''
   #durable: Durable | undefined
 
@@ -270,7 +272,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       slab === undefined
         ? { pack: payload.slice(payloadHeadBytes) }
         : { slab, start, end: payload.byteOffset + payload.length }
-    await this.seat(seat).run('receive', { landing, word: wordOf(payload), ...where })
+    this.#arrived.add(await this.seat(seat).run('receive', { landing, word: wordOf(payload), ...where }))
   }
 
   async written(batch: number, last: boolean): Promise<Again> {
@@ -291,7 +293,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   async #finishWriting({ landing, seat }: Batch, last: boolean): Promise<Written> {
     const tells = this.#keepingOf().place !== undefined
     const finish = (full: 'say' | 'again' | 'leave'): Promise<Written> =>
-      this.seat(seat).run('finishWriting', { landing, last, tells, full })
+      this.#arrived.finishWriting(this.seat(seat), { landing, last, tells, full })
     const written = await finish(last ? 'leave' : 'say')
     if (written.starvedBytes === 0) return written
     const { expired, early } = await this.#keepingOf().prune(written.starvedBytes * 2)
