@@ -1,6 +1,7 @@
 // What a program or a person asks of a run, as the engine takes it: everything has a default, and what cannot be meant
 // is refused by name.
 
+import { type Durability, durabilities, isDurability } from '../core/durability.ts'
 import { type GuardLimit, parseGuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { Mode } from '../core/reconcile.ts'
@@ -45,6 +46,8 @@ export type SyncOptions = NarrowOptions &
     readonly keepVersions?: number | string
     /** Keeps it in this folder, on the same disk; only for a target here. Default: where it was kept before, else in the target. */
     readonly versions?: string
+    /** `'group'` (default): all that was written is on disk before it is reported. `'none'`: nothing that is new is synced; faster on slow disks, and after a power cut the next run brings what is gone. The owner of a share may not allow it. */
+    readonly durability?: Durability
     /** How an `ssh://` end starts Nightferry there. Words as in a shell, of which none is more than a word. Default: `nightferry`. */
     readonly remoteCommand?: string
     /** false tells no `change` events, which saves time where a plan is large. */
@@ -67,7 +70,7 @@ export function requestOf(options: SyncOptions): RunRequest {
   const rules = { overrides: overridesOf(options), ignoreFiles, selection: selectionOf(options, mode, checksum) }
   const flow = flowOf(options)
   const keep = options.keepVersions === undefined ? undefined : keepOf(options.keepVersions)
-  const kept = { keep, versions: options.versions }
+  const kept = { keep, versions: options.versions, durability: durabilityOf(options.durability) }
   const ends = { source, target, mode, checksum, dryRun }
   const { remoteCommand } = options
   const attributes = attributesOf(options)
@@ -104,6 +107,12 @@ export function keepOf(given: number | string): Keep {
     )
   }
   return keep
+}
+
+/** A level by its name. Throws `bad-usage`. */
+function durabilityOf(given: string = 'group'): Durability {
+  if (isDurability(given)) return given
+  throw new Failure('bad-usage', `--durability takes ${durabilities.join(' or ')}, not ${JSON.stringify(given)}`)
 }
 
 /** Rules in the order in which they win: ignore files that were named, then dot files, then patterns. */

@@ -11,7 +11,15 @@ import { addHelp } from './help.ts'
 import { addLooking } from './looking.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
-import { addDressOptions, addNarrowOptions, addPaceOptions, linksOption, sshOption, withWhich } from './sync-options.ts'
+import {
+  addDressOptions,
+  addNarrowOptions,
+  addPaceOptions,
+  durabilityOption,
+  linksOption,
+  sshOption,
+  withWhich,
+} from './sync-options.ts'
 
 const exitCodesText = `
 Exit codes: 0 done or nothing to do · 1 failed · 2 wrong usage or settings · 3 done, but some paths had problems
@@ -93,6 +101,7 @@ function addSync(program: Command, run: Run): void {
       'keep it in this folder, on the same disk (default: .nightferry/versions in the target)',
     )
   addPaceOptions(command)
+    .addOption(durabilityOption())
     .addOption(sshOption())
     .option('--json', 'one JSON event per line')
     .option('-q, --quiet', 'say nothing but problems and failures')
@@ -192,7 +201,7 @@ function addShare(program: Command, run: Run): void {
     .option('--max-bytes <size>', 'a run may bring so much content at most (500M, 2TB)')
     .option(
       '--allow <what>',
-      'let runs of other machines set owner, set-id, system-xattrs or top in it (may be repeated; default: none)',
+      'let runs of other machines set owner, set-id, system-xattrs or top in it, or leave out syncs: no-sync (may be repeated; default: none)',
       collect,
     )
     .option('--keep-versions <days>', 'keep what others replace and delete at least so long (default: 30)')
@@ -218,7 +227,7 @@ function addShare(program: Command, run: Run): void {
     )
   verb(share, 'allow <name> <what...>')
     .description(
-      'Let runs of other machines set these in a share: owner, set-id, system-xattrs, top (the folder itself); or none.',
+      'Let runs of other machines set these in a share (owner, set-id, system-xattrs, top: the folder itself) or leave out syncs (no-sync); or none.',
     )
     .action((name: string, what: readonly string[], _own: unknown, command: Command) =>
       run(async () => (await import('./share.ts')).shareAllow(name, what, command.optsWithGlobals())),

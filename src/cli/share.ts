@@ -118,7 +118,12 @@ export function shareLimit(name: string, text: string | undefined, options: Shar
 function allowedText(allows: Share['allows']): string {
   if (allows === undefined)
     return 'other machines set no owner, no set-id bits, no attributes of the system, and nothing of the folder itself'
-  return `other machines may set ${allows.join(', ')}`
+  const sets = allows.filter((kind) => kind !== 'no-sync')
+  const told = [
+    ...(sets.length === 0 ? [] : [`set ${sets.join(', ')}`]),
+    ...(sets.length === allows.length ? [] : ['leave out syncs']),
+  ]
+  return `other machines may ${told.join(' and ')}`
 }
 
 /** `share allow NAME WHAT...`: what a run of another machine may set besides what any user may. */

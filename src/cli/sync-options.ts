@@ -2,6 +2,7 @@
 // runs. What the other values mean is the library's to say.
 
 import { type Command, Option } from 'commander'
+import { durabilities } from '../core/durability.ts'
 import { linkPolicies } from '../core/links.ts'
 import { parseSeconds } from '../core/quantity.ts'
 import { Failure } from '../std/failure.ts'
@@ -68,6 +69,17 @@ export function addPaceOptions(command: Command): Command {
         .default('auto'),
     )
     .option('--repeat <seconds>', 'after each run wait so long and run again, until ctrl-C')
+}
+
+/** What is synced. */
+export function durabilityOption(): Option {
+  return new Option(
+    '--durability <level>',
+    'group: all is on disk before it is reported; none: nothing new is synced, and after a power cut the next run mends',
+  )
+    .choices([...durabilities])
+    .argParser((text: string) => text)
+    .default('group')
 }
 
 /** For every verb that may reach a machine by ssh. */

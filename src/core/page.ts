@@ -11,7 +11,7 @@
 import { assert } from '../std/assert.ts'
 import { ByteWriter, concatBytes, decodeName } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { statDevice, statMode, statWidth, typeMask, typeSymlink } from './stat.ts'
+import { statDevice, statMode, statWidth, typeDirectory, typeMask, typeSymlink } from './stat.ts'
 
 const version = 4
 const headerWords = 12
@@ -21,6 +21,8 @@ export const flagRacy = 1
 export const flagDigest = 2
 /** A directory that could not be listed: nothing is known of what is below. */
 export const flagUnreadable = 8
+/** Written by a run that did not sync, and not known to be on disk since. */
+export const flagUnsynced = 16
 /** Counts proven content changes under an unchanged size and mtime. */
 export const editShift = 8
 
@@ -123,6 +125,13 @@ export class RecordPage {
 
   flags(row: number): number {
     return this.stats[headerWords + row * statWidth + statDevice] as number
+  }
+
+  /** Gives these flags to all that is no directory. For a page that nobody has looked at yet. */
+  mark(flags: number): void {
+    for (let row = 0; row < this.count; row++)
+      if (this.type(row) !== typeDirectory)
+        this.stats[headerWords + row * statWidth + statDevice] = this.flags(row) | flags
   }
 
   nameStart(row: number): number {

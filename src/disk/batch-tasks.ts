@@ -27,6 +27,8 @@ import { RecipesAtHand } from './portion-reader.ts'
 import { decodePortions, encodePortions } from './portions.ts'
 import { racyMs } from './racy.ts'
 import { sysWithRoom, volumeAt } from './room.ts'
+import type { Arrived } from './sames.ts'
+import { SentContents } from './sent-contents.ts'
 import type { LandingOrder } from './staged.ts'
 import { Supply } from './supply.ts'
 import { systemSys } from './system.ts'
@@ -78,9 +80,20 @@ export type LandReport = {
 }
 
 export const batchTasks = {
-  /** `tree` is that of the source: what is at hand of its files is no other source's. */
-  openSupply(input: { supply: number; tree: number; root: number; wants: Uint8Array; portions: Uint8Array }): void {
-    const portions = { list: decodePortions(input.portions), atHand, scope: String(input.tree) }
+  /**
+   * `tree` is that of the source: what is at hand of its files is no other source's. `sent` knows what was sent in the run,
+   * and is missing where all has to come that is wanted.
+   */
+  openSupply(input: {
+    supply: number
+    tree: number
+    root: number
+    wants: Uint8Array
+    portions: Uint8Array
+    sent: SharedArrayBuffer | undefined
+  }): void {
+    const sent = input.sent === undefined ? undefined : new SentContents(input.sent)
+    const portions = { list: decodePortions(input.portions), atHand, scope: String(input.tree), sent }
     supplies.set(input.supply, new Supply(sys, input.root, decodeWants(input.wants), nowMs, portions))
   },
 
@@ -100,6 +113,8 @@ export const batchTasks = {
     /** What trying to squeeze it took. */
     squeezeMs: number | undefined
     done: boolean
+    /** Whoever calls again should let the supplies that began before end first. */
+    waits: boolean
     learned: Uint8Array | undefined
     contentBytes: number
   } {
@@ -108,8 +123,8 @@ export const batchTasks = {
     const { length: rawLength, done } = supply.fill(slab)
     if (done) supplies.delete(input.supply)
     const learned = done ? supply.learned.take() : undefined
-    const filled = { done, learned, contentBytes: supply.contentBytes, rawLength }
-    if (input.level === 0) return { ...filled, length: rawLength, word: 0, squeezeMs: undefined }
+    const filled = { done, waits: supply.waits, learned, contentBytes: supply.contentBytes, rawLength }
+    if (input.level === 0 || rawLength === 0) return { ...filled, length: rawLength, word: 0, squeezeMs: undefined }
     const startMs = systemClock.monotonicMs()
     const squeezed = squeeze(slab.subarray(0, rawLength), input.level)
     return { ...filled, ...squeezed, squeezeMs: systemClock.monotonicMs() - startMs }
@@ -153,12 +168,22 @@ export const batchTasks = {
     landing.begin()
   },
 
-  /** Writes a pack: the one given, or what lies in a buffer from `start` to `end`; `word` tells how it was squeezed. */
+  /**
+   * Writes a pack: the one given, or what lies in a buffer from `start` to `end`; `word` tells how it was squeezed. What of
+   * it is whole, and worth to be known.
+   */
   receive(
     input: { landing: number; word: number } & ({ pack: Uint8Array } | { slab: number; start: number; end: number }),
-  ): void {
+  ): readonly Arrived[] | undefined {
     const pack = 'pack' in input ? input.pack : slabOf(input.slab).subarray(input.start, input.end)
-    landingFor(input.landing).landing.receive(expand(pack, input.word, slabBytes))
+    const { landing } = landingFor(input.landing)
+    landing.receive(expand(pack, input.word, slabBytes))
+    return landing.sames.takeArrived()
+  },
+
+  /** Takes what was named instead of sent from where it lies, as far as that was found; in the order of `sames`. */
+  takeSames(input: { landing: number; found: readonly (Arrived | undefined)[] }): void {
+    landingFor(input.landing).landing.takeSames(input.found)
   },
 
   /**
@@ -168,6 +193,8 @@ export const batchTasks = {
   finishWriting(input: { landing: number; last: boolean; tells: boolean; full: 'say' | 'again' | 'leave' }): Written {
     const open = landingFor(input.landing)
     const { landing } = open
+    const { waiting } = landing.sames
+    if (waiting.length > 0) return { ...unwritten, sames: waiting.map(({ digest }) => digest) }
     const numbers = landing.finishWriting(input.full === 'again')
     const starvedBytes = input.full === 'say' ? starvedBy(landing) : 0
     if (starvedBytes > 0) return { ...unwritten, starvedBytes }

@@ -11,6 +11,7 @@ import {
   wantsOwner,
   wantsSystemXattrs,
 } from '../core/attributes.ts'
+import type { Entry } from '../core/entry.ts'
 import { decodeExtended, type Extended, isCarried, joinSets, splitSets } from '../core/extended.ts'
 import { extraGid, extraUid, extraWidth, statMode, statWidth } from '../core/stat.ts'
 import { compareBytes, equalBytes, hex } from '../std/bytes.ts'
@@ -171,4 +172,24 @@ function withWriteBit(sys: Sys, handle: number, work: () => number): number {
   const code = work()
   sys.setMode(handle, mode)
   return code
+}
+
+/**
+ * Makes a symlink aside, with its time and what else it has: zero and its row, or the negative errno for which there is
+ * none. `lacks`: what could not be set, as `dressSymlink` tells it.
+ */
+export function stageSymlink(
+  sys: Sys,
+  { directory, name }: { readonly directory: number; readonly name: Uint8Array },
+  { link, mtimeSeconds, mtimeNs, attributes }: Entry,
+  wardrobe: Wardrobe,
+  { rows, row }: { readonly rows: Uint32Array; readonly row: number },
+): { readonly code: number; readonly lacks: number } {
+  const made = sys.makeSymlink(directory, name, link as Uint8Array)
+  if (made < 0) return { code: made, lacks: 0 }
+  sys.setTimesAt(directory, name, mtimeSeconds, mtimeNs)
+  const lacks = dressSymlink(sys, directory, name, attributes, wardrobe)
+  const code = sys.stat(directory, name, rows, row)
+  if (code < 0) sys.unlink(directory, name)
+  return { code, lacks }
 }

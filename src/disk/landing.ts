@@ -8,19 +8,29 @@ import { hasGrown } from '../core/growth.ts'
 import { digestBytes } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
-import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { Assemblies, type DeltaOrder } from './assemblies.ts'
-import { copyContent, shareContent } from './content.ts'
+import { BuildHandle } from './build-handle.ts'
+import { copyDonor, linkDonor } from './copied.ts'
 import type { Basis } from './donors.ts'
-import { dress, dressSymlink, Wardrobe } from './dress.ts'
+import { dress, stageSymlink, Wardrobe } from './dress.ts'
 import { packHolesMax } from './holes.ts'
 import { Incoming } from './incoming.ts'
-import { emptyRecord, flagEntries, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
+import {
+  emptyRecord,
+  flagEntries,
+  flagFailed,
+  flagFirst,
+  flagLast,
+  flagSame,
+  type PackRecord,
+  takeRecord,
+} from './pack.ts'
 import type { Portion } from './portions.ts'
 import { lacksLinks, refusalCode, refusedStaging } from './refusal.ts'
-import { type Donor, type LandingOrder, StagedBatch, type StagedSection, type StagedStep } from './staged.ts'
+import { type Arrived, placesOf, type SameFacts, Sames } from './sames.ts'
+import { type Donor, type LandingOrder, StagedBatch, type StagedStep } from './staged.ts'
 import { errno, errnoName, type Sys } from './sys.ts'
 
 /** Handles of a target's own places; they belong to the run. */
@@ -45,6 +55,8 @@ export class Landing {
   readonly wardrobe: Wardrobe
   /** Its large files. */
   readonly large: Assemblies
+  /** Contents that are named instead of sent, and what may be named. */
+  readonly sames: Sames = new Sames()
   /** Contents that were on the target: copied there, and files that only moved. */
   copied = 0
   moved = 0
@@ -59,11 +71,10 @@ export class Landing {
   readonly #umask: number
   /** How often the content of a step came to nothing. */
   readonly #failures = new Map<number, number>()
+  readonly #build: BuildHandle
   #incoming: Incoming | undefined
   /** Bytes of holes in the pack that is being taken. */
   #holes = 0
-  #buildHandle = -1
-  #buildSection: StagedSection | undefined
   readonly #record: PackRecord = emptyRecord()
 
   constructor(sys: Sys, handles: TargetHandles, order: LandingOrder, umask: number, large?: LargeFiles) {
@@ -71,6 +82,7 @@ export class Landing {
     this.#handles = handles
     this.#order = order
     this.#umask = umask
+    this.#build = new BuildHandle(sys, handles.staging)
     this.batch = new StagedBatch(order)
     this.wardrobe = new Wardrobe(order.attributes, order.modeMask, order.extended)
     this.large = new Assemblies(sys, handles, large?.deltas, large?.basis)
@@ -106,34 +118,18 @@ export class Landing {
   }
 
   #place(staged: StagedStep): { directory: number; name: Uint8Array } {
-    const { section } = staged
-    const name = staged.stagingName
-    if (section.build === undefined) return { directory: this.#handles.staging, name }
-    if (this.#buildSection !== section) {
-      if (this.#buildHandle >= 0) this.#sys.close(this.#buildHandle)
-      this.#buildHandle = this.#sys.openDirectory(this.#handles.staging, section.build)
-      this.#buildSection = section
-    }
-    return { directory: this.#buildHandle, name }
+    return this.#build.placeOf(staged)
   }
 
   #makeSymlink(staged: StagedStep): void {
-    const { directory, name } = this.#place(staged)
-    const { entry } = staged
-    const made = this.#sys.makeSymlink(directory, name, entry.link as Uint8Array)
-    if (made < 0) {
-      this.#refuse(staged, made)
-      if (lacksLinks(made)) staged.problem = { code: 'no-links', detail: errnoName(made) }
-      return
-    }
-    this.#sys.setTimesAt(directory, name, entry.mtimeSeconds, entry.mtimeNs)
-    this.lacks(staged.path, dressSymlink(this.#sys, directory, name, entry.attributes, this.wardrobe))
-    const looked = this.#sys.stat(directory, name, this.batch.rows, staged.number)
-    if (looked < 0) {
-      this.#sys.unlink(directory, name)
-      return this.#refuse(staged, looked)
-    }
-    staged.isWritten = true
+    const { code, lacks } = stageSymlink(this.#sys, this.#place(staged), staged.entry, this.wardrobe, {
+      rows: this.batch.rows,
+      row: staged.number,
+    })
+    this.lacks(staged.path, lacks)
+    if (code === 0) staged.isWritten = true
+    else this.#refuse(staged, code)
+    if (lacksLinks(code)) staged.problem = { code: 'no-links', detail: errnoName(code) }
   }
 
   #makeEmpty(staged: StagedStep): void {
@@ -158,20 +154,7 @@ export class Landing {
   }
 
   #linkDonor(staged: StagedStep, from: number, donor: Donor): boolean {
-    const { directory, name } = this.#place(staged)
-    const at = staged.number * statWidth
-    // Before the link, which moves the ctime: an edit that kept size and mtime would pass for the content that is meant.
-    const isSeen =
-      this.#sys.stat(from, donor.name, this.batch.rows, staged.number) === 0 &&
-      sameSignature(this.batch.rows, at, donor.stats, 0)
-    if (!isSeen || this.#sys.link(from, donor.name, directory, name) < 0) return false
-    const isLinked =
-      this.#sys.stat(directory, name, this.batch.rows, staged.number) === 0 &&
-      sameFile(this.batch.rows, at, donor.stats, 0)
-    if (!isLinked) {
-      this.#sys.unlink(directory, name)
-      return false
-    }
+    if (!linkDonor(this.#sys, from, donor, this.#place(staged), this.batch.rows, staged.number)) return false
     // Its time is its own, which is the plan's as far as both sides tell times, and its mode too until it lands: the old
     // name still is this very file.
     staged.isWritten = true
@@ -180,31 +163,34 @@ export class Landing {
     return true
   }
 
-  #readDonor(staged: StagedStep, from: number, donor: Donor): void {
-    const sys = this.#sys
-    const { entry } = staged
-    const { digest } = donor
-    const source = sys.openFile(from, donor.name)
-    if (source < 0) return
-    const { directory, name } = this.#place(staged)
-    const target = sys.createFile(directory, name, entry.mode & permissionBits)
-    if (target < 0) {
-      sys.close(source)
-      return this.#refuse(staged, target)
-    }
-    const shared = shareContent(sys, source, { handle: target, directory, name }, entry.sizeBytes)
-    const copied = shared === 'not shared' ? copyContent(sys, source, target, entry.sizeBytes) : shared
-    sys.close(source)
-    const isMeant = digest === undefined ? donor.store !== undefined : copied && equalBytes(copied, digest)
-    if (copied === undefined || isMeant !== true) {
-      sys.close(target)
-      sys.unlink(directory, name)
-      return
-    }
-    this.#seal(staged, target, name, entry.mode, entry.mtimeSeconds, entry.mtimeNs)
+  #readDonor(
+    staged: StagedStep,
+    from: number,
+    donor: Pick<Donor, 'name' | 'digest' | 'store'>,
+    facts: Omit<SameFacts, 'number' | 'digest'> = staged.entry,
+  ): void {
+    const place = this.#place(staged)
+    const { sizeBytes, mode, mtimeSeconds, mtimeNs } = facts
+    const copied = copyDonor(this.#sys, from, donor, place, { sizeBytes, mode: mode & permissionBits })
+    if (copied === undefined) return
+    if (typeof copied === 'number') return this.#refuse(staged, copied)
+    this.#seal(staged, copied.handle, place.name, mode, mtimeSeconds, mtimeNs)
     if (!staged.isWritten) return
     this.copied++
-    this.batch.digests.set(staged.number, copied)
+    this.batch.digests.set(staged.number, copied.digest)
+  }
+
+  /** Takes what was named instead of sent from where it lies: aside, or at its name by now. What is not taken is asked for. */
+  takeSames(found: readonly (Arrived | undefined)[]): void {
+    for (const [i, { number, digest, ...told }] of this.sames.take().entries()) {
+      const facts = { ...told, mode: told.mode & this.#order.modeMask }
+      for (const { top, path, name } of placesOf(found[i], this.#handles)) {
+        const staged = this.batch.step(number)
+        const from = staged.isWritten || staged.problem !== undefined ? -1 : this.#sys.openDirectory(top, path)
+        if (from >= 0) this.#readDonor(staged, from, { name, digest }, facts)
+        if (from >= 0) this.#sys.close(from)
+      }
+    }
   }
 
   /** Writes what a pack holds. The pack is the caller's again afterwards. */
@@ -225,6 +211,7 @@ export class Landing {
         hint: 'the session was ended, and nothing of that file was kept',
       })
     }
+    this.sames.forget(number)
     if ((record.flags & flagFailed) !== 0) {
       this.#drop()
       this.large.drop(number)
@@ -234,6 +221,7 @@ export class Landing {
     }
     if (staged.problem?.code === 'no-space') return
     if (hasGrown(record.sizeBytes, staged, this.#order.holdsSizes)) return this.#refuseGrown(staged)
+    if ((record.flags & flagSame) !== 0) return this.#receiveSame(staged, pack, record)
     if (this.large.has(number)) return this.#receiveTold(staged, pack, record)
     if ((record.flags & flagFirst) !== 0) this.#openIncoming(staged, number, record)
     if (staged.problem !== undefined && this.#incoming?.step !== number) return
@@ -252,6 +240,13 @@ export class Landing {
     }
     this.contentBytes += length
     if ((record.flags & flagLast) !== 0) this.#closeIncoming(staged, incoming, pack, record)
+  }
+
+  #receiveSame(staged: StagedStep, pack: Uint8Array, record: PackRecord): void {
+    if (this.#incoming?.step === staged.number) this.#drop()
+    this.large.drop(staged.number)
+    staged.problem = undefined
+    this.sames.tell(staged.number, record, pack.subarray(record.digestStart, record.digestStart + digestBytes))
   }
 
   #refuseGrown(staged: StagedStep): void {
@@ -308,7 +303,13 @@ export class Landing {
     if (incoming.isPartial) return this.#adopt(staged, incoming.handle, record, digest)
     const mode = record.mode & this.#order.modeMask
     this.#seal(staged, incoming.handle, incoming.name, mode, record.mtimeSeconds, record.mtimeNs)
-    if (staged.isWritten) this.batch.digests.set(staged.number, digest)
+    this.#arrived(staged, record, digest)
+  }
+
+  #arrived(staged: StagedStep, { sizeBytes }: Pick<PackRecord, 'sizeBytes'>, digest: Uint8Array): void {
+    if (!staged.isWritten) return
+    this.batch.digests.set(staged.number, digest)
+    this.sames.arrive(staged, sizeBytes, digest)
   }
 
   /** A large file is whole and right: it goes where the others wait for their names. */
@@ -322,7 +323,7 @@ export class Landing {
       return this.#refuse(staged, code)
     }
     this.#seal(staged, handle, name, mode, record.mtimeSeconds, record.mtimeNs)
-    if (staged.isWritten) this.batch.digests.set(staged.number, digest)
+    this.#arrived(staged, record, digest)
   }
 
   #spoil(staged: StagedStep): void {
@@ -382,7 +383,7 @@ export class Landing {
   finishWriting(hasRoom = false): number[] {
     this.#drop()
     for (const number of [...this.large.underWay]) this.#goOn(this.batch.step(number))
-    this.#leaveBuild()
+    this.#build.leave()
     const again: number[] = []
     for (const staged of this.batch.steps()) {
       if (staged.isWritten || !staged.bringsContent) continue
@@ -401,13 +402,7 @@ export class Landing {
   close(): void {
     this.#drop()
     this.large.close()
-    this.#leaveBuild()
-  }
-
-  #leaveBuild(): void {
-    if (this.#buildHandle >= 0) this.#sys.close(this.#buildHandle)
-    this.#buildHandle = -1
-    this.#buildSection = undefined
+    this.#build.leave()
   }
 
   /** Does for a large file what can be done before more of it comes. */

@@ -99,16 +99,16 @@ export function encodeChanges(changes: readonly Change[]): Uint8Array {
   return utf8(changes.map((change) => `${JSON.stringify(change)}\n`).join(''))
 }
 
-/** Writes one part and syncs it. Parts are numbered from 0, each once. Zero or a negative errno. */
-export function writePart(sys: Sys, run: number, number: number, lines: readonly Uint8Array[]): number {
+/** Writes one part, and syncs it unless it need not last. Parts are numbered from 0, each once. Zero or a negative errno. */
+export function writePart(sys: Sys, run: number, number: number, lines: readonly Uint8Array[], durably = true): number {
   const name = utf8(`part-${String(number).padStart(6, '0')}`)
   const handle = sys.createFile(run, name, 0o600)
   if (handle < 0) return handle
   let code = 0
   for (const some of lines) if (code === 0) code = sys.write(handle, some, 0, some.length)
-  if (code === 0) code = sys.syncHandle(handle)
+  if (code === 0 && durably) code = sys.syncHandle(handle)
   sys.close(handle)
-  return code < 0 ? code : sys.syncHandle(run)
+  return code < 0 || !durably ? code : sys.syncHandle(run)
 }
 
 /** All of a run's parts, in order; a negative errno where one can't be read. */

@@ -31,8 +31,8 @@ export type Marker = {
   readonly stores: number
 }
 
-/** What differs from what the marker says, and what a new target holds that is left alone; for a notice. */
-export type Rebound = 'root-moved' | 'root-other-disk' | 'lost-found'
+/** What differs from what the marker says, what a new target holds that is left alone, and what it may not hold; for a notice. */
+export type Rebound = 'root-moved' | 'root-other-disk' | 'lost-found' | 'unsynced'
 
 /** The marker in `ownPath`, or undefined where there is none. `path` is the target, for people. */
 export function readMarker(ownPath: string, path: string): Marker | undefined {

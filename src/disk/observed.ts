@@ -3,7 +3,7 @@
 // is known (a suspect). Knows no tree and no rules.
 
 import { sameAttributes } from '../core/attributes.ts'
-import { editShift, flagRacy, type Own, PageWriter, type RecordPage } from '../core/page.ts'
+import { editShift, flagRacy, flagUnsynced, type Own, PageWriter, type RecordPage } from '../core/page.ts'
 import { joinPath, pathMaxBytes, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord, nameHash, pageEnds, type RecordRow, recordRow } from '../core/record.ts'
@@ -40,6 +40,10 @@ export type Look = {
   readonly looks: number
   /** After a run of ours: another mode, or other attributes, are what it has just set, and explain a moved ctime. */
   readonly isOurs: boolean
+  /** Flags that the rows of new content get: `flagUnsynced`, after a run that did not sync. */
+  readonly marks: number
+  /** What is new, and what is marked so, may not be what was written: only content that is read tells. */
+  readonly doubts: boolean
 }
 
 /** A directory of more entries is looked at a page at a time: only the names of all of them are held. */
@@ -261,7 +265,11 @@ export function isSamePage(
     let beforeAt = page.nameStart(i)
     if (page.nameEnd(i) - beforeAt !== end - at) return false
     for (; at < end; at++, beforeAt++) if (names[at] !== bytes[beforeAt]) return false
-    if ((page.flags(i) & flagRacy) !== 0 || !sameSignature(stats, row * statWidth, page.stats, page.at(i))) return false
+    if (
+      (page.flags(i) & (flagRacy | flagUnsynced)) !== 0 ||
+      !sameSignature(stats, row * statWidth, page.stats, page.at(i))
+    )
+      return false
   }
   return true
 }
@@ -300,15 +308,24 @@ function contentOf(
   const hasTime = type === typeFile || type === typeSymlink || (type === typeDirectory && look.looks !== 0)
   const isYoung = hasTime && isRacy(table.stats, at, nowMs)
   if (type === typeFile) {
-    if (known === undefined) return isYoung ? young : plain
+    if (known === undefined) return newContent(look, isYoung)
     const { flags, digest } = fileContent(look, handle, table.name(row).slice(), at, known, attributes.isNew)
     return { flags: flags | (isYoung ? flagRacy : 0), link: undefined, digest }
   }
   if (type !== typeSymlink) return isYoung ? young : plain
   const text = look.sys.readLink(handle, table.name(row))
   if (typeof text === 'number') table.stats[at + statErrno] = -text
-  return { flags: isYoung ? flagRacy : 0, link: typeof text === 'number' ? noLink : text, digest: undefined }
+  const flags = (isYoung ? flagRacy : 0) | look.marks
+  return { flags, link: typeof text === 'number' ? noLink : text, digest: undefined }
 }
+
+function newContent({ marks, doubts }: Look, isYoung: boolean): Content {
+  if (marks === 0 && !doubts) return isYoung ? young : plain
+  return { ...plain, flags: (isYoung ? flagRacy : 0) | marks | (doubts ? oneEdit : 0) }
+}
+
+/** An edit that is only feared: the content is compared before it counts as what its size and time say. */
+const oneEdit = 1 << editShift
 
 /** What is known of a file's content: carried from before where nothing can have changed it, taken now for a suspect. */
 function fileContent(
@@ -319,27 +336,31 @@ function fileContent(
   known: RecordRow,
   hasNewAttributes: boolean,
 ): { flags: number; digest: Uint8Array | undefined } {
-  const { stats } = look.table
+  const { table, marks, doubts } = look
+  const { stats } = table
   const edits = known.flags >>> editShift
   if (!sameTypeSizeTime(stats, at, known.stats, known.at)) {
     // Where the other end keeps times less finely, both may be one time there: the count tells them apart.
     const isNear = isSameTimeSomewhere(stats, at, known.stats, known.at)
-    return { flags: isNear ? (edits + 1) << editShift : 0, digest: undefined }
+    const feared = doubts ? oneEdit : 0
+    return { flags: marks | (isNear ? (edits + 1) << editShift : feared), digest: undefined }
   }
   const racy = (known.flags & flagRacy) !== 0
   const same = sameSignature(stats, at, known.stats, known.at)
-  if (same && (!racy || known.digest === undefined)) return { flags: edits << editShift, digest: known.digest }
+  const isDoubted = doubts && (known.flags & flagUnsynced) !== 0
+  if (same && !isDoubted && (!racy || known.digest === undefined))
+    return { flags: (edits << editShift) | (known.flags & marks), digest: known.digest }
   if (known.digest === undefined) {
     // Nobody knows what it was: whatever moved the ctime may hide an edit, another mode and attributes too, unless we set them.
     const hasNewMode = stats[at + statMode] !== known.stats[known.at + statMode]
     const isExplained = look.isOurs && (hasNewMode || hasNewAttributes) && sameFile(stats, at, known.stats, known.at)
-    return { flags: (isExplained ? edits : edits + 1) << editShift, digest: undefined }
+    return { flags: ((isExplained ? edits : edits + 1) << editShift) | marks, digest: undefined }
   }
   // Size and mtime say "same", something else moved: only the content can tell.
   const digest = digestFile(look.sys, handle, name, sizeOf(stats, at), look.isStopped)
   // Unknown is not "the same": an edit too many costs a comparison, one too few hides a change for ever.
-  if (digest === undefined) return { flags: (edits + 1) << editShift, digest: undefined }
-  return { flags: (equalBytes(digest, known.digest) ? edits : edits + 1) << editShift, digest }
+  if (digest === undefined) return { flags: ((edits + 1) << editShift) | marks, digest: undefined }
+  return { flags: ((equalBytes(digest, known.digest) ? edits : edits + 1) << editShift) | marks, digest }
 }
 
 /** Whether two rows of equal type and size have the same time where whole seconds are kept, as on many a disk. */

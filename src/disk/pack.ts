@@ -4,7 +4,8 @@
 //
 // header, 64 bytes, little endian: number u32, flags u8, code u8, mode u16, size u64, mtime seconds i64 (two halves),
 // mtime ns u32, length u32, digest 32 (valid on the last record of a file; of a hole its length u32).
-// A hole is a record of its own, without content, and never the last one of a file.
+// A hole is a record of its own, without content, and never the last one of a file. A content that was sent before in the
+// run is a record of its own too: its digest says which.
 
 import { type ProblemCode, problemCodes } from '../core/problem.ts'
 import { Failure } from '../std/failure.ts'
@@ -24,6 +25,9 @@ export const flagFailed = 4
 export const flagHole = 16
 /** What follows are entries (lengths and ids) of a file that is told, not its bytes. */
 export const flagEntries = 8
+
+/** The file holds the content of this digest, which was sent before: nothing of it comes. */
+export const flagSame = 32
 
 export type PackRecord = {
   number: number
@@ -94,9 +98,10 @@ export function takeRecord(view: DataView, at: number, end: number, into: PackRe
   into.contentStart = at + recordHeadBytes
   into.contentEnd = into.contentStart + length
   const failed = (into.flags & flagFailed) !== 0
-  if (into.contentEnd > end || into.flags > 31 || into.mtimeNs > 999_999_999) throw broken()
+  if (into.contentEnd > end || into.flags > 63 || into.mtimeNs > 999_999_999) throw broken()
   if (failed !== (into.code !== undefined) || !Number.isSafeInteger(into.sizeBytes)) throw broken()
   into.holeBytes = 0
+  if ((into.flags & flagSame) !== 0 && (into.flags !== flagSame || length > 0)) throw broken()
   if ((into.flags & flagHole) === 0) return into.contentEnd
   into.holeBytes = view.getUint32(at + 32, true)
   const isAlone = length === 0 && (into.flags & ~(flagHole | flagFirst)) === 0

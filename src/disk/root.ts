@@ -19,6 +19,7 @@ import { notWritable } from './refusal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 import { descriptorOf, storingHandle } from './sys-names.ts'
 import { type Probed, probe, type Traits, traitsWithStored } from './traits.ts'
+import { settleUnsynced } from './unsynced.ts'
 import { closeRunPlace, openRunPlace, openStore, readStoreSettings, type StoreSettings } from './versions.ts'
 
 export type Root = {
@@ -34,6 +35,8 @@ export type Root = {
   readonly recoveredMore: number
   /** What of its marker no longer was so, and is from now on. Targets only. */
   readonly rebound: readonly Rebound[]
+  /** A run that did not sync wrote to it before the machine or the disk went down. Targets only. */
+  readonly doubts?: boolean
   /** Targets only. */
   readonly own: { readonly handle: number; readonly staging: number; readonly place: string } | undefined
   close(): void
@@ -221,6 +224,7 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
     const known = (other: number): number => storingHandle(other, stores)
     const [root, ours] = [known(handle), { handle: known(own.handle), staging: known(own.staging), place }]
     const { told, more } = create ? recoverStaging(sys, path, root, ours) : { told: [], more: 0 }
+    const doubts = settleUnsynced(sys, place, root, create)
     return {
       path: realpathSync(path),
       handle: root,
@@ -229,7 +233,8 @@ function openMarked(sys: Sys, path: string, handle: number, empty: boolean, opti
       empty,
       recovered: told,
       recoveredMore: more,
-      rebound,
+      rebound: doubts ? [...rebound, 'unsynced'] : rebound,
+      doubts,
       own: ours,
       close() {
         release()

@@ -40,6 +40,8 @@ export type ScanRules = {
   readonly ignoreFiles: readonly string[]
   /** Which attributes are looked at, as a mask of core's attributes; none where it is missing. */
   readonly attributes?: number
+  /** Of a target: a run that did not sync wrote to it before the machine or the disk went down. */
+  readonly doubts?: boolean
 }
 
 export type ScanReport = {
@@ -80,6 +82,8 @@ type Scan = {
   readonly lineage: Lineage
   readonly looks: number
   readonly isOurs: boolean
+  readonly marks: number
+  readonly doubts: boolean
 }
 
 /**
@@ -116,7 +120,7 @@ export function scanRoot(
 
 /**
  * Looks again at the named directories only, and at whole new directories below them; those that are gone are removed
- * with all below. For after an apply.
+ * with all below. For after an apply; `marks` are flags that what is new gets.
  */
 export function rescanDirectories(
   sys: Sys,
@@ -124,8 +128,9 @@ export function rescanDirectories(
   tree: Tree,
   paths: Iterable<RelPath>,
   nowMs: () => number,
+  marks = 0,
 ): readonly Problem[] {
-  const scan = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped, true)
+  const scan = { ...startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped, true), marks }
   const scope = ignoreScope([])
   for (const path of paths) {
     scan.stack.push({ path, scope, scopeAt: path, depth: 0 })
@@ -174,6 +179,8 @@ function startScan(
     lineage: new Lineage(tree),
     looks: tree.looks,
     isOurs,
+    marks: 0,
+    doubts: rules.doubts === true,
   }
 }
 

@@ -16,7 +16,7 @@ import {
   typeMask,
 } from '../core/stat.ts'
 import { hex, utf8 } from '../std/bytes.ts'
-import { blockMs, systemClock } from '../std/clock.ts'
+import { systemClock } from '../std/clock.ts'
 import { hashZeros, holeBytesMax, packHolesMax, runAt } from './holes.ts'
 import { LearnedWriter } from './learned.ts'
 import {
@@ -25,20 +25,20 @@ import {
   flagFirst,
   flagHole,
   flagLast,
+  flagSame,
   putHole,
   putRecordHead,
   recordHeadBytes,
 } from './pack.ts'
 import { PortionReader, RecipesAtHand } from './portion-reader.ts'
 import { entryBytesMax, type Portion } from './portions.ts'
-import { isRacy, racyMs } from './racy.ts'
+import { statProven } from './racy.ts'
+import { type Probe, probeFor, type SentContents, sameFromBytes } from './sent-contents.ts'
 import { errno, mayHaveHoles, type Sys } from './sys.ts'
 import type { WantedDirectory } from './wants.ts'
 
 /** A content smaller than this is read whole into a pack; what is left of a buffer below it is not worth a new file. */
 const pieceMin = 16 * 1024
-/** So often a file is waited for that is written to all the time. */
-const waitsMax = 3
 
 type OpenFile = {
   readonly handle: number
@@ -53,6 +53,9 @@ type OpenFile = {
   first: boolean
 }
 
+/** A file that may hold what was sent before. */
+type Probing = { readonly open: OpenFile; readonly probe: Probe }
+
 /** A large file of which portions go. */
 type Telling = {
   readonly handle: number
@@ -63,13 +66,23 @@ type Telling = {
   first: boolean
 }
 
-/** What of the wants is not to come whole, and what is known of such files. `scope` keeps the files of two runs apart. */
-export type Portions = { readonly list: readonly Portion[]; readonly atHand: RecipesAtHand; readonly scope: string }
+/**
+ * What of the wants is not to come whole, and what is known of such files. `scope` keeps the files of two runs apart.
+ * `sent`: what was sent before is named, and does not come again.
+ */
+export type Portions = {
+  readonly list: readonly Portion[]
+  readonly atHand: RecipesAtHand
+  readonly scope: string
+  readonly sent?: SentContents | undefined
+}
 
 /** One batch of wants on its way. Lives in one worker; `fill` until it says done, then `learned`. */
 export class Supply {
   readonly learned: LearnedWriter = new LearnedWriter()
   contentBytes = 0
+  /** What comes next may be what another supply sends now: `fill` decides when it is called again. */
+  waits = false
   readonly #sys: Sys
   readonly #root: number
   readonly #nowMs: () => number
@@ -78,10 +91,12 @@ export class Supply {
   #directory = -1
   #directoryPath: RelPath | undefined
   #open: OpenFile | undefined
+  #probing: Probing | undefined
   #telling: Telling | undefined
   readonly #portions = new Map<number, Portion>()
   readonly #atHand: RecipesAtHand
   readonly #scope: string
+  readonly #sent: SentContents | undefined
   readonly #before = new Uint32Array(statWidth)
   readonly #after = new Uint32Array(statWidth)
 
@@ -90,11 +105,12 @@ export class Supply {
     root: number,
     wants: readonly WantedDirectory[],
     nowMs: () => number = () => systemClock.nowMs(),
-    { list, atHand, scope }: Portions = { list: [], atHand: new RecipesAtHand(), scope: '' },
+    { list, atHand, scope, sent }: Portions = { list: [], atHand: new RecipesAtHand(), scope: '' },
   ) {
     for (const portion of list) this.#portions.set(portion.want, portion)
     this.#atHand = atHand
     this.#scope = scope
+    this.#sent = sent
     this.#nowMs = nowMs
     this.#sys = sys
     this.#root = root
@@ -107,21 +123,29 @@ export class Supply {
     const view = new DataView(slab.buffer, slab.byteOffset, slab.byteLength)
     let at = 0
     if (this.#telling !== undefined) at = this.#tell(slab, view, at)
-    if (this.#open !== undefined) at = this.#continue(slab, view, at)
-    while (this.#open === undefined && this.#telling === undefined && this.#next < this.#files.length) {
+    if (this.#probing !== undefined) at = this.#probe(slab, view, at)
+    else if (this.#open !== undefined) at = this.#continue(slab, view, at)
+    while (!this.#isBusy && this.#next < this.#files.length) {
       const room = slab.length - at - recordHeadBytes
       if (room < Math.min(pieceMin, slab.length >> 1)) break
       const took = this.#start(slab, view, at, room)
       if (took < 0) break
       at = took
     }
-    const done = this.#open === undefined && this.#telling === undefined && this.#next >= this.#files.length
+    const done = !this.#isBusy && this.#next >= this.#files.length
     if (done) this.close()
     return { length: at, done }
   }
 
+  /** A file is under way that goes on in the next buffer. */
+  get #isBusy(): boolean {
+    return this.#open !== undefined || this.#telling !== undefined || this.#probing !== undefined
+  }
+
   close(): void {
-    if (this.#open !== undefined) this.#sys.close(this.#open.handle)
+    const { open } = this.#probing ?? { open: this.#open }
+    if (open !== undefined) this.#sys.close(open.handle)
+    this.#probing = undefined
     if (this.#telling !== undefined) this.#endTelling()
     if (this.#directory >= 0) this.#sys.close(this.#directory)
     this.#open = undefined
@@ -136,7 +160,7 @@ export class Supply {
     const directory = this.#enter(file.directory)
     const handle = directory < 0 ? directory : this.#sys.openFile(directory, file.name)
     if (handle < 0) return this.#fail(view, at, number, missingCode(handle))
-    const looked = this.#look(handle)
+    const looked = statProven(this.#sys, handle, this.#before, this.#nowMs)
     if (looked < 0 || ((this.#before[statMode] as number) & typeMask) !== typeFile) {
       this.#sys.close(handle)
       return this.#fail(view, at, number, 'changing')
@@ -155,7 +179,7 @@ export class Supply {
         return -1
       }
       this.#next++
-      this.#open = {
+      const open: OpenFile = {
         handle,
         number,
         sizeBytes,
@@ -166,31 +190,18 @@ export class Supply {
         sentBytes: 0,
         first: true,
       }
+      const probe = isSparse ? undefined : probeFor(this.#sys, handle, sizeBytes, this.#sent, slab.subarray(at))
+      if (probe !== undefined) {
+        this.#probing = { open, probe }
+        return this.#probe(slab, view, at)
+      }
+      this.#open = open
       return this.#continue(slab, view, at)
     }
     this.#next++
     const end = this.#readWhole(slab, view, at, handle, number, sizeBytes)
     this.#sys.close(handle)
     return end
-  }
-
-  /**
-   * Takes the signature that the content is read under. One that is so young that a later write could share its time
-   * stamp would hide that write for ever: what was sent would pass for what is there. So it waits until the clock moved, and
-   * gives up on a file that never stands still; one that grows may go on, since what is written next shows in its size.
-   * Answers as `statFile`.
-   */
-  #look(handle: number): number {
-    let looked = this.#sys.statFile(handle, this.#before, 0)
-    for (let waits = 0; looked >= 0 && isYoung(this.#before, this.#nowMs()); waits++) {
-      if (waits === waitsMax) return -errno.EBUSY
-      const seen = this.#before.slice()
-      blockMs(racyMs + 5)
-      looked = this.#sys.statFile(handle, this.#before, 0)
-      const isStill = sameSignature(seen, 0, this.#before, 0)
-      if (isStill || sizeOf(this.#before, 0) > sizeOf(seen, 0)) break
-    }
-    return looked
   }
 
   #readWhole(slab: Uint8Array, view: DataView, at: number, handle: number, number: number, sizeBytes: number): number {
@@ -203,8 +214,31 @@ export class Supply {
     }
     if (filled !== sizeBytes || !this.#stoodStill(handle, this.#before)) return this.#fail(view, at, number, 'changing')
     const digest = digestOf(slab.subarray(start, start + sizeBytes))
+    if (sizeBytes >= sameFromBytes && this.#sent?.has(digest) === true) {
+      this.#finish(view, slab, at, number, flagSame, 0, digest, this.#before)
+      return start
+    }
     this.#finish(view, slab, at, number, flagFirst | flagLast, sizeBytes, digest, this.#before)
     return start + sizeBytes
+  }
+
+  /** Reads on in a file that may have been sent: it is named where it was, else it goes now. */
+  #probe(slab: Uint8Array, view: DataView, at: number): number {
+    const { open, probe } = this.#probing as Probing
+    if (!probe.readOn(slab.subarray(at))) return at
+    const { digest } = probe
+    const isSent = digest !== undefined && this.#sent?.has(digest) === true
+    // The one like it may be on its way: looked for twice.
+    this.waits = digest !== undefined && !isSent && !this.waits
+    if (this.waits) return at
+    this.#probing = undefined
+    if (!isSent || !this.#stoodStill(open.handle, open.before)) {
+      this.#open = open
+      return this.#continue(slab, view, at)
+    }
+    this.#sys.close(open.handle)
+    this.#finish(view, slab, at, open.number, flagSame, 0, digest, open.before)
+    return at + recordHeadBytes
   }
 
   /** Goes on with a file that may have holes: what comes next of it, as far as this buffer goes. */
@@ -357,6 +391,7 @@ export class Supply {
     this.contentBytes += length
     const file = this.#files[number] as { directory: RelPath; name: Uint8Array }
     this.learned.add({ directory: file.directory, name: file.name, stats, digest })
+    if (sizeOf(stats, 0) >= sameFromBytes) this.#sent?.add(digest)
   }
 
   #head(view: DataView, at: number, number: number, flags: number, length: number, stats: Uint32Array): void {
@@ -394,11 +429,6 @@ export class Supply {
     this.#directoryPath = this.#directory < 0 ? undefined : path
     return this.#directory
   }
-}
-
-/** A ctime well in the future (another machine's clock) can't be waited for. */
-function isYoung(stats: Uint32Array, nowMs: number): boolean {
-  return isRacy(stats, 0, nowMs) && !isRacy(stats, 0, nowMs + 2 * racyMs)
 }
 
 function missingCode(code: number): ProblemCode {

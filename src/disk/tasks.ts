@@ -280,8 +280,8 @@ export const tasks = {
     if (input.learned.length > 0) landed.learned.push(packed(input.learned))
   },
 
-  /** Looks again at what a run touched, and learns the digests of what landed. The root's new summary. */
-  settleTree(input: { tree: number; touched: readonly RelPath[]; removed: readonly RelPath[] }): {
+  /** Looks again at what a run touched, and learns the digests of what landed. `marks`: flags of what is new. The root's new summary. */
+  settleTree(input: { tree: number; touched: readonly RelPath[]; removed: readonly RelPath[]; marks: number }): {
     summary: Summary | undefined
     problems: readonly Problem[]
   } {
@@ -295,7 +295,9 @@ export const tasks = {
     for (const shelf of landed.built) {
       for (const { path, record } of joinStored(decodeShelf(shelf, ''))) {
         // On their own, so that each can be given away by itself.
-        tree.put(path, new DirectoryRecord(record.pages.map(({ bytes }) => new RecordPage(bytes.slice()))))
+        const pages = record.pages.map(({ bytes }) => new RecordPage(bytes.slice()))
+        if (input.marks !== 0) for (const page of pages) page.mark(input.marks)
+        tree.put(path, new DirectoryRecord(pages))
         if (path !== '') parents.add(parentOf(path))
       }
       discard(shelf)
@@ -306,7 +308,7 @@ export const tasks = {
     if (tree.looks !== 0) for (const path of input.touched) if (path !== '') again.add(parentOf(path))
     // Young signatures are racy; a moment's wait makes those that are taken now trustworthy.
     blockMs(racyMs + 5)
-    const problems = [...rescanDirectories(sys, root, tree, again, nowMs)]
+    const problems = [...rescanDirectories(sys, root, tree, again, nowMs, input.marks)]
     if (tree.top !== undefined) problems.push(...lookAgainAtTop(sys, root, tree))
     for (let part = landed.learned.pop(); part !== undefined; part = landed.learned.pop())
       applyLearned(tree, expand(part.bytes, part.word, learnedMaxBytes), true)

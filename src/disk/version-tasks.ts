@@ -38,9 +38,9 @@ export const versionTasks = {
     return writeJournal(sys, input.journal, input.displacements, input.run)
   },
 
-  /** Writes and syncs a part of a run's manifest. Zero or a negative errno. */
-  writePart(input: { place: RunPlace; number: number; lines: readonly Uint8Array[] }): number {
-    return writePart(sys, input.place.handle, input.number, input.lines)
+  /** Writes a part of a run's manifest, and syncs it where it is told durably. Zero or a negative errno. */
+  writePart(input: { place: RunPlace; number: number; lines: readonly Uint8Array[]; durably: boolean }): number {
+    return writePart(sys, input.place.handle, input.number, input.lines, input.durably)
   },
 
   /** Takes away what was displaced, makes that durable, and only then forgets the journal. `back`: deleted, and there again. */

@@ -17,6 +17,8 @@ export type Written = {
   readonly contentBytes: number
   /** Above 0: so many bytes found no space. The round is not ended; ask again, with `hasRoom` or `last`. */
   readonly starvedBytes: number
+  /** Digests of contents that were named and not sent. The round is not ended; ask again once they were looked for. */
+  readonly sames: readonly Uint8Array[]
 }
 
 /** Bytes of content that found no space. */
@@ -35,4 +37,5 @@ export const unwritten: Written = {
   steps: 0,
   contentBytes: 0,
   starvedBytes: 0,
+  sames: [],
 }

@@ -161,13 +161,15 @@ function optionsOf(request: RunRequest): RunOptions {
 }
 
 /** What shaped the run besides: as a person would write it, an option each; none where all is as usual. */
-function askedOptions({ verify, flow, keep, versions, attributes = 0, numericIds = false }: RunRequest): string[] {
+function askedOptions(request: RunRequest): string[] {
+  const { verify, flow, keep, durability, versions, attributes = 0, numericIds = false } = request
   const options: string[] = dressOptions(attributes)
   if (numericIds) options.push('--numeric-ids')
   if (verify === true) options.push('--verify')
   if (flow?.rateBytes !== undefined) options.push(`--bwlimit ${flow.rateBytes}`)
   if (flow !== undefined && flow.compress !== 'auto') options.push(`--compress ${flow.compress}`)
   if (keep !== undefined) options.push(`--keep-versions ${keepText(keep)}`)
+  if (durability === 'none') options.push('--durability none')
   if (versions !== undefined) options.push(`--versions ${versions}`)
   return options
 }

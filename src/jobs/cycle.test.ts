@@ -20,6 +20,7 @@ const job: Job = {
   limit: { kind: 'default' },
   release: false,
   keep: undefined,
+  durability: 'group',
   attributes: 0,
   ownersByName: false,
 }

@@ -3,6 +3,7 @@
 
 import { textId } from '../chunk/identifier.ts'
 import { wantsExtended, wantsTop } from '../core/attributes.ts'
+import { type Durability, durabilityNotices } from '../core/durability.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
@@ -45,6 +46,8 @@ export type Job = {
   readonly release: boolean
   /** For how long versions are asked to be kept; undefined: as before. */
   readonly keep: Keep | undefined
+  /** What is asked to be synced. */
+  readonly durability: Durability
   /** What is carried besides content, modes and times: a mask of core's attributes. */
   readonly attributes: number
   /** Owners are carried by name, between machines that may know other accounts. */
@@ -201,7 +204,8 @@ async function announce(
   right: TargetEnd,
   plan: GuardFacts & Pick<PlanTotals, 'steps' | 'released'> & Partial<Pick<PlanTotals, 'bringsBytes'>>,
 ): Promise<Begun> {
-  return await right.begin({ ...plan, limit: job.limit, keep: job.keep })
+  const { limit, keep, durability } = job
+  return await right.begin({ ...plan, limit, keep, durability })
 }
 
 /** Once a run, and no problem: they are where they are, and nothing else is. */
@@ -213,6 +217,7 @@ function tellSpecials(seen: Seen, plan: Plan | undefined, listen: RunListener): 
 function tellKept(job: Job, begun: Begun, applied: ApplyResult, listen: RunListener): void {
   const early = begun.early + applied.early
   for (const text of keepNotices(job.keep, begun.keep, early)) listen({ type: 'notice', text })
+  for (const text of durabilityNotices(job.durability, begun.durability)) listen({ type: 'notice', text })
 }
 
 function carriesTop({ view }: Seen): boolean {
@@ -295,6 +300,8 @@ function recoveredText(path: string, outcome: string): string {
       return 'the target was moved, or goes by another path, since its last run; it is known by this one from now on'
     case 'root-other-disk':
       return 'the target lies on another disk, or is another copy of the same folder, than at its last run'
+    case 'unsynced':
+      return 'a run that did not sync wrote to the target before the machine or its disk went down: what it wrote is read, not believed'
     case 'lost-found':
       return "the target is the top of a disk; the file system's own lost+found there is left alone, as long as it is empty"
     default:

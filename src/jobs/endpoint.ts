@@ -3,6 +3,7 @@
 // it has. Calls of one end are made in the order of this file; supply and receive of several batches run side by side.
 // Every call throws Failure: the run ends there, and what landed stays landed. Single paths are problems in the results.
 
+import type { Durability } from '../core/durability.ts'
 import type { Summary } from '../core/entry.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { LinkPolicy } from '../core/links.ts'
@@ -54,10 +55,13 @@ export type PlanTotals = {
   readonly bringsBytes?: number | undefined
   /** For how long, as far as the target lets the driver say; undefined: as before. */
   readonly keep: Keep | undefined
+  /** What is synced, as far as the target lets the driver say. */
+  readonly durability: Durability
 }
 
 /** What the target made of the announcement. */
 export type Begun = {
+  readonly durability: Durability
   /** For how long it keeps what this run replaces and deletes. */
   readonly keep: Keep
   /** Earlier runs whose versions it removed just now: old ones, and ones that had to go too soon for want of space. */

@@ -12,7 +12,7 @@ import { findTarget, findTyped, type Placed } from '../disk/find-target.ts'
 import { realPath } from '../disk/root.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { KeepWish } from './keeping.ts'
-import { allowedIn, keepWishOf, loadShares, ownerLimitOf, type Share, shareFor } from './shares.ts'
+import { allowedIn, keepWishOf, loadShares, mustSyncIn, ownerLimitOf, type Share, shareFor } from './shares.ts'
 import { homeShare, isVersionsFolder, topShare } from './ssh-place.ts'
 
 /** A folder that may be used, and how. */
@@ -28,6 +28,8 @@ export type Grant = {
   readonly links: LinkPolicy | undefined
   /** What a run may set besides modes and times: a mask of core's attributes. */
   readonly allows: number
+  /** A run may not leave out syncs. */
+  readonly mustSync: boolean
   /** What went wrong in it, as the other side may hear it. */
   told(error: unknown): Failure
 }
@@ -60,13 +62,8 @@ export function grantsOfShares(configDirectory: string, machine: string): Grants
       const rules = rulesOf(share, [realPath(share.path), share.path])
       const label = sub === '' ? share.name : `${share.name}/${sub}`
       try {
-        return {
-          path: placeOf(share, sub),
-          label,
-          versions: keepWishOf(share),
-          allows: allowedIn(share) | (sub === '' ? 0 : wantsTop),
-          ...rules,
-        }
+        const rights = { allows: allowedIn(share) | (sub === '' ? 0 : wantsTop), mustSync: mustSyncIn(share) }
+        return { path: placeOf(share, sub), label, versions: keepWishOf(share), ...rights, ...rules }
       } catch (error) {
         throw rules.told(error)
       }
@@ -145,7 +142,7 @@ export function grantsOfUser(home: string): Grants {
         directory: folder === undefined ? folder : versionsFolder(folder, home),
       }
       // What the account may do, it may do by Nightferry.
-      return { path, label: path, versions, allows: wantsMax, ...rules }
+      return { path, label: path, versions, allows: wantsMax, mustSync: false, ...rules }
     },
     past(share, sub) {
       const path = placed(share, sub)

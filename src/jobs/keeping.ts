@@ -161,11 +161,11 @@ export class Keeping {
     return 0
   }
 
-  /** Tells what is about to happen; it is on disk when this resolves. Zero or a negative errno. */
-  async tell(told: readonly Told[]): Promise<number> {
+  /** Tells what is about to happen; it is on disk when this resolves, if it is told durably. Zero or a negative errno. */
+  async tell(told: readonly Told[], durably = true): Promise<number> {
     const lines = told.map((one) => one.lines)
     if (this.place === undefined || lines.every(({ length }) => length === 0)) return 0
-    const code = await this.#seat.run('writePart', { place: this.place, number: this.#parts++, lines })
+    const code = await this.#seat.run('writePart', { place: this.place, number: this.#parts++, lines, durably })
     if (code < 0) return code
     for (const { sizeBytes, holdings } of told) {
       this.#sizeBytes += sizeBytes

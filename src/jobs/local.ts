@@ -15,6 +15,7 @@ import { decodeShelf } from '../core/shelf.ts'
 import type { View } from '../core/view.ts'
 import { type Root, realPath } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
+import { sentMemory } from '../disk/sent-contents.ts'
 import type { DirectoryListing, DiskTasks, OutlinedListing } from '../disk/tasks.ts'
 import { clearUndone, undoneMark } from '../disk/undone.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
@@ -274,12 +275,18 @@ export class LocalEnd {
     clearUndone(this.root.own.place, this.#targetOf)
   }
 
+  /** What was seen is in the database. */
+  protected saved(): void {}
+
   async close(save: boolean): Promise<void> {
     this.closing = true
     try {
       await this.closeOwn()
       if (save) this.forgetUndone()
-      if (save && this.#isScanned && this.root.handle >= 0) await this.#saveTree()
+      if (save && this.#isScanned && this.root.handle >= 0) {
+        await this.#saveTree()
+        this.saved()
+      }
     } finally {
       this.workshop.crew.release(this.#held)
       try {
@@ -307,6 +314,11 @@ const slabsPerSource = 12
 export class LocalSource extends LocalEnd implements SourceEnd {
   readonly #pool: SlabPool = new SlabPool(this.workshop.slabs, slabsPerSource)
   readonly #flow: Outflow
+  readonly #sent: SharedArrayBuffer = sentMemory()
+  /** Batches that were supplied: what of them is wanted once more has to come. */
+  readonly #supplied = new Set<number>()
+  /** Under way, in the order in which they began. */
+  readonly #supplying = new Set<Promise<void>>()
 
   constructor(
     workshop: Workshop,
@@ -323,23 +335,40 @@ export class LocalSource extends LocalEnd implements SourceEnd {
     this.#flow.stop()
   }
 
-  async supply(
+  async supply(batch: number, wants: Uint8Array, sink: PackSink, portions?: Uint8Array): Promise<void> {
+    const before = [...this.#supplying]
+    const supplied = this.#supply(batch, wants, sink, before, portions).finally(() => this.#supplying.delete(supplied))
+    this.#supplying.add(supplied)
+    return await supplied
+  }
+
+  async #supply(
     batch: number,
     wants: Uint8Array,
     sink: PackSink,
+    before: readonly Promise<void>[],
     portions: Uint8Array = new Uint8Array(0),
   ): Promise<void> {
     const seat = this.seat(batch)
     const supply = nextSeatId()
-    await seat.run('openSupply', { supply, tree: this.tree, root: this.root.handle, wants, portions })
+    const sent = this.#supplied.has(batch) ? undefined : this.#sent
+    this.#supplied.add(batch)
+    await seat.run('openSupply', { supply, tree: this.tree, root: this.root.handle, wants, portions, sent })
     const underWay: Promise<void>[] = []
     let failed: unknown
     try {
-      for (let done = false; !done && failed === undefined; ) {
+      for (let [done, waits] = [false, false]; !done && failed === undefined; ) {
+        if (waits) await Promise.allSettled(before)
         const slab = await this.#pool.take()
         const filled = await this.#fill(seat, supply, slab)
         if (filled.squeezeMs !== undefined) this.#flow.squeezed(filled.rawLength, filled.length, filled.squeezeMs)
         done = filled.done
+        waits = filled.waits
+        if (filled.length === 0 && !done) {
+          this.#pool.put(slab)
+          this.#flow.lost()
+          continue
+        }
         if (filled.learned !== undefined) this.#learn(filled.learned)
         const head = new DataView(slab.buffer, payloadHeadroomBytes)
         head.setUint32(0, batch, true)

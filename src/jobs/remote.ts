@@ -248,19 +248,19 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
 
   async begin(totals: PlanTotals): Promise<Begun> {
     this.told = undefined
-    const { limit, keep, ...rest } = totals
+    const { limit, keep, durability, ...rest } = totals
     const limitValue = limit.kind === 'count' ? limit.entries : limit.kind === 'percent' ? limit.percent : 0
     const { deletes, replaces, steps, hasBase, leftEntries, released, bringsBytes } = rest
     const plan = { deletes, replaces, steps, hasBase, leftEntries, released }
-    const brings = bringsBytes === undefined ? {} : { bringsBytes }
-    const input = { ...plan, ...brings, limitKind: limit.kind, limitValue }
-    const { epoch, ...answer } = await call(
-      this.session,
-      'begin',
-      keep === undefined ? input : { ...input, keep: keepText(keep) },
-    )
+    const more = { ...(bringsBytes !== undefined && { bringsBytes }), ...(durability === 'none' && { unsynced: true }) }
+    const input = { ...plan, ...more, limitKind: limit.kind, limitValue }
+    const {
+      epoch,
+      unsynced = false,
+      ...answer
+    } = await call(this.session, 'begin', keep === undefined ? input : { ...input, keep: keepText(keep) })
     this.facts = { ...this.facts, epoch }
-    return { ...answer, keep: parseKeep(answer.keep) ?? defaultKeep }
+    return { ...answer, keep: parseKeep(answer.keep) ?? defaultKeep, durability: unsynced ? 'none' : 'group' }
   }
 
   async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {

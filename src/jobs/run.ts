@@ -3,6 +3,7 @@
 // come through here.
 
 import { textId } from '../chunk/identifier.ts'
+import type { Durability } from '../core/durability.ts'
 import type { Flow } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
@@ -54,6 +55,8 @@ export type RunRequest = {
   readonly newTarget: boolean
   /** How long the target keeps what the run replaces and deletes; undefined: as before. */
   readonly keep: Keep | undefined
+  /** What is synced, as far as the target lets a run say; all of it where it is missing. */
+  readonly durability?: Durability
   /** Where it keeps it; only for a target here. */
   readonly versions: string | undefined
   /** What is carried besides content, modes and times, as a mask of core's attributes; nothing where it is missing. */
@@ -376,12 +379,13 @@ function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
     limit,
     release,
     keep,
+    durability = 'group',
     attributes = 0,
   } = request
   const ends = `${endText(source, realPath)}\0${endText(target, realPath)}`
   const id = textId('job 1', ends)
   // Two folders of one machine know the same names.
   const ownersByName = request.numericIds !== true && (source.kind === 'remote' || target.kind === 'remote')
-  const rest = { limit, release, keep, attributes, ownersByName }
-  return { id, mode, checksum, selection, dryRun, overrides, ignoreFiles, ...rest }
+  const asked = { limit, release, keep, durability, attributes, ownersByName }
+  return { id, mode, checksum, selection, dryRun, overrides, ignoreFiles, ...asked }
 }

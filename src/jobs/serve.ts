@@ -218,7 +218,7 @@ export class Served {
 
   #openTarget(grant: Grant, request: Opening): LocalTarget {
     grant.mayWrite()
-    const { path, label, ownerLimit, versions, links, allows } = grant
+    const { path, label, ownerLimit, versions, links, allows, mustSync } = grant
     const { workshop } = this.#options
     const { create, expectedId, isNew = false, asks = 0 } = request
     const root = openAllowed(path, { create, machine: workshop.machine, expectedId, isNew }, asks, allows)
@@ -231,6 +231,7 @@ export class Served {
       ownerLimit,
       versions,
       links,
+      mustSync,
     })
     return this.#target
   }
@@ -286,12 +287,14 @@ export class Served {
       listings: async ({ paths, outlined }) => await this.#listings(paths, outlined),
       listingPart: async ({ path, ranges }) => await this.#listingPart(path, ranges),
       digests: async ({ files, fresh }) => await this.#digests(decodeWants(files), fresh),
-      begin: async ({ limitKind, limitValue, keep, ...rest }) => {
+      begin: async ({ limitKind, limitValue, keep, unsynced = false, ...rest }) => {
         const limit = limitOf(limitKind, limitValue)
         const wanted = keep === undefined ? keep : mustKeep(keep)
-        const begun = await this.#mustTarget().begin({ ...rest, limit, keep: wanted })
+        const asked = { ...rest, limit, keep: wanted, durability: unsynced ? ('none' as const) : ('group' as const) }
+        const { durability, ...begun } = await this.#mustTarget().begin(asked)
         this.#visit?.moved()
-        return { ...begun, keep: keepText(begun.keep), epoch: this.#mustTarget().facts.epoch }
+        const told = durability === 'none' ? { unsynced: true } : {}
+        return { ...begun, ...told, keep: keepText(begun.keep), epoch: this.#mustTarget().facts.epoch }
       },
       moves: async ({ moves }) => ({ problems: await this.#mustTarget().moveDirectories(checkMoves(moves)) }),
       attributes: async ({ files }) => ({ sets: joinSets(await this.#mustSource().attributes(decodeWants(files))) }),

@@ -33,12 +33,14 @@ export type Share = {
   readonly keepVersions?: string | undefined
   /** Where they lie, absolute; undefined: in the target itself. */
   readonly versions?: string | undefined
-  /** What the runs of other machines may set in it beyond what any user may: owners, set-id bits, attributes of the system, anything of the shared folder itself. */
+  /** What the runs of other machines may do in it beyond what any user may: set owners, set-id bits, attributes of the system and anything of the shared folder itself, and leave out syncs. */
   readonly allows?: readonly AllowedKind[] | undefined
 }
 
 /** What another machine may set only where the owner of a share says so. */
-export const allowedKinds = ['owner', 'set-id', 'system-xattrs', 'top'] as const
+const settableKinds = ['owner', 'set-id', 'system-xattrs', 'top'] as const
+/** What another machine may do only where the owner of a share says so: to set these, or to leave out syncs. */
+export const allowedKinds = [...settableKinds, 'no-sync'] as const
 export type AllowedKind = (typeof allowedKinds)[number]
 
 export function isAllowedKind(text: unknown): text is AllowedKind {
@@ -47,7 +49,12 @@ export function isAllowedKind(text: unknown): text is AllowedKind {
 
 /** What a run of another machine may set in the share besides modes and times, as a mask of core's attributes. */
 export function allowedIn({ allows = [] }: Pick<Share, 'allows'>): number {
-  return wantsXattrs | wantsAcls | maskOf(allows)
+  return wantsXattrs | wantsAcls | maskOf(settableKinds.filter((kind) => allows.includes(kind)))
+}
+
+/** Whether the runs of other machines have to sync what they write to the share. */
+export function mustSyncIn({ allows = [] }: Pick<Share, 'allows'>): boolean {
+  return !allows.includes('no-sync')
 }
 
 /** What the owner of a share lets a run do to it. */

@@ -2,8 +2,6 @@
 
 import type { Written } from '../disk/written.ts'
 
-/** Up to this many steps each file is synced by itself; above, whole groups are. */
-export const syncEachMax = 16
 export const groupContentBytes: number = 256 * 1024 * 1024
 export const groupSteps = 20_000
 

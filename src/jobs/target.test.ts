@@ -80,6 +80,7 @@ function totals(change: Partial<PlanTotals> = {}): PlanTotals {
     limit,
     released: false,
     keep: undefined,
+    durability: 'group',
     ...change,
   }
 }

@@ -6,7 +6,6 @@ import { joinDigests } from '../core/digests.ts'
 import { inspect } from '../core/guard.ts'
 import { checkOwnerBytes, checkOwnerLimit, type OwnerLimit } from '../core/owner-limit.ts'
 import type { OwnerMap, Owners } from '../core/owners.ts'
-import { parentOf, type RelPath, rootPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import { type Problem, undoneBy } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
@@ -27,10 +26,11 @@ import type { Written } from '../disk/written.ts'
 import { currentEpoch } from '../state/runs.ts'
 import { present } from '../std/assert.ts'
 import { Failure } from '../std/failure.ts'
+import { ArrivedContents } from './arrived.ts'
 import { Deltas } from './deltas.ts'
+import { Durable, settledDoubt, type UnsyncedPlace, unsyncedJob } from './durable.ts'
 import {
   type Again,
-  type ApplyCounts,
   type ApplyResult,
   type Begun,
   batchOf,
@@ -44,25 +44,21 @@ import {
 import { Keeping, type KeepWish } from './keeping.ts'
 import { LocalEnd, type LocalOptions, leaseOf, nextSeatId, type Workshop } from './local.ts'
 import { ownersHere } from './owners.ts'
-import { groupContentBytes, groupSteps, syncEachMax, type TargetBatch } from './target-batch.ts'
+import { Tally } from './tally.ts'
+import { groupContentBytes, groupSteps, type TargetBatch } from './target-batch.ts'
 import { mustSync } from './target-failures.ts'
 import { askedTop, dressTop } from './top.ts'
 import { eachSeat, joinReports } from './verify.ts'
+import { Weighed } from './weighed.ts'
 
 export class LocalTarget extends LocalEnd implements TargetEnd {
   #handles: TargetHandles
   readonly #own: number
   readonly #batches = new Map<number, TargetBatch>()
   readonly #heads: SectionHead[] = []
-  readonly #problems: Problem[] = []
-  readonly #counts: ApplyCounts = { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }
-  readonly #touched = new Set<RelPath>()
-  readonly #removed: RelPath[] = []
-  readonly #displaced: Uint8Array[] = []
+  readonly #tally: Tally
   #totals: PlanTotals | undefined
-  #deletes = 0
-  #replaces = 0
-  #bringsBytes = 0
+  #weighed: Weighed | undefined
   #nextToLand = 0
   #waitingGroups = 0
   #landing: Promise<void> = Promise.resolve()
@@ -70,29 +66,41 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #job: string
   readonly #ownerLimit: OwnerLimit | undefined
   readonly #keepWish: KeepWish
+  readonly #mustSync: boolean
   readonly #runId: string
   #keeping: Keeping | undefined
   #deltas: Deltas | undefined
   #top: Top | undefined
+  readonly #arrived = new ArrivedContents()
+  #unsyncedJob = ''
+  #durable: Durable | undefined
 
   constructor(
     workshop: Workshop,
     root: Root,
-    options: LocalOptions & { job: string; versions: KeepWish; ownerLimit?: OwnerLimit | undefined },
+    options: LocalOptions & {
+      job: string
+      versions: KeepWish
+      ownerLimit?: OwnerLimit | undefined
+      mustSync?: boolean
+    },
   ) {
     const epoch = leaseOf(workshop, root, options.job)
     super(workshop, root, { ...options, epoch, targetOf: options.job })
     this.#job = options.job
     this.#ownerLimit = options.ownerLimit
     this.#keepWish = options.versions
+    this.#mustSync = options.mustSync === true
     this.#runId = options.runId
+    this.#tally = new Tally(this.log)
     this.#handles = { root: root.handle, staging: root.own?.staging ?? -1 }
     this.#own = root.own?.handle ?? -1
   }
 
   /** A folder in here that another run writes to is no part of this one: it would be emptied, or filled from two sides. */
   protected override async scanNow(rules: ScanRules): Promise<ScanReport> {
-    const report = await super.scanNow(rules)
+    this.#unsyncedJob = unsyncedJob(this.#job, rules.overrides)
+    const report = await super.scanNow(this.root.doubts === true ? { ...rules, doubts: true } : rules)
     const [nested] = report.nested
     if (nested === undefined) return report
     throw new Failure('nested-ends', `${nested}, inside the target ${this.label}, is a target of its own`, {
@@ -100,8 +108,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     })
   }
 
-  get #syncEach(): boolean {
-    return present(this.#totals, 'a plan was announced').steps <= syncEachMax
+  get #unsynced(): UnsyncedPlace {
+    const { place } = present(this.root.own, 'a target that is written to has a place of our own')
+    return { place, root: this.#handles.root, job: this.#unsyncedJob }
   }
 
   async ownersHere(owners: Owners): Promise<OwnerMap> {
@@ -123,14 +132,18 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       throw new Failure('root-held', text)
     }
     this.#totals = totals
+    this.#weighed = new Weighed(totals, this.#ownerLimit)
+    const durable = Durable.open(this.#mustSync ? 'group' : totals.durability, totals.steps, this.#unsynced)
+    this.#durable = durable
+    if (durable.level === 'none') this.log.note('not-synced', {})
     const wish = { ...this.#keepWish, asked: totals.keep ?? this.#keepWish.asked }
     const opened = await Keeping.open(this.root, wish, this.#runId, this.rawTreeSeat, this.workshop)
     this.#keeping = opened.keeping
     this.#openPartials()
     const dress = { ...this.carries, links: this.facts.links }
     const holdsSizes = this.#ownerLimit?.bringsBytes !== undefined
-    await this.treeSeat.run('beginStaging', { tree: this.tree, ...dress, holdsSizes, syncEach: this.#syncEach })
-    return { keep: opened.keeping.keep, ...opened.pruned }
+    await this.treeSeat.run('beginStaging', { tree: this.tree, ...dress, holdsSizes, syncEach: durable.each })
+    return { durability: durable.level, keep: opened.keeping.keep, ...opened.pruned }
   }
 
   /** What a break left of large files counts as content that is here. */
@@ -144,6 +157,10 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   #deltasOf(): Deltas {
     return present(this.#deltas, 'a plan was announced')
+  }
+
+  #durableOf(): Durable {
+    return present(this.#durable, 'a plan was announced')
   }
 
   #keepingOf(): Keeping {
@@ -178,16 +195,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const how = { links: this.facts.links, staging: this.#handles.staging, slots }
     const { moved, made, problems } = await this.treeSeat.run('moveDirectories', { tree, moves, ...how })
     await this.#keepingOf().tellChanges(moveCorrections(intents, moved, made))
-    this.#counts.created += made.length
-    for (const path of made) {
-      this.#touched.add(path).add(parentOf(path))
-      this.log.note('created-directory', { directory: path })
-    }
-    for (const { from, to } of moved) {
-      this.#counts.renamed++
-      this.#touched.add(parentOf(from)).add(parentOf(to))
-      this.log.note('renamed', { from, to, reason: slots.has(to) ? 'same-name' : 'same-directory' })
-    }
+    this.#tally.addMoves({ moved, made }, slots)
     return problems
   }
 
@@ -197,23 +205,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       throw new Failure('protocol-broken', 'a batch was staged twice')
     this.#batches.set(batch, { landing: nextSeatId(), seat: batch, isOpen: false, written: undefined, extended })
     const staged = await this.treeSeat.run('stage', { tree: this.tree, batch, bytes })
-    this.#weigh(staged)
+    this.#weighed?.add(staged)
     this.#heads.push(...staged.heads)
     return await this.#settle(batch, staged)
-  }
-
-  /** The receiver's guard: what is taken away stays within what was announced and judged. */
-  #weigh(staged: Staged): void {
-    const totals = this.#totals
-    this.#deletes += staged.deletes
-    this.#replaces += staged.replaces
-    this.#bringsBytes += staged.bringsBytes
-    if (totals === undefined || this.#deletes > totals.deletes || this.#replaces > totals.replaces) {
-      throw new Failure('unsolicited', 'a plan takes away more than it announced', {
-        hint: 'the session was ended; nothing of this step was done',
-      })
-    }
-    checkOwnerBytes(this.#ownerLimit, this.#bringsBytes, true)
   }
 
   async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {
@@ -262,7 +256,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       slab === undefined
         ? { pack: payload.slice(payloadHeadBytes) }
         : { slab, start, end: payload.byteOffset + payload.length }
-    await this.seat(seat).run('receive', { landing, word: wordOf(payload), ...where })
+    this.#arrived.add(await this.seat(seat).run('receive', { landing, word: wordOf(payload), ...where }))
   }
 
   async written(batch: number, last: boolean): Promise<Again> {
@@ -283,7 +277,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   async #finishWriting({ landing, seat }: TargetBatch, last: boolean): Promise<Written> {
     const tells = this.#keepingOf().place !== undefined
     const finish = (full: 'say' | 'again' | 'leave'): Promise<Written> =>
-      this.seat(seat).run('finishWriting', { landing, last, tells, full })
+      this.#arrived.finishWriting(this.seat(seat), { landing, last, tells, full })
     const written = await finish(last ? 'leave' : 'say')
     if (written.starvedBytes === 0) return written
     const { expired, early } = await this.#keepingOf().prune(written.starvedBytes * 2)
@@ -323,13 +317,15 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const displacements = group.flatMap((batch) => batch.written?.displacements ?? [])
     mustSync(this.label, await this.#keepingOf().store(() => this.#keepingOf().foresee(displacements)))
     const told = group.flatMap((batch) => batch.written?.told ?? [])
-    mustSync(this.label, await this.#keepingOf().store(() => this.#keepingOf().tell(told)))
-    if (!this.#syncEach) mustSync(this.label, await this.spareSeat.run('sync', { handle: this.#handles.staging }))
+    const durably = this.#durableOf().tellsDurably(displacements.length > 0)
+    mustSync(this.label, await this.#keepingOf().store(() => this.#keepingOf().tell(told, durably)))
+    mustSync(this.label, await this.#durableOf().written(this.spareSeat, this.#handles.staging))
     for (const batch of group) {
       const report = await this.seat(batch.seat).run('land', { landing: batch.landing })
       await this.#keep(report)
       await this.#keepingOf().takeBack(undoneBy(report.problems))
-      this.#take(report)
+      this.#tally.addLanded(report)
+      if (report.problems.some(({ code }) => code === 'no-space')) throw targetFull(this.label)
     }
   }
 
@@ -338,22 +334,6 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#deltasOf().keep(recipes)
     const buffers = [built, learned].flatMap((bytes) => (bytes === undefined ? [] : [bytes.buffer as ArrayBuffer]))
     await this.treeSeat.run('keepLanded', { tree: this.tree, built, learned }, buffers)
-  }
-
-  #take(report: LandReport): void {
-    for (const key of ['created', 'replaced', 'attributes', 'deleted'] as const) this.#counts[key] += report.counts[key]
-    this.#counts.copied += report.copied
-    this.#counts.renamed += report.moved
-    this.#counts.created -= report.moved
-    this.#problems.push(...report.problems)
-    for (const path of report.touched) this.#touched.add(path)
-    this.#removed.push(...report.removed)
-    if (report.displaced.length > 0) this.#displaced.push(report.displaced)
-    for (const { names, from, ...line } of report.done) {
-      const moved = from === undefined ? {} : { from, reason: 'same-content' }
-      this.log.note(line.action, { ...line, names: names.join('/'), count: names.length, ...moved })
-    }
-    if (report.problems.some((problem) => problem.code === 'no-space')) throw targetFull(this.label)
   }
 
   async giveTop(bytes: Uint8Array): Promise<void> {
@@ -371,39 +351,30 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       heads: unfinishedHeads(this.#heads),
       setsSpecial: this.carries.modeMask > 0o777,
     })
-    const dressed = await dressTop(this.treeSeat, this.#keepingOf(), this.root, this.#top, this.carries)
-    mustSync(this.label, dressed.code)
-    this.#problems.push(...dressed.problems)
-    this.#counts.attributes += dressed.count
-    if (this.#top !== undefined) this.#touched.add(rootPath)
-    if (dressed.count > 0) this.log.note('attributes-set', { directory: '' })
-    await this.#syncLanded()
-    const {
-      problems: dropped,
-      back,
-      code,
-    } = await this.treeSeat.run(
+    if (this.#top !== undefined) {
+      const dressed = await dressTop(this.treeSeat, this.#keepingOf(), this.root, this.#top, this.carries)
+      mustSync(this.label, dressed.code)
+      this.#tally.addTop(dressed)
+    }
+    const { counts, problems, touched, removed, displaced } = this.#tally
+    // What only moved has lost its old name to the staging directory.
+    const letsGo = displaced.length > 0 && (this.#keepingOf().place === undefined || counts.renamed > 0)
+    mustSync(this.label, await this.#durableOf().named(this.treeSeat, touched, letsGo))
+    const dropped = await this.treeSeat.run(
       'dropDisplaced',
-      { handles: this.#handles, own: this.#own, displaced: this.#displaced, place: this.#keepingOf().place },
+      { handles: this.#handles, own: this.#own, displaced, place: this.#keepingOf().place },
       // Given away: a run that replaces a million files has a hundred megabytes of it.
-      this.#displaced.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : [])),
+      displaced.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : [])),
     )
-    mustSync(this.label, code)
-    await this.#keepingOf().takeBack(dropped.flatMap(({ path, detail }) => (detail === 'kept' ? [path] : [])))
-    this.#problems.push(...dropped)
-    // What went back was not deleted. What was kept aside has lost its name all the same.
-    this.#counts.deleted -= back.length
-    for (const { path } of dropped) this.#touched.add(parentOf(path as RelPath))
-    for (const path of back) this.log.note('put-back', { path, code: 'not-empty' })
-    const settled = await this.treeSeat.run('settleTree', {
-      tree: this.tree,
-      touched: [...this.#touched],
-      removed: this.#removed,
-    })
+    mustSync(this.label, dropped.code)
+    await this.#keepingOf().takeBack(dropped.problems.flatMap(({ path, detail }) => (detail === 'kept' ? [path] : [])))
+    this.#tally.addDropped(dropped.problems, dropped.back)
+    const { marks } = this.#durableOf()
+    const settled = await this.treeSeat.run('settleTree', { tree: this.tree, touched: [...touched], removed, marks })
     return {
       summary: present(settled.summary, 'a target has a root'),
-      counts: this.#counts,
-      problems: [...this.#problems, ...settled.problems],
+      counts,
+      problems: [...problems, ...settled.problems],
       early: this.#keepingOf().early,
     }
   }
@@ -426,11 +397,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (files.length > 0) await this.treeSeat.run('distrust', { tree: this.tree, files: encodeWants(files), damaged })
   }
 
-  async #syncLanded(): Promise<void> {
-    const code = this.#syncEach
-      ? await this.treeSeat.run('syncDirectories', { root: this.#handles.root, paths: [...this.#touched] })
-      : await this.treeSeat.run('sync', { handle: this.#handles.root })
-    mustSync(this.label, code)
+  /** What was in doubt was read, and what was found is kept. */
+  protected override saved(): void {
+    if (this.root.doubts === true && this.#own >= 0) settledDoubt(this.#unsynced, this.#durable)
   }
 
   protected override async closeOwn(): Promise<void> {

@@ -32,15 +32,14 @@ export function askedTop(bytes: Uint8Array, carries: number): Top {
   throw new Failure('unsolicited', 'the top folder is not to be changed by this run')
 }
 
-/** Gives a target's top folder what it shall be, if that is anything. `code` is a negative errno where it could not be told before. */
+/** Gives a target's top folder what it shall be. `code` is a negative errno where it could not be told before. */
 export async function dressTop(
   seat: Seat<DiskTasks>,
   keeping: Keeping,
   root: Pick<Root, 'handle'>,
-  top: Top | undefined,
+  top: Top,
   { attributes: mask, modeMask }: { readonly attributes: number; readonly modeMask: number },
 ): Promise<{ code: number; problems: readonly Problem[]; count: number }> {
-  if (top === undefined) return { code: 0, problems: [], count: 0 }
   const change = await seat.run('foreseeTop', { root: root.handle, mode: top.mode & modeMask })
   const told = change === undefined ? 0 : await keeping.store(() => keeping.tellChanges([change]))
   if (told < 0) return { code: told, problems: [], count: 0 }

@@ -169,6 +169,8 @@ const beginRequest = record({
   bringsBytes: optional(uint(countMax)),
   /** For how long versions are kept: a number of days, `forever` or `none`. */
   keep: optional(text(16)),
+  /** Nothing that is new is to be synced. */
+  unsynced: optional(flag),
 })
 const beginAnswer = record({
   /** The lease's, for the driver's history. */
@@ -176,6 +178,8 @@ const beginAnswer = record({
   keep: text(16),
   expired: uint(countMax),
   early: uint(countMax),
+  /** Nothing that is new will be. */
+  unsynced: optional(flag),
 })
 
 const movesRequest = record({ moves: list(record({ from: path(pathBytes), to: path(pathBytes) }), 1_000_000) })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -80,6 +80,30 @@ describe('what is on disk, in what order', () => {
         'takeChanges',
       ],
     )
+  })
+
+  it('without syncs: none where all is new, and else what was there is as safe as ever', async () => {
+    const none = { durability: 'none' } as const
+    const fresh = trial()
+    plant(fresh.source, many)
+    await fresh.run([], none)
+    const steps = (one: Trial): string[] => one.trail.filter((task, i) => task !== one.trail[i - 1])
+    const end = ['finishDirectories', 'dropDisplaced', 'settleTree', 'takeChanges']
+    assert.deepEqual(steps(fresh), ['writePart', 'land', ...end])
+    const one = await prepared('large')
+    await one.run([], none)
+    assert.deepEqual(steps(one), ['writeJournal', 'writePart', 'land', ...end])
+    assert.deepEqual(facts(one.target), facts(one.source))
+    // What is let go for good is replaced on disk first; so is the only name of what moved.
+    const gone = await prepared('small')
+    await gone.run([], { ...none, keep: { kind: 'none' } })
+    const synced = ['writeJournal', 'land', 'finishDirectories', 'sync', ...end.slice(1)]
+    assert.deepEqual(steps(gone), synced)
+    const moved = await prepared('small')
+    await moved.run()
+    renameSync(join(moved.source, 'new/file'), join(moved.source, 'moved'))
+    assert.equal((await moved.run([], none)).counts.renamed, 1)
+    assert.deepEqual(steps(moved), ['writeJournal', 'writePart', ...synced.slice(1)])
   })
 
   it('a journal or a sync that fails before the names: nothing of the group gets one, and the next run completes', async () => {

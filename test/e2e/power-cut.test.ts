@@ -11,10 +11,6 @@ import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-tr
 import type { Machine } from '../world/machines.ts'
 import { MountSpace, noMountSpace } from '../world/mount-space.ts'
 
-/** EXT4_IOC_SHUTDOWN, without flushing the log: what was not synced is gone. */
-const cutScript =
-  'my $flags = pack("L", 2); open(my $disk, "<", $ARGV[0]) or die; ioctl($disk, 0x8004587d, $flags) or die'
-
 describe('a power cut', { skip: noMountSpace }, () => {
   let space: MountSpace
   let laptop: Machine
@@ -46,7 +42,6 @@ describe('a power cut', { skip: noMountSpace }, () => {
     const source = space.world.folder('source')
     const disk = space.world.folder('disk')
     const image = join(space.world.directory, 'image')
-    const cut = (): boolean => space.tries('perl', '-e', cutScript, disk)
     if (!space.makeDisk(image, 24, '-m', '0') || !space.tries('mount', '-o', 'loop', image, disk))
       return t.skip('no mkfs.ext4, or no loop devices')
     space.must('rmdir', join(disk, 'lost+found'))
@@ -63,7 +58,7 @@ describe('a power cut', { skip: noMountSpace }, () => {
       const run = laptop.start('sync', '--json', '--max-delete', '100%', source, disk)
       await run.printed(/"phase":"transfer"/)
       await sleep(delayMs)
-      if (!cut()) return t.skip('this file system can not be cut off')
+      if (!space.cutPower(disk)) return t.skip('this file system can not be cut off')
       const { code, stdout, stderr } = await run.ended
       if (code !== 0) cutShort++
       assert.doesNotMatch(stderr, /\n {4}at /, stdout + stderr)

@@ -105,6 +105,61 @@ describe('a power cut in front of a call', { skip: process.platform !== 'linux' 
     }
   })
 
+  for (const [way, extent, sample] of [
+    ['local', 'few', 6],
+    ['local', 'many', 6],
+    ['local', 'large', 3],
+    ['push', 'many', 3],
+  ] as const) {
+    const part = `power-none-${way}-${extent}`
+    it(`${extent} changes, ${way}, without syncs: what was there is not lost, and the next run mends what is`, {
+      skip: isLeftOut(part),
+    }, async (t) => {
+      const none = { durability: 'none' } as const
+      const opened = async (): Promise<Simulation> => {
+        const simulation = new Simulation(join(home, `${++made}`), way, ['no-sync'])
+        writeState(simulation.source, 0, extent)
+        assert.equal((await simulation.run()).end?.outcome, 'done')
+        writeState(simulation.source, 1, extent)
+        return simulation
+      }
+      const whole = await opened()
+      const { calls, end, trail } = await whole.run({}, none)
+      whole.close()
+      assert.equal(end?.outcome, 'done')
+      t.diagnostic(`${part}: ${calls} calls, ${trail.filter((call) => call.startsWith('sync')).length} of them syncs`)
+      // One more than there are: the run has ended, and is told as done.
+      for (const at of casesOf(calls + 1, sample, part)) {
+        const chance = chanceFor(`${part} ${at}`)
+        for (const [what, loss] of [
+          ['all', 'least'],
+          ['by chance', chance],
+          ['by chance again', chance],
+        ] as const satisfies [string, Loss][]) {
+          const simulation = await opened()
+          const { source, target } = simulation
+          const old = holdingOf(target)
+          const cut = await simulation.run(at > calls ? { loss } : { dieAt: at, loss }, none)
+          const where = `cut in front of call ${at}, ${cut.trail.at(-1)}, ${what} lost (${replay(part, at)})`
+          assert.ok(cut.died || cut.end?.outcome === 'done', where)
+          assertNothingLost(target, old, where)
+          if (what === 'by chance again') {
+            const again = await simulation.run({ dieAt: 1 + chance(calls), loss }, none)
+            assertNothingLost(target, old, `${where}, and again at ${again.trail.length}`)
+          }
+          const last = await simulation.run()
+          assert.match(`${last.end?.outcome}`, /^(done|unchanged)$/, `${where}: ${last.failure?.message}`)
+          assertSameTree(target, source)
+          assertTidy(target, where)
+          assertNothingLost(target, old, where)
+          assert.equal((await simulation.run()).end?.outcome, 'unchanged', where)
+          assert.ok(!existsSync(join(target, '.nightferry/unsynced.json')), `${where}: the doubt stays`)
+          simulation.close()
+        }
+      }
+    })
+  }
+
   const undoing = 'power-undo'
   it('an undo: nothing is lost, and the same undo again ends it', { skip: isLeftOut(undoing) }, async (t) => {
     const brought = async (): Promise<{ simulation: Simulation; goal: Holding; run: string }> => {

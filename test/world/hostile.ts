@@ -80,6 +80,7 @@ const harmless: PlanTotals = {
   limit: { kind: 'default' },
   released: false,
   keep: undefined,
+  durability: 'group',
 }
 
 /** A job's id, as it travels. */

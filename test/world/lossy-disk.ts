@@ -367,8 +367,11 @@ export class LossyDisk {
       return
     }
     const cut = loss === 'least' ? 0 : 512 * loss(Math.floor(size / 512) + 1)
+    this.#real.statHandle(descriptor, this.#row, 0)
     if (what === 0) ftruncateSync(descriptor, cut)
     else if (what === 1 && size > cut)
       writeSync(descriptor, new Uint8Array(Math.min(512, size - cut)), 0, undefined, cut)
+    // What is lost is no change that a time tells of.
+    this.#real.setTimes(descriptor, mtimeSecondsOf(this.#row, 0), this.#row[statMtimeNs] as number)
   }
 }

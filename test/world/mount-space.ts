@@ -11,6 +11,10 @@ import { World } from './machines.ts'
 
 const launcher = join(import.meta.dirname, '..', '..', 'nightferry')
 
+/** EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are one number. */
+const cutScript =
+  'my $flags = pack("L", 2); open(my $disk, "<", $ARGV[0]) or die; ioctl($disk, 0x8004587d, $flags) or die'
+
 function canMount(): boolean {
   if (process.getuid?.() !== 0) return false
   const script = 'mount -t tmpfs tmpfs /mnt && nsenter --version'
@@ -78,6 +82,11 @@ export class MountSpace {
     writeFileSync(image, '')
     truncateSync(image, 320 << 20)
     return this.tries('/sbin/mkfs.xfs', '-q', image)
+  }
+
+  /** The file system at the path is shut down without writing its log: what was not synced is gone. False where that can't be. */
+  cutPower(path: string): boolean {
+    return this.tries('perl', '-e', cutScript, path)
   }
 
   /** The path as it is inside, for a look from outside. */

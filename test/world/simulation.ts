@@ -2,14 +2,14 @@
 // a line that is cut, stalls and hands bytes on in pieces, and clocks that jump. Nothing here waits for real time, and what
 // happens is decided by a number, so that a run is made again by saying it. For tests only.
 
-import { cpSync, mkdirSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Sys } from '../../src/disk/sys.ts'
 import { openLinuxSys } from '../../src/disk/sys-linux.ts'
 import { systemSys } from '../../src/disk/system.ts'
 import type { Workshop } from '../../src/jobs/local.ts'
 import { type FinishedRun, type Reach, type RunRequest, runOnce } from '../../src/jobs/run.ts'
-import { addShare } from '../../src/jobs/shares.ts'
+import { type AllowedKind, addShare } from '../../src/jobs/shares.ts'
 import { SlabStore } from '../../src/jobs/slabs.ts'
 import { type UndoResult, undoRun } from '../../src/jobs/undo.ts'
 import { openState } from '../../src/state/open.ts'
@@ -81,8 +81,8 @@ export class Simulation {
   #jumpedMs = 0
   #skewMs = 0
 
-  /** Below a new folder `directory`. */
-  constructor(directory: string, way: Way) {
+  /** Below a new folder `directory`; `allows`: what the share of the far machine lets runs do. */
+  constructor(directory: string, way: Way, allows?: readonly AllowedKind[]) {
     this.directory = directory
     this.way = way
     this.source = join(directory, 'source')
@@ -98,6 +98,7 @@ export class Simulation {
         readOnly: false,
         for: undefined,
         maxDelete: undefined,
+        ...(allows && { allows }),
       })
   }
 
@@ -153,7 +154,9 @@ export class Simulation {
     const { calls, isDead: died } = disk
     const trail = [...disk.trail]
     if (died) copyState(saved, this.#stateOf(this.#keeper))
-    disk.crash(died || trouble.dieAt === undefined ? (trouble.loss ?? 'most') : 'most')
+    const loss = died || trouble.dieAt === undefined ? (trouble.loss ?? 'most') : 'most'
+    disk.crash(loss)
+    if (loss !== 'most') restartMachine(this.target)
     return { end, failure, calls, trail, died, asked: watch.asked, refused: watch.refused }
   }
 
@@ -217,6 +220,15 @@ export class Simulation {
     this.#disk.close()
     rmSync(this.directory, { recursive: true, force: true })
   }
+}
+
+/** What a target remembers of the life of its file system is of an earlier one now. */
+function restartMachine(target: string): void {
+  const path = join(target, '.nightferry', 'unsynced.json')
+  if (!existsSync(path)) return
+  const { version, jobs } = JSON.parse(readFileSync(path, 'utf8')) as { version: number; jobs: Record<string, string> }
+  const past = Object.fromEntries(Object.keys(jobs).map((job) => [job, 'before the machine started']))
+  writeFileSync(path, JSON.stringify({ version, jobs: past }))
 }
 
 /** What is committed survives a power cut: the database as it is at this moment. */
