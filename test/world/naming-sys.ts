@@ -31,10 +31,11 @@ export function namingSys(real: Sys, there: NamesThere): Sys {
     const formed = there.foldsForm === true ? name.normalize('NFD') : name
     return there.foldsCase === true ? formed.toUpperCase().toLowerCase() : formed
   }
-  const isRefused = (name: string): boolean =>
+  const isRefused = (name: string, makes: boolean): boolean =>
     (there.textOnly === true && !name.isWellFormed()) ||
     (there.narrow === true && narrowRefused.test(name)) ||
-    (there.fewCharacters === true && name.isWellFormed() && manyCharacters.test(name))
+    // What a test put there all the same can be had, and taken away.
+    (makes && there.fewCharacters === true && name.isWellFormed() && manyCharacters.test(name))
   const stored = (given: string): string => {
     const name = there.narrow === true && given !== '.' ? given.replace(/[. ]+$/, '') : given
     return there.keepsForm === undefined ? name : name.normalize(there.keepsForm)
@@ -57,8 +58,10 @@ export function namingSys(real: Sys, there: NamesThere): Sys {
     }
     return similar ?? bytes
   }
-  const refusal = (...names: readonly Uint8Array[]): number =>
-    names.some((name) => isRefused(decodeName(name))) ? (there.narrow === true ? -errno.EINVAL : -errno.EILSEQ) : 0
+  const refusal = (name: Uint8Array, makes: boolean): number => {
+    if (!isRefused(decodeName(name), makes)) return 0
+    return there.narrow === true ? -errno.EINVAL : -errno.EILSEQ
+  }
   const openDirectory = (dir: number, path: Uint8Array): number => {
     let handle = real.openDirectory(dir, utf8(''))
     for (const name of decodeName(path)
@@ -79,14 +82,14 @@ export function namingSys(real: Sys, there: NamesThere): Sys {
       if (call === 'openDirectory') return openDirectory
       if (named.includes(call) || making.includes(call)) {
         return (dir: number, name: Uint8Array, ...rest: unknown[]) => {
-          const code = refusal(name)
+          const code = refusal(name, making.includes(call))
           if (code < 0) return making.includes(call) ? code : -errno.ENOENT
           return value.call(target, dir, found(dir, name), ...rest)
         }
       }
       if (!paired.includes(call)) return value.bind(target)
       return (from: number, name: Uint8Array, to: number, newName: Uint8Array) => {
-        const code = refusal(name, newName)
+        const code = Math.min(refusal(name, false), refusal(newName, true))
         if (code < 0) return code
         const [old, other] = [found(from, name), found(to, newName)]
         // As the kernel has it: two spellings of one entry are the same, and a rename between them does nothing.
