@@ -9,7 +9,7 @@ import { joinPath, rootPath } from '../core/path.ts'
 import { batchFilesMax, type PackedSection, type SectionHead, SectionWriter } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { type Rules, reconcile } from '../core/reconcile.ts'
-import type { DirectoryListing } from '../disk/tasks.ts'
+import type { DirectoryListing } from '../disk/told-listings.ts'
 import type { End } from './endpoint.ts'
 import { chunks, headOf, stepOf } from './places.ts'
 
@@ -20,7 +20,10 @@ export async function* bringAll(left: End, rules: Rules, problems: Problem[]): A
   for (let level: Waiting[] = [{ path: rootPath, state: 'present', mode: 0 }]; level.length > 0; ) {
     const next: Waiting[] = []
     for (const some of chunks(level)) {
-      const listings = await left.listings(some.map(({ path }) => path))
+      const listings = await left.listings(
+        some.map(({ path }) => path),
+        true,
+      )
       for (const [i, directory] of some.entries()) {
         const listing = listings[i]
         if (listing === undefined) problems.push({ path: directory.path, code: 'unreadable', detail: '' })

@@ -134,14 +134,17 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   const steps = [...plan.sections, ...plan.deletions].reduce((sum, section) => sum + section.stepCount + 1, 0)
   const work = workOf(plan.sections)
   const totals = { ...facts, steps, bringsBytes: work.contentBytes, released: verdict === 'released' }
-  const begun = await announce(job, right, totals)
-  // Begun, not before the target let it in: a plan that it refused has left no base.
-  savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
-  problems.push(...(await right.moveDirectories(plan.moves)))
-  const sent = await transfer(source, right, planBatches(plan), work, listen, signal, extendedIn(seen))
+  const announced = announce(job, right, totals)
+  const begun = announced.then(() => saveBegun(job, left, right, seen, context))
+  if (plan.moves.length > 0) {
+    await begun
+    problems.push(...(await right.moveDirectories(plan.moves)))
+  }
+  const carried = { begun, looks: extendedIn(seen) }
+  const sent = await transfer(source, right, planBatches(plan), work, listen, signal, carried)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
-  tellKept(job, begun, applied, listen)
+  tellKept(job, await announced, applied, listen)
   problems.push(...applied.problems)
   return remember(job, left, right, context, seen, applied, problems, sent)
 }
@@ -160,7 +163,7 @@ async function bringToEmpty(
   seen: Seen,
   pair: Pair | undefined,
 ): Promise<RunEnd> {
-  const { listen, state, signal } = context
+  const { listen, signal } = context
   tellSpecials(seen, undefined, listen)
   const problems: Problem[] = [...seen.scan.problems]
   const work = { files: seen.left.files, contentBytes: seen.left.sizeBytes }
@@ -177,12 +180,13 @@ async function bringToEmpty(
   }
   if (leftEntries === 0) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
   listen({ type: 'phase', phase: 'transfer' })
-  const begun = await announce(job, right, { ...facts, steps: leftEntries, released: false })
-  savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
-  const sent = await transfer(left, right, batchesAsFound(sections, found), work, listen, signal, extendedIn(seen))
+  const announced = announce(job, right, { ...facts, steps: leftEntries, released: false })
+  const begun = announced.then(() => saveBegun(job, left, right, seen, context))
+  const carried = { begun, looks: extendedIn(seen) }
+  const sent = await transfer(left, right, batchesAsFound(sections, found), work, listen, signal, carried)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
-  tellKept(job, begun, applied, listen)
+  tellKept(job, await announced, applied, listen)
   return remember(job, left, right, context, seen, applied, [...problems, ...applied.problems], sent)
 }
 
@@ -193,6 +197,11 @@ async function announce(
   plan: GuardFacts & Pick<PlanTotals, 'steps' | 'released'> & Partial<Pick<PlanTotals, 'bringsBytes'>>,
 ): Promise<Begun> {
   return await right.begin({ ...plan, limit: job.limit, keep: job.keep })
+}
+
+/** Begun, not before the target let it in: a plan that it refused has left no base. Nothing lands before this is noted. */
+function saveBegun(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context: RunContext): void {
+  savePair(context.state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
 }
 
 /** Once a run, and no problem: they are where they are, and nothing else is. */

@@ -277,7 +277,7 @@ export const politeTarget: Partial<CallHandlers> = {
   stage: async () => ({ wants: none, wantCount: 0, asks: none, askCount: 0 }),
   answer: async () => ({ wants: none, wantCount: 0, asks: none, askCount: 0 }),
   written: async () => ({ again: none, count: 0 }),
-  finish: async () => ({ summary, ...counts, early: 0, problems: [] }),
+  finish: async () => ({ applied: { summary, ...counts, early: 0, problems: [] } }),
   verify: async () => ({ files: 0, bytes: 0, problems: [], asks: none, digests: new Uint8Array(0) }),
   distrust: async () => ({}),
 }
