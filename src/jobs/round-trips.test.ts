@@ -61,7 +61,7 @@ for (const way of ['push', 'pull'] as const) {
       }
       const run = await machines.run()
       assert.deepEqual([run.outcome, run.counts.replaced], ['done', 20])
-      assert.ok(run.roundTrips <= (way === 'push' ? 4 : 5), `${run.roundTrips}`)
+      assert.ok(run.roundTrips <= (way === 'push' ? 3 : 4), `${run.roundTrips}`)
     })
 
     it('of what is gone, while something is new', async () => {
@@ -100,7 +100,7 @@ for (const way of ['push', 'pull'] as const) {
           appendFileSync(join(machines.source, `a${d % 10}`, `b${d % 5}`, `c${d}`, `f${f}`), ' edited')
       const run = await machines.run()
       assert.deepEqual([run.outcome, run.counts.replaced], ['done', 2500])
-      assert.ok(run.roundTrips <= 6, `${run.roundTrips}`)
+      assert.ok(run.roundTrips <= 5, `${run.roundTrips}`)
     })
   })
 }
