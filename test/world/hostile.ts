@@ -269,7 +269,9 @@ const time = { mtimeSeconds: 1_600_000_000n, mtimeNs: 0 }
 
 /** An empty target that takes all it is offered, and says that it is done. */
 export const politeTarget: Partial<CallHandlers> = {
-  listings: async ({ paths }) => ({ listings: paths.map((path) => ({ ...time, known: path === '', bytes: listingOf() })) }),
+  listings: async ({ paths }) => ({
+    listings: paths.map((path) => ({ ...time, known: path === '', bytes: listingOf() })),
+  }),
   view: async () => ({ summary }),
   scan: async () => ({ entries: 0, problems: [], texts: [], moves: [] }),
   begin: async () => ({ epoch: 1, keep: 'none', expired: 0, early: 0 }),
