@@ -60,6 +60,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #removed: RelPath[] = []
   readonly #displaced: Uint8Array[] = []
   #totals: PlanTotals | undefined
+  #beginning: Promise<Begun> | undefined
   #deletes = 0
   #replaces = 0
   #bringsBytes = 0
@@ -108,7 +109,12 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     return await ownersHere(this.treeSeat, owners, this.root.traits)
   }
 
-  async begin(totals: PlanTotals): Promise<Begun> {
+  begin(totals: PlanTotals): Promise<Begun> {
+    this.#beginning = this.#begin(totals)
+    return this.#beginning
+  }
+
+  async #begin(totals: PlanTotals): Promise<Begun> {
     if (this.#own < 0 || this.#totals !== undefined)
       throw new Failure('protocol-broken', 'this target can begin nothing now')
     this.#checkLease()
@@ -158,7 +164,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   /** Nothing is changed without an announced plan. */
-  #mustBegin(): void {
+  async #mustBegin(): Promise<void> {
+    await this.#beginning
     if (this.#totals === undefined) throw new Failure('protocol-broken', 'no plan was announced')
   }
 
@@ -168,7 +175,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
-    this.#mustBegin()
+    await this.#mustBegin()
     const { tree } = this
     const { naming } = this.root.traits
     const { slots, displacements } = await this.treeSeat.run('respellings', { tree, moves, naming })
@@ -192,7 +199,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   async stage(batch: number, bytes: Uint8Array, extended?: Uint8Array): Promise<Needs> {
-    this.#mustBegin()
+    await this.#mustBegin()
     if (batch < this.#nextToLand || this.#batches.has(batch))
       throw new Failure('protocol-broken', 'a batch was staged twice')
     this.#batches.set(batch, { landing: nextSeatId(), seat: batch, isOpen: false, written: undefined, extended })
@@ -356,13 +363,14 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (report.problems.some((problem) => problem.code === 'no-space')) throw targetFull(this.label)
   }
 
-  async giveTop(bytes: Uint8Array): Promise<void> {
-    this.#mustBegin()
+  giveTop(bytes: Uint8Array): void {
     this.#top = askedTop(bytes, this.carries.attributes)
   }
 
+  allSent(): void {}
+
   async finish(): Promise<ApplyResult> {
-    this.#mustBegin()
+    await this.#mustBegin()
     this.#landGroup(true)
     await this.#landing
     if (this.#landFailure !== undefined) throw this.#landFailure
@@ -378,16 +386,13 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     if (this.#top !== undefined) this.#touched.add(rootPath)
     if (dressed.count > 0) this.log.note('attributes-set', { directory: '' })
     await this.#syncLanded()
-    const {
-      problems: dropped,
-      back,
-      code,
-    } = await this.treeSeat.run(
+    const dropping = await this.treeSeat.run(
       'dropDisplaced',
       { handles: this.#handles, own: this.#own, displaced: this.#displaced, place: this.#keepingOf().place },
       // Given away: a run that replaces a million files has a hundred megabytes of it.
       this.#displaced.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : [])),
     )
+    const { problems: dropped, back, code } = dropping
     mustSync(this.label, code)
     await this.#keepingOf().takeBack(dropped.flatMap(({ path, detail }) => (detail === 'kept' ? [path] : [])))
     this.#problems.push(...dropped)
