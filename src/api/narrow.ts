@@ -2,7 +2,7 @@
 // value is refused by value, with what would be right; numbers are bytes, seconds or a level.
 
 import { wantsAcls, wantsOwner, wantsSetId, wantsSystemXattrs, wantsTop, wantsXattrs } from '../core/attributes.ts'
-import { type Flow, parseCompress } from '../core/flow.ts'
+import { type Flow, parseCompress, rateBytesMin } from '../core/flow.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import { parseBytes, parseSeconds } from '../core/quantity.ts'
 import type { Mode } from '../core/reconcile.ts'
@@ -61,9 +61,6 @@ export function attributesOf({
   return asked === 0 ? 0 : asked | wantsTop
 }
 
-/** A slower rate than this is a mistake: a pack of the smallest size would take seconds. */
-const rateMin = 1000
-
 /** How packs leave. */
 export function flowOf({ bwlimit, compress = 'auto' }: NarrowOptions): Flow {
   const parsed = parseCompress(String(compress))
@@ -78,7 +75,7 @@ export function flowOf({ bwlimit, compress = 'auto' }: NarrowOptions): Flow {
 function rateOf(text: string): number | undefined {
   const rate = parseBytes(text)
   if (rate === 0) return undefined
-  if (rate === undefined || rate < rateMin) {
+  if (rate === undefined || rate < rateBytesMin) {
     throw new Failure('bad-usage', `--bwlimit takes at least 1000 bytes a second, not ${JSON.stringify(text)}`, {
       hint: 'write bytes a second, or a number with K, M, G (by 1024) or KB, MB, GB (by 1000); 0 is no limit',
     })

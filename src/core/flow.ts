@@ -4,6 +4,9 @@
 /** Zstd levels that a person may name. */
 const levelMax = 19
 
+/** Nobody may ask for less a second, on the command line or over the wire. */
+export const rateBytesMin = 1000
+
 export type Compress = 'auto' | 'off' | number
 
 export type Flow = {

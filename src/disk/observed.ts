@@ -35,6 +35,8 @@ export type Look = {
   readonly sys: Sys
   readonly table: EntryTable
   readonly problems: Problem[]
+  /** Files of the size they had and another time, some of them: only their content tells whether they changed. */
+  readonly retimed: RelPath[]
   readonly isStopped: IsStopped
   /** Which attributes are looked at, as a mask of core's attributes; 0 where only mode, times and size count. */
   readonly looks: number
@@ -309,6 +311,9 @@ function contentOf(
   const isYoung = hasTime && isRacy(table.stats, at, nowMs)
   if (type === typeFile) {
     if (known === undefined) return newContent(look, isYoung)
+    if (look.retimed.length < retimedMax && isRetimed(table.stats, at, known)) {
+      look.retimed.push(joinPath(path, decodeName(table.name(row))))
+    }
     const { flags, digest } = fileContent(look, handle, table.name(row).slice(), at, known, attributes.isNew)
     return { flags: flags | (isYoung ? flagRacy : 0), link: undefined, digest }
   }
@@ -326,6 +331,17 @@ function newContent({ marks, doubts }: Look, isYoung: boolean): Content {
 
 /** An edit that is only feared: the content is compared before it counts as what its size and time say. */
 const oneEdit = 1 << editShift
+
+/** More are not worth to be asked about before it is known that they have to be. */
+const retimedMax = 1000
+
+function isRetimed(stats: Uint32Array, at: number, known: RecordRow): boolean {
+  return (
+    ((known.stats[known.at + statMode] as number) & typeMask) === typeFile &&
+    sizeOf(stats, at) === sizeOf(known.stats, known.at) &&
+    !sameTypeSizeTime(stats, at, known.stats, known.at)
+  )
+}
 
 /** What is known of a file's content: carried from before where nothing can have changed it, taken now for a suspect. */
 function fileContent(

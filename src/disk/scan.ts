@@ -53,6 +53,8 @@ export type ScanReport = {
   readonly moves: readonly { readonly from: RelPath; readonly to: RelPath }[]
   /** Directories below that are targets of their own. */
   readonly nested: readonly RelPath[]
+  /** Files of the size they had and another time, the first of them. */
+  readonly retimed: readonly RelPath[]
   /** Devices, FIFOs and sockets that the rules known here show. */
   readonly specials?: Specials | undefined
 }
@@ -75,6 +77,7 @@ type Scan = {
   readonly table: EntryTable
   readonly stack: Visit[]
   readonly problems: Problem[]
+  readonly retimed: RelPath[]
   readonly texts: IgnoreText[]
   readonly nested: RelPath[]
   specials: Specials | undefined
@@ -114,8 +117,8 @@ export function scanRoot(
   const moves = before.size > 0 ? scan.lineage.moves(before, fresh) : []
   for (const path of before) tree.remove(path)
   scan.texts.sort((a, b) => (a.directory < b.directory ? -1 : a.directory > b.directory ? 1 : 0))
-  const { entries, problems, texts, nested, specials } = scan
-  return { entries, problems, texts, moves, nested, specials }
+  const { entries, problems, retimed, texts, nested, specials } = scan
+  return { entries, problems, retimed, texts, moves, nested, specials }
 }
 
 /**
@@ -172,6 +175,7 @@ function startScan(
     table: new EntryTable(tree.looks !== 0),
     stack: [],
     problems: [],
+    retimed: [],
     texts: [],
     nested: [],
     specials: undefined,

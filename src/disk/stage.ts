@@ -259,8 +259,12 @@ export class Stager {
     return { directory, name, stats: record.stats(row).slice(record.at(row), record.at(row) + statWidth) }
   }
 
-  /** Whether a file may hold the content of a step. A large one that is replaced by as large a one is told anyway. */
+  /**
+   * Whether a file may hold the content of a step. A large one that is replaced by as large a one is told anyway. What a
+   * small one is replaced by is hardly ever what another one holds: it is not worth a round trip for the whole batch.
+   */
   #mayHave(path: RelPath, { action, entry: { sizeBytes, name } }: Step): boolean {
+    if (action === 'replace' && sizeBytes < hashUnknownMinBytes) return false
     if (this.#tree.directoryCount <= 1 && (this.#tree.record('' as RelPath)?.count ?? 0) === 0) return false
     this.#sizes ??= new SizeIndex(this.#tree)
     const isTold = action === 'replace' && sizeBytes >= chunkedFromBytes

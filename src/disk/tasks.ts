@@ -6,6 +6,7 @@ import { type Digester, openDomainDigester } from '../chunk/digest.ts'
 import { expand, squeeze } from '../chunk/squeeze.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import { changedLevels } from '../core/levels.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { Naming } from '../core/naming.ts'
 import type { NameRange } from '../core/outline.ts'
@@ -17,7 +18,7 @@ import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord } from '../core/record.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
-import { encodeTop, type Top } from '../core/top.ts'
+import type { Top } from '../core/top.ts'
 import { joinStored, Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
 import { present } from '../std/assert.ts'
@@ -40,6 +41,15 @@ import { isGone, lookAgainAtTop, rescanDirectories, type ScanReport, type ScanRu
 import { type Staged, type StageOptions, Stager } from './stage.ts'
 import { ownersHere, ownersOf } from './sys-accounts.ts'
 import { systemSys } from './system.ts'
+import {
+  type Along,
+  type DirectoryListing,
+  listingsAlong,
+  type OutlinedListing,
+  outlinedListing,
+  type ToldListing,
+  wholeListing,
+} from './told-listings.ts'
 import { giveTop, type TopRights, topChange } from './top.ts'
 import {
   distrustFiles,
@@ -74,24 +84,6 @@ function openFingerprint(): Digester {
 
 function treeOf(id: number): OpenTree {
   return present(trees.get(id), 'a tree is open in its seat')
-}
-
-/** One directory as it is told to the other end. */
-export type DirectoryListing = {
-  readonly bytes: Uint8Array
-  /** The directory's own time: a courtesy, not part of the listing. */
-  readonly mtimeSeconds: number
-  readonly mtimeNs: number
-  /** Of the root, where the top folder itself is carried: as `encodeTop`. */
-  readonly top?: Uint8Array
-}
-
-/** The same, where a long listing is told by its outline: `bytes` are none then. */
-export type OutlinedListing = DirectoryListing & { readonly outline?: Uint8Array }
-
-function toldTop(tree: Tree, path: RelPath): { top?: Uint8Array } {
-  const top = path === '' ? tree.shownTop : undefined
-  return top === undefined ? {} : { top: encodeTop(top) }
 }
 
 /** Records that are copied at a time on their way out of a tree. */
@@ -174,13 +166,7 @@ export const tasks = {
 
   listings(input: { tree: number; paths: readonly RelPath[] }): Handover<(DirectoryListing | undefined)[]> {
     const { tree } = treeOf(input.tree)
-    const listings = input.paths.map((path) => {
-      const record = tree.record(path)
-      const bytes = tree.listing(path)
-      if (record === undefined || bytes === undefined) return undefined
-      const { mtimeSeconds, mtimeNs } = record.own
-      return { bytes, mtimeSeconds, mtimeNs, ...toldTop(tree, path) }
-    })
+    const listings = input.paths.map((path) => wholeListing(tree, path))
     // Small ones are copied sooner than handed over.
     const large = listings.flatMap((listing) =>
       listing !== undefined && listing.bytes.length > drainedBytes ? [listing] : [],
@@ -193,16 +179,18 @@ export const tasks = {
 
   outlines(input: { tree: number; paths: readonly RelPath[] }): (OutlinedListing | undefined)[] {
     const { tree } = treeOf(input.tree)
-    const listings = input.paths.map((path) => {
-      const record = tree.record(path)
-      const outline = tree.outline(path)
-      const bytes = outline === undefined ? tree.listing(path) : new Uint8Array(0)
-      if (record === undefined || bytes === undefined) return undefined
-      const { mtimeSeconds, mtimeNs } = record.own
-      return { bytes, ...(outline && { outline }), mtimeSeconds, mtimeNs, ...toldTop(tree, path) }
-    })
+    const listings = input.paths.map((path) => outlinedListing(tree, path))
     giveBack()
     return listings
+  },
+
+  listingsAlong(input: { tree: number; asked: readonly RelPath[]; along: Along; maxBytes: number }): ToldListing[] {
+    return listingsAlong(treeOf(input.tree).tree, input.asked, input.along, input.maxBytes)
+  },
+
+  /** The first directories in which something is not as it was stored. */
+  changedPaths(input: { tree: number; max: number }): RelPath[] {
+    return [...changedLevels(treeOf(input.tree).tree).take(input.max)]
   },
 
   listingPart(input: { tree: number; path: RelPath; ranges: readonly NameRange[] }): Uint8Array | undefined {
@@ -445,4 +433,4 @@ export const tasks = {
 
 export type DiskTasks = typeof tasks
 
-const emptyReport: ScanReport = { entries: 0, problems: [], texts: [], moves: [], nested: [] }
+const emptyReport: ScanReport = { entries: 0, problems: [], retimed: [], texts: [], moves: [], nested: [] }

@@ -11,6 +11,7 @@ import type { State } from '../state/open.ts'
 import { loadPair } from '../state/pairs.ts'
 import { equalBytes } from '../std/bytes.ts'
 import type { Job } from './cycle.ts'
+import type { Probable } from './foretold.ts'
 import type { LocalSource } from './local.ts'
 import { scanRules, settledTarget, viewOf } from './settled.ts'
 
@@ -19,6 +20,8 @@ export type Guess = {
   readonly view: Omit<View, 'texts'> & { readonly texts?: View['texts'] }
   /** The target may close itself where its fingerprint is this one: there is nothing else to be done. */
   readonly expected?: Uint8Array | undefined
+  /** What will be asked under that view, as far as it can be known. */
+  readonly probable?: Probable | undefined
 }
 
 export type Ahead = { readonly rules: ScanRules; readonly guess: Promise<Guess | undefined> }
@@ -30,24 +33,36 @@ export function aheadOfTarget(state: State, job: Job, left: LocalSource, mayClos
   const look = async (): Promise<Guess> => {
     const scan = await left.scan(rules)
     const view = viewOf(job, traits, traits, scan.texts)
-    const pair = mayClose ? loadPair(state, job.id) : undefined
-    if (pair?.targetFingerprint === undefined) return { view }
+    const pair = loadPair(state, job.id)
+    if (pair === undefined) return { view, probable: everything }
     const viewId = textId('view 1', viewText(view))
     const summary = await left.view(view, viewId)
     if (summary === undefined) return { view }
-    return { view, expected: settledTarget(job, pair, rootId, { scan, viewId, left: summary }) }
+    const settled = settledTarget(job, pair, rootId, { scan, viewId, left: summary })
+    if (settled !== undefined) return mayClose ? { view, expected: settled } : { view }
+    const paths = await left.changedPaths(changedMax)
+    return { view, probable: { paths, along: 'changed', files: job.checksum ? [] : scan.retimed } }
   }
   const guess = look()
   // Told by the cycle, which asks for the same scan.
   return { rules: right, guess: guess.catch(() => undefined) }
 }
 
+/** More directories than this are asked for as they are found: what changed so widely may have changed in any way. */
+const changedMax = 400
+
+/** Of two that never met everything may differ. */
+const everything: Probable = { paths: [], along: 'all', files: [] }
+/** What it was that changed is for the end itself to say. */
+const whatChanged: Probable = { paths: [], along: 'changed', files: [] }
+
 /** What a source can be asked: what it finds of rules, it knows itself. */
-export function aheadOfSource(job: Job): Ahead {
+export function aheadOfSource(state: State, job: Job): Ahead {
   const { timeGrainNs } = systemSys()
   const traits = { timeGrainNs, modeMask: 0o777 }
   const { texts: _, ...view } = viewOf(job, traits, traits, [])
-  return { rules: scanRules(job).left, guess: Promise.resolve({ view }) }
+  const probable = loadPair(state, job.id) === undefined ? everything : whatChanged
+  return { rules: scanRules(job).left, guess: Promise.resolve({ view, probable }) }
 }
 
 /** Whether a guess was right, once the view is known. `texts` are those that a source found. */

@@ -1,7 +1,7 @@
 // What a driver asks for in its calls, read from what the schema let through: names, paths, rules and numbers become values
 // of ours, or the call is refused as `protocol-broken`. And what is answered, said as shortly as it can be.
 
-import { type Flow, parseCompress } from '../core/flow.ts'
+import { type Flow, parseCompress, rateBytesMin } from '../core/flow.ts'
 import type { GuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import { parseRelPath, type RelPath } from '../core/path.ts'
@@ -17,7 +17,10 @@ import type { CallOutput } from './bulk.ts'
 /** How packs are wanted. */
 export function flowOf({ rateBytes, compress = 'off' }: Pick<OpenRequest, 'rateBytes' | 'compress'>): Flow {
   const parsed = parseCompress(compress)
-  if (parsed === undefined || rateBytes === 0) throw new Failure('protocol-broken', 'packs are wanted in no known way')
+  if (parsed === undefined) throw new Failure('protocol-broken', 'packs are wanted in no known way')
+  // A byte a second would hold a session, and the folder in it, for years.
+  if (rateBytes !== undefined && rateBytes < rateBytesMin)
+    throw new Failure('protocol-broken', 'packs are wanted more slowly than anyone may ask for')
   return { rateBytes, compress: parsed }
 }
 

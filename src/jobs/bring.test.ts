@@ -29,7 +29,7 @@ function endOf(tree: Tree, missing: readonly string[] = []): End {
 async function brought(end: End): Promise<{ sections: PackedSection[]; problems: Problem[] }> {
   const problems: Problem[] = []
   const sections: PackedSection[] = []
-  for await (const section of bringAll(end, rules, { problems })) sections.push(section)
+  for await (const section of bringAll(end, rules, { problems, giveTop: () => {} })) sections.push(section)
   return { sections, problems }
 }
 

@@ -10,7 +10,7 @@ import { batchFilesMax, type PackedSection, type SectionHead, SectionWriter } fr
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { type Rules, reconcile } from '../core/reconcile.ts'
 import type { Top } from '../core/top.ts'
-import type { DirectoryListing } from '../disk/tasks.ts'
+import type { DirectoryListing } from '../disk/told-listings.ts'
 import type { End } from './endpoint.ts'
 import { chunks, headOf, stepOf } from './places.ts'
 import { topFor } from './top.ts'
@@ -18,7 +18,7 @@ import { topFor } from './top.ts'
 type Waiting = Pick<SectionHead, 'path' | 'state' | 'mode' | 'attributes'>
 
 /** What is found on the way: what can't be brought, and what the top folder becomes. */
-export type Brought = { readonly problems: Problem[]; top?: Top | undefined }
+export type Brought = { readonly problems: Problem[]; giveTop(top: Top): void }
 
 /** The sections, parents before children, a level after the other; what else there is to say is put into `found`. */
 export async function* bringAll(left: End, rules: Rules, found: Brought): AsyncGenerator<PackedSection> {
@@ -26,10 +26,14 @@ export async function* bringAll(left: End, rules: Rules, found: Brought): AsyncG
   for (let level: Waiting[] = [{ path: rootPath, state: 'present', mode: 0 }]; level.length > 0; ) {
     const next: Waiting[] = []
     for (const some of chunks(level)) {
-      const listings = await left.listings(some.map(({ path }) => path))
+      const listings = await left.listings(
+        some.map(({ path }) => path),
+        true,
+      )
       for (const [i, directory] of some.entries()) {
         const listing = listings[i]
-        if (directory.path === rootPath) found.top = topFor(listing, undefined, rules)
+        const top = directory.path === rootPath ? topFor(listing, undefined, rules) : undefined
+        if (top !== undefined) found.giveTop(top)
         if (listing === undefined) problems.push({ path: directory.path, code: 'unreadable', detail: '' })
         else yield* bringDirectory(directory, listing, rules, problems, next)
       }

@@ -29,8 +29,8 @@ describe('the order of calls', () => {
         ['attributes', 'owners', 'view', ...read, 'supply'],
         ['ownersHere', 'view', ...read, 'begin', 'verify', 'distrust'],
       ],
-      ['begun', read, [...read, 'moves', 'stage', 'top', 'finish']],
-      ['staging', read, [...read, 'stage', 'top', 'answer', 'written', 'finish']],
+      ['begun', read, [...read, 'moves', 'stage', 'finish']],
+      ['staging', read, [...read, 'stage', 'answer', 'written', 'finish']],
       ['finished', read, [...read, 'verify', 'distrust']],
     ]
     assert.deepEqual(
@@ -86,6 +86,42 @@ describe('the order of calls', () => {
       'listings begins',
       'listings ends',
     ])
+  })
+
+  it('lets a batch that came along with a plan wait until that is let in, and refuses it where it is not', async () => {
+    for (const isLetIn of [true, false]) {
+      const order = new CallOrder()
+      order.opened('target')
+      for (const name of ['scan', 'view'] as const) await order.run(name, nothing, nothing)
+      const judged = Promise.withResolvers<void>()
+      const begin = order.run('begin', () => judged.promise, nothing)
+      let isStaged = false
+      const stage = order.run(
+        'stage',
+        async () => {
+          isStaged = true
+        },
+        nothing,
+      )
+      await new Promise((resolve) => setImmediate(resolve))
+      assert.equal(isStaged, false)
+      if (isLetIn) judged.resolve()
+      else judged.reject(new Failure('root-held', 'no'))
+      const ended = await Promise.allSettled([begin, stage])
+      assert.deepEqual(
+        [ended[0].status, ended[1].status, isStaged],
+        isLetIn ? ['fulfilled', 'fulfilled', true] : ['rejected', 'rejected', false],
+      )
+    }
+  })
+
+  it('goes on with batches after a finish that came too soon', async () => {
+    const order = new CallOrder()
+    order.opened('target')
+    for (const name of ['scan', 'view', 'begin', 'stage'] as const) await order.run(name, nothing, nothing)
+    await order.run('finish', async () => order.goesOn(), nothing)
+    for (const name of ['written', 'stage', 'finish'] as const) await order.run(name, nothing, nothing)
+    await refused(order, 'written')
   })
 
   it('stages nothing while directories are being renamed, nor while the run is being finished', async () => {

@@ -23,7 +23,6 @@ const order: Partial<Record<CallName, { readonly phases: readonly Phase[]; reado
   attributes: { phases: ['viewed'], role: 'source' },
   begin: { phases: ['viewed'], role: 'target' },
   moves: { phases: ['begun'], role: 'target' },
-  top: { phases: ['begun', 'staging'], role: 'target' },
   stage: { phases: ['begun', 'staging'], role: 'target' },
   answer: { phases: ['staging'], role: 'target' },
   written: { phases: ['staging'], role: 'target' },
@@ -49,6 +48,8 @@ export class CallOrder {
   #phase: Phase = 'closed'
   #role = ''
   #lane: Promise<unknown> = Promise.resolve()
+  /** A plan is being announced: batches that were sent along with it wait for it. */
+  #beginning: Promise<unknown> = Promise.resolve()
   /** Directories are being renamed: nothing is staged meanwhile. */
   #isMoving = false
 
@@ -67,10 +68,22 @@ export class CallOrder {
     work: () => Promise<Result>,
     tell: (result: Result) => Promise<void>,
   ): Promise<void> {
+    if (name === 'stage') await this.#beginning
     if (sideBySide.includes(name)) return await this.#run(name, work, tell)
-    const turn = this.#lane.then(() => this.#run(name, work, tell))
-    this.#lane = turn.catch(() => {})
+    const begun = name === 'begin' ? Promise.withResolvers<void>() : undefined
+    const telling = async (result: Result): Promise<void> => {
+      begun?.resolve()
+      await tell(result)
+    }
+    const turn = this.#lane.then(() => this.#run(name, work, telling))
+    this.#lane = turn.catch(() => {}).finally(() => begun?.resolve())
+    if (begun !== undefined) this.#beginning = begun.promise
     await turn
+  }
+
+  /** What was to finish does not yet: batches go on. */
+  goesOn(): void {
+    this.#phase = 'staging'
   }
 
   async #run<Result>(

@@ -34,7 +34,7 @@ import {
 } from '../core/renames.ts'
 import { type Specials, withSpecial } from '../core/specials.ts'
 import type { Top } from '../core/top.ts'
-import type { DirectoryListing } from '../disk/tasks.ts'
+import type { DirectoryListing } from '../disk/told-listings.ts'
 import { equalBytes } from '../std/bytes.ts'
 import { AgreedNames } from './agreed-names.ts'
 import type { End } from './endpoint.ts'
@@ -239,7 +239,10 @@ class Comparison {
       const fresh = this.#fresh
       this.#fresh = []
       for (const directories of chunks(fresh)) {
-        const listings = await this.#left.listings(directories.map((directory) => directory.path))
+        const listings = await this.#left.listings(
+          directories.map((directory) => directory.path),
+          true,
+        )
         directories.forEach((directory, i) => this.#exploreDirectory(directory, listings[i]))
       }
       await this.#exploreLost()
@@ -342,7 +345,10 @@ class Comparison {
   async #lookInto(directories: ReadonlySet<LostDirectory>): Promise<void> {
     this.#lost = this.#lost.filter((directory) => !directories.has(directory))
     for (const some of chunks([...directories])) {
-      const listings = await this.#right.listings(some.map(({ origin }) => origin))
+      const listings = await this.#right.listings(
+        some.map(({ origin }) => origin),
+        true,
+      )
       some.forEach((directory, i) => {
         for (const entry of listingEntries(listings[i]?.bytes ?? emptyListing)) this.#takeLost(directory, entry)
       })

@@ -14,7 +14,7 @@ import type { Mode, Rules } from '../core/reconcile.ts'
 import { type Keep, keepNotices } from '../core/retention.ts'
 import { type Selection, underPolicy } from '../core/selection.ts'
 import { specialsText } from '../core/specials.ts'
-import { encodeTop } from '../core/top.ts'
+import { encodeTop, type Top } from '../core/top.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
@@ -142,15 +142,18 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   const steps = [...plan.sections, ...plan.deletions].reduce((sum, section) => sum + section.stepCount + 1, 0)
   const work = workOf(plan.sections)
   const totals = { ...facts, steps, bringsBytes: work.contentBytes, released: verdict === 'released' }
-  const begun = await announce(job, right, totals)
-  // Begun, not before the target let it in: a plan that it refused has left no base.
-  savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
-  problems.push(...(await right.moveDirectories(plan.moves)))
-  const sent = await transfer(source, right, planBatches(plan), work, listen, signal, extendedIn(seen))
-  if (plan.top !== undefined) await right.giveTop(encodeTop(plan.top))
+  const announced = announce(job, right, totals)
+  const begun = announced.then(() => saveBegun(job, left, right, seen, context))
+  if (plan.moves.length > 0) {
+    await begun
+    problems.push(...(await right.moveDirectories(plan.moves)))
+  }
+  if (plan.top !== undefined) right.giveTop(encodeTop(plan.top))
+  const carried = { begun, looks: extendedIn(seen) }
+  const sent = await transfer(source, right, planBatches(plan), work, listen, signal, carried)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
-  tellKept(job, begun, applied, listen)
+  tellKept(job, await announced, applied, listen)
   problems.push(...applied.problems)
   return remember(job, left, right, context, seen, applied, problems, sent)
 }
@@ -169,7 +172,7 @@ async function bringToEmpty(
   seen: Seen,
   pair: Pair | undefined,
 ): Promise<RunEnd> {
-  const { listen, state, signal } = context
+  const { listen, signal } = context
   tellSpecials(seen, undefined, listen)
   const problems: Problem[] = [...seen.scan.problems]
   const work = { files: seen.left.files, contentBytes: seen.left.sizeBytes }
@@ -179,7 +182,8 @@ async function bringToEmpty(
     if (context.listsChanges) for (const change of sectionChanges(section, new Set())) listen(change)
     context.found(section)
   }
-  const brought: Brought = { problems }
+  const giveTop = (top: Top): void => (job.dryRun ? undefined : right.giveTop(encodeTop(top)))
+  const brought: Brought = { problems, giveTop }
   const sections = bringAll(left, rulesOf(job, right, seen.view), brought)
   if (job.dryRun) {
     for await (const section of sections) found(section)
@@ -188,13 +192,13 @@ async function bringToEmpty(
   if (leftEntries === 0 && !carriesTop(seen))
     return remember(job, left, right, context, seen, undefined, problems, nothingSent)
   listen({ type: 'phase', phase: 'transfer' })
-  const begun = await announce(job, right, { ...facts, steps: leftEntries, released: false })
-  savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
-  const sent = await transfer(left, right, batchesAsFound(sections, found), work, listen, signal, extendedIn(seen))
-  if (brought.top !== undefined) await right.giveTop(encodeTop(brought.top))
+  const announced = announce(job, right, { ...facts, steps: leftEntries, released: false })
+  const begun = announced.then(() => saveBegun(job, left, right, seen, context))
+  const carried = { begun, looks: extendedIn(seen) }
+  const sent = await transfer(left, right, batchesAsFound(sections, found), work, listen, signal, carried)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
-  tellKept(job, begun, applied, listen)
+  tellKept(job, await announced, applied, listen)
   return remember(job, left, right, context, seen, applied, [...problems, ...applied.problems], sent)
 }
 
@@ -206,6 +210,11 @@ async function announce(
 ): Promise<Begun> {
   const { limit, keep, durability } = job
   return await right.begin({ ...plan, limit, keep, durability })
+}
+
+/** Begun, not before the target let it in: a plan that it refused has left no base. Nothing lands before this is noted. */
+function saveBegun(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context: RunContext): void {
+  savePair(context.state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
 }
 
 /** Once a run, and no problem: they are where they are, and nothing else is. */

@@ -15,7 +15,7 @@ import type { DirectoryMove } from '../core/renames.ts'
 import type { Keep } from '../core/retention.ts'
 import type { View } from '../core/view.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
-import type { DirectoryListing, OutlinedListing } from '../disk/tasks.ts'
+import type { DirectoryListing, OutlinedListing } from '../disk/told-listings.ts'
 import type { Traits } from '../disk/traits.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import type { WantedDirectory } from '../disk/wants.ts'
@@ -118,8 +118,11 @@ export interface End {
   scan(rules: ScanRules): Promise<ScanReport>
   /** Sets the view; the root's summary, or undefined where a dry run's target does not exist. */
   view(view: View, viewId: string): Promise<Summary | undefined>
-  /** Undefined where the directory is not known or could not be read. */
-  listings(paths: readonly RelPath[]): Promise<(DirectoryListing | undefined)[]>
+  /**
+   * Undefined where the directory is not known or could not be read. With `deep` what lies below will be asked for too: an
+   * end behind the wire tells it along.
+   */
+  listings(paths: readonly RelPath[], deep?: boolean): Promise<(DirectoryListing | undefined)[]>
   /** The same, but a long listing is told by its outline. */
   outlines(paths: readonly RelPath[]): Promise<(OutlinedListing | undefined)[]>
   /** What of a directory's listing lies within these ranges, which are in order and apart. */
@@ -154,7 +157,10 @@ export interface SourceEnd extends End {
 export interface TargetEnd extends End {
   /** What the accounts of a source are here, as far as there are any of their names. */
   ownersHere(owners: Owners): Promise<OwnerMap>
-  /** Announces the plan. Throws `root-held` when the target's own guard refuses it. */
+  /**
+   * Announces the plan. Throws `root-held` when the target's own guard refuses it. Batches may be staged before it is
+   * answered, and nothing else: they are refused along with it.
+   */
   begin(totals: PlanTotals): Promise<Begun>
   /** Renames directories, in this order, making missing parents of new names; those that did not move are problems. */
   moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]>
@@ -165,8 +171,13 @@ export interface TargetEnd extends End {
   receive(payload: Uint8Array): Promise<void>
   /** All packs of this round were received. Wants to be supplied once more; with `last`, none. */
   written(batch: number, last: boolean): Promise<Again>
-  /** What the top folder itself gets, as `encodeTop`, when the run finishes. */
-  giveTop(top: Uint8Array): Promise<void>
+  /** What the top folder itself gets, as `encodeTop`, when the run finishes: told along with that. */
+  giveTop(top: Uint8Array): void
+  /**
+   * All batches were told, and what they wanted first was sent: unless one of them wants something again, `finish` comes
+   * next. An end behind the wire asks for it at once.
+   */
+  allSent(): void
   /** Lands what is left, makes it durable, removes what goes, and reads back. */
   finish(): Promise<ApplyResult>
   /** Reads files again, from the first or from where an earlier answer says. What is damaged is distrusted already. */

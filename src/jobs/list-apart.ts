@@ -2,7 +2,7 @@
 // their outlines differ. A directory of a million entries that differs in one name travels as a page or two.
 
 import { differingRanges, type NameRange, readOutline, wholeRange } from '../core/outline.ts'
-import type { DirectoryListing, OutlinedListing } from '../disk/tasks.ts'
+import type { DirectoryListing, OutlinedListing } from '../disk/told-listings.ts'
 import type { End } from './endpoint.ts'
 import type { Place } from './places.ts'
 

@@ -16,7 +16,8 @@ import type { View } from '../core/view.ts'
 import { type Root, realPath } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import { sentMemory } from '../disk/sent-contents.ts'
-import type { DirectoryListing, DiskTasks, OutlinedListing } from '../disk/tasks.ts'
+import type { DiskTasks } from '../disk/tasks.ts'
+import type { Along, DirectoryListing, OutlinedListing, ToldListing } from '../disk/told-listings.ts'
 import { clearUndone, undoneMark } from '../disk/undone.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { State } from '../state/open.ts'
@@ -230,6 +231,16 @@ export class LocalEnd {
 
   async listings(paths: readonly RelPath[]): Promise<(DirectoryListing | undefined)[]> {
     return await this.treeSeat.run('listings', { tree: this.tree, paths })
+  }
+
+  /** What may be told along with listings that are asked for by name. */
+  async listingsAlong(asked: readonly RelPath[], along: Along, maxBytes: number): Promise<ToldListing[]> {
+    return await this.treeSeat.run('listingsAlong', { tree: this.tree, asked, along, maxBytes })
+  }
+
+  /** The first directories in which something is not as the last run left it, those above such ones among them. */
+  async changedPaths(max: number): Promise<RelPath[]> {
+    return await this.treeSeat.run('changedPaths', { tree: this.tree, max })
   }
 
   async outlines(paths: readonly RelPath[]): Promise<(OutlinedListing | undefined)[]> {

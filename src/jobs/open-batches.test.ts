@@ -26,6 +26,33 @@ it('a batch takes content from when it is told until its writing is ended, and a
   assert.throws(() => batches.receive(0), { code: 'unsolicited' })
 })
 
+it('batches are whole once none wants anything again, and that is said when the rounds under way have ended', async () => {
+  for (const [count, isWhole] of [
+    [0, true],
+    [1, false],
+  ] as const) {
+    const batches = new OpenBatches()
+    batches.stage(0, 1)
+    assert.equal(await batches.areWhole(), false)
+    const gate = Promise.withResolvers<{ count: number }>()
+    const ending = batches.written(0, () => gate.promise)
+    let told: boolean | undefined
+    const telling = batches.areWhole().then((whole) => {
+      told = whole
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(told, undefined)
+    gate.resolve({ count })
+    await Promise.all([ending, telling])
+    assert.equal(told, isWhole)
+  }
+  const failed = new OpenBatches()
+  failed.stage(0, 1)
+  const ending = failed.written(0, () => Promise.reject(new Error('no')))
+  assert.equal(await failed.areWhole(), false)
+  await assert.rejects(ending)
+})
+
 it('a peer has so many batches under way, and none too large', async () => {
   const batches = new OpenBatches()
   assert.throws(() => batches.stage(0, batchBytesMax + 1), { code: 'limit-exceeded' })

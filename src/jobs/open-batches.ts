@@ -10,6 +10,7 @@ export const batchBytesMax: number = 16 * 1024 * 1024
 
 export class OpenBatches {
   readonly #ending = new Map<number, boolean>()
+  readonly #underWay = new Set<Promise<unknown>>()
 
   /** A batch is told. Throws `limit-exceeded` where it is too large or there are too many. */
   stage(batch: number, sizeBytes: number): void {
@@ -25,10 +26,26 @@ export class OpenBatches {
   ): Promise<Result> {
     if (this.#ending.get(batch) !== false) throw new Failure('unsolicited', 'a batch is ended that is not open')
     this.#ending.set(batch, true)
+    const ended = this.#end(batch, work)
+    this.#underWay.add(ended)
+    try {
+      return await ended
+    } finally {
+      this.#underWay.delete(ended)
+    }
+  }
+
+  async #end<Result extends { readonly count: number }>(batch: number, work: () => Promise<Result>): Promise<Result> {
     const result = await work()
     if (result.count > 0) this.#ending.set(batch, false)
     else this.#ending.delete(batch)
     return result
+  }
+
+  /** Whether none is open any more, once the rounds that are being ended have ended. */
+  async areWhole(): Promise<boolean> {
+    await Promise.allSettled(this.#underWay)
+    return this.#ending.size === 0
   }
 
   /** Content comes. Throws `unsolicited` where the batch takes none. */

@@ -4,7 +4,7 @@
 import type { Entry } from '../core/entry.ts'
 import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead, Step } from '../core/plan.ts'
-import type { DirectoryListing } from '../disk/tasks.ts'
+import type { DirectoryListing } from '../disk/told-listings.ts'
 import type { WantedDirectory } from '../disk/wants.ts'
 import type { End } from './endpoint.ts'
 

@@ -3,7 +3,7 @@
 // by the readers of listings, wants and batches, before anything is done with it.
 
 import { isAttributeKind } from '../core/attributes.ts'
-import { joinDigests, splitDigests } from '../core/digests.ts'
+import { joinDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { splitSets } from '../core/extended.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
@@ -17,7 +17,7 @@ import { defaultKeep, keepText, parseKeep } from '../core/retention.ts'
 import type { View } from '../core/view.ts'
 import { isRefusalReason, type Refusal } from '../disk/dress-traits.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
-import type { DirectoryListing, OutlinedListing } from '../disk/tasks.ts'
+import type { DirectoryListing, OutlinedListing } from '../disk/told-listings.ts'
 import type { Traits } from '../disk/traits.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
@@ -27,7 +27,7 @@ import type { OpenAnswer, OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
 import { type Ahead, type Guess, isRight } from './ahead.ts'
-import { type CallOutput, call } from './bulk.ts'
+import { type CallInput, type CallOutput, call } from './bulk.ts'
 import { timesOf } from './dress.ts'
 import {
   type Again,
@@ -44,6 +44,7 @@ import {
   type TargetEnd,
   type Verified,
 } from './endpoint.ts'
+import { Foretold } from './foretold.ts'
 import { Offers } from './offers.ts'
 import { PackInbox, type SlabStore } from './slabs.ts'
 import { ToldTree } from './told-tree.ts'
@@ -56,7 +57,7 @@ type Asked = {
   readonly scan: Promise<CallOutput<'scan'>>
   readonly guess: Promise<{ readonly guess: Guess; readonly answer: Promise<CallOutput<'view'>> } | undefined>
 }
-type Opened = { readonly answer: OpenAnswer; readonly asked: Asked | undefined }
+type Opened = { readonly answer: OpenAnswer; readonly asked: Asked | undefined; readonly foretold: Foretold }
 
 /** What another machine says that its end holds. */
 function traitsOf({ timeGrainNs, modeMask, naming, attributes, refused = [], ...told }: OpenAnswer): Traits {
@@ -75,13 +76,15 @@ class RemoteEnd {
   /** Holds what is listed to what was said of it; not any more once the tree changes. */
   protected told: ToldTree | undefined
   readonly #asked: Asked | undefined
+  readonly #foretold: Foretold
   #texts: View['texts'] = []
   /** The other side has closed the end itself. */
   #isClosed = false
 
-  constructor(session: Session, machine: string, { answer, asked }: Opened) {
+  constructor(session: Session, machine: string, { answer, asked, foretold }: Opened) {
     this.session = session
     this.#asked = asked
+    this.#foretold = foretold
     this.facts = {
       machine,
       path: answer.path,
@@ -108,6 +111,7 @@ class RemoteEnd {
       moves: checkedMoves(moves),
       // Looked at where the root is.
       nested: [],
+      retimed: [],
       specials: answer.specials,
     }
   }
@@ -116,29 +120,18 @@ class RemoteEnd {
     const guessed = await this.#asked?.guess
     const isAnswered = guessed !== undefined && isRight(guessed.guess, view, this.#texts)
     const { summary, closed = false } = await (isAnswered ? guessed.answer : call(this.session, 'view', view))
-    if (closed && (!isAnswered || guessed.guess.expected === undefined))
-      throw new Failure('protocol-broken', 'an end was closed unasked')
-    this.#isClosed = closed
+    this.closedItself(closed, isAnswered && guessed.guess.expected !== undefined)
+    // What was told under another view is nothing.
+    if (!isAnswered) this.#foretold.forget()
     return summary
   }
 
-  async listings(paths: readonly RelPath[]): Promise<(DirectoryListing | undefined)[]> {
-    return await this.#listings(paths, false)
+  async listings(paths: readonly RelPath[], deep = false): Promise<(DirectoryListing | undefined)[]> {
+    return await this.#foretold.listings(paths, { outlined: false, deep }, this.told)
   }
 
   async outlines(paths: readonly RelPath[]): Promise<(OutlinedListing | undefined)[]> {
-    return await this.#listings(paths, true)
-  }
-
-  async #listings(paths: readonly RelPath[], outlined: boolean): Promise<(OutlinedListing | undefined)[]> {
-    const { listings } = await call(this.session, 'listings', { paths, outlined })
-    if (listings.length !== paths.length)
-      throw new Failure('protocol-broken', 'not as many listings came as were asked for')
-    listings.forEach(({ known, bytes }, i) => known && this.told?.take(paths[i] as RelPath, bytes.length))
-    return listings.map(({ known, bytes, outline, mtimeSeconds, mtimeNs, top }) => {
-      const told = { bytes, ...(outline && { outline }), mtimeSeconds: Number(mtimeSeconds), mtimeNs }
-      return known ? { ...told, ...(top && { top }) } : undefined
-    })
+    return await this.#foretold.listings(paths, { outlined: true, deep: false }, this.told)
   }
 
   async listingPart(path: RelPath, ranges: readonly NameRange[]): Promise<Uint8Array> {
@@ -146,11 +139,13 @@ class RemoteEnd {
   }
 
   async digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]> {
-    const { digests } = await call(this.session, 'digests', { files: encodeWants(files), fresh })
-    const told = splitDigests(digests)
-    const count = files.reduce((sum, { names }) => sum + names.length, 0)
-    if (told.length !== count) throw new Failure('protocol-broken', 'not as many digests came as were asked for')
-    return told
+    return await this.#foretold.digests(files, fresh)
+  }
+
+  /** Throws `protocol-broken` where the other side says that it has closed the end, and was not let. */
+  protected closedItself(closed: boolean, mayClose: boolean): void {
+    if (closed && !mayClose) throw new Failure('protocol-broken', 'an end was closed unasked')
+    this.#isClosed = closed
   }
 
   async close(save: boolean): Promise<void> {
@@ -236,10 +231,14 @@ class RemoteSource extends RemoteEnd implements SourceEnd {
 class RemoteTarget extends RemoteEnd implements TargetEnd {
   readonly #packs: WireStream
   readonly #offers = new Offers()
+  /** How it is asked to finish. */
+  #ending: Pick<CallInput<'finish'>, 'close' | 'top'>
+  #finishing: Promise<CallOutput<'finish'>> | undefined
 
-  constructor(session: Session, machine: string, opened: Opened) {
+  constructor(session: Session, machine: string, opened: Opened, isLast: boolean) {
     super(session, machine, opened)
     this.#packs = session.openStream(packStream, new Uint8Array(0))
+    this.#ending = isLast ? { close: true } : {}
   }
 
   async ownersHere(owners: Owners): Promise<OwnerMap> {
@@ -296,13 +295,25 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
     return answer
   }
 
-  async giveTop(top: Uint8Array): Promise<void> {
-    await call(this.session, 'top', { top })
+  giveTop(top: Uint8Array): void {
+    this.#ending = { ...this.#ending, top }
+  }
+
+  allSent(): void {
+    const asked = call(this.session, 'finish', { ifWhole: true, ...this.#ending })
+    // Told by `finish`.
+    asked.catch(() => {})
+    this.#finishing = asked
   }
 
   async finish(): Promise<ApplyResult> {
-    const { summary, problems, early, ...counts } = await call(this.session, 'finish', {})
-    return { summary, problems: checkedProblems(problems), counts, early }
+    const early = await this.#finishing
+    const { applied, closed = false } =
+      early?.applied === undefined ? await call(this.session, 'finish', this.#ending) : early
+    if (applied === undefined) throw new Failure('protocol-broken', 'the target does not say what was done')
+    this.closedItself(closed, this.#ending.close !== undefined)
+    const { summary, problems, early: lost, ...counts } = applied
+    return { summary, problems: checkedProblems(problems), counts, early: lost }
   }
 
   async verify(from: VerifyPoint): Promise<Verified> {
@@ -329,19 +340,22 @@ function packed({ job, runId, ...request }: EndRequest): Omit<OpenRequest, 'role
 /** Opens an end, and asks along what is known to be asked next: whatever fails of that is told by what waits for it. */
 async function openAhead(session: Session, request: OpenRequest, ahead: Ahead | undefined): Promise<Opened> {
   const opening = call(session, 'open', request)
-  const asked = ahead === undefined ? undefined : askAhead(session, ahead)
-  return { answer: await opening, asked }
+  const foretold = new Foretold(session)
+  const asked = ahead === undefined ? undefined : askAhead(session, ahead, foretold)
+  return { answer: await opening, asked, foretold }
 }
 
-function askAhead(session: Session, { rules, guess }: Ahead): Asked {
+function askAhead(session: Session, { rules, guess }: Ahead, foretold: Foretold): Asked {
   const scan = call(session, 'scan', rules)
   const guessed = guess.then((made) => {
     if (made === undefined) return undefined
-    const { view, expected } = made
+    const { view, expected, probable } = made
     // The rules are those of the scan.
     const { overrides: _, ...said } = view
-    const answer = call(session, 'view', expected === undefined ? said : { ...said, expected })
+    const told = probable === undefined ? {} : { along: probable.along }
+    const answer = call(session, 'view', { ...said, ...told, ...(expected && { expected }) })
     answer.catch(() => {})
+    if (probable !== undefined) foretold.foretell(probable, answer)
     return { guess: made, answer }
   })
   for (const one of [scan, guessed]) one.catch(() => {})
@@ -360,15 +374,19 @@ export async function openRemoteSource(
   return new RemoteSource(session, machine, await openAhead(session, open, ahead), slabs)
 }
 
-/** Opens a share of the machine at the other side of a session, to write to it. */
+/**
+ * Opens a share of the machine at the other side of a session, to write to it. With `closes` nothing is asked of it once
+ * it has finished: it closes itself then, and keeps what it saw.
+ */
 export async function openRemoteTarget(
   session: Session,
   machine: string,
   request: EndRequest,
   ahead?: Ahead,
+  closes = false,
 ): Promise<RemoteTarget> {
   const open = { ...packed(request), role: 'target' }
-  return new RemoteTarget(session, machine, await openAhead(session, open, ahead))
+  return new RemoteTarget(session, machine, await openAhead(session, open, ahead), closes)
 }
 
 function mustBePolicy(text: string): LinkPolicy {

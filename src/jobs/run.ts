@@ -306,9 +306,13 @@ function openSourceHere(workshop: Workshop, path: string, line: Line | undefined
 /** What the target there can be asked as soon as it is reached; the scan here begins with this. */
 function aheadOf(workshop: Workshop, { job, request }: Opened, left: LocalSource): Ahead | undefined {
   if (job.attributes !== 0) return undefined
-  // Where the target has to be read again afterwards, or nothing of what was seen is kept, it stays open.
-  const mayClose = expectedOf(workshop, job, request) !== undefined && request.verify !== true && !job.dryRun
+  const mayClose = expectedOf(workshop, job, request) !== undefined && closesItself(job, request)
   return aheadOfTarget(workshop.state, job, left, mayClose)
+}
+
+/** Where the target has to be read again afterwards, or nothing of what was seen is kept, it stays open. */
+function closesItself(job: Job, request: RunRequest): boolean {
+  return request.verify !== true && !job.dryRun
 }
 
 /** Which target the last run left. */
@@ -330,7 +334,7 @@ async function openSourceThere(workshop: Workshop, session: Session, opened: Ope
     { share, sub, job: job.id, runId, ...wanted },
     workshop.slabs,
     // What is looked at besides is known when both ends are open.
-    job.attributes === 0 ? aheadOfSource(job) : undefined,
+    job.attributes === 0 ? aheadOfSource(workshop.state, job) : undefined,
   )
 }
 
@@ -361,7 +365,7 @@ async function openRight(
   if (request.flow?.rateBytes !== undefined) session?.limit(request.flow.rateBytes)
   const kept = request.versions === undefined ? {} : { versions: request.versions }
   const ask = { share, sub, ...ids, create, ...isNew, ...expected, ...kept, ...asksOf(job) }
-  return await openRemoteTarget(session as Session, machine, ask, ahead)
+  return await openRemoteTarget(session as Session, machine, ask, ahead, closesItself(job, request))
 }
 
 function asksOf({ attributes }: Job): { asks?: number } {

@@ -11,7 +11,7 @@ import { keepText } from '../core/retention.ts'
 import { type View, viewText } from '../core/view.ts'
 import { openSource } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
-import type { OutlinedListing } from '../disk/tasks.ts'
+import { type Along, guessedBytes, type OutlinedListing, toldBytes } from '../disk/told-listings.ts'
 import { decodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { forgetOldTrees } from '../state/trees.ts'
 import { Bug } from '../std/assert.ts'
@@ -284,7 +284,7 @@ export class Served {
         return { entries, ...withoutEmpty(lists), ...(specials && { specials }) }
       },
       view: async (request) => await this.#view(request),
-      listings: async ({ paths, outlined }) => await this.#listings(paths, outlined),
+      listings: async (request) => await this.#listings(request),
       listingPart: async ({ path, ranges }) => await this.#listingPart(path, ranges),
       digests: async ({ files, fresh }) => await this.#digests(decodeWants(files), fresh),
       begin: async ({ limitKind, limitValue, keep, unsynced = false, ...rest }) => {
@@ -300,10 +300,6 @@ export class Served {
       attributes: async ({ files }) => ({ sets: joinSets(await this.#mustSource().attributes(decodeWants(files))) }),
       owners: async () => await this.#mustSource().owners(),
       ownersHere: async (owners) => await this.#mustTarget().ownersHere(owners),
-      top: async ({ top }) => {
-        await this.#mustTarget().giveTop(top)
-        return {}
-      },
       stage: async ({ batch, bytes, extended = new Uint8Array(0) }) => {
         this.#batches.stage(batch, bytes.length + extended.length)
         return await this.#mustTarget().stage(batch, bytes, extended)
@@ -312,11 +308,7 @@ export class Served {
       supply: async (input) => await this.#supply(input),
       written: async ({ batch, last }) =>
         await this.#batches.written(batch, () => this.#mustTarget().written(batch, last)),
-      finish: async () => {
-        const { summary, problems, counts, early } = await this.#mustTarget().finish()
-        this.#visit?.finished({ summary, problems, counts, early })
-        return { summary, problems, ...counts, early }
-      },
+      finish: async (request) => await this.#finish(request),
       verify: async ({ from }) => {
         const { next, ...found } = await this.#mustTarget().verify(from)
         return next === undefined ? found : { ...found, next }
@@ -334,7 +326,7 @@ export class Served {
   }
 
   /** Closes a target that is what its driver expects, before it is told so: whoever comes next finds it free. */
-  async #view({ expected, ...asked }: CallInput<'view'>): Promise<CallOutput<'view'>> {
+  async #view({ expected, along, ...asked }: CallInput<'view'>): Promise<CallOutput<'view'>> {
     const view: View = { ...this.#scanned, ...asked }
     mustBeRootRules(view.overrides)
     for (const { directory } of view.texts) mustPath(directory)
@@ -343,13 +335,32 @@ export class Served {
     if (summary === undefined) return {}
     const isFinal = this.#target !== undefined && isExpected(summary.fingerprint, expected)
     // What its owner wants of links may have changed, and is the driver's to look at.
-    if (!isFinal || end.facts.links === 'portable' || !isWithin(view, end.facts.traits)) return { summary }
+    if (!isFinal || end.facts.links === 'portable' || !isWithin(view, end.facts.traits))
+      return { summary, ...(await this.#along([], along, guessedBytes)) }
     await this.#close(true)
     return { summary, closed: true }
   }
 
+  /** Asked for while the last batches are being written, it is done only where none of them wants anything again. */
+  async #finish({ ifWhole = false, close = false, top }: CallInput<'finish'>): Promise<CallOutput<'finish'>> {
+    if (ifWhole && !(await this.#batches.areWhole())) {
+      this.#order.goesOn()
+      return {}
+    }
+    const target = this.#mustTarget()
+    if (top !== undefined) target.giveTop(top)
+    const { summary, problems, counts, early } = await target.finish()
+    this.#visit?.finished({ summary, problems, counts, early })
+    const applied = { summary, problems, ...counts, early }
+    if (!close) return { applied }
+    // Nothing more is asked of it: whoever comes next finds it free.
+    await this.#close(true)
+    return { applied, closed: true }
+  }
+
   /** A few at a time: who asks for much is refused before all of it is held. */
-  async #listings(paths: readonly string[], outlined: boolean): Promise<CallOutput<'listings'>> {
+  async #listings(request: CallInput<'listings'>): Promise<CallOutput<'listings'>> {
+    const { paths, outlined, along, alongBytes = 0 } = request
     const end = this.#mustEnd()
     const list = async (asked: readonly RelPath[]): Promise<(OutlinedListing | undefined)[]> =>
       await (outlined ? end.outlines(asked) : end.listings(asked))
@@ -358,15 +369,23 @@ export class Served {
     for (let at = 0; at < paths.length; at += listingsAtOnce) {
       const some = paths.slice(at, at + listingsAtOnce).map(mustPath)
       for (const listing of await onceEach(some, (path) => path, list)) {
-        const { bytes = new Uint8Array(0), outline, mtimeSeconds = 0, mtimeNs = 0, top } = listing ?? {}
-        sizeBytes += bytes.length + (outline?.length ?? 0) + (top?.length ?? 0)
+        const told = toldListing(listing ?? noListing)
+        sizeBytes += toldBytes(told)
         if (sizeBytes > callBytesMax) throw new Failure('limit-exceeded', 'more is asked for than an answer may hold')
-        const known = listing !== undefined
-        const time = { mtimeSeconds: BigInt(mtimeSeconds), mtimeNs }
-        listings.push({ known, bytes, ...(outline && { outline }), ...time, ...(top && { top }) })
+        listings.push({ known: listing !== undefined, ...told })
       }
     }
-    return { listings }
+    return { listings, ...(await this.#along(paths.map(mustPath), along, alongBytes)) }
+  }
+
+  async #along(
+    asked: readonly RelPath[],
+    along: Along | undefined,
+    maxBytes: number,
+  ): Promise<Pick<CallOutput<'view'>, 'along'>> {
+    if (along === undefined) return {}
+    const told = await this.#mustEnd().listingsAlong(asked, along, maxBytes)
+    return told.length === 0 ? {} : { along: told.map(({ path, ...listing }) => ({ path, ...toldListing(listing) })) }
   }
 
   async #listingPart(path: string, ranges: readonly NameRange[]): Promise<CallOutput<'listingPart'>> {
@@ -388,6 +407,15 @@ export class Served {
     })
     return { digests: joinDigests(digests) }
   }
+}
+
+const noListing: OutlinedListing = { bytes: new Uint8Array(0), mtimeSeconds: 0, mtimeNs: 0 }
+
+/** A listing as it travels. */
+function toldListing({ mtimeSeconds, ...told }: OutlinedListing): Omit<OutlinedListing, 'mtimeSeconds'> & {
+  readonly mtimeSeconds: bigint
+} {
+  return { ...told, mtimeSeconds: BigInt(mtimeSeconds) }
 }
 
 /** Finds something out for each item, once for those with the same key. */

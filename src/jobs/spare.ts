@@ -9,7 +9,7 @@ import { joinPath, type RelPath } from '../core/path.ts'
 import { type Decision, type Rules, reconcile } from '../core/reconcile.ts'
 import { isOutside } from '../core/selection.ts'
 import { type Spared, sparedOf } from '../core/spared.ts'
-import type { DirectoryListing } from '../disk/tasks.ts'
+import type { DirectoryListing } from '../disk/told-listings.ts'
 import type { End } from './endpoint.ts'
 import { chunks, type Place, placeIn } from './places.ts'
 

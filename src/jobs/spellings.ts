@@ -48,7 +48,8 @@ export function spelledSource(source: SourceEnd, spellings: Spellings): SourceEn
     },
     scan: (rules) => source.scan(rules),
     view: (view, viewId) => source.view(view, viewId),
-    listings: (paths) => source.listings(spellings.isEmpty ? paths : paths.map((path) => spellings.toSource(path))),
+    listings: (paths, deep) =>
+      source.listings(spellings.isEmpty ? paths : paths.map((path) => spellings.toSource(path)), deep),
     outlines: (paths) => source.outlines(paths.map((path) => spellings.toSource(path))),
     listingPart: (path, ranges) => source.listingPart(spellings.toSource(path), ranges),
     digests: (files, fresh) => source.digests(spellings.filesToSource(files), fresh),

@@ -59,6 +59,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #tally: Tally
   #totals: PlanTotals | undefined
   #weighed: Weighed | undefined
+  #beginning: Promise<Begun> | undefined
   #nextToLand = 0
   #waitingGroups = 0
   #landing: Promise<void> = Promise.resolve()
@@ -117,7 +118,12 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     return await ownersHere(this.treeSeat, owners, this.root.traits)
   }
 
-  async begin(totals: PlanTotals): Promise<Begun> {
+  begin(totals: PlanTotals): Promise<Begun> {
+    this.#beginning = this.#begin(totals)
+    return this.#beginning
+  }
+
+  async #begin(totals: PlanTotals): Promise<Begun> {
     if (this.#own < 0 || this.#totals !== undefined)
       throw new Failure('protocol-broken', 'this target can begin nothing now')
     this.#checkLease()
@@ -175,7 +181,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   /** Nothing is changed without an announced plan. */
-  #mustBegin(): void {
+  async #mustBegin(): Promise<void> {
+    await this.#beginning
     if (this.#totals === undefined) throw new Failure('protocol-broken', 'no plan was announced')
   }
 
@@ -185,7 +192,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   async moveDirectories(moves: readonly DirectoryMove[]): Promise<readonly Problem[]> {
-    this.#mustBegin()
+    await this.#mustBegin()
     const { tree } = this
     const { naming } = this.root.traits
     const { slots, displacements } = await this.treeSeat.run('respellings', { tree, moves, naming })
@@ -200,7 +207,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   }
 
   async stage(batch: number, bytes: Uint8Array, extended?: Uint8Array): Promise<Needs> {
-    this.#mustBegin()
+    await this.#mustBegin()
     if (batch < this.#nextToLand || this.#batches.has(batch))
       throw new Failure('protocol-broken', 'a batch was staged twice')
     this.#batches.set(batch, { landing: nextSeatId(), seat: batch, isOpen: false, written: undefined, extended })
@@ -336,13 +343,14 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     await this.treeSeat.run('keepLanded', { tree: this.tree, built, learned }, buffers)
   }
 
-  async giveTop(bytes: Uint8Array): Promise<void> {
-    this.#mustBegin()
+  giveTop(bytes: Uint8Array): void {
     this.#top = askedTop(bytes, this.carries.attributes)
   }
 
+  allSent(): void {}
+
   async finish(): Promise<ApplyResult> {
-    this.#mustBegin()
+    await this.#mustBegin()
     this.#landGroup(true)
     await this.#landing
     if (this.#landFailure !== undefined) throw this.#landFailure

@@ -28,10 +28,14 @@ export type TransferTotals = {
 /** What is to be brought in all, as far as it is known when the transfer begins. */
 export type Work = { readonly files: number; readonly contentBytes: number }
 
-/**
- * Runs all batches. Returns when every one was written at the target; landing goes on there. `looks`: extended attributes
- * are carried, as a mask of core's attributes.
- */
+export type TransferOptions = {
+  /** Resolves once the plan was let in and that is noted: batches are told before, and nothing else is done. */
+  readonly begun: Promise<unknown>
+  /** Extended attributes that are carried, as a mask of core's attributes; none unless said. */
+  readonly looks?: number
+}
+
+/** Runs all batches. Returns when every one was written at the target; landing goes on there. */
 export async function transfer(
   source: SourceEnd,
   target: TargetEnd,
@@ -39,18 +43,25 @@ export async function transfer(
   work: Work,
   listen: RunListener,
   signal: AbortSignal,
-  looks = 0,
+  { begun, looks = 0 }: TransferOptions,
 ): Promise<TransferTotals> {
+  // Whoever waits for it is told.
+  begun.catch(() => {})
   const progress = new Progress(work, listen)
   const totals: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0 }
   const turns = new Turns(suppliesAtOnce)
   let number = 0
   let failed: unknown
   const underWay = new Set<Promise<void>>()
+  let unsent = 1
+  const sent = (): void => {
+    if (--unsent === 0 && failed === undefined && !signal.aborted) target.allSent()
+  }
   for await (const sections of batches) {
     if (failed !== undefined || signal.aborted) break
     const batch = number++
-    const run = runBatch(source, target, batch, sections, progress, totals, turns, looks)
+    unsent++
+    const run = runBatch({ source, target, batch, sections, progress, totals, turns, begun, looks, sent })
       .catch((error: unknown) => {
         failed ??= error
       })
@@ -58,6 +69,8 @@ export async function transfer(
     underWay.add(run)
     if (underWay.size >= batchesAtOnce) await Promise.race(underWay)
   }
+  await begun
+  sent()
   await Promise.all(underWay)
   if (failed !== undefined) throw failed
   signal.throwIfAborted()
@@ -96,22 +109,33 @@ export async function* batchesAsFound(
   yield* cutter.rest()
 }
 
-async function runBatch(
-  source: SourceEnd,
-  target: TargetEnd,
-  batch: number,
-  sections: readonly PackedSection[],
-  progress: Progress,
-  totals: TransferTotals,
-  turns: Turns,
-  looks: number,
-): Promise<void> {
+type BatchRun = {
+  readonly source: SourceEnd
+  readonly target: TargetEnd
+  readonly batch: number
+  readonly sections: readonly PackedSection[]
+  readonly progress: Progress
+  readonly totals: TransferTotals
+  readonly turns: Turns
+  readonly begun: Promise<unknown>
+  readonly looks: number
+  /** All that was wanted at first is on its way, and nobody expects that more is wanted. */
+  readonly sent: () => void
+}
+
+async function runBatch({ source, target, batch, sections, progress, totals, turns, ...run }: BatchRun): Promise<void> {
+  const { begun, looks, sent } = run
   const sets = looks === 0 ? undefined : await setsFor(source, sections)
-  const needs = await answered(source, target, batch, await target.stage(batch, encodeBatch(sections), sets))
+  const staging = target.stage(batch, encodeBatch(sections), sets)
+  staging.catch(() => {})
+  // A plan that is refused says why; its batches only say that they are refused.
+  await begun
+  const needs = await answered(source, target, batch, await staging)
   totals.wanted += needs.wantCount
   let wants = needs.wants
   let count = needs.wantCount
   let portions = needs.portions
+  let isSent = false
   for (let round = 1; ; round++) {
     if (count > 0) {
       totals.supplied += count
@@ -125,12 +149,18 @@ async function runBatch(
       }
       await turns.take(() => source.supply(batch, wants, take, portions))
     }
-    const written = await target.written(batch, round === roundsMax)
+    const writing = target.written(batch, round === roundsMax)
+    writing.catch(() => {})
+    // After portions there is another round.
+    if (portions === undefined && !isSent) sent()
+    isSent ||= portions === undefined
+    const written = await writing
     if (written.count === 0) break
     wants = written.again
     count = written.count
     portions = written.portions
   }
+  if (!isSent) sent()
   progress.done(sections)
 }
 

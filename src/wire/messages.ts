@@ -114,6 +114,8 @@ const viewRequest = record({
   overrides: optional(list(ignoreText, 64)),
   /** Nothing: those that the end's own scan found. */
   texts: optional(list(ignoreText, 100_000)),
+  /** What may be told along: what `changed` since the end stored it, or `all`; from the root on, some 64 KiB. */
+  along: optional(choice('changed', 'all')),
   /** A target that is just this has nothing done to it: it is closed, and what was seen is kept. */
   expected: optional(bytes(digestBytes)),
   /** Files of other sizes are never taken away. */
@@ -129,23 +131,28 @@ const summary = record({
   directories: uint(countMax),
   sizeBytes: uint(countMax),
 })
-const viewAnswer = record({ summary: optional(summary), closed: optional(flag) })
 
+/** The most that is told along with what is asked for. */
+export const alongBytesMax: number = 4 * 1024 * 1024
 /** With `outlined` a long listing is told by its outline, and its `bytes` are none. */
-const listingsRequest = record({ paths: list(path(pathBytes), 4096), outlined: flag })
-const listingsAnswer = record({
-  listings: list(
-    record({
-      known: flag,
-      bytes: bytes(callBytesMax),
-      outline: optional(bytes(outlineBytesMax)),
-      ...time,
-      /** Of the root, where the top folder itself is carried. */
-      top: optional(bytes(topMaxBytes)),
-    }),
-    4096,
-  ),
+const listingsRequest = record({
+  paths: list(path(pathBytes), 4096),
+  outlined: flag,
+  /** What may be told along: what `changed` since the end stored it, from the root on; `all` below what is asked for. */
+  along: optional(choice('changed', 'all')),
+  alongBytes: optional(uint(alongBytesMax)),
 })
+const listing = {
+  bytes: bytes(callBytesMax),
+  outline: optional(bytes(outlineBytesMax)),
+  ...time,
+  /** Of the root, where the top folder itself is carried. */
+  top: optional(bytes(topMaxBytes)),
+}
+/** Outlined; nothing where nothing is told along. */
+const along = optional(list(record({ path: path(pathBytes), ...listing }), 65_536))
+const listingsAnswer = record({ listings: list(record({ known: flag, ...listing }), 4096), along })
+const viewAnswer = record({ summary: optional(summary), closed: optional(flag), along })
 const listingPartRequest = record({
   path: path(pathBytes),
   /** Names from `from` on and before `to`. */
@@ -189,9 +196,6 @@ const problemsAnswer = record({ problems: list(problem, 1_000_000) })
 const attributesRequest = record({ files: bytes(callBytesMax) })
 const attributesAnswer = record({ sets: bytes(callBytesMax) })
 
-/** What the top folder of a target gets when the run finishes. */
-const topRequest = record({ top: bytes(topMaxBytes) })
-
 const stageRequest = record({
   batch: uint(2 ** 32 - 1),
   bytes: bytes(callBytesMax),
@@ -223,17 +227,30 @@ const writtenAnswer = record({
   portions: optional(bytes(callBytesMax)),
 })
 
-const applyAnswer = record({
-  summary,
-  created: uint(countMax),
-  replaced: uint(countMax),
-  attributes: uint(countMax),
-  renamed: uint(countMax),
-  deleted: uint(countMax),
-  copied: uint(countMax),
-  /** Runs whose versions went too soon for want of space. */
-  early: uint(countMax),
-  problems: list(problem, 1_000_000),
+const finishRequest = record({
+  /** Only where no batch wants anything again; else nothing is done, and it is asked for once more. */
+  ifWhole: optional(flag),
+  /** The end is to be closed afterwards, and what was seen is kept. */
+  close: optional(flag),
+  /** What the top folder gets: no call of its own, which might come behind this one. */
+  top: optional(bytes(topMaxBytes)),
+})
+const finishAnswer = record({
+  applied: optional(
+    record({
+      summary,
+      created: uint(countMax),
+      replaced: uint(countMax),
+      attributes: uint(countMax),
+      renamed: uint(countMax),
+      deleted: uint(countMax),
+      copied: uint(countMax),
+      /** Runs whose versions went too soon for want of space. */
+      early: uint(countMax),
+      problems: list(problem, 1_000_000),
+    }),
+  ),
+  closed: optional(flag),
 })
 
 const verifyPoint = record({ directory: uint(countMax), row: uint(countMax) })
@@ -341,12 +358,11 @@ export const calls = {
   begin: [beginRequest, beginAnswer],
   moves: [movesRequest, problemsAnswer],
   attributes: [attributesRequest, attributesAnswer],
-  top: [topRequest, empty],
   stage: [stageRequest, needsAnswer],
   answer: [answerRequest, needsAnswer],
   supply: [supplyRequest, supplyAnswer],
   written: [writtenRequest, writtenAnswer],
-  finish: [empty, applyAnswer],
+  finish: [finishRequest, finishAnswer],
   verify: [verifyRequest, verifyAnswer],
   distrust: [distrustRequest, empty],
   close: [closeRequest, empty],

@@ -19,9 +19,10 @@ export const wireHistory: readonly WireVersionNote[] = [
       'listings may be outlines, call listingPart; open tells which symlinks the target lets in; names and paths are bytes of any kind; ' +
       'view may say what is expected, closes a target that is that, and leaves out what the end itself knows; ' +
       'open tells what a target makes of names, which it refuses and which it stores under others, and which times it holds; scan tells of specials; ' +
-      'what is asked for besides modes and times (open, scan, view), its blocks in entries and heads, its sets (attributes, stage), the top folder itself (listings, call top), and ' +
+      'what is asked for besides modes and times (open, scan, view), its blocks in entries and heads, its sets (attributes, stage), the top folder itself (listings, finish), and ' +
       'owners by name (calls owners and ownersHere, view); open tells where a target by ssh keeps versions; ' +
-      'begin asks for no syncs, and says whether there are none; packs name contents that were sent before',
+      'begin asks for no syncs, and says whether there are none; packs name contents that were sent before; ' +
+      'listings tells along what changed or lies below, stage may follow begin at once, finish may come while batches are written and closes the end',
   },
 ]
 

@@ -35,7 +35,6 @@ const inputs: { readonly [Name in CallName]: CallInput<Name> } = {
   moves: { moves: [] },
   owners: {},
   ownersHere: { users: [{ id: 5, name: 'daemon' }], groups: [] },
-  top: { top: encodeTop({ mode: 0o777, attributes: undefined, set: none, mtimeSeconds: 0, mtimeNs: 0 }) },
   stage: { batch: 0, bytes: none },
   answer: { batch: 0, digests: new Uint8Array(0) },
   attributes: { files: none },
@@ -211,6 +210,7 @@ describe('a hostile caller', () => {
     const before = lstatSync(folder).mode
     const dressed = { ...view, attributes: 63 }
     const open = { ...opening({ share: 'not-given', sub: '', role: 'target', create: true }), asks: 63 }
+    const top = encodeTop({ mode: 0o777, attributes: undefined, set: none, mtimeSeconds: 0, mtimeNs: 0 })
     const code = async (allowed: readonly string[]): Promise<string[]> => {
       await pair.nas.must('share', 'allow', 'not-given', ...allowed)
       const session = await connect()
@@ -222,11 +222,10 @@ describe('a hostile caller', () => {
       )
       await call(session, 'view', dressed)
       await call(session, 'begin', inputs.begin)
-      const given = await call(session, 'top', inputs.top).then(
+      const given = await call(session, 'finish', { top }).then(
         () => 'given',
         (error: Failure) => error.code,
       )
-      await call(session, 'finish', {}).catch(() => {})
       session.close()
       await session.closed
       return [asked, given]

@@ -233,7 +233,6 @@ function honestHandlers(send: EvilSource['send']): CallHandlers {
       })),
     }),
     listingPart: refuse,
-    top: refuse,
     owners: async () => ({ users: [], groups: [] }),
     ownersHere: refuse,
     digests: async ({ files }) => {
@@ -273,7 +272,9 @@ const time = { mtimeSeconds: 1_600_000_000n, mtimeNs: 0 }
 
 /** An empty target that takes all it is offered, and says that it is done. */
 export const politeTarget: Partial<CallHandlers> = {
-  listings: async ({ paths }) => ({ listings: paths.map(() => ({ ...time, known: true, bytes: listingOf() })) }),
+  listings: async ({ paths }) => ({
+    listings: paths.map((path) => ({ ...time, known: path === '', bytes: listingOf() })),
+  }),
   view: async () => ({ summary }),
   scan: async () => ({ entries: 0, problems: [], texts: [], moves: [] }),
   begin: async () => ({ epoch: 1, keep: 'none', expired: 0, early: 0 }),
@@ -281,7 +282,7 @@ export const politeTarget: Partial<CallHandlers> = {
   stage: async () => ({ wants: none, wantCount: 0, asks: none, askCount: 0 }),
   answer: async () => ({ wants: none, wantCount: 0, asks: none, askCount: 0 }),
   written: async () => ({ again: none, count: 0 }),
-  finish: async () => ({ summary, ...counts, early: 0, problems: [] }),
+  finish: async () => ({ applied: { summary, ...counts, early: 0, problems: [] } }),
   verify: async () => ({ files: 0, bytes: 0, problems: [], asks: none, digests: new Uint8Array(0) }),
   distrust: async () => ({}),
 }

@@ -9,7 +9,8 @@ export const seatHere: Seat<DiskTasks> = {
   tell: (name, input) => void (tasks[name] as (input: unknown) => unknown)(input),
   async run(name, input) {
     const result: unknown = (tasks[name] as (input: unknown) => unknown)(input)
-    return (result instanceof Handover ? result.value : result) as never
+    // Copied, as between threads: what the tasks hold may be given back after this.
+    return structuredClone(result instanceof Handover ? result.value : result) as never
   },
 }
 

@@ -1,0 +1,101 @@
+// What is asked of an end before it has to be: told once, used once, never believed beyond its bounds, and asked again by
+// name where it did not come or was told under another view. Over a session in memory.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { memoryLinks, openBoth } from '../../test/world/links.ts'
+import type { RelPath } from '../core/path.ts'
+import { Failure } from '../std/failure.ts'
+import { alongBytesMax, type CallName } from '../wire/messages.ts'
+import { answerCall, type CallHandlers, type CallOutput, call } from './bulk.ts'
+import { Foretold, type Probable } from './foretold.ts'
+import { ToldTree } from './told-tree.ts'
+
+const time = { mtimeSeconds: 1n, mtimeNs: 2 }
+const bytes = new Uint8Array([1])
+const view = { modeMask: 0, timeGrainNs: 1 }
+const [top, below, other] = ['', 'd', 'other'] as RelPath[] as [RelPath, RelPath, RelPath]
+const along = [
+  { path: '', bytes, ...time },
+  { path: 'd', bytes, ...time },
+]
+const probable: Probable = { paths: [other], along: 'changed', files: ['d/file' as RelPath] }
+
+/** A session whose other side answers so; what it was asked is noted. */
+async function asking(answers: { view?: CallOutput<'view'>; fails?: CallName } = {}) {
+  const asked: string[] = []
+  const told = (name: CallName, what: unknown): void => {
+    asked.push(`${name} ${JSON.stringify(what)}`)
+    if (answers.fails === name && asked.length < 3) throw new Failure('disk-error', 'not now')
+  }
+  const handlers: Partial<CallHandlers> = {
+    view: async () => answers.view ?? { along },
+    listings: async ({ paths }) => {
+      told('listings', paths)
+      return { listings: paths.map(() => ({ known: true, bytes, ...time })) }
+    },
+    digests: async ({ fresh }) => {
+      told('digests', fresh)
+      return { digests: new Uint8Array(32).fill(7) }
+    },
+  }
+  const links = memoryLinks()
+  const { a } = await openBoth(
+    links,
+    {},
+    { onStream: (name, header, stream) => answerCall(name, header, stream, handlers as CallHandlers) },
+  )
+  const foretold = new Foretold(a)
+  const viewing = call(a, 'view', view)
+  viewing.catch(() => {})
+  foretold.foretell(probable, viewing)
+  const list = async (paths: RelPath[], entries = 10): Promise<number> =>
+    (await foretold.listings(paths, { outlined: true, deep: false }, new ToldTree(entries))).filter(Boolean).length
+  return { foretold, asked, list, end: () => a.close() }
+}
+
+const ahead = ['listings ["other"]', 'digests false']
+
+describe('what is foretold', () => {
+  it('is not asked for again', async () => {
+    const { list, foretold, asked, end } = await asking()
+    assert.equal(await list([top, below, other]), 3)
+    const digests = await foretold.digests([{ path: below, names: ['file'] }], false)
+    assert.deepEqual([digests.length, digests[0]?.[0]], [1, 7])
+    assert.deepEqual(asked, ahead)
+    // Once: who asks again asks the end.
+    assert.equal(await list([below]), 1)
+    assert.deepEqual(asked.slice(2), ['listings ["d"]'])
+    end()
+  })
+
+  it('counts for nothing where content is to be read again, or the view is another one', async () => {
+    const { list, foretold, asked, end } = await asking()
+    await foretold.digests([{ path: below, names: ['file'] }], true)
+    assert.deepEqual(asked, [...ahead, 'digests true'])
+    foretold.forget()
+    assert.equal(await list([top, other]), 2)
+    assert.deepEqual(asked.slice(3), ['listings ["","other"]'])
+    end()
+  })
+
+  it('is asked for by name where it did not come', async () => {
+    const { list, asked, end } = await asking({ fails: 'listings' })
+    assert.equal(await list([top, other]), 2)
+    assert.deepEqual(asked, [...ahead, 'listings ["other"]'])
+    end()
+  })
+
+  const large = { path: 'd', bytes: new Uint8Array(alongBytesMax + 1), ...time }
+  for (const [what, told, entries] of [
+    ['more than may be told along', [large], 2 ** 20],
+    ['a path that leads out', [{ path: '.nightferry/x', bytes, ...time }], 10],
+    ['more directories than the scan counted', ['a', 'b', 'c'].map((path) => ({ path, bytes, ...time })), 1],
+  ] as const) {
+    it(`is not taken where it is ${what}`, async () => {
+      const { list, end } = await asking({ view: { along: [...told] } })
+      await assert.rejects(list([top], entries), { code: 'protocol-broken' })
+      end()
+    })
+  }
+})
