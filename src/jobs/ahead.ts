@@ -12,7 +12,7 @@ import { loadPair } from '../state/pairs.ts'
 import { equalBytes } from '../std/bytes.ts'
 import type { Job } from './cycle.ts'
 import type { Probable } from './foretold.ts'
-import type { LocalSource } from './local.ts'
+import type { LocalSource } from './local-source.ts'
 import { scanRules, settledTarget, viewOf } from './settled.ts'
 
 /** A view that may turn out to be the right one; for a source without the ignore files that only it has found. */

@@ -3,7 +3,7 @@
 
 import { textId } from '../chunk/identifier.ts'
 import { wantsExtended, wantsTop } from '../core/attributes.ts'
-import { type Durability, durabilityNotices } from '../core/durability.ts'
+import type { Durability } from '../core/durability.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
@@ -11,24 +11,25 @@ import { isExact } from '../core/naming.ts'
 import type { PackedSection, Plan } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Mode, Rules } from '../core/reconcile.ts'
-import { type Keep, keepNotices } from '../core/retention.ts'
+import type { Keep } from '../core/retention.ts'
 import { type Selection, underPolicy } from '../core/selection.ts'
-import { specialsText } from '../core/specials.ts'
 import { encodeTop, type Top } from '../core/top.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import type { State } from '../state/open.ts'
 import { clearHold, type Hold, loadHold, loadPair, type Pair, savePair } from '../state/pairs.ts'
 import { equalBytes, hex } from '../std/bytes.ts'
-import { type Clock, isoTime } from '../std/clock.ts'
+import type { Clock } from '../std/clock.ts'
 import { Failure, systemHint } from '../std/failure.ts'
 import { type Brought, bringAll } from './bring.ts'
 import { planChanges, sectionChanges } from './changes.ts'
 import { compare } from './compare.ts'
 import { agreed } from './dress.ts'
-import type { ApplyCounts, ApplyResult, Begun, PlanTotals, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import type { ApplyCounts, Begun, PlanTotals, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import { tellKept, tellRecovered, tellSpecials } from './notices.ts'
 import { agreeOwners } from './owners.ts'
 import { isSamePair, isUnchanged, rulesId, type Seen, scanRules, viewOf } from './settled.ts'
+import { checkClocks } from './skew.ts'
 import { Spellings, spelledSource } from './spellings.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
 import type { VerifyTotals } from './verify.ts'
@@ -101,14 +102,12 @@ export type RunContext = {
   readonly signal: AbortSignal
 }
 
-const clockSkewMaxMs = 2000
-
 /** Brings the right to what the left is, or as far as the mode says. The ends are the caller's to close. */
 export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, context: RunContext): Promise<RunEnd> {
   // The owner of a target has the last word on links.
   const job = { ...given, selection: underPolicy(given.selection, right.facts.links) }
   const { listen, state, signal } = context
-  checkClocks(job, left, right, context.clock)
+  checkClocks(job.mode, [left, right], context.clock)
   tellRecovered(right, listen)
   listen({ type: 'phase', phase: 'scan' })
   const seen = await scanBoth(job, left, right, context.clock)
@@ -217,18 +216,6 @@ function saveBegun(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, cont
   savePair(context.state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
 }
 
-/** Once a run, and no problem: they are where they are, and nothing else is. */
-function tellSpecials(seen: Seen, plan: Plan | undefined, listen: RunListener): void {
-  const text = specialsText(seen.scan.specials, plan?.specials)
-  if (text !== undefined) listen({ type: 'notice', text })
-}
-
-function tellKept(job: Job, begun: Begun, applied: ApplyResult, listen: RunListener): void {
-  const early = begun.early + applied.early
-  for (const text of keepNotices(job.keep, begun.keep, early)) listen({ type: 'notice', text })
-  for (const text of durabilityNotices(job.durability, begun.durability)) listen({ type: 'notice', text })
-}
-
 function carriesTop({ view }: Seen): boolean {
   return ((view.attributes ?? 0) & wantsTop) !== 0
 }
@@ -268,54 +255,6 @@ function rulesOf(job: Job, { facts }: TargetEnd, view: View): Rules {
   const { mode, checksum } = job
   const rules = { ...job.selection, mode, timeGrainNs: view.timeGrainNs, ...(times && { times }), checksum }
   return naming === undefined || isExact(naming) ? rules : { ...rules, naming }
-}
-
-function checkClocks(job: Job, left: SourceEnd, right: TargetEnd, clock: Clock): void {
-  if (job.mode !== 'update') return
-  for (const end of [left, right]) {
-    const skewMs = Math.abs(end.facts.nowMs - clock.nowMs())
-    if (skewMs > clockSkewMaxMs + openingTookMs) {
-      throw new Failure('clock-skew', `the clock of ${end.facts.machine} differs by ${Math.round(skewMs / 1000)} s`, {
-        hint: 'an update trusts times; set the clocks first, or mirror instead',
-      })
-    }
-  }
-}
-
-/** Facts are a moment old when they are looked at; this much of it is no skew. */
-const openingTookMs = 1000
-
-function tellRecovered(right: TargetEnd, listen: RunListener): void {
-  for (const { path, outcome } of right.facts.recovered) {
-    const text = recoveredText(path, outcome)
-    listen({ type: 'notice', text })
-  }
-  const { undone } = right.facts
-  if (undone !== undefined) listen({ type: 'notice', text: undoneText(undone) })
-}
-
-function undoneText({ run, by, atMs }: { run: string; by: string; atMs: number }): string {
-  if (run === '') return 'the note of undone runs at the target can not be read, so one may have been undone'
-  return `the run ${run} was undone on ${by}, ${isoTime(atMs).slice(0, 19).replace('T', ' ')} UTC`
-}
-
-function recoveredText(path: string, outcome: string): string {
-  const more = /^more (\d+)$/.exec(outcome)?.[1]
-  if (more !== undefined) return `put back or kept ${more} more that a run that was cut off had taken aside`
-  switch (outcome) {
-    case 'put-back':
-      return `put back ${path}, which a run that was cut off had taken aside`
-    case 'root-moved':
-      return 'the target was moved, or goes by another path, since its last run; it is known by this one from now on'
-    case 'root-other-disk':
-      return 'the target lies on another disk, or is another copy of the same folder, than at its last run'
-    case 'unsynced':
-      return 'a run that did not sync wrote to the target before the machine or its disk went down: what it wrote is read, not believed'
-    case 'lost-found':
-      return "the target is the top of a disk; the file system's own lost+found there is left alone, as long as it is empty"
-    default:
-      return `kept a version of ${path} in .nightferry/kept: a run that was cut off had displaced it unseen`
-  }
 }
 
 /** A base counts only under the rules that made it: what other rules hid was never agreed on. */

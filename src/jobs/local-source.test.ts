@@ -18,7 +18,7 @@ import { newRunId } from '../state/runs.ts'
 import { systemClock } from '../std/clock.ts'
 import { type Crew, Handover, type Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
-import { LocalSource } from './local.ts'
+import { LocalSource } from './local-source.ts'
 import { SlabStore } from './slabs.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-local-'))
