@@ -239,10 +239,8 @@ class Comparison {
       const fresh = this.#fresh
       this.#fresh = []
       for (const directories of chunks(fresh)) {
-        const listings = await this.#left.listings(
-          directories.map((directory) => directory.path),
-          true,
-        )
+        const paths = directories.map((directory) => directory.path)
+        const listings = await this.#left.listings(paths, true)
         directories.forEach((directory, i) => this.#exploreDirectory(directory, listings[i]))
       }
       await this.#exploreLost()
@@ -345,10 +343,8 @@ class Comparison {
   async #lookInto(directories: ReadonlySet<LostDirectory>): Promise<void> {
     this.#lost = this.#lost.filter((directory) => !directories.has(directory))
     for (const some of chunks([...directories])) {
-      const listings = await this.#right.listings(
-        some.map(({ origin }) => origin),
-        true,
-      )
+      const paths = some.map(({ origin }) => origin)
+      const listings = await this.#right.listings(paths, true)
       some.forEach((directory, i) => {
         for (const entry of listingEntries(listings[i]?.bytes ?? emptyListing)) this.#takeLost(directory, entry)
       })

@@ -28,6 +28,7 @@ import { agreed } from './dress.ts'
 import type { ApplyCounts, ApplyResult, Begun, PlanTotals, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { agreeOwners } from './owners.ts'
 import { isSamePair, isUnchanged, rulesId, type Seen, scanRules, viewOf } from './settled.ts'
+import { checkClocks } from './skew.ts'
 import { Spellings, spelledSource } from './spellings.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
 import type { VerifyTotals } from './verify.ts'
@@ -98,14 +99,12 @@ export type RunContext = {
   readonly signal: AbortSignal
 }
 
-const clockSkewMaxMs = 2000
-
 /** Brings the right to what the left is, or as far as the mode says. The ends are the caller's to close. */
 export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, context: RunContext): Promise<RunEnd> {
   // The owner of a target has the last word on links.
   const job = { ...given, selection: underPolicy(given.selection, right.facts.links) }
   const { listen, state, signal } = context
-  checkClocks(job, left, right, context.clock)
+  checkClocks(job.mode, [left, right], context.clock)
   tellRecovered(right, listen)
   listen({ type: 'phase', phase: 'scan' })
   const seen = await scanBoth(job, left, right, context.clock)
@@ -264,21 +263,6 @@ function rulesOf(job: Job, { facts }: TargetEnd, view: View): Rules {
   const rules = { ...job.selection, mode, timeGrainNs: view.timeGrainNs, ...(times && { times }), checksum }
   return naming === undefined || isExact(naming) ? rules : { ...rules, naming }
 }
-
-function checkClocks(job: Job, left: SourceEnd, right: TargetEnd, clock: Clock): void {
-  if (job.mode !== 'update') return
-  for (const end of [left, right]) {
-    const skewMs = Math.abs(end.facts.nowMs - clock.nowMs())
-    if (skewMs > clockSkewMaxMs + openingTookMs) {
-      throw new Failure('clock-skew', `the clock of ${end.facts.machine} differs by ${Math.round(skewMs / 1000)} s`, {
-        hint: 'an update trusts times; set the clocks first, or mirror instead',
-      })
-    }
-  }
-}
-
-/** Facts are a moment old when they are looked at; this much of it is no skew. */
-const openingTookMs = 1000
 
 function tellRecovered(right: TargetEnd, listen: RunListener): void {
   for (const { path, outcome } of right.facts.recovered) {

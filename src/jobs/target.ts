@@ -48,6 +48,7 @@ import { groupContentBytes, groupSteps, syncEachMax, type TargetBatch } from './
 import { mustSync } from './target-failures.ts'
 import { askedTop, dressTop } from './top.ts'
 import { eachSeat, joinReports } from './verify.ts'
+import { Weighed } from './weighed.ts'
 
 export class LocalTarget extends LocalEnd implements TargetEnd {
   #handles: TargetHandles
@@ -61,9 +62,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #displaced: Uint8Array[] = []
   #totals: PlanTotals | undefined
   #beginning: Promise<Begun> | undefined
-  #deletes = 0
-  #replaces = 0
-  #bringsBytes = 0
+  #weighed: Weighed | undefined
   #nextToLand = 0
   #waitingGroups = 0
   #landing: Promise<void> = Promise.resolve()
@@ -129,6 +128,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       throw new Failure('root-held', text)
     }
     this.#totals = totals
+    this.#weighed = new Weighed(totals, this.#ownerLimit)
     const wish = { ...this.#keepWish, asked: totals.keep ?? this.#keepWish.asked }
     const opened = await Keeping.open(this.root, wish, this.#runId, this.rawTreeSeat, this.workshop)
     this.#keeping = opened.keeping
@@ -204,23 +204,9 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       throw new Failure('protocol-broken', 'a batch was staged twice')
     this.#batches.set(batch, { landing: nextSeatId(), seat: batch, isOpen: false, written: undefined, extended })
     const staged = await this.treeSeat.run('stage', { tree: this.tree, batch, bytes })
-    this.#weigh(staged)
+    this.#weighed?.add(staged)
     this.#heads.push(...staged.heads)
     return await this.#settle(batch, staged)
-  }
-
-  /** The receiver's guard: what is taken away stays within what was announced and judged. */
-  #weigh(staged: Staged): void {
-    const totals = this.#totals
-    this.#deletes += staged.deletes
-    this.#replaces += staged.replaces
-    this.#bringsBytes += staged.bringsBytes
-    if (totals === undefined || this.#deletes > totals.deletes || this.#replaces > totals.replaces) {
-      throw new Failure('unsolicited', 'a plan takes away more than it announced', {
-        hint: 'the session was ended; nothing of this step was done',
-      })
-    }
-    checkOwnerBytes(this.#ownerLimit, this.#bringsBytes, true)
   }
 
   async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {
