@@ -7,7 +7,7 @@ import { ByteReader, ByteWriter, equalBytes } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 
 /** What may be asked for besides permissions and times. Each is a bit of a mask, by its place here. */
-const attributeKinds = ['owner', 'xattrs', 'system-xattrs', 'acls', 'set-id'] as const
+const attributeKinds = ['owner', 'xattrs', 'system-xattrs', 'acls', 'set-id', 'hard-links'] as const
 export type AttributeKind = (typeof attributeKinds)[number]
 
 export const wantsOwner = 1
@@ -18,14 +18,18 @@ export const wantsSystemXattrs = 4
 export const wantsAcls = 8
 /** Set-user-id, set-group-id and sticky bits: part of the mode, and of no block. */
 export const wantsSetId = 16
+/** Which names are of one file: told for a tree as a whole (link-table.ts), and in no listing. */
+export const wantsHardLinks = 32
 /** All that is told by `tagExtended`. */
 export const wantsExtended: number = wantsXattrs | wantsSystemXattrs | wantsAcls
 /** Every bit that has a meaning. */
-export const wantsMax = 31
+export const wantsMax = 63
 
 /** Tags are odd: who does not know one can't be told the entry. 3 is the listing's own. */
 const tagOwner = 5
 const tagExtended = 7
+/** How many names the file has, where it has several. In records only: other machines may show more or fewer of them. */
+const tagNames = 9
 
 const idMax = 2 ** 32 - 2
 const digestBytes = 32
@@ -54,6 +58,11 @@ export function toldMask(mask: number): number {
   return mask & ~wantsSetId
 }
 
+/** What of a mask is set on an entry itself: names are made, not set. */
+export function dressMask(mask: number): number {
+  return mask & ~wantsHardLinks
+}
+
 /** The bits of a mode that are carried where the mask asks for this, and both ends can hold `modeMask`. */
 export function modeMaskOf(modeMask: number, mask: number): number {
   return (mask & wantsSetId) === 0 ? modeMask & 0o777 : modeMask
@@ -75,6 +84,14 @@ export class AttributeWriter {
     this.#put(tagExtended, digest ?? new Uint8Array(0))
   }
 
+  /** How many names a file has; one is no field. */
+  names(count: number): void {
+    if (count <= 1) return
+    const value = new ByteWriter(10)
+    value.varint(count)
+    this.#put(tagNames, value.take())
+  }
+
   #put(tag: number, value: Uint8Array): void {
     this.#writer.varint(tag)
     this.#writer.block(value)
@@ -84,6 +101,24 @@ export class AttributeWriter {
   take(): Uint8Array | undefined {
     return this.#writer.length === 0 ? undefined : this.#writer.take()
   }
+}
+
+/** How many names the file of a record's block has. */
+export function namesIn(block: Uint8Array | undefined): number {
+  const value = fieldOf(block, tagNames)
+  return value === undefined ? 1 : new ByteReader(value).varint()
+}
+
+/** A record's block as it is told: without what only counts here. Names are its last field. */
+export function toldBlock(block: Uint8Array | undefined): Uint8Array | undefined {
+  if (block === undefined) return undefined
+  const reader = new ByteReader(block)
+  while (reader.left > 0) {
+    const at = reader.offset
+    if (reader.varint() === tagNames) return at === 0 ? undefined : block.subarray(0, at)
+    reader.skip(reader.varint())
+  }
+  return block
 }
 
 /** How many fields a block has. */
@@ -156,6 +191,7 @@ export function extendedOf(block: Uint8Array | undefined): Uint8Array | 'none' |
 export function sameAttributes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   if (a === undefined && b === undefined) return true
   if (sameBlock(a, b)) return true
+  if (namesIn(a) !== namesIn(b)) return false
   const [left, right] = [ownerOf(a), ownerOf(b)]
   if (left?.uid !== right?.uid || left?.gid !== right?.gid) return false
   const [one, other] = [extendedOf(a), extendedOf(b)]

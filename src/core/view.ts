@@ -3,6 +3,7 @@
 // listing that travels; what is hidden is simply not in it.
 
 import { ByteWriter } from '../std/bytes.ts'
+import { toldBlock, wantsHardLinks } from './attributes.ts'
 import { type Entry, isCopied, type Kind, type Summary } from './entry.ts'
 import type { IgnoreScope, IgnoreText } from './ignore.ts'
 import { putEntry, startListing } from './listing.ts'
@@ -95,7 +96,8 @@ export function viewEntry(
     link: kind === 'symlink' ? record.link(row) : undefined,
     summary: kind === 'directory' ? summary(name) : undefined,
   }
-  const attributes = isCopied(kind) ? record.attributes(row) : undefined
+  const seen = isCopied(kind) ? record.attributes(row) : undefined
+  const attributes = ((view.attributes ?? 0) & wantsHardLinks) === 0 ? seen : toldBlock(seen)
   return attributes === undefined ? entry : { ...entry, attributes }
 }
 

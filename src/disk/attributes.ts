@@ -3,9 +3,19 @@
 // that it was taken under, and a change of any of it moves the ctime.
 
 import { domainDigest } from '../chunk/digest.ts'
-import { AttributeWriter, wantsExtended, wantsOwner } from '../core/attributes.ts'
+import { AttributeWriter, wantsExtended, wantsHardLinks, wantsOwner } from '../core/attributes.ts'
 import { type Extended, encodeExtended, extendedCountMax, extendedMaxBytes, isCarried } from '../core/extended.ts'
-import { extraGid, extraUid, extraWidth, statMode, statWidth, typeDirectory, typeFile, typeMask } from '../core/stat.ts'
+import {
+  extraGid,
+  extraLinks,
+  extraUid,
+  extraWidth,
+  statMode,
+  statWidth,
+  typeDirectory,
+  typeFile,
+  typeMask,
+} from '../core/stat.ts'
 import { hex } from '../std/bytes.ts'
 import { errno, type Sys } from './sys.ts'
 import { hasXattrs, listXattrs, type Place, readXattr } from './sys-xattrs.ts'
@@ -37,10 +47,11 @@ export function lookAtAttributes(
     const at = row * extraWidth
     writer.owner(extras[at + extraUid] as number, extras[at + extraGid] as number)
   }
-  if ((looks & wantsExtended) === 0 || !hasExtended(mode)) return { block: writer.take(), code: 0 }
-  const set = readExtended(sys, place, looks)
+  const set = (looks & wantsExtended) !== 0 && hasExtended(mode) ? readExtended(sys, place, looks) : new Uint8Array(0)
   if (typeof set === 'number') writer.extended(undefined)
   else if (set.length > 0) writer.extended(extendedDigest(set))
+  if ((looks & wantsHardLinks) !== 0 && extras !== undefined && (mode & typeMask) === typeFile)
+    writer.names(extras[row * extraWidth + extraLinks] as number)
   return { block: writer.take(), code: typeof set === 'number' ? set : 0 }
 }
 

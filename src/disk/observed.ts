@@ -8,6 +8,7 @@ import { joinPath, pathMaxBytes, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord, nameHash, pageEnds, type RecordRow, recordRow } from '../core/record.ts'
 import {
+  inodeOf,
   sameFile,
   sameSignature,
   sameTypeSizeTime,
@@ -37,6 +38,8 @@ export type Look = {
   readonly isStopped: IsStopped
   /** Which attributes are looked at, as a mask of core's attributes; 0 where only mode, times and size count. */
   readonly looks: number
+  /** Inodes (`inodeOf`) of which a name came or went by our own doing, which moved their ctime. */
+  readonly linked?: ReadonlySet<string>
 }
 
 /** A directory of more entries is looked at a page at a time: only the names of all of them are held. */
@@ -322,6 +325,8 @@ function fileContent(
   const racy = (known.flags & flagRacy) !== 0
   const same = sameSignature(stats, at, known.stats, known.at)
   if (same && (!racy || known.digest === undefined)) return { flags: edits << editShift, digest: known.digest }
+  const isOurs = look.linked?.has(inodeOf(stats, at)) === true
+  if (isOurs && sameFile(stats, at, known.stats, known.at)) return { flags: edits << editShift, digest: known.digest }
   if (known.digest === undefined) {
     // Nobody knows what it was. A change of mode or attributes explains a moved ctime of the same file; anything else, and
     // another file that looks like it, may hide an edit.

@@ -2,6 +2,7 @@
 // something differs. Content is read in one case only: a file whose signature moved while its size and mtime did not,
 // and whose digest is known (a suspect). Absence is never guessed: what could not be read is recorded as unreadable.
 
+import { wantsHardLinks } from '../core/attributes.ts'
 import { type IgnoreScope, type IgnoreText, ignoreScope } from '../core/ignore.ts'
 import {
   isReservedName,
@@ -77,6 +78,7 @@ type Scan = {
   entries: number
   readonly lineage: Lineage
   readonly looks: number
+  readonly linked?: ReadonlySet<string>
 }
 
 /**
@@ -112,7 +114,7 @@ export function scanRoot(
 
 /**
  * Looks again at the named directories only, and at whole new directories below them; those that are gone are removed
- * with all below. For after an apply.
+ * with all below. For after an apply. `linked`: inodes whose ctime only moved because one of their names came or went.
  */
 export function rescanDirectories(
   sys: Sys,
@@ -120,8 +122,10 @@ export function rescanDirectories(
   tree: Tree,
   paths: Iterable<RelPath>,
   nowMs: () => number,
+  linked?: ReadonlySet<string>,
 ): readonly Problem[] {
-  const scan = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped)
+  const plain = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped)
+  const scan = linked === undefined ? plain : { ...plain, linked }
   const scope = ignoreScope([])
   for (const path of paths) {
     scan.stack.push({ path, scope, scopeAt: path, depth: 0 })
@@ -201,6 +205,7 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   }
   scan.entries += order.length
   const own = ownFacts(sys, handle)
+  if ((scan.looks & wantsHardLinks) !== 0) tree.setDevice(visit.path, own.device)
   if (!same) {
     const known = before ?? scan.lineage.former(own)
     const record = recordOf(scan, handle, visit.path, known, before !== undefined, order, own, nowMs)

@@ -19,7 +19,8 @@ export const wireHistory: readonly WireVersionNote[] = [
       'listings may be outlines, call listingPart; open tells which symlinks the target lets in; names and paths are bytes of any kind; ' +
       'view may say what is expected, closes a target that is that, and leaves out what the end itself knows; ' +
       'open tells what a target makes of names, and which times it holds; scan tells of specials; ' +
-      'what is asked for besides modes and times (open, scan, view), its blocks in entries and heads, its sets (attributes, stage)',
+      'what is asked for besides modes and times (open, scan, view), its blocks in entries and heads, its sets (attributes, stage); ' +
+      'calls linked and landed, steps about files of several names',
   },
 ]
 
