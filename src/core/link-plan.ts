@@ -22,8 +22,9 @@ export type Member = {
 
 /** A file of the target that has several names. */
 export type SharedFile = {
-  /** Names that will still be there and are no names of the group; and such as the job does not see. */
+  /** Names that will still be there and are no names of the group. */
   readonly others: number
+  /** Such as the job does not see, and such as go and are kept as versions: nothing is set on these. */
   readonly hidden: number
   /** Another group keeps it. */
   readonly isTaken: boolean
@@ -60,50 +61,50 @@ export function decideLinks(
   fileOf: (file: number) => SharedFile,
   relinks: boolean,
 ): LinkDecision | undefined {
-  const members = given.map((one) => (isMovedFromOther(one, fileOf) ? { ...one, happens: 'create' as const } : one))
+  const members = given.map((one) =>
+    isMovedFromOther(one, fileOf, relinks) ? { ...one, happens: 'create' as const, file: undefined } : one,
+  )
   const there = members.filter(({ happens }) => !comes.includes(happens))
   const leader = leaderOf(members, there, fileOf)
   if (leader === undefined) return undefined
   const isThere = there.includes(leader)
   const shared = isThere && leader.file !== undefined ? fileOf(leader.file) : undefined
-  const withLeader = there.filter(({ file }) => file !== undefined && file === leader.file)
-  const plain = members.filter((member) => member !== leader && !withLeader.includes(member))
+  const isWith = ({ file }: Member): boolean => file !== undefined && file === leader.file
+  const plain = members.filter((member) => member !== leader && !isWith(member))
   const isForeign = shared !== undefined && (shared.isTaken || shared.others > 0 || shared.hidden > 0)
   const setsForeign = isForeign && leader.happens === 'attributes'
-  const goesOn = plain.some(({ happens }) => relinks || comes.includes(happens) || happens === 'move')
-  // A file that has names which the job does not see is given no further ones.
-  const parts =
-    relinks &&
-    shared !== undefined &&
-    (shared.isTaken || setsForeign || (shared.hidden > 0 && goesOn)) &&
-    leader.happens !== 'move'
+  const parts = relinks && shared !== undefined && (shared.isTaken || setsForeign) && leader.happens !== 'move'
   const others = parts ? members.filter((member) => member !== leader) : plain
   const links = others.flatMap(({ path, happens }): Further[] => {
     if (happens === 'create' || happens === 'move') return [{ path, action: 'create' as const }]
     if (happens === 'replace' || happens === 'retype') return [{ path, action: happens }]
     return relinks ? [{ path, action: 'replace' as const }] : []
   })
-  const together =
-    !parts && !isForeign && leader.happens === 'attributes' && shared !== undefined && withLeader.length > 1
+  const setsAll = !parts && !isForeign && shared !== undefined && leader.happens !== 'nothing'
+  const follow = setsAll ? members.filter((one) => one !== leader && isWith(one) && one.happens === 'attributes') : []
   const linked = new Set(links.map(({ path }) => path))
   const doubts = there.filter((one) => (one === leader ? links.length > 0 : linked.has(one.path)) && !one.isProven)
-  const follow = together ? withLeader.filter((one) => one !== leader && one.happens === 'attributes') : []
   return {
     leader: leader.path,
     unmoves:
       leader.happens === 'create' && given.some(({ path, happens }) => path === leader.path && happens === 'move'),
     keeps: parts || !isThere ? undefined : leader.file,
     parts,
-    together,
+    together: setsAll && leader.happens === 'attributes',
     follow: follow.map(({ path }) => path),
     links,
     doubts: doubts.filter(({ happens }) => happens !== 'move').map(({ path }) => path),
   }
 }
 
-function isMovedFromOther({ happens, file }: Member, fileOf: (file: number) => SharedFile): boolean {
-  return happens === 'move' && file !== undefined && fileOf(file).isTaken
+/** Whether the file of a name that moves there has other names that stay: what the name is given would be theirs too. */
+function isMovedFromOther({ happens, file }: Member, fileOf: (file: number) => SharedFile, relinks: boolean): boolean {
+  if (happens !== 'move' || file === undefined) return false
+  const { isTaken, others } = fileOf(file)
+  return isTaken || (relinks && others > 0)
 }
+
+const leads: readonly Happens[] = ['nothing', 'attributes', 'move']
 
 /** The name whose file most names of the group have already, and which no other group has; else the first that comes. */
 function leaderOf(
@@ -118,9 +119,9 @@ function leaderOf(
   let best: Member | undefined
   for (const one of there) {
     const isBetter = best === undefined || weight(one) > weight(best)
-    // What is set on one is set on all: that one leads.
-    const isSet = best !== undefined && weight(one) === weight(best) && one.file !== undefined && one.file === best.file
-    if (isBetter || (isSet && one.happens === 'attributes' && best?.happens === 'nothing')) best = one
+    // What is set on one name of a file is set on all: that one leads, and before it one that moves, which has it set later.
+    const isSame = best !== undefined && one.file !== undefined && one.file === best.file
+    if (isBetter || (isSame && leads.indexOf(one.happens) > leads.indexOf(best?.happens ?? 'move'))) best = one
   }
   if (best !== undefined) return best
   for (const happens of comes) {

@@ -1,6 +1,6 @@
 // Which names of a target are one file, for whoever plans what to do at them. When one of its names comes or goes, a file's
 // ctime moves, and the others are looked at again; before one gets a further name, it is looked at whether that is allowed:
-// only where the rules show all its names, and its content is what the source says by digest. Knows nothing where nobody asked.
+// only where its content is what the source says, by digest. Knows nothing where nobody asked.
 
 import { namesIn } from '../core/attributes.ts'
 import { type LinkedFile, linkedFiles } from '../core/link-table.ts'
@@ -21,6 +21,7 @@ export class SharedNames {
   readonly #tree: Tree
   readonly #isAsked: boolean
   readonly #changed = new Set<string>()
+  readonly #leaving = new Set<string>()
   #fileAt: Map<RelPath, LinkedFile> | undefined
   readonly #told = new Set<LinkedFile>()
   /** The tree knows all that has landed. */
@@ -52,6 +53,7 @@ export class SharedNames {
 
   /** A name of this file comes or goes: the directories of all its names are put into `touches`. */
   touch(name: SharedName, touches: Set<RelPath>): void {
+    if (!this.#isAsked) return
     const { directory, record, row } = name
     this.#changed.add(inodeOf(record.stats(row), record.at(row)))
     touches.add(directory)
@@ -61,8 +63,15 @@ export class SharedNames {
     for (const path of file.paths) touches.add(parentOf(path))
   }
 
-  /** How many names it has, where the rules show all of them. */
-  shown(name: SharedName): number | undefined {
+  /** This name of the file goes, and what it was is kept as a version. */
+  leaves({ record, row }: SharedName): void {
+    this.#leaving.add(inodeOf(record.stats(row), record.at(row)))
+  }
+
+  /** How many names it has, where the rules show all of them and all stay: what is set on one may be set on all. */
+  together(name: SharedName): number | undefined {
+    if (!this.#isAsked || this.#leaving.has(inodeOf(name.record.stats(name.row), name.record.at(name.row))))
+      return undefined
     const names = namesIn(name.record.attributes(name.row))
     return names === (this.#fileOf(name)?.paths.length ?? 1) ? names : undefined
   }

@@ -172,9 +172,9 @@ export class Stager {
       const donor = this.#moved(step.from, step.entry.sizeBytes)
       if (donor !== undefined) {
         const name = this.#nameAt(step.from)
-        if (name !== undefined && this.#shared.isShared(name)) {
+        if (name !== undefined) {
           this.#shared.touch(name, pending.touches)
-          forgetCtime(donor.stats, 0)
+          if (this.#shared.isShared(name)) forgetCtime(donor.stats, 0)
         }
         this.#movedFrom.set(step.from, joinPath(section.path, step.entry.name))
         this.#note(pending, number, { donor: { ...donor, moves: true, digest: step.digest } })
@@ -190,8 +190,7 @@ export class Stager {
   #stageLink(pending: Pending, { from, digest, entry }: Step, number: number): boolean {
     const donor = from === undefined ? undefined : this.#moved(from, entry.sizeBytes)
     const name = from === undefined || donor === undefined ? undefined : this.#nameAt(from)
-    const isFit =
-      name !== undefined && digest !== undefined && this.#shared.shown(name) && this.#shared.holds(name, digest)
+    const isFit = name !== undefined && digest !== undefined && this.#shared.holds(name, digest)
     if (donor !== undefined && name !== undefined && isFit === true) {
       this.#shared.touch(name, pending.touches)
       forgetCtime(donor.stats, 0)
@@ -231,7 +230,7 @@ export class Stager {
     const movedTo = this.#movedFrom.get(joinPath(section.path, step.entry.name))
     if (movedTo !== undefined) forgetCtime(expected, 0)
     const name = { directory: section.path, record, row }
-    const together = step.links === true && step.action === 'attributes' ? this.#shared.shown(name) : undefined
+    const together = step.links === true && step.action === 'attributes' ? this.#shared.together(name) : undefined
     const isEqual =
       step.links === true &&
       step.action === 'replace' &&
@@ -242,6 +241,7 @@ export class Stager {
     if (this.#shared.isShared(name)) {
       this.#shared.touch(name, pending.touches)
       forgetCtime(expected, 0)
+      if (step.action !== 'attributes') this.#shared.leaves(name)
     }
     const goes = step.action === 'delete' || step.action === 'retype'
     if (goes && isOutsideRow(record, row, this.#tree.sizes)) return false

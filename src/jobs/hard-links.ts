@@ -145,7 +145,9 @@ class Linking {
   readonly #relinks: boolean
   readonly #moves: MovedPaths
   readonly #groups: readonly (readonly RelPath[])[]
-  readonly #files: readonly { readonly hidden: number; readonly paths: readonly RelPath[] }[]
+  readonly #files: readonly (readonly RelPath[])[]
+  /** How many names of each file are none of these, or go and leave a version. */
+  readonly #hidden: readonly number[]
   /** Names of the target as they are once directories were renamed. */
   readonly #fileAt = new Map<RelPath, number>()
   readonly #groupAt = new Map<RelPath, number>()
@@ -183,15 +185,17 @@ class Linking {
     groups.forEach((paths, group) => {
       for (const path of paths) this.#groupAt.set(path, group)
     })
-    this.#files = rights.map(({ names, paths }) => ({
-      hidden: names - paths.length,
-      paths: paths.map((path) => this.#moves.after(path)),
-    }))
-    this.#files.forEach(({ paths }, file) => {
+    this.#files = rights.map(({ paths }) => paths.map((path) => this.#moves.after(path)))
+    this.#files.forEach((paths, file) => {
       for (const path of paths) this.#fileAt.set(path, file)
     })
     this.#readSteps()
-    this.#stays = this.#files.map(({ paths }) => paths.filter((path) => this.#staysAt(path)))
+    this.#stays = this.#files.map((paths) => paths.filter((path) => this.#staysAt(path)))
+    const moved = new Set([...this.#steps.values()].map(({ step }) => step.from))
+    this.#hidden = this.#files.map((paths, file) => {
+      const kept = paths.filter((path) => !moved.has(path) && !this.#staysAt(path))
+      return (rights[file] as LinkedFile).names - paths.length + kept.length
+    })
     for (const [path, { step }] of this.#steps) {
       const file = this.#movedFile(step)
       if (file !== undefined) this.#stays[file]?.push(path)
@@ -246,7 +250,7 @@ class Linking {
       const fileOf = (file: number) => {
         const own = members.filter((one) => one.file === file && !isContent(one.happens)).length
         const others = (this.#stays[file]?.length ?? 0) - own
-        return { others, hidden: this.#files[file]?.hidden ?? 0, isTaken: taken.has(file) }
+        return { others, hidden: this.#hidden[file] ?? 0, isTaken: taken.has(file) }
       }
       const decision = members.length < 2 ? undefined : decideLinks(members, fileOf, this.#relinks)
       if (decision?.keeps !== undefined) taken.add(decision.keeps)
