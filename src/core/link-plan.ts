@@ -61,8 +61,9 @@ export function decideLinks(
   fileOf: (file: number) => SharedFile,
   relinks: boolean,
 ): LinkDecision | undefined {
+  const set = new Set(relinks ? given.flatMap(({ happens, file }) => (happens === 'attributes' ? [file] : [])) : [])
   const members = given.map((one) =>
-    isMovedFromOther(one, fileOf, relinks) ? { ...one, happens: 'create' as const, file: undefined } : one,
+    isMovedFromOther(one, fileOf, relinks, set) ? { ...one, happens: 'create' as const, file: undefined } : one,
   )
   const there = members.filter(({ happens }) => !comes.includes(happens))
   const leader = leaderOf(members, there, fileOf)
@@ -98,10 +99,15 @@ export function decideLinks(
 }
 
 /** Whether the file of a name that moves there has other names that stay: what the name is given would be theirs too. */
-function isMovedFromOther({ happens, file }: Member, fileOf: (file: number) => SharedFile, relinks: boolean): boolean {
+function isMovedFromOther(
+  { happens, file }: Member,
+  fileOf: (file: number) => SharedFile,
+  relinks: boolean,
+  set: ReadonlySet<number | undefined>,
+): boolean {
   if (happens !== 'move' || file === undefined) return false
-  const { isTaken, others } = fileOf(file)
-  return isTaken || (relinks && others > 0)
+  const { isTaken, others, hidden } = fileOf(file)
+  return isTaken || (relinks && others > 0) || (hidden > 0 && set.has(file))
 }
 
 const leads: readonly Happens[] = ['nothing', 'attributes', 'move']
