@@ -348,6 +348,7 @@ export class Apply {
   #setAside(staged: StagedStep, slot: string): void {
     const { expected = new Uint32Array(statWidth), below, movedTo } = staged.note ?? {}
     const isDeleted = staged.action === 'delete'
+    this.#parting.leave(expected)
     this.#landed.displaced.push({ slot, path: staged.path, expected, below, movedTo, isDeleted })
   }
 

@@ -36,6 +36,11 @@ export class Parting {
     return sameFile(row, 0, seen, 0) && row[statMode] === seen[statMode]
   }
 
+  /** A name was taken from this inode: that moved the ctime that its others were seen with. */
+  leave(seen: Uint32Array): void {
+    this.#left.add(inodeOf(seen, 0))
+  }
+
   /**
    * Sets on the file at a name, which is as `seen`, and on no other name, unless it has just `together` of them: then on
    * all. Zero or a negative errno.

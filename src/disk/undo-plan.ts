@@ -23,6 +23,7 @@ import type { SeenDirectory, StepNote } from './staged.ts'
 import { EntryTable, type Sys } from './sys.ts'
 import { isRowType, isType, Look, sameSetId } from './undo-look.ts'
 import { MovesBack } from './undo-moves.ts'
+import { forgetShared } from './undo-shared.ts'
 import {
   directoryEntry,
   donorOf,
@@ -81,6 +82,7 @@ class UndoPlanner {
       yield 1
       yield* this.#planChange(change)
     }
+    forgetShared(this.#notes.values())
     return {
       sections: this.#sections,
       deletions: this.#deletions,

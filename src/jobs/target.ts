@@ -363,7 +363,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     await this.#landAll()
     if (this.#batches.size > 0) throw new Failure('protocol-broken', 'batches are under way that would have to land')
     // Looked at again at the end: its problems are told then.
-    await this.#settle(this.#removed.splice(0))
+    await this.#settle(this.#removed.splice(0), true)
     await this.treeSeat.run('beginLinks', { tree: this.tree })
   }
 
@@ -401,8 +401,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     }
   }
 
-  async #settle(removed: readonly RelPath[]): Promise<TaskResult<DiskTasks['settleTree']>> {
-    return await this.treeSeat.run('settleTree', { tree: this.tree, touched: [...this.#touched], removed })
+  async #settle(removed: readonly RelPath[], goesOn = false): Promise<TaskResult<DiskTasks['settleTree']>> {
+    return await this.treeSeat.run('settleTree', { tree: this.tree, touched: [...this.#touched], removed, goesOn })
   }
 
   async verify(from: VerifyPoint): Promise<Verified> {
