@@ -83,22 +83,8 @@ export function encodeLinked(
   return { bytes: writer.take(), next: at < files.length ? at : undefined }
 }
 
-/** Asks for all files, a part at a time; `entries`: as many as the tree has, where another machine says so. */
-export async function takeLinked(
-  part: (from: number) => Promise<{ readonly bytes: Uint8Array; readonly next?: number | undefined }>,
-  entries: number = Number.POSITIVE_INFINITY,
-): Promise<readonly LinkedFile[]> {
-  const told = new ToldLinks(entries)
-  for (let from: number | undefined = 0; from !== undefined; ) {
-    const { bytes, next }: { readonly bytes: Uint8Array; readonly next?: number | undefined } = await part(from)
-    told.take(bytes)
-    if (next !== undefined && next !== told.files.length) throw broken()
-    from = next
-  }
-  return told.files
-}
-
-class ToldLinks {
+/** Takes what another end tells, part by part. */
+export class ToldLinks {
   readonly files: LinkedFile[] = []
   readonly #known = new Set<RelPath>()
   readonly #entries: number
@@ -118,20 +104,21 @@ class ToldLinks {
       for (let left = reader.varint(reader.left); left > 0; left--) {
         const isSame = reader.u8() === 1
         const text = reader.name(pathMaxBytes)
-        if (isSame && directory === undefined) throw broken()
+        if (isSame && directory === undefined) throw brokenLinks()
         const path = parseRelPath(isSame && directory !== '' ? `${directory}/${text}` : text)
-        if (path === undefined || path === '' || this.#known.has(path)) throw broken()
-        if (this.#known.size >= this.#entries) throw broken()
+        if (path === undefined || path === '' || this.#known.has(path)) throw brokenLinks()
+        if (this.#known.size >= this.#entries) throw brokenLinks()
         this.#known.add(path)
         directory = parentOf(path)
         paths.push(path)
       }
-      if (paths.length === 0 || names < paths.length) throw broken()
+      if (paths.length === 0 || names < paths.length) throw brokenLinks()
       this.files.push({ names, paths })
     }
   }
 }
 
-function broken(): Failure {
+/** What was told is no such list. */
+export function brokenLinks(): Failure {
   return new Failure('protocol-broken', 'names that are one file are told in a way that nobody understands')
 }

@@ -6,7 +6,7 @@ import type { Donor, StagedBatch } from './staged.ts'
 import { errno, type Sys } from './sys.ts'
 
 /** What is there is not what was seen. */
-export const notSeen: number = -errno.ESTALE
+const notSeen: number = -errno.ESTALE
 
 /**
  * Gives the file of a donor, whose directory is open as `from`, the name at `to`; its row goes to that of the step. Zero or a

@@ -7,7 +7,7 @@ import { splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { splitSets } from '../core/extended.ts'
 import type { Flow } from '../core/flow.ts'
-import { type LinkedFile, takeLinked } from '../core/link-table.ts'
+import type { LinkedFile } from '../core/link-table.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import type { RelPath } from '../core/path.ts'
@@ -31,6 +31,7 @@ import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, t
 import { freeFlow, type Line, Outflow } from './outflow.ts'
 import { emptyListing } from './places.ts'
 import { SlabPool, type SlabStore } from './slabs.ts'
+import { takeLinked } from './told-links.ts'
 
 /** What ends of this machine share; owned by the process. */
 export type Workshop = {

@@ -6,7 +6,7 @@ import { isAttributeKind } from '../core/attributes.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { splitSets } from '../core/extended.ts'
-import { type LinkedFile, takeLinked } from '../core/link-table.ts'
+import type { LinkedFile } from '../core/link-table.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import type { RelPath } from '../core/path.ts'
@@ -46,6 +46,7 @@ import {
 } from './endpoint.ts'
 import { Offers } from './offers.ts'
 import { PackInbox, type SlabStore } from './slabs.ts'
+import { takeLinked } from './told-links.ts'
 import { ToldTree } from './told-tree.ts'
 
 /** The name of the stream that carries packs. */
