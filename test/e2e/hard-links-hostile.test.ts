@@ -6,7 +6,6 @@ import { linkSync, lstatSync, readFileSync, statSync, symlinkSync } from 'node:f
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { wantsHardLinks } from '../../src/core/attributes.ts'
-import type { RelPath } from '../../src/core/path.ts'
 import type { Step } from '../../src/core/plan.ts'
 import { Failure } from '../../src/std/failure.ts'
 import { writeTree } from '../world/disk-trees.ts'
