@@ -19,14 +19,14 @@ function allowed(phase: Phase, role: string): string[] {
 
 describe('the order of calls', () => {
   it('is what a driver does', () => {
-    const read = ['listings', 'listingPart', 'digests']
+    const read = ['listings', 'listingPart', 'digests', 'linked']
     const rows: readonly (readonly [Phase, readonly string[], readonly string[]])[] = [
       ['closed', [], []],
       ['open', ['scan'], ['scan']],
       ['scanned', ['view'], ['view']],
       ['viewed', ['attributes', 'view', ...read, 'supply'], ['view', ...read, 'begin', 'verify', 'distrust']],
-      ['begun', read, [...read, 'moves', 'stage', 'finish']],
-      ['staging', read, [...read, 'stage', 'answer', 'written', 'finish']],
+      ['begun', read, [...read, 'moves', 'stage', 'landed', 'finish']],
+      ['staging', read, [...read, 'stage', 'answer', 'written', 'landed', 'finish']],
       ['finished', read, [...read, 'verify', 'distrust']],
     ]
     assert.deepEqual(
