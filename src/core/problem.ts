@@ -27,6 +27,7 @@ export const problemCodes = {
   'no-links': "is a symbolic link, which the target's file system does not have",
   'attributes-left-out': 'can not hold all that was asked for besides content, modes and times',
   'attributes-refused': 'was brought, but not with all of its owner, attributes or ACLs',
+  'not-linked': 'has its content, but is a file of its own: it could not be made a further name of another one',
   'attributes-unreadable': 'has extended attributes that could not be read, or are too many',
 } as const
 

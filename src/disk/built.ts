@@ -10,7 +10,13 @@ import { isRacy } from './racy.ts'
 import type { StagedBatch, StagedSection } from './staged.ts'
 
 /** The directory as a scan would find it, digests included. Steps that were not written are not in it. */
-export function builtDirectory(batch: StagedBatch, section: StagedSection, own: Own, nowMs: number): StoredPage[] {
+export function builtDirectory(
+  batch: StagedBatch,
+  section: StagedSection,
+  own: Own,
+  nowMs: number,
+  looked = 0,
+): StoredPage[] {
   const rows: RecordRow[] = []
   const { rows: stats, digests } = batch
   for (const staged of batch.steps(section.firstStep, section.endStep)) {
@@ -18,7 +24,7 @@ export function builtDirectory(batch: StagedBatch, section: StagedSection, own: 
     const at = staged.number * statWidth
     const flags = isRacy(stats, at, nowMs) ? flagRacy : 0
     const link = staged.kind === 'symlink' ? staged.entry.link : undefined
-    rows.push({ name: staged.nameBytes, stats, at, flags, link, digest: digests.get(staged.number) })
+    rows.push({ name: staged.nameBytes, stats, at, flags, link, digest: digests.get(staged.number), looked })
   }
   return storedPages({ path: section.head.path, record: buildRecord(rows, own), viewId: '', summary: undefined })
 }

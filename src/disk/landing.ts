@@ -3,12 +3,12 @@
 // aside with all their files and land by one rename. Between writing and landing the caller syncs. No peer is trusted:
 // numbers, sizes and digests of every record are checked against what was asked for.
 
+import { wantsHardLinks } from '../core/attributes.ts'
 import { isCopied } from '../core/entry.ts'
 import { hasGrown } from '../core/growth.ts'
 import { digestBytes } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
-import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { Assemblies, type DeltaOrder } from './assemblies.ts'
@@ -17,6 +17,7 @@ import type { Basis } from './donors.ts'
 import { dress, dressSymlink, Wardrobe } from './dress.ts'
 import { packHolesMax } from './holes.ts'
 import { Incoming } from './incoming.ts'
+import { linkAside } from './link-aside.ts'
 import { emptyRecord, flagEntries, flagFailed, flagFirst, flagLast, type PackRecord, takeRecord } from './pack.ts'
 import type { Portion } from './portions.ts'
 import { lacksLinks, refusalCode, refusedStaging } from './refusal.ts'
@@ -79,6 +80,11 @@ export class Landing {
     }
   }
 
+  /** What the tree looks at besides, where that is nothing that is set. */
+  get looked(): number {
+    return this.#order.linksFiles === true ? wantsHardLinks : 0
+  }
+
   /** Whether everything is synced as it is written, not by group. */
   get syncEach(): boolean {
     return this.#order.syncEach
@@ -94,6 +100,7 @@ export class Landing {
     for (const staged of this.batch.steps()) {
       if (staged.note?.refused !== undefined) staged.problem = { code: staged.note.refused, detail: '' }
       else if (this.#order.wanted[staged.number] !== 1) this.#prepare(staged)
+      if (staged.note?.isUnlinked === true) this.batch.remark(staged.path, { code: 'not-linked', detail: '' })
     }
   }
 
@@ -101,7 +108,7 @@ export class Landing {
     const { action, kind } = staged
     if (action === 'attributes' || action === 'delete' || !isCopied(kind) || kind === 'directory') return
     if (kind === 'symlink') this.#makeSymlink(staged)
-    else if (staged.entry.sizeBytes === 0) this.#makeEmpty(staged)
+    else if (staged.entry.sizeBytes === 0 && staged.note?.donor?.links !== true) this.#makeEmpty(staged)
     else if (staged.note?.donor !== undefined) this.#copyDonor(staged, staged.note.donor)
   }
 
@@ -150,34 +157,32 @@ export class Landing {
     const from = sys.openDirectory(donor.store ?? this.#handles.root, utf8(donor.directory))
     if (from < 0) return
     try {
-      if (donor.moves && this.#linkDonor(staged, from, donor)) return
+      const linked = donor.moves ? this.#linkDonor(staged, from, donor) : -errno.EINVAL
+      if (linked === 0) return
+      if (donor.links === true && this.#staysUnlinked(staged, linked)) return
       this.#readDonor(staged, from, donor)
     } finally {
       sys.close(from)
     }
   }
 
-  #linkDonor(staged: StagedStep, from: number, donor: Donor): boolean {
-    const { directory, name } = this.#place(staged)
-    const at = staged.number * statWidth
-    // Before the link, which moves the ctime: an edit that kept size and mtime would pass for the content that is meant.
-    const isSeen =
-      this.#sys.stat(from, donor.name, this.batch.rows, staged.number) === 0 &&
-      sameSignature(this.batch.rows, at, donor.stats, 0)
-    if (!isSeen || this.#sys.link(from, donor.name, directory, name) < 0) return false
-    const isLinked =
-      this.#sys.stat(directory, name, this.batch.rows, staged.number) === 0 &&
-      sameFile(this.batch.rows, at, donor.stats, 0)
-    if (!isLinked) {
-      this.#sys.unlink(directory, name)
-      return false
-    }
+  /** A file of its own is no less: where its content is there already, nothing is done at all. */
+  #staysUnlinked(staged: StagedStep, code: number): boolean {
+    const problem = { code: 'not-linked', detail: errnoName(code) } as const
+    if (staged.note?.isEqual === true) staged.problem = problem
+    else this.batch.remark(staged.path, problem)
+    return staged.note?.isEqual === true
+  }
+
+  #linkDonor(staged: StagedStep, from: number, donor: Donor): number {
+    const code = linkAside(this.#sys, donor, from, this.#place(staged), this.batch, staged.number)
+    if (code < 0) return code
     // Its time is its own, which is the plan's as far as both sides tell times, and its mode too until it lands: the old
     // name still is this very file.
     staged.isWritten = true
-    this.moved++
+    if (donor.links !== true) this.moved++
     if (donor.digest !== undefined) this.batch.digests.set(staged.number, donor.digest)
-    return true
+    return 0
   }
 
   #readDonor(staged: StagedStep, from: number, donor: Donor): void {

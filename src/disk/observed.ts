@@ -8,6 +8,7 @@ import { joinPath, pathMaxBytes, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord, nameHash, pageEnds, type RecordRow, recordRow } from '../core/record.ts'
 import {
+  inodeOf,
   mtimeSecondsOf,
   sameFile,
   sameSignature,
@@ -40,6 +41,8 @@ export type Look = {
   readonly looks: number
   /** After a run of ours: another mode, or other attributes, are what it has just set, and explain a moved ctime. */
   readonly isOurs: boolean
+  /** Inodes (`inodeOf`) of which a name came or went by our own doing, which moved their ctime. */
+  readonly linked?: ReadonlySet<string>
 }
 
 /** A directory of more entries is looked at a page at a time: only the names of all of them are held. */
@@ -329,6 +332,8 @@ function fileContent(
   const racy = (known.flags & flagRacy) !== 0
   const same = sameSignature(stats, at, known.stats, known.at)
   if (same && (!racy || known.digest === undefined)) return { flags: edits << editShift, digest: known.digest }
+  const isLinked = look.linked?.has(inodeOf(stats, at)) === true
+  if (isLinked && sameFile(stats, at, known.stats, known.at)) return { flags: edits << editShift, digest: known.digest }
   if (known.digest === undefined) {
     // Nobody knows what it was: whatever moved the ctime may hide an edit, another mode and attributes too, unless we set them.
     const hasNewMode = stats[at + statMode] !== known.stats[known.at + statMode]

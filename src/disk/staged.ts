@@ -21,6 +21,8 @@ export type Donor = {
   readonly stats: Uint32Array
   /** The file itself moves here: its inode is taken, and its old name goes later. */
   readonly moves: boolean
+  /** The same, but its old name stays: this is a further one. */
+  readonly links?: true
   /** The content's digest, by the source's word. */
   readonly digest: Uint8Array | undefined
   /** The handle that `directory` is below, where that is not the root: an old version. Its content is taken as it is. */
@@ -36,6 +38,12 @@ export type StepNote = {
   readonly below?: readonly SeenDirectory[]
   /** The file only moved: its new name, which must have landed before the old one goes. */
   readonly movedTo?: RelPath
+  /** Attributes are set although the file has so many names: the rules show them all. */
+  readonly together?: number
+  /** What is there has the content that comes, and stays where it can't become a further name of another file. */
+  readonly isEqual?: true
+  /** It was to become a further name of a file, and gets one of its own. */
+  readonly isUnlinked?: true
   /** Nothing is done: the name is not as the driver thinks (`target-changed`), or it may not be. */
   readonly refused?: ProblemCode
 }
@@ -62,6 +70,8 @@ export type LandingOrder = {
   readonly extended?: Uint8Array
   /** Sync each file as it is written: for small runs. */
   readonly syncEach: boolean
+  /** Names that are one file stay one. */
+  readonly linksFiles?: boolean
   /** No file may have grown since the plan: what comes is counted. */
   readonly holdsSizes?: boolean
 }
@@ -195,7 +205,8 @@ export class StagedBatch {
 
   /** The steps whose file is a second name of one that moved, or of a version that comes back. */
   moved(): StagedStep[] {
-    const numbers = [...this.#notes].flatMap(([number, { donor }]) => (donor?.moves === true ? [number] : []))
+    const isMoved = (donor: Donor | undefined): boolean => donor?.moves === true && donor.links !== true
+    const numbers = [...this.#notes].flatMap(([number, { donor }]) => (isMoved(donor) ? [number] : []))
     return numbers.map((number) => this.step(number)).filter(({ kind, isWritten }) => kind === 'file' && isWritten)
   }
 

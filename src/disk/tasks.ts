@@ -2,10 +2,12 @@
 // in one seat for a whole run; a batch of wants or of landing lives in the seat that it was given. Each task does a
 // bounded piece of work and returns; buffers go both ways without being copied.
 
-import { type Digester, openDomainDigester } from '../chunk/digest.ts'
+import { type Digester, domainDigest, openDomainDigester } from '../chunk/digest.ts'
 import { expand, squeeze } from '../chunk/squeeze.ts'
+import { wantsHardLinks } from '../core/attributes.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import { encodeLinked, type LinkedFile, linkedFiles, partitionText } from '../core/link-table.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { Naming } from '../core/naming.ts'
 import type { NameRange } from '../core/outline.ts'
@@ -21,7 +23,7 @@ import { encodeTop, type Top } from '../core/top.ts'
 import { joinStored, Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
 import { present } from '../std/assert.ts'
-import { discard, utf8 } from '../std/bytes.ts'
+import { concatBytes, discard, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Handover } from '../std/crew.ts'
 import { type IsStopped, stopOf, stopped } from '../std/stop.ts'
@@ -61,6 +63,8 @@ type OpenTree = {
   stager: Stager | undefined
   /** What pages lie in that the tree has given up: given back when nothing of it is used any more. */
   readonly dropped: Set<ArrayBufferLike>
+  /** Which files have several names, once it was asked; as long as nothing changes. */
+  linked: readonly LinkedFile[] | undefined
   /** Of a target: shelves of directories that landed whole, and what is known of other files that landed. */
   readonly landed: { readonly built: Uint8Array[]; readonly learned: { bytes: Uint8Array; word: number }[] }
   /** While its files are read again: the directories that the view shows. */
@@ -74,6 +78,21 @@ function openFingerprint(): Digester {
 
 function treeOf(id: number): OpenTree {
   return present(trees.get(id), 'a tree is open in its seat')
+}
+
+function linkedIn(open: OpenTree): readonly LinkedFile[] {
+  if ((open.tree.looks & wantsHardLinks) === 0) return []
+  open.linked ??= linkedFiles(open.tree)
+  return open.linked
+}
+
+/** Of the whole tree, and of which names are one file, where that counts. */
+function rootSummary(open: OpenTree): Summary | undefined {
+  const summary = open.tree.summary('' as RelPath)
+  const text = summary === undefined ? '' : partitionText(linkedIn(open))
+  if (summary === undefined || text === '') return summary
+  const fingerprint = domainDigest('linked 1', concatBytes([summary.fingerprint, utf8(text)]))
+  return { ...summary, fingerprint }
 }
 
 /** One directory as it is told to the other end. */
@@ -151,6 +170,7 @@ export const tasks = {
       isStopped,
       stager: undefined,
       dropped: new Set(),
+      linked: undefined,
       landed: { built: [], learned: [] },
     })
     if (root < 0) return emptyReport
@@ -161,9 +181,10 @@ export const tasks = {
 
   /** Sets the view; the root's summary under it. */
   view(input: { tree: number; view: View; viewId: string }): Summary | undefined {
-    const { tree } = treeOf(input.tree)
+    const open = treeOf(input.tree)
+    const { tree } = open
     tree.setView(input.view, input.viewId)
-    const summary = tree.summary('' as RelPath)
+    const summary = rootSummary(open)
     giveBack()
     return summary
   },
@@ -247,6 +268,16 @@ export const tasks = {
     return present(treeOf(input.tree).stager, 'staging was begun').answer(input.batch, splitDigests(input.digests))
   },
 
+  /** What was staged before has landed, and the tree knows it: further names may be made of what is there. */
+  beginLinks(input: { tree: number }): void {
+    present(treeOf(input.tree).stager, 'staging was begun').beginLinks()
+  },
+
+  /** Some of the files that have several names, from this number on. */
+  linked(input: { tree: number; from: number }): ReturnType<typeof encodeLinked> {
+    return encodeLinked(linkedIn(treeOf(input.tree)), input.from)
+  },
+
   /** What `moveDirectories` is about to do, for the run's manifest. */
   moveIntents(input: { tree: number; moves: readonly DirectoryMove[]; naming: Naming | undefined }): MoveChange[] {
     return moveIntents(treeOf(input.tree).tree, input.moves, input.naming)
@@ -280,15 +311,16 @@ export const tasks = {
     if (input.learned.length > 0) landed.learned.push(packed(input.learned))
   },
 
-  /** Looks again at what a run touched, and learns the digests of what landed. The root's new summary. */
-  settleTree(input: { tree: number; touched: readonly RelPath[]; removed: readonly RelPath[] }): {
+  /** Looks again at what a run touched, and learns the digests of what landed. The root's new summary. `goesOn`: more is staged. */
+  settleTree(input: { tree: number; touched: readonly RelPath[]; removed: readonly RelPath[]; goesOn?: boolean }): {
     summary: Summary | undefined
     problems: readonly Problem[]
   } {
     const open = treeOf(input.tree)
-    const { tree, root, landed } = open
-    // Nothing is staged any more, and what was known for it is much where a directory is huge.
-    open.stager = undefined
+    const { tree, root, landed, stager } = open
+    open.linked = undefined
+    // Where nothing is staged any more, what was known for it is much where a directory is huge.
+    if (input.goesOn !== true) open.stager = undefined
     giveBack()
     for (const path of input.removed) tree.removeWithin(path)
     const parents = new Set<RelPath>()
@@ -306,13 +338,13 @@ export const tasks = {
     if (tree.looks !== 0) for (const path of input.touched) if (path !== '') again.add(parentOf(path))
     // Young signatures are racy; a moment's wait makes those that are taken now trustworthy.
     blockMs(racyMs + 5)
-    const problems = [...rescanDirectories(sys, root, tree, again, nowMs)]
+    const problems = [...rescanDirectories(sys, root, tree, again, nowMs, stager?.linked)]
     if (tree.top !== undefined) problems.push(...lookAgainAtTop(sys, root, tree))
     for (let part = landed.learned.pop(); part !== undefined; part = landed.learned.pop())
       applyLearned(tree, expand(part.bytes, part.word, learnedMaxBytes), true)
     landed.built.length = 0
     giveBack()
-    return { summary: tree.summary('' as RelPath), problems }
+    return { summary: rootSummary(open), problems }
   },
 
   /** Files of the tree to be read again, a chunk a seat and time; and where to go on. */

@@ -2,7 +2,6 @@
 // what the left alone has is looked at, after directories that moved were taken out of it: what changed in them is planned
 // where they then lie. Single files that moved are proven by digests. The result holds every step, encoded, and what the guard has to judge.
 
-import { textDigest } from '../chunk/identifier.ts'
 import { sameAttributes } from '../core/attributes.ts'
 import type { Entry } from '../core/entry.ts'
 import { mayMove } from '../core/links.ts'
@@ -38,13 +37,12 @@ import type { DirectoryListing } from '../disk/tasks.ts'
 import { equalBytes } from '../std/bytes.ts'
 import { AgreedNames } from './agreed-names.ts'
 import type { End } from './endpoint.ts'
+import { guardedBy, guardLine } from './guarded.ts'
 import { type Both, listApart, listWhole } from './list-apart.ts'
 import { below, chunks, digestsOf, emptyListing, headOf, type Place, placeIn, stepOf, timeOf } from './places.ts'
 import { spareOutside } from './spare.ts'
 import type { Spellings } from './spellings.ts'
 import { topFor } from './top.ts'
-
-const sampleMax = 20
 
 /**
  * Compares `left` with `right`; both were scanned and have the same view. The left is asked by the right's names: what it
@@ -224,11 +222,7 @@ class Comparison {
   }
 
   #guard(what: string, path: RelPath, right: Entry): void {
-    const content = right.summary === undefined ? '' : Buffer.from(right.summary.fingerprint).toString('hex')
-    this.#guarded.set(
-      path,
-      `${path}\0${what}\0${right.kind}\0${right.sizeBytes}\0${right.mtimeSeconds}\0${right.mtimeNs}\0${content}`,
-    )
+    this.#guarded.set(path, guardLine(what, path, right))
   }
 
   /** Looks at what the left alone has, top down; takes out what only moved at each level. */
@@ -427,7 +421,6 @@ class Comparison {
     }
     sections.sort(compareSections)
     deletions.sort(compareSections)
-    const guarded = [...this.#guarded.values()].sort()
     return {
       moves: this.#moves,
       made: this.#made,
@@ -438,8 +431,7 @@ class Comparison {
       specials: this.#specials,
       deletes: this.#deletes,
       replaces: this.#replaces,
-      guardedDigest: textDigest('guarded 1', guarded.join('\n')),
-      guardedSample: guarded.slice(0, sampleMax).map((line) => line.slice(0, line.indexOf('\0'))),
+      ...guardedBy([...this.#guarded.values()]),
     }
   }
 }

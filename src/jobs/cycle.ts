@@ -2,7 +2,7 @@
 // of core; each deed in an end. This file stays a screen or two of named calls.
 
 import { textId } from '../chunk/identifier.ts'
-import { wantsExtended, wantsTop } from '../core/attributes.ts'
+import { wantsExtended, wantsHardLinks, wantsTop } from '../core/attributes.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
@@ -26,6 +26,7 @@ import { planChanges, sectionChanges } from './changes.ts'
 import { compare } from './compare.ts'
 import { agreed } from './dress.ts'
 import type { ApplyCounts, ApplyResult, Begun, PlanTotals, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import { FoundLinks, linkBatches, planLinks } from './hard-links.ts'
 import { agreeOwners } from './owners.ts'
 import { isSamePair, isUnchanged, rulesId, type Seen, scanRules, viewOf } from './settled.ts'
 import { Spellings, spelledSource } from './spellings.ts'
@@ -122,7 +123,9 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   listen({ type: 'phase', phase: 'compare' })
   const spellings = new Spellings()
   const source = spelledSource(left, spellings)
-  const plan = await compare(source, right, rulesOf(job, right, seen.view), seen.scan.moves, spellings)
+  const rules = rulesOf(job, right, seen.view)
+  const compared = await compare(source, right, rules, seen.scan.moves, spellings)
+  const plan = hasHardLinks(seen) ? await planLinks(compared, source, right, rules) : compared
   tellSpecials(seen, plan, listen)
   const problems = uniqueProblems([...seen.scan.problems, ...plan.problems])
   if (context.listsChanges) for (const change of planChanges(plan)) listen(change)
@@ -136,14 +139,17 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   if (isEmpty(plan)) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
   context.planned(plan, verdict === 'released')
   listen({ type: 'phase', phase: 'transfer' })
-  const steps = [...plan.sections, ...plan.deletions].reduce((sum, section) => sum + section.stepCount + 1, 0)
+  const steps = [...plan.sections, ...(plan.links ?? []), ...plan.deletions].reduce(
+    (sum, section) => sum + section.stepCount + 1,
+    0,
+  )
   const work = workOf(plan.sections)
   const totals = { ...facts, steps, bringsBytes: work.contentBytes, released: verdict === 'released' }
   const begun = await announce(job, right, totals)
   // Begun, not before the target let it in: a plan that it refused has left no base.
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   problems.push(...(await right.moveDirectories(plan.moves)))
-  const sent = await transfer(source, right, planBatches(plan), work, listen, signal, extendedIn(seen))
+  const sent = await transfer(source, right, planBatches(plan, source), work, listen, signal, extendedIn(seen))
   if (plan.top !== undefined) await right.giveTop(encodeTop(plan.top))
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
@@ -177,9 +183,11 @@ async function bringToEmpty(
     context.found(section)
   }
   const brought: Brought = { problems }
-  const sections = bringAll(left, rulesOf(job, right, seen.view), brought)
+  const links = new FoundLinks(hasHardLinks(seen) ? await left.linkedFiles() : [])
+  const sections = links.without(bringAll(left, rulesOf(job, right, seen.view), brought))
   if (job.dryRun) {
     for await (const section of sections) found(section)
+    links.sections().forEach(found)
     return endRun('planned', problems, seen, foundNothing)
   }
   if (leftEntries === 0 && !carriesTop(seen))
@@ -187,7 +195,15 @@ async function bringToEmpty(
   listen({ type: 'phase', phase: 'transfer' })
   const begun = await announce(job, right, { ...facts, steps: leftEntries, released: false })
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
-  const sent = await transfer(left, right, batchesAsFound(sections, found), work, listen, signal, extendedIn(seen))
+  const sent = await transfer(
+    left,
+    right,
+    batchesAsFound(sections, found, () => linkBatches(left, links.sections(), found)),
+    work,
+    listen,
+    signal,
+    extendedIn(seen),
+  )
   if (brought.top !== undefined) await right.giveTop(encodeTop(brought.top))
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
@@ -217,6 +233,10 @@ function tellKept(job: Job, begun: Begun, applied: ApplyResult, listen: RunListe
 
 function carriesTop({ view }: Seen): boolean {
   return ((view.attributes ?? 0) & wantsTop) !== 0
+}
+
+function hasHardLinks({ view }: Seen): boolean {
+  return ((view.attributes ?? 0) & wantsHardLinks) !== 0
 }
 
 function extendedIn({ view }: Seen): number {
@@ -363,7 +383,8 @@ function judge(job: Job, plan: Plan, facts: GuardFacts, context: RunContext): 'f
 }
 
 function isEmpty(plan: Plan): boolean {
-  return plan.moves.length + plan.sections.length + plan.deletions.length === 0 && plan.top === undefined
+  const { moves, sections, links = [], deletions, top } = plan
+  return [moves, sections, links, deletions].every((some) => some.length === 0) && top === undefined
 }
 
 function pairOf(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context: RunContext): Pair {

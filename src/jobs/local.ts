@@ -7,6 +7,7 @@ import { splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { splitSets } from '../core/extended.ts'
 import type { Flow } from '../core/flow.ts'
+import type { LinkedFile } from '../core/link-table.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import type { Owners } from '../core/owners.ts'
@@ -31,6 +32,7 @@ import { type EndFacts, type PackSink, payloadHeadBytes, payloadHeadroomBytes, t
 import { freeFlow, type Line, Outflow } from './outflow.ts'
 import { emptyListing } from './places.ts'
 import { SlabPool, type SlabStore } from './slabs.ts'
+import { takeLinked } from './told-links.ts'
 
 /** What ends of this machine share; owned by the process. */
 export type Workshop = {
@@ -241,6 +243,16 @@ export class LocalEnd {
 
   async digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]> {
     return splitDigests(await this.treeSeat.run('digests', { tree: this.tree, files: encodeWants(files), fresh }))
+  }
+
+  /** Some of the files that have several names, as the wire tells them. */
+  async linkedPart(from: number): Promise<{ readonly bytes: Uint8Array; readonly next?: number }> {
+    const { bytes, next } = await this.treeSeat.run('linked', { tree: this.tree, from })
+    return next === undefined ? { bytes } : { bytes, next }
+  }
+
+  async linkedFiles(): Promise<readonly LinkedFile[]> {
+    return await takeLinked((from) => this.linkedPart(from))
   }
 
   /**

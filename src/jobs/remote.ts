@@ -6,6 +6,7 @@ import { isAttributeKind } from '../core/attributes.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { splitSets } from '../core/extended.ts'
+import type { LinkedFile } from '../core/link-table.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import type { OwnerMap, Owners } from '../core/owners.ts'
@@ -46,6 +47,7 @@ import {
 } from './endpoint.ts'
 import { Offers } from './offers.ts'
 import { PackInbox, type SlabStore } from './slabs.ts'
+import { takeLinked } from './told-links.ts'
 import { ToldTree } from './told-tree.ts'
 
 /** The name of the stream that carries packs. */
@@ -76,6 +78,8 @@ class RemoteEnd {
   protected told: ToldTree | undefined
   readonly #asked: Asked | undefined
   #texts: View['texts'] = []
+  /** As many as its scan counted. */
+  #entries = 0
   /** The other side has closed the end itself. */
   #isClosed = false
 
@@ -100,6 +104,7 @@ class RemoteEnd {
     const answer = await (this.#asked?.scan ?? call(this.session, 'scan', rules))
     const { entries, problems = [], texts = [], moves = [] } = answer
     this.#texts = texts
+    this.#entries = entries
     this.told = new ToldTree(entries)
     return {
       entries,
@@ -151,6 +156,10 @@ class RemoteEnd {
     const count = files.reduce((sum, { names }) => sum + names.length, 0)
     if (told.length !== count) throw new Failure('protocol-broken', 'not as many digests came as were asked for')
     return told
+  }
+
+  async linkedFiles(): Promise<readonly LinkedFile[]> {
+    return await takeLinked((from) => call(this.session, 'linked', { from }), this.#entries)
   }
 
   async close(save: boolean): Promise<void> {
@@ -294,6 +303,10 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
     this.#offers.check(batch, again, count)
     if (count === 0) this.#offers.remove(batch)
     return answer
+  }
+
+  async landed(): Promise<void> {
+    await call(this.session, 'landed', {})
   }
 
   async giveTop(top: Uint8Array): Promise<void> {

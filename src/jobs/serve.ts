@@ -286,6 +286,7 @@ export class Served {
       listings: async ({ paths, outlined }) => await this.#listings(paths, outlined),
       listingPart: async ({ path, ranges }) => await this.#listingPart(path, ranges),
       digests: async ({ files, fresh }) => await this.#digests(decodeWants(files), fresh),
+      linked: async ({ from }) => await this.#mustEnd().linkedPart(from),
       begin: async ({ limitKind, limitValue, keep, ...rest }) => {
         const limit = limitOf(limitKind, limitValue)
         const wanted = keep === undefined ? keep : mustKeep(keep)
@@ -309,6 +310,10 @@ export class Served {
       supply: async (input) => await this.#supply(input),
       written: async ({ batch, last }) =>
         await this.#batches.written(batch, () => this.#mustTarget().written(batch, last)),
+      landed: async () => {
+        await this.#mustTarget().landed()
+        return {}
+      },
       finish: async () => {
         const { summary, problems, counts, early } = await this.#mustTarget().finish()
         this.#visit?.finished({ summary, problems, counts, early })

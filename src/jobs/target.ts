@@ -2,6 +2,7 @@
 // names are given, one after, and only then is removed what was displaced. Holds its own guard: a plan that takes away
 // more than was announced ends the session, whoever planned it.
 
+import { wantsHardLinks } from '../core/attributes.ts'
 import { joinDigests } from '../core/digests.ts'
 import { inspect } from '../core/guard.ts'
 import { checkOwnerBytes, checkOwnerLimit, type OwnerLimit } from '../core/owner-limit.ts'
@@ -21,11 +22,13 @@ import type { Root } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { Staged } from '../disk/stage.ts'
 import { systemSys } from '../disk/system.ts'
+import type { DiskTasks } from '../disk/tasks.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { Written } from '../disk/written.ts'
 import { currentEpoch } from '../state/runs.ts'
 import { present } from '../std/assert.ts'
+import type { TaskResult } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import { Deltas } from './deltas.ts'
 import {
@@ -48,6 +51,7 @@ import { groupContentBytes, groupSteps, syncEachMax, type TargetBatch } from './
 import { mustSync } from './target-failures.ts'
 import { askedTop, dressTop } from './top.ts'
 import { eachSeat, joinReports } from './verify.ts'
+import { Weighed } from './weighed.ts'
 
 export class LocalTarget extends LocalEnd implements TargetEnd {
   #handles: TargetHandles
@@ -60,9 +64,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   readonly #removed: RelPath[] = []
   readonly #displaced: Uint8Array[] = []
   #totals: PlanTotals | undefined
-  #deletes = 0
-  #replaces = 0
-  #bringsBytes = 0
+  readonly #weighed = new Weighed()
   #nextToLand = 0
   #waitingGroups = 0
   #landing: Promise<void> = Promise.resolve()
@@ -127,7 +129,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const opened = await Keeping.open(this.root, wish, this.#runId, this.rawTreeSeat, this.workshop)
     this.#keeping = opened.keeping
     this.#openPartials()
-    const dress = { ...this.carries, links: this.facts.links }
+    const linksFiles = (this.carries.attributes & wantsHardLinks) !== 0
+    const dress = { ...this.carries, linksFiles, links: this.facts.links }
     const holdsSizes = this.#ownerLimit?.bringsBytes !== undefined
     await this.treeSeat.run('beginStaging', { tree: this.tree, ...dress, holdsSizes, syncEach: this.#syncEach })
     return { keep: opened.keeping.keep, ...opened.pruned }
@@ -197,31 +200,18 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
       throw new Failure('protocol-broken', 'a batch was staged twice')
     this.#batches.set(batch, { landing: nextSeatId(), seat: batch, isOpen: false, written: undefined, extended })
     const staged = await this.treeSeat.run('stage', { tree: this.tree, batch, bytes })
-    this.#weigh(staged)
+    this.#weighed.add(staged, this.#totals, this.#ownerLimit)
     this.#heads.push(...staged.heads)
-    return await this.#settle(batch, staged)
-  }
-
-  /** The receiver's guard: what is taken away stays within what was announced and judged. */
-  #weigh(staged: Staged): void {
-    const totals = this.#totals
-    this.#deletes += staged.deletes
-    this.#replaces += staged.replaces
-    this.#bringsBytes += staged.bringsBytes
-    if (totals === undefined || this.#deletes > totals.deletes || this.#replaces > totals.replaces) {
-      throw new Failure('unsolicited', 'a plan takes away more than it announced', {
-        hint: 'the session was ended; nothing of this step was done',
-      })
-    }
-    checkOwnerBytes(this.#ownerLimit, this.#bringsBytes, true)
+    for (const path of staged.touches) this.#touched.add(path)
+    return await this.#prepare(batch, staged)
   }
 
   async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {
     const staged = await this.treeSeat.run('answer', { tree: this.tree, batch, digests: joinDigests(digests) })
-    return await this.#settle(batch, staged)
+    return await this.#prepare(batch, staged)
   }
 
-  async #settle(batch: number, staged: Staged): Promise<Needs> {
+  async #prepare(batch: number, staged: Staged): Promise<Needs> {
     const { wants, wantCount, asks, askCount, order } = staged
     if (askCount > 0) return { wants, wantCount, asks, askCount }
     const { landing, seat: number, extended } = this.#batch(batch)
@@ -361,11 +351,23 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#top = askedTop(bytes, this.carries.attributes)
   }
 
-  async finish(): Promise<ApplyResult> {
+  async #landAll(): Promise<void> {
     this.#mustBegin()
     this.#landGroup(true)
     await this.#landing
     if (this.#landFailure !== undefined) throw this.#landFailure
+  }
+
+  async landed(): Promise<void> {
+    await this.#landAll()
+    if (this.#batches.size > 0) throw new Failure('protocol-broken', 'batches are under way that would have to land')
+    // Looked at again at the end: its problems are told then.
+    await this.#settle(this.#removed.splice(0), true)
+    await this.treeSeat.run('beginLinks', { tree: this.tree })
+  }
+
+  async finish(): Promise<ApplyResult> {
+    await this.#landAll()
     await this.treeSeat.run('finishDirectories', {
       root: this.#handles.root,
       heads: unfinishedHeads(this.#heads),
@@ -395,17 +397,17 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#counts.deleted -= back.length
     for (const { path } of dropped) this.#touched.add(parentOf(path as RelPath))
     for (const path of back) this.log.note('put-back', { path, code: 'not-empty' })
-    const settled = await this.treeSeat.run('settleTree', {
-      tree: this.tree,
-      touched: [...this.#touched],
-      removed: this.#removed,
-    })
+    const settled = await this.#settle(this.#removed)
     return {
       summary: present(settled.summary, 'a target has a root'),
       counts: this.#counts,
       problems: [...this.#problems, ...settled.problems],
       early: this.#keepingOf().early,
     }
+  }
+
+  async #settle(removed: readonly RelPath[], goesOn = false): Promise<TaskResult<DiskTasks['settleTree']>> {
+    return await this.treeSeat.run('settleTree', { tree: this.tree, touched: [...this.#touched], removed, goesOn })
   }
 
   async verify(from: VerifyPoint): Promise<Verified> {

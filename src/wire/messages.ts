@@ -156,6 +156,10 @@ const listingPartAnswer = record({ bytes: bytes(callBytesMax) })
 const digestsRequest = record({ files: bytes(callBytesMax), fresh: flag })
 const digestsAnswer = record({ digests: bytes(callBytesMax) })
 
+/** Files that have several names, from the one of this number on; with the view's paths, as `encodeLinked`. */
+const linkedRequest = record({ from: uint(countMax) })
+const linkedAnswer = record({ bytes: bytes(callBytesMax), next: optional(uint(countMax)) })
+
 const beginRequest = record({
   deletes: uint(countMax),
   replaces: uint(countMax),
@@ -334,6 +338,7 @@ export const calls = {
   listings: [listingsRequest, listingsAnswer],
   listingPart: [listingPartRequest, listingPartAnswer],
   digests: [digestsRequest, digestsAnswer],
+  linked: [linkedRequest, linkedAnswer],
   begin: [beginRequest, beginAnswer],
   moves: [movesRequest, problemsAnswer],
   attributes: [attributesRequest, attributesAnswer],
@@ -342,6 +347,7 @@ export const calls = {
   answer: [answerRequest, needsAnswer],
   supply: [supplyRequest, supplyAnswer],
   written: [writtenRequest, writtenAnswer],
+  landed: [empty, empty],
   finish: [empty, applyAnswer],
   verify: [verifyRequest, verifyAnswer],
   distrust: [distrustRequest, empty],

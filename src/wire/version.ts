@@ -20,7 +20,8 @@ export const wireHistory: readonly WireVersionNote[] = [
       'view may say what is expected, closes a target that is that, and leaves out what the end itself knows; ' +
       'open tells what a target makes of names, which it refuses and which it stores under others, and which times it holds; scan tells of specials; ' +
       'what is asked for besides modes and times (open, scan, view), its blocks in entries and heads, its sets (attributes, stage), the top folder itself (listings, call top), and ' +
-      'owners by name (calls owners and ownersHere, view); open tells where a target by ssh keeps versions',
+      'owners by name (calls owners and ownersHere, view); open tells where a target by ssh keeps versions; ' +
+      'calls linked and landed, steps about files of several names',
   },
 ]
 
