@@ -93,6 +93,16 @@ export type Plan = {
   readonly guardedSample: readonly string[]
 }
 
+/** Whether nothing at all is to be done. */
+export function isEmptyPlan({ moves, sections, links = [], deletions, top }: Plan): boolean {
+  return [moves, sections, links, deletions].every((some) => some.length === 0) && top === undefined
+}
+
+/** How many steps a plan announces: what has none of its own still counts as one. */
+export function weightOf({ sections, links = [], deletions }: Plan): number {
+  return [...sections, ...links, ...deletions].reduce((sum, { stepCount }) => sum + stepCount + 1, 0)
+}
+
 export function packSection(head: SectionHead, steps: readonly Step[]): PackedSection {
   const writer = new SectionWriter(head)
   for (const step of steps) writer.add(step)

@@ -176,8 +176,7 @@ export class Apply {
   #countBuilt(section: StagedSection, own: Own): void {
     const { batch, wardrobe } = this.#landing
     this.#landed.counts.created++
-    const looked = this.#landing.looked
-    if (wardrobe.mask === 0) this.#landed.built.push(...builtDirectory(batch, section, own, this.#nowMs(), looked))
+    if (wardrobe.mask === 0) this.#landed.built.push(...builtDirectory(batch, section, own, this.#nowMs()))
     else this.#landed.touched.add(section.head.path)
     for (const staged of this.#stepsIn(section)) {
       if (!staged.isWritten) continue

@@ -10,15 +10,9 @@ import { isRacy } from './racy.ts'
 import type { StagedBatch, StagedSection } from './staged.ts'
 
 /** The directory as a scan would find it, digests included. Steps that were not written are not in it. */
-export function builtDirectory(
-  batch: StagedBatch,
-  section: StagedSection,
-  own: Own,
-  nowMs: number,
-  looked = 0,
-): StoredPage[] {
+export function builtDirectory(batch: StagedBatch, section: StagedSection, own: Own, nowMs: number): StoredPage[] {
   const rows: RecordRow[] = []
-  const { rows: stats, digests } = batch
+  const { rows: stats, digests, looked } = batch
   for (const staged of batch.steps(section.firstStep, section.endStep)) {
     if (!staged.isWritten) continue
     const at = staged.number * statWidth

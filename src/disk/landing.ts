@@ -3,7 +3,6 @@
 // aside with all their files and land by one rename. Between writing and landing the caller syncs. No peer is trusted:
 // numbers, sizes and digests of every record are checked against what was asked for.
 
-import { wantsHardLinks } from '../core/attributes.ts'
 import { isCopied } from '../core/entry.ts'
 import { hasGrown } from '../core/growth.ts'
 import { digestBytes } from '../core/page.ts'
@@ -78,11 +77,6 @@ export class Landing {
     for (let number = 0; number < this.batch.count; number++) {
       if (order.wanted[number] === 1) this.#wants.push(number)
     }
-  }
-
-  /** What the tree looks at besides, where that is nothing that is set. */
-  get looked(): number {
-    return this.#order.linksFiles === true ? wantsHardLinks : 0
   }
 
   /** Whether everything is synced as it is written, not by group. */
@@ -168,10 +162,10 @@ export class Landing {
 
   /** A file of its own is no less: where its content is there already, nothing is done at all. */
   #staysUnlinked(staged: StagedStep, code: number): boolean {
-    const problem = { code: 'not-linked', detail: errnoName(code) } as const
-    if (staged.note?.isEqual === true) staged.problem = problem
-    else this.batch.remark(staged.path, problem)
-    return staged.note?.isEqual === true
+    const isThere = staged.note?.isEqual === true
+    if (isThere) staged.problem = { code: 'stays-apart', detail: errnoName(code) }
+    else this.batch.remark(staged.path, { code: 'not-linked', detail: errnoName(code) })
+    return isThere
   }
 
   #linkDonor(staged: StagedStep, from: number, donor: Donor): number {

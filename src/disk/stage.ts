@@ -198,7 +198,7 @@ export class Stager {
       return true
     }
     const isEqual = pending.notes.get(number)?.isEqual === true
-    this.#note(pending, number, isEqual ? { refused: 'not-linked' } : { isUnlinked: true })
+    this.#note(pending, number, isEqual ? { refused: 'stays-apart' } : { isUnlinked: true })
     return isEqual
   }
 

@@ -2,6 +2,7 @@
 // written, what went wrong. Held by number, not as objects: tens of thousands wait for their names at a time. A step is
 // shown as a `StagedStep`, which is made when it is asked for and holds nothing.
 
+import { wantsHardLinks } from '../core/attributes.ts'
 import { BatchIndex } from '../core/batch-index.ts'
 import { DigestTable } from '../core/digests.ts'
 import type { Entry, Kind } from '../core/entry.ts'
@@ -93,6 +94,8 @@ export class StagedBatch {
   readonly rows: Uint32Array
   /** Of the content that was written, by step; none for what has none. */
   readonly digests: DigestTable
+  /** What the tree looks at of each entry, where none of that is set: as a mask of core's attributes. */
+  readonly looked: number
   readonly #index: BatchIndex
   readonly #modeMask: number
   readonly #notes: ReadonlyMap<number, StepNote>
@@ -105,10 +108,11 @@ export class StagedBatch {
   /** What the names of its files in the staging directory begin with. */
   readonly #stem: string = `f${randomName()}`
 
-  constructor({ bytes, notes, modeMask }: LandingOrder) {
+  constructor({ bytes, notes, modeMask, linksFiles }: LandingOrder) {
     const index = new BatchIndex(bytes)
     this.#index = index
     this.#modeMask = modeMask
+    this.looked = linksFiles === true ? wantsHardLinks : 0
     this.#notes = notes
     this.count = index.stepCount
     this.sections = index.sections.map(({ head, firstStep, endStep }) => ({

@@ -2,16 +2,15 @@
 // in one seat for a whole run; a batch of wants or of landing lives in the seat that it was given. Each task does a
 // bounded piece of work and returns; buffers go both ways without being copied.
 
-import { type Digester, domainDigest, openDomainDigester } from '../chunk/digest.ts'
+import { type Digester, openDomainDigester } from '../chunk/digest.ts'
 import { expand, squeeze } from '../chunk/squeeze.ts'
-import { wantsHardLinks } from '../core/attributes.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
-import { encodeLinked, type LinkedFile, linkedFiles, partitionText } from '../core/link-table.ts'
+import type { encodeLinked } from '../core/link-table.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { Naming } from '../core/naming.ts'
 import type { NameRange } from '../core/outline.ts'
-import type { OwnerMap, Owners } from '../core/owners.ts'
+import type { Owners } from '../core/owners.ts'
 import { RecordPage } from '../core/page.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
@@ -19,11 +18,11 @@ import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord } from '../core/record.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
-import { encodeTop, type Top } from '../core/top.ts'
+import { encodeTop } from '../core/top.ts'
 import { joinStored, Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
 import { present } from '../std/assert.ts'
-import { concatBytes, discard, utf8 } from '../std/bytes.ts'
+import { discard, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Handover } from '../std/crew.ts'
 import { type IsStopped, stopOf, stopped } from '../std/stop.ts'
@@ -32,17 +31,18 @@ import { contentDigest } from './content.ts'
 import { deltaTasks } from './delta-tasks.ts'
 import { finishDirectory } from './directories.ts'
 import { encodeDisplacements } from './journal.ts'
+import { KnownLinks } from './known-links.ts'
 import { type ContentPlace, placesOfContents } from './large.ts'
 import { applyLearned } from './learned.ts'
-import type { MoveChange, TopChange } from './manifest.ts'
+import type { MoveChange } from './manifest.ts'
 import { type Moved, moveDirectories, moveIntents } from './moves.ts'
 import { racyMs } from './racy.ts'
 import { type Respelling, respellings } from './respell.ts'
 import { isGone, lookAgainAtTop, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, type StageOptions, Stager } from './stage.ts'
-import { ownersHere, ownersOf } from './sys-accounts.ts'
+import { ownersOf } from './sys-accounts.ts'
 import { systemSys } from './system.ts'
-import { giveTop, type TopRights, topChange } from './top.ts'
+import { topTasks } from './top-tasks.ts'
 import {
   distrustFiles,
   shownDirectories,
@@ -63,8 +63,7 @@ type OpenTree = {
   stager: Stager | undefined
   /** What pages lie in that the tree has given up: given back when nothing of it is used any more. */
   readonly dropped: Set<ArrayBufferLike>
-  /** Which files have several names, once it was asked; as long as nothing changes. */
-  linked: readonly LinkedFile[] | undefined
+  readonly links: KnownLinks
   /** Of a target: shelves of directories that landed whole, and what is known of other files that landed. */
   readonly landed: { readonly built: Uint8Array[]; readonly learned: { bytes: Uint8Array; word: number }[] }
   /** While its files are read again: the directories that the view shows. */
@@ -78,21 +77,6 @@ function openFingerprint(): Digester {
 
 function treeOf(id: number): OpenTree {
   return present(trees.get(id), 'a tree is open in its seat')
-}
-
-function linkedIn(open: OpenTree): readonly LinkedFile[] {
-  if ((open.tree.looks & wantsHardLinks) === 0) return []
-  open.linked ??= linkedFiles(open.tree)
-  return open.linked
-}
-
-/** Of the whole tree, and of which names are one file, where that counts. */
-function rootSummary(open: OpenTree): Summary | undefined {
-  const summary = open.tree.summary('' as RelPath)
-  const text = summary === undefined ? '' : partitionText(linkedIn(open))
-  if (summary === undefined || text === '') return summary
-  const fingerprint = domainDigest('linked 1', concatBytes([summary.fingerprint, utf8(text)]))
-  return { ...summary, fingerprint }
 }
 
 /** One directory as it is told to the other end. */
@@ -170,7 +154,7 @@ export const tasks = {
       isStopped,
       stager: undefined,
       dropped: new Set(),
-      linked: undefined,
+      links: new KnownLinks(tree),
       landed: { built: [], learned: [] },
     })
     if (root < 0) return emptyReport
@@ -181,10 +165,10 @@ export const tasks = {
 
   /** Sets the view; the root's summary under it. */
   view(input: { tree: number; view: View; viewId: string }): Summary | undefined {
-    const open = treeOf(input.tree)
-    const { tree } = open
+    const { tree, links } = treeOf(input.tree)
     tree.setView(input.view, input.viewId)
-    const summary = rootSummary(open)
+    links.forget()
+    const summary = links.summary()
     giveBack()
     return summary
   },
@@ -275,7 +259,7 @@ export const tasks = {
 
   /** Some of the files that have several names, from this number on. */
   linked(input: { tree: number; from: number }): ReturnType<typeof encodeLinked> {
-    return encodeLinked(linkedIn(treeOf(input.tree)), input.from)
+    return treeOf(input.tree).links.part(input.from)
   },
 
   /** What `moveDirectories` is about to do, for the run's manifest. */
@@ -317,8 +301,8 @@ export const tasks = {
     problems: readonly Problem[]
   } {
     const open = treeOf(input.tree)
-    const { tree, root, landed, stager } = open
-    open.linked = undefined
+    const { tree, root, landed, stager, links } = open
+    links.forget()
     // Where nothing is staged any more, what was known for it is much where a directory is huge.
     if (input.goesOn !== true) open.stager = undefined
     giveBack()
@@ -344,7 +328,7 @@ export const tasks = {
       applyLearned(tree, expand(part.bytes, part.word, learnedMaxBytes), true)
     landed.built.length = 0
     giveBack()
-    return { summary: rootSummary(open), problems }
+    return { summary: links.summary(), problems }
   },
 
   /** Files of the tree to be read again, a chunk a seat and time; and where to go on. */
@@ -453,23 +437,9 @@ export const tasks = {
     return ownersOf(treeOf(input.tree).tree.ownerIds())
   },
 
-  /** What the accounts of another machine are here. */
-  ownersHere(input: { owners: Owners }): OwnerMap {
-    return ownersHere(input.owners)
-  },
-
-  /** What is about to be taken away from the top folder, for the run's manifest. */
-  foreseeTop(input: { root: number; mode: number }): TopChange | undefined {
-    return topChange(sys, input.root, input.mode)
-  },
-
-  /** Gives the top folder its owner, attributes and mode. */
-  giveTop(input: { root: number; top: Top; rights: TopRights }): { isChanged: boolean; code: number } {
-    return giveTop(sys, input.root, input.top, input.rights)
-  },
-
   ...batchTasks,
   ...deltaTasks,
+  ...topTasks,
   ...versionTasks,
 }
 

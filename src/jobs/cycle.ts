@@ -7,8 +7,8 @@ import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import { isExact } from '../core/naming.ts'
-import type { PackedSection, Plan } from '../core/plan.ts'
-import type { Problem } from '../core/problem.ts'
+import { isEmptyPlan, type PackedSection, type Plan, weightOf } from '../core/plan.ts'
+import { type Problem, uniqueProblems } from '../core/problem.ts'
 import type { Mode, Rules } from '../core/reconcile.ts'
 import { type Keep, keepNotices } from '../core/retention.ts'
 import { type Selection, underPolicy } from '../core/selection.ts'
@@ -29,6 +29,7 @@ import type { ApplyCounts, ApplyResult, Begun, PlanTotals, RunListener, SourceEn
 import { FoundLinks, linkBatches, planLinks } from './hard-links.ts'
 import { agreeOwners } from './owners.ts'
 import { isSamePair, isUnchanged, rulesId, type Seen, scanRules, viewOf } from './settled.ts'
+import { checkClocks } from './skew.ts'
 import { Spellings, spelledSource } from './spellings.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
 import type { VerifyTotals } from './verify.ts'
@@ -99,14 +100,12 @@ export type RunContext = {
   readonly signal: AbortSignal
 }
 
-const clockSkewMaxMs = 2000
-
 /** Brings the right to what the left is, or as far as the mode says. The ends are the caller's to close. */
 export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, context: RunContext): Promise<RunEnd> {
   // The owner of a target has the last word on links.
   const job = { ...given, selection: underPolicy(given.selection, right.facts.links) }
   const { listen, state, signal } = context
-  checkClocks(job, left, right, context.clock)
+  checkClocks(job.mode, [left, right], context.clock)
   tellRecovered(right, listen)
   listen({ type: 'phase', phase: 'scan' })
   const seen = await scanBoth(job, left, right, context.clock)
@@ -125,31 +124,35 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   const source = spelledSource(left, spellings)
   const rules = rulesOf(job, right, seen.view)
   const compared = await compare(source, right, rules, seen.scan.moves, spellings)
-  const plan = hasHardLinks(seen) ? await planLinks(compared, source, right, rules) : compared
+  const plan = carried(seen, wantsHardLinks) !== 0 ? await planLinks(compared, source, right, rules) : compared
   tellSpecials(seen, plan, listen)
   const problems = uniqueProblems([...seen.scan.problems, ...plan.problems])
   if (context.listsChanges) for (const change of planChanges(plan)) listen(change)
   const base = baseOf(job, pair, left, right, seen)
-  const undone = right.facts.undone !== undefined && !isEmpty(plan)
+  const undone = right.facts.undone !== undefined && !isEmptyPlan(plan)
   const facts = { ...guardFacts(plan, seen, base), undone }
   const verdict = judge(job, plan, facts, context)
   if (typeof verdict === 'object') return endRun('halted', problems, seen, { hold: verdict, clearsHold: false })
   if (job.dryRun) return endRun('planned', problems, seen, foundNothing)
 
-  if (isEmpty(plan)) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
+  if (isEmptyPlan(plan)) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
   context.planned(plan, verdict === 'released')
   listen({ type: 'phase', phase: 'transfer' })
-  const steps = [...plan.sections, ...(plan.links ?? []), ...plan.deletions].reduce(
-    (sum, section) => sum + section.stepCount + 1,
-    0,
-  )
   const work = workOf(plan.sections)
-  const totals = { ...facts, steps, bringsBytes: work.contentBytes, released: verdict === 'released' }
+  const totals = { ...facts, steps: weightOf(plan), bringsBytes: work.contentBytes, released: verdict === 'released' }
   const begun = await announce(job, right, totals)
   // Begun, not before the target let it in: a plan that it refused has left no base.
   savePair(state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
   problems.push(...(await right.moveDirectories(plan.moves)))
-  const sent = await transfer(source, right, planBatches(plan, source), work, listen, signal, extendedIn(seen))
+  const sent = await transfer(
+    source,
+    right,
+    planBatches(plan, source),
+    work,
+    listen,
+    signal,
+    carried(seen, wantsExtended),
+  )
   if (plan.top !== undefined) await right.giveTop(encodeTop(plan.top))
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
@@ -183,14 +186,14 @@ async function bringToEmpty(
     context.found(section)
   }
   const brought: Brought = { problems }
-  const links = new FoundLinks(hasHardLinks(seen) ? await left.linkedFiles() : [])
+  const links = new FoundLinks(carried(seen, wantsHardLinks) !== 0 ? await left.linkedFiles() : [])
   const sections = links.without(bringAll(left, rulesOf(job, right, seen.view), brought))
   if (job.dryRun) {
     for await (const section of sections) found(section)
     links.sections().forEach(found)
     return endRun('planned', problems, seen, foundNothing)
   }
-  if (leftEntries === 0 && !carriesTop(seen))
+  if (leftEntries === 0 && carried(seen, wantsTop) === 0)
     return remember(job, left, right, context, seen, undefined, problems, nothingSent)
   listen({ type: 'phase', phase: 'transfer' })
   const begun = await announce(job, right, { ...facts, steps: leftEntries, released: false })
@@ -202,7 +205,7 @@ async function bringToEmpty(
     work,
     listen,
     signal,
-    extendedIn(seen),
+    carried(seen, wantsExtended),
   )
   if (brought.top !== undefined) await right.giveTop(encodeTop(brought.top))
   listen({ type: 'phase', phase: 'apply' })
@@ -231,16 +234,9 @@ function tellKept(job: Job, begun: Begun, applied: ApplyResult, listen: RunListe
   for (const text of keepNotices(job.keep, begun.keep, early)) listen({ type: 'notice', text })
 }
 
-function carriesTop({ view }: Seen): boolean {
-  return ((view.attributes ?? 0) & wantsTop) !== 0
-}
-
-function hasHardLinks({ view }: Seen): boolean {
-  return ((view.attributes ?? 0) & wantsHardLinks) !== 0
-}
-
-function extendedIn({ view }: Seen): number {
-  return (view.attributes ?? 0) & wantsExtended
+/** What of these a run carries: a mask of core's attributes. */
+function carried({ view }: Seen, mask: number): number {
+  return (view.attributes ?? 0) & mask
 }
 
 /** Both ends are scanned at the same time; the left's ignore files then complete the view. */
@@ -275,21 +271,6 @@ function rulesOf(job: Job, { facts }: TargetEnd, view: View): Rules {
   const rules = { ...job.selection, mode, timeGrainNs: view.timeGrainNs, ...(times && { times }), checksum }
   return naming === undefined || isExact(naming) ? rules : { ...rules, naming }
 }
-
-function checkClocks(job: Job, left: SourceEnd, right: TargetEnd, clock: Clock): void {
-  if (job.mode !== 'update') return
-  for (const end of [left, right]) {
-    const skewMs = Math.abs(end.facts.nowMs - clock.nowMs())
-    if (skewMs > clockSkewMaxMs + openingTookMs) {
-      throw new Failure('clock-skew', `the clock of ${end.facts.machine} differs by ${Math.round(skewMs / 1000)} s`, {
-        hint: 'an update trusts times; set the clocks first, or mirror instead',
-      })
-    }
-  }
-}
-
-/** Facts are a moment old when they are looked at; this much of it is no skew. */
-const openingTookMs = 1000
 
 function tellRecovered(right: TargetEnd, listen: RunListener): void {
   for (const { path, outcome } of right.facts.recovered) {
@@ -382,11 +363,6 @@ function judge(job: Job, plan: Plan, facts: GuardFacts, context: RunContext): 'f
   return job.dryRun ? 'free' : next
 }
 
-function isEmpty(plan: Plan): boolean {
-  const { moves, sections, links = [], deletions, top } = plan
-  return [moves, sections, links, deletions].every((some) => some.length === 0) && top === undefined
-}
-
 function pairOf(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context: RunContext): Pair {
   return {
     job: job.id,
@@ -451,13 +427,4 @@ const nothingSent: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, s
 
 function noCounts(): ApplyCounts {
   return { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }
-}
-
-function uniqueProblems(problems: readonly Problem[]): Problem[] {
-  const byPath = new Map<string, Problem>()
-  for (const problem of problems) {
-    const known = byPath.get(problem.path)
-    if (known === undefined || known.detail === '') byPath.set(problem.path, problem)
-  }
-  return [...byPath.values()]
 }
