@@ -1,7 +1,15 @@
 // The parts of a request that narrow what a run looks at and say how content goes over: what their values mean. A wrong
 // value is refused by value, with what would be right; numbers are bytes, seconds or a level.
 
-import { wantsAcls, wantsOwner, wantsSetId, wantsSystemXattrs, wantsTop, wantsXattrs } from '../core/attributes.ts'
+import {
+  wantsAcls,
+  wantsHardLinks,
+  wantsOwner,
+  wantsSetId,
+  wantsSystemXattrs,
+  wantsTop,
+  wantsXattrs,
+} from '../core/attributes.ts'
 import { type Flow, parseCompress, rateBytesMin } from '../core/flow.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import { parseBytes, parseSeconds } from '../core/quantity.ts'
@@ -43,22 +51,20 @@ export type DressOptions = {
   readonly xattrs?: boolean | 'user' | 'all'
   /** POSIX ACLs, whose users and groups are numbers. */
   readonly acls?: boolean
+  /** Names that are one file at the source are one file at the target. */
+  readonly hardLinks?: boolean
 }
 
 /** The mask of core's attributes that the options ask for. Throws `bad-usage`. */
-export function attributesOf({
-  owner = false,
-  numericIds = false,
-  setId = false,
-  xattrs = false,
-  acls = false,
-}: DressOptions): number {
+export function attributesOf(options: DressOptions): number {
+  const { owner = false, numericIds = false, setId = false, xattrs = false, acls = false, hardLinks = false } = options
   if (numericIds && !owner) throw new Failure('bad-usage', '--numeric-ids says how --owner carries owners: give both')
   if (![true, false, 'user', 'all'].includes(xattrs))
     throw new Failure('bad-usage', `--xattrs takes user or all, not ${JSON.stringify(xattrs)}`)
   const some = xattrs === false ? 0 : xattrs === 'all' ? wantsXattrs | wantsSystemXattrs : wantsXattrs
   const asked = (owner ? wantsOwner : 0) | (setId ? wantsSetId : 0) | some | (acls ? wantsAcls : 0)
-  return asked === 0 ? 0 : asked | wantsTop
+  // Names are of files: the top folder is none of theirs.
+  return (asked === 0 ? 0 : asked | wantsTop) | (hardLinks ? wantsHardLinks : 0)
 }
 
 /** How packs leave. */

@@ -41,6 +41,7 @@ export function addDressOptions(command: Command): Command {
       ),
     )
     .option('--acls', 'carry POSIX ACLs')
+    .option('--hard-links', 'names that are one file at the source are one file at the target')
 }
 
 const which: readonly string[] = ['user', 'all']

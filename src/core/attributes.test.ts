@@ -14,6 +14,7 @@ import {
   isAttributeKind,
   isField,
   kindsIn,
+  lookMask,
   maskOf,
   modeMaskOf,
   ownerOf,
@@ -21,6 +22,7 @@ import {
   takeBlock,
   toldMask,
   wantsAcls,
+  wantsHardLinks,
   wantsMax,
   wantsOwner,
   wantsSetId,
@@ -80,7 +82,8 @@ describe('masks', () => {
   it('say what a view tells, what stands in a block, and which mode bits count', () => {
     assert.equal(toldMask(wantsMax), wantsMax & ~wantsSetId)
     assert.equal(entryMask(wantsMax), wantsOwner | wantsXattrs | wantsSystemXattrs | wantsAcls)
-    assert.equal(entryMask(wantsSetId | wantsTop), 0)
+    assert.equal(entryMask(wantsSetId | wantsTop | wantsHardLinks), 0)
+    assert.equal(lookMask(wantsMax), entryMask(wantsMax) | wantsHardLinks)
     assert.equal(modeMaskOf(0o7777, wantsSetId), 0o7777)
     assert.equal(modeMaskOf(0o7777, wantsMax & ~wantsSetId), 0o777)
     assert.equal(modeMaskOf(0, wantsSetId), 0)

@@ -7,7 +7,7 @@ import { ByteReader, ByteWriter, equalBytes } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 
 /** What may be asked for besides permissions and times. Each is a bit of a mask, by its place here. */
-const attributeKinds = ['owner', 'xattrs', 'system-xattrs', 'acls', 'set-id', 'top'] as const
+const attributeKinds = ['owner', 'xattrs', 'system-xattrs', 'acls', 'set-id', 'top', 'hard-links'] as const
 export type AttributeKind = (typeof attributeKinds)[number]
 
 export const wantsOwner = 1
@@ -18,16 +18,20 @@ export const wantsSystemXattrs = 4
 export const wantsAcls = 8
 /** Set-user-id, set-group-id and sticky bits: part of the mode, and of no block. */
 export const wantsSetId = 16
-/** The top folder is an entry as any other: its mode, and what else is carried. Asked for with any of the others. */
+/** The top folder is an entry as any other: its mode, and what else is carried. Asked for with any of those before. */
 export const wantsTop = 32
+/** Which names are of one file: told for a tree as a whole (link-table.ts), and in no listing. */
+export const wantsHardLinks = 64
 /** All that is told by `tagExtended`. */
 export const wantsExtended: number = wantsXattrs | wantsSystemXattrs | wantsAcls
 /** Every bit that has a meaning. */
-export const wantsMax = 63
+export const wantsMax = 127
 
 /** Tags are odd: who does not know one can't be told the entry. 3 is the listing's own. */
 const tagOwner = 5
 const tagExtended = 7
+/** How many names the file has, where it has several. In records only: other machines may show more or fewer of them. */
+const tagNames = 9
 
 const idMax = 2 ** 32 - 2
 const digestBytes = 32
@@ -56,9 +60,14 @@ export function toldMask(mask: number): number {
   return mask & ~wantsSetId
 }
 
-/** What is looked at, and set, of each entry: what stands in its block. */
+/** What is set of each entry: what stands in its block, and travels. */
 export function entryMask(mask: number): number {
   return mask & (wantsOwner | wantsExtended)
+}
+
+/** What is looked at of each entry: that, and how many names it has, which are made and not set. */
+export function lookMask(mask: number): number {
+  return mask & (wantsOwner | wantsExtended | wantsHardLinks)
 }
 
 /** The bits of a mode that are carried where the mask asks for this, and both ends can hold `modeMask`. */
@@ -82,6 +91,14 @@ export class AttributeWriter {
     this.#put(tagExtended, digest ?? new Uint8Array(0))
   }
 
+  /** How many names a file has; one is no field. */
+  names(count: number): void {
+    if (count <= 1) return
+    const value = new ByteWriter(10)
+    value.varint(count)
+    this.#put(tagNames, value.take())
+  }
+
   #put(tag: number, value: Uint8Array): void {
     this.#writer.varint(tag)
     this.#writer.block(value)
@@ -91,6 +108,24 @@ export class AttributeWriter {
   take(): Uint8Array | undefined {
     return this.#writer.length === 0 ? undefined : this.#writer.take()
   }
+}
+
+/** How many names the file of a record's block has. */
+export function namesIn(block: Uint8Array | undefined): number {
+  const value = fieldOf(block, tagNames)
+  return value === undefined ? 1 : new ByteReader(value).varint()
+}
+
+/** A record's block as it is told: without what only counts here. Names are its last field. */
+export function toldBlock(block: Uint8Array | undefined): Uint8Array | undefined {
+  if (block === undefined) return undefined
+  const reader = new ByteReader(block)
+  while (reader.left > 0) {
+    const at = reader.offset
+    if (reader.varint() === tagNames) return at === 0 ? undefined : block.subarray(0, at)
+    reader.skip(reader.varint())
+  }
+  return block
 }
 
 /** How many fields a block has. */
@@ -163,6 +198,7 @@ export function extendedOf(block: Uint8Array | undefined): Uint8Array | 'none' |
 export function sameAttributes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   if (a === undefined && b === undefined) return true
   if (sameBlock(a, b)) return true
+  if (namesIn(a) !== namesIn(b)) return false
   const [left, right] = [ownerOf(a), ownerOf(b)]
   if (left?.uid !== right?.uid || left?.gid !== right?.gid) return false
   const [one, other] = [extendedOf(a), extendedOf(b)]

@@ -185,6 +185,11 @@ export class RecordPage {
     return starts
   }
 
+  /** Whether any entry has some. */
+  get hasAttributes(): boolean {
+    return (this.stats[11] as number) > 2 * this.count
+  }
+
   /** A view of the attributes of the entry at `row`; undefined where it has none, or none were looked at. */
   attributes(row: number): Uint8Array | undefined {
     if (this.stats[11] === 0) return undefined

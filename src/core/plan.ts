@@ -34,6 +34,11 @@ export type Step = {
   readonly from: RelPath | undefined
   /** The left's digest of the content, where it is known. */
   readonly digest: Uint8Array | undefined
+  /**
+   * Where names that are one file stay one: this becomes a further name of the file at `from`, which keeps its own; and
+   * `attributes` are set although the file has several names, all of which the job sees.
+   */
+  readonly links?: true
 }
 
 export type SectionHead = {
@@ -70,6 +75,8 @@ export type Plan = {
   readonly made: readonly RelPath[]
   /** What comes and changes, parents before children. */
   readonly sections: readonly PackedSection[]
+  /** Names that become further names of a file, once all sections are done; digests are added then. */
+  readonly links?: readonly PackedSection[]
   /** What goes. */
   readonly deletions: readonly PackedSection[]
   readonly problems: readonly Problem[]
@@ -80,8 +87,20 @@ export type Plan = {
   /** Net of what only moved. */
   readonly deletes: number
   readonly replaces: number
+  /** What is deleted or replaced, a line each, in order. */
+  readonly guarded: readonly string[]
   readonly guardedDigest: Uint8Array
   readonly guardedSample: readonly string[]
+}
+
+/** Whether nothing at all is to be done. */
+export function isEmptyPlan({ moves, sections, links = [], deletions, top }: Plan): boolean {
+  return [moves, sections, links, deletions].every((some) => some.length === 0) && top === undefined
+}
+
+/** How many steps a plan announces: what has none of its own still counts as one. */
+export function weightOf({ sections, links = [], deletions }: Plan): number {
+  return [...sections, ...links, ...deletions].reduce((sum, { stepCount }) => sum + stepCount + 1, 0)
 }
 
 export function packSection(head: SectionHead, steps: readonly Step[]): PackedSection {
@@ -151,8 +170,12 @@ export function bringsContent(action: Action, kind: Kind): boolean {
   return kind === 'file' && (action === 'create' || action === 'replace' || action === 'retype')
 }
 
+/** The step is one about a file of several names. */
+const hasLinks = 0x40
+
 function putStep(writer: ByteWriter, step: Step): void {
-  const extras = (step.from === undefined ? 0 : 0x10) | (step.digest === undefined ? 0 : 0x20)
+  const told = (step.from === undefined ? 0 : 0x10) | (step.digest === undefined ? 0 : 0x20)
+  const extras = told | (step.links === true ? hasLinks : 0)
   writer.u8(actions.indexOf(step.action) | extras)
   putEntry(writer, step.entry, entryNameBytes(step.entry))
   if (step.from !== undefined) writer.text(step.from)
@@ -162,7 +185,7 @@ function putStep(writer: ByteWriter, step: Step): void {
 /** The action of a step that begins with this byte. */
 export function actionOf(head: number): Action {
   const action = actions[head & 0x0f]
-  if (action === undefined || head > 0x3f) throw new Failure('protocol-broken', 'a step has an unknown action')
+  if (action === undefined || head > 0x7f) throw new Failure('protocol-broken', 'a step has an unknown action')
   return action
 }
 
@@ -176,7 +199,10 @@ export function takeStep(reader: ByteReader): Step {
   const from = (head & 0x10) === 0 ? undefined : takePath(reader)
   const digest = (head & 0x20) === 0 ? undefined : reader.bytes(32).slice()
   if (from === rootPath) throw new Failure('protocol-broken', 'a step takes its content from the root itself')
-  return { action, entry, from, digest }
+  if ((head & hasLinks) === 0) return { action, entry, from, digest }
+  const isMeant = entry.kind === 'file' && action !== 'delete' && (action === 'attributes') === (from === undefined)
+  if (!isMeant) throw new Failure('protocol-broken', 'a step makes a further name of what has none')
+  return { action, entry, from, digest, links: true }
 }
 
 /** Goes past what follows the entry of a step that began with `head`. */

@@ -27,6 +27,8 @@ export const problemCodes = {
   'no-links': "is a symbolic link, which the target's file system does not have",
   'attributes-left-out': 'can not hold all that was asked for besides content, modes and times',
   'attributes-refused': 'was brought, but not with all of its owner, attributes or ACLs',
+  'not-linked': 'was brought, but as a file of its own: it could not be made a further name of another one',
+  'stays-apart': 'has its content, and stays a file of its own: it could not be made a further name of another one',
   'attributes-unreadable': 'has extended attributes that could not be read, or are too many',
 } as const
 
@@ -53,5 +55,15 @@ export function undoneBy(problems: readonly Problem[]): string[] {
 
 /** Whether what was to happen at the path happened all the same, short of something. */
 export function isShortOnly({ code }: Pick<Problem, 'code'>): boolean {
-  return code === 'attributes-refused'
+  return code === 'attributes-refused' || code === 'not-linked'
+}
+
+/** One problem a path: of several the one that says more. */
+export function uniqueProblems(problems: readonly Problem[]): Problem[] {
+  const byPath = new Map<string, Problem>()
+  for (const problem of problems) {
+    const known = byPath.get(problem.path)
+    if (known === undefined || known.detail === '') byPath.set(problem.path, problem)
+  }
+  return [...byPath.values()]
 }

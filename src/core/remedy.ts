@@ -33,6 +33,8 @@ export const problemRemedies: Readonly<Record<ProblemCode, string>> = {
   'attributes-left-out':
     'leave the option out, run as root, choose a file system that has it, or let the share allow it (share allow)',
   'attributes-refused': "look up the system's word for it, which stands behind; a file system may have room for less",
+  'not-linked': 'nothing is lost; the next run tries again',
+  'stays-apart': 'nothing is lost; the next run tries again',
   'attributes-unreadable': 'give the user who runs Nightferry the permission to read it, or take some of them away',
 }
 

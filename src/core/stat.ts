@@ -76,6 +76,11 @@ export function forgetCtime(seen: Uint32Array, at: number): void {
   seen[at + statCtimeNs] = 0
 }
 
+/** Names an inode on its file system. */
+export function inodeOf(stats: Uint32Array, at: number): string {
+  return `${stats[at + statInodeHigh]} ${stats[at + statInodeLow]}`
+}
+
 /** Same inode, type, size and mtime: the same file as far as a rename or a chmod leaves it (both move the ctime). */
 export function sameFile(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): boolean {
   return (

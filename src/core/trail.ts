@@ -12,6 +12,7 @@ export type Deed = {
     | 'received'
     | 'sent'
     | 'copied'
+    | 'further'
     | 'attributes'
     | 'deleted'
     /** It was elsewhere before (`other`), or is elsewhere since. */
@@ -46,6 +47,7 @@ const kinds: Readonly<Record<string, Deed['kind']>> = {
   created: 'created',
   'created-directory': 'created',
   linked: 'created',
+  'hard-linked': 'further',
   replaced: 'replaced',
   'file-received': 'received',
   'file-sent': 'sent',

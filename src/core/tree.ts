@@ -78,6 +78,8 @@ export class Tree {
   #openDigester: () => ListingDigester
   #rootScope: IgnoreScope = ignoreScope([])
   #textsAt = new Map<string, IgnoreText[]>()
+  /** Of the root, and of directories that lie on another one than their parent. */
+  readonly #devices = new Map<RelPath, number>()
   /** What of an entry's attributes is looked at, as a mask of attributes.ts: whoever looks for this tree looks at these. */
   looks = 0
   #top: Top | undefined
@@ -120,6 +122,19 @@ export class Tree {
     const isSame = isEqualTop(top, this.#top)
     this.#top = top
     if (!isSame) this.#makeStale(rootPath)
+  }
+
+  /** Which device a directory is on, as far as somebody said so since the tree was opened. */
+  deviceOf(path: RelPath): number {
+    for (let at = path; ; at = parentOf(at)) {
+      const device = this.#devices.get(at)
+      if (device !== undefined || at === rootPath) return device ?? 0
+    }
+  }
+
+  setDevice(path: RelPath, device: number): void {
+    this.#devices.delete(path)
+    if (path === rootPath || this.deviceOf(path) !== device) this.#devices.set(path, device)
   }
 
   /** Puts a directory's new record. */

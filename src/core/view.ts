@@ -3,6 +3,7 @@
 // listing that travels; what is hidden is simply not in it.
 
 import { ByteWriter } from '../std/bytes.ts'
+import { toldBlock, wantsHardLinks } from './attributes.ts'
 import { type Entry, isCopied, type Kind, type Summary } from './entry.ts'
 import type { IgnoreScope, IgnoreText } from './ignore.ts'
 import { putEntry, startListing } from './listing.ts'
@@ -98,7 +99,9 @@ export function viewEntry(
     link: kind === 'symlink' ? record.link(row) : undefined,
     summary: kind === 'directory' ? summary(name) : undefined,
   }
-  const attributes = isCopied(kind) ? mapOwner(record.attributes(row), view.owners) : undefined
+  const seen = isCopied(kind) ? record.attributes(row) : undefined
+  const told = ((view.attributes ?? 0) & wantsHardLinks) === 0 ? seen : toldBlock(seen)
+  const attributes = mapOwner(told, view.owners)
   return attributes === undefined ? entry : { ...entry, attributes }
 }
 

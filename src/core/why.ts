@@ -210,6 +210,7 @@ const deedTexts: Readonly<Record<Deed['kind'], string>> = {
   received: 'came to the target',
   sent: 'was read and sent to the target',
   copied: 'was made on the target, from equal content that lay there',
+  further: 'was made a further name of a file on the target',
   attributes: 'got another mode or time on the target',
   deleted: 'was deleted on the target',
   came: 'was renamed on the target',

@@ -7,7 +7,7 @@ import type { Own } from '../core/page.ts'
 import { nameOf, parentOf } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { ProblemCode } from '../core/problem.ts'
-import { isCtimeForgotten, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
+import { sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { hasLanded, holdsUnseen, keepAside, swapsNames } from './aside.ts'
@@ -347,6 +347,7 @@ export class Apply {
   #setAside(staged: StagedStep, slot: string): void {
     const { expected = new Uint32Array(statWidth), below, movedTo } = staged.note ?? {}
     const isDeleted = staged.action === 'delete'
+    this.#parting.leave(expected)
     this.#landed.displaced.push({ slot, path: staged.path, expected, below, movedTo, isDeleted })
   }
 
@@ -412,7 +413,7 @@ export class Apply {
     const isDirectory = staged.note?.below !== undefined
     if (isDirectory) this.#landed.removed.push(staged.path)
     // The old name of a file that moved is no deletion.
-    if (isDirectory || !isCtimeForgotten(staged.note?.expected)) this.#landed.counts.deleted++
+    if (isDirectory || movedTo === undefined) this.#landed.counts.deleted++
   }
 
   #setAttributes(staged: StagedStep, directory: number, name: Uint8Array): void {
@@ -424,7 +425,7 @@ export class Apply {
       return this.#refuse(staged, 'target-changed')
     const code =
       staged.kind === 'file'
-        ? this.#parting.set({ directory, name, staging }, expected, set)
+        ? this.#parting.set({ directory, name, staging }, expected, set, staged.note?.together)
         : set((handle) => sys.statHandle(handle, this.#row, 0) === 0 && this.#rowAsSeen(staged))
     if (code < 0) this.#refuse(staged, code)
     else this.#landed.counts.attributes++

@@ -75,7 +75,7 @@ const atHand = new RecipesAtHand()
 /** What the source answers to these wants. */
 function supplyOf(landing: Landing, files: readonly string[], numbers: readonly number[]): Supply {
   const names = numbers.map((number) => files[number] as string)
-  const portions = { list: landing.portionsOf(numbers), atHand, scope: place }
+  const portions = { list: landing.large.portionsOf(numbers), atHand, scope: place }
   const source = real.openRoot(join(place, 'source'))
   return new Supply(real, source, [{ path: '' as RelPath, names }], Date.now, portions)
 }
@@ -182,7 +182,7 @@ describe('a batch with large files that are told', () => {
     const first = landing.finishWriting()
     for (let times = 0; times < 5; times++) assert.deepEqual(landing.finishWriting(), first)
     landing.wantAgain([0])
-    const [portion] = landing.portionsOf([0])
+    const [portion] = landing.large.portionsOf([0])
     const length = portion?.ranges.reduce((sum, range) => sum + range.length, 0)
     assert.deepEqual([portion?.level, length], ['content', 3 * mib])
     receiveAll(landing, supplyOf(landing, ['a'], [0]))
@@ -231,7 +231,7 @@ describe('what was not asked for', () => {
     landing.receive(record(flagFirst | flagLast))
     assert.deepEqual(landing.finishWriting(), [0])
     landing.wantAgain([0])
-    assert.deepEqual(landing.portionsOf([0]), [], 'it is asked for whole')
+    assert.deepEqual(landing.large.portionsOf([0]), [], 'it is asked for whole')
     landing.close()
   })
 })

@@ -26,6 +26,9 @@ export type DeltaOrder = {
   readonly isKnown: boolean
 }
 
+/** What is done about large files: those that are told, and what they may be made of. */
+export type LargeFiles = { readonly deltas: readonly DeltaOrder[]; readonly basis: Basis | undefined }
+
 /** How far a file is. A complete one gives its handle and what was told of it. */
 export type Progress =
   | Exclude<Next, { kind: 'whole' | 'complete' }>

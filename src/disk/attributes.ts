@@ -3,10 +3,11 @@
 // that it was taken under, and a change of any of it moves the ctime.
 
 import { domainDigest } from '../chunk/digest.ts'
-import { AttributeWriter, wantsExtended, wantsOwner, wantsSystemXattrs } from '../core/attributes.ts'
+import { AttributeWriter, wantsExtended, wantsHardLinks, wantsOwner, wantsSystemXattrs } from '../core/attributes.ts'
 import { type Extended, encodeExtended, extendedCountMax, extendedMaxBytes, isCarried } from '../core/extended.ts'
 import {
   extraGid,
+  extraLinks,
   extraUid,
   extraWidth,
   statMode,
@@ -47,10 +48,12 @@ export function lookAtAttributes(
     const at = row * extraWidth
     writer.owner(extras[at + extraUid] as number, extras[at + extraGid] as number)
   }
-  if (extendedMask(mode, looks) === 0) return { block: writer.take(), code: 0 }
-  const set = readExtended(sys, place, extendedMask(mode, looks))
+  const mask = extendedMask(mode, looks)
+  const set = mask === 0 ? new Uint8Array(0) : readExtended(sys, place, mask)
   if (typeof set === 'number') writer.extended(undefined)
   else if (set.length > 0) writer.extended(extendedDigest(set))
+  if ((looks & wantsHardLinks) !== 0 && extras !== undefined && (mode & typeMask) === typeFile)
+    writer.names(extras[row * extraWidth + extraLinks] as number)
   return { block: writer.take(), code: typeof set === 'number' ? set : 0 }
 }
 

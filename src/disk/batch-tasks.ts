@@ -200,7 +200,7 @@ export const batchTasks = {
     if (starvedBytes > 0) return { ...unwritten, starvedBytes }
     if (numbers.length > 0 && !input.last) {
       landing.wantAgain(numbers)
-      const portions = landing.portionsOf(numbers)
+      const portions = landing.large.portionsOf(numbers)
       const told = portions.length === 0 ? unwritten.portions : encodePortions(portions)
       return { ...unwritten, again: encodeWants(landing.batch.namesOf(numbers)), count: numbers.length, portions: told }
     }

@@ -12,13 +12,13 @@ import type { StagedBatch, StagedSection } from './staged.ts'
 /** The directory as a scan would find it, digests included. Steps that were not written are not in it. */
 export function builtDirectory(batch: StagedBatch, section: StagedSection, own: Own, nowMs: number): StoredPage[] {
   const rows: RecordRow[] = []
-  const { rows: stats, digests } = batch
+  const { rows: stats, digests, looked } = batch
   for (const staged of batch.steps(section.firstStep, section.endStep)) {
     if (!staged.isWritten) continue
     const at = staged.number * statWidth
     const flags = isRacy(stats, at, nowMs) ? flagRacy : 0
     const link = staged.kind === 'symlink' ? staged.entry.link : undefined
-    rows.push({ name: staged.nameBytes, stats, at, flags, link, digest: digests.get(staged.number) })
+    rows.push({ name: staged.nameBytes, stats, at, flags, link, digest: digests.get(staged.number), looked })
   }
   return storedPages({ path: section.head.path, record: buildRecord(rows, own), viewId: '', summary: undefined })
 }

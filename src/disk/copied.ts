@@ -1,32 +1,9 @@
-// A content that the target has, under a name of its own: the file itself by a second name, or a verified copy, which
-// shares it where the file system can.
+// A content that the target has, in a file of its own: a verified copy, which shares it where the file system can.
 
-import { sameFile, sameSignature, statWidth } from '../core/stat.ts'
 import { equalBytes } from '../std/bytes.ts'
 import { copyContent, shareContent } from './content.ts'
 import type { Donor } from './staged.ts'
 import type { Sys } from './sys.ts'
-
-/**
- * Gives the donor's file itself a second name at `place`, if it is what it was. True when it has one: its row is in `rows`
- * then.
- */
-export function linkDonor(
-  sys: Sys,
-  from: number,
-  { name, stats }: Donor,
-  place: { readonly directory: number; readonly name: Uint8Array },
-  rows: Uint32Array,
-  row: number,
-): boolean {
-  const at = row * statWidth
-  // Before the link, which moves the ctime: an edit that kept size and mtime would pass for the content that is meant.
-  const isSeen = sys.stat(from, name, rows, row) === 0 && sameSignature(rows, at, stats, 0)
-  if (!isSeen || sys.link(from, name, place.directory, place.name) < 0) return false
-  if (sys.stat(place.directory, place.name, rows, row) === 0 && sameFile(rows, at, stats, 0)) return true
-  sys.unlink(place.directory, place.name)
-  return false
-}
 
 /**
  * Copies the donor's file, which lies in `from`, to a new one at `place`: its handle, which the caller closes, and the

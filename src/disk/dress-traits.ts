@@ -7,6 +7,7 @@ import {
   maskOf,
   wantsAcls,
   wantsExtended,
+  wantsHardLinks,
   wantsMax,
   wantsOwner,
   wantsSetId,
@@ -107,6 +108,15 @@ export function tryAttributes(sys: Sys, handle: number, asks: number): Refusal[]
   attempt(wantsOwner, () => tryOwner(sys, handle))
   attempt(wantsSetId, () => trySetId(sys, handle))
   return refused
+}
+
+/** The same of a second name for it. */
+export function tryLink(sys: Sys, staging: number, name: string, asks: number): Refusal[] {
+  if ((asks & wantsHardLinks) === 0) return []
+  const second = utf8(`${name}2`)
+  const code = sys.link(staging, utf8(name), staging, second)
+  if (code === 0) sys.unlink(staging, second)
+  return code < 0 ? [{ what: 'hard-links', why: code === -errno.EACCES ? 'right' : 'disk' }] : []
 }
 
 /** An owner that is none of ours: who may give a file to anybody may give it to this one. */

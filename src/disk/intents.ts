@@ -48,7 +48,7 @@ function stepsIn(batch: StagedBatch, section: StagedSection): Iterable<StagedSte
 
 /** A file that only gets another name has a line of its own wherever it comes to lie: it may go back alone. */
 function isMove({ note }: StagedStep): boolean {
-  return note?.donor?.moves === true && note.donor.store === undefined
+  return note?.donor?.moves === true && note.donor.store === undefined && note.donor.links !== true
 }
 
 function madeChange(batch: StagedBatch, section: StagedSection): Change {

@@ -10,13 +10,13 @@ import type { RelPath } from '../core/path.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { Assemblies, type DeltaOrder } from './assemblies.ts'
+import { Assemblies, type LargeFiles } from './assemblies.ts'
 import { BuildHandle } from './build-handle.ts'
-import { copyDonor, linkDonor } from './copied.ts'
-import type { Basis } from './donors.ts'
+import { copyDonor } from './copied.ts'
 import { dress, stageSymlink, Wardrobe } from './dress.ts'
 import { packHolesMax } from './holes.ts'
 import { Incoming } from './incoming.ts'
+import { linkAside } from './link-aside.ts'
 import {
   emptyRecord,
   flagEntries,
@@ -27,7 +27,6 @@ import {
   type PackRecord,
   takeRecord,
 } from './pack.ts'
-import type { Portion } from './portions.ts'
 import { lacksLinks, refusalCode, refusedStaging } from './refusal.ts'
 import { type Arrived, placesOf, type SameFacts, Sames } from './sames.ts'
 import { type Donor, type LandingOrder, StagedBatch, type StagedStep } from './staged.ts'
@@ -40,9 +39,6 @@ export type TargetHandles = {
   /** Where large files are written until they are whole; missing or negative where nothing is resumed. */
   readonly partials?: number
 }
-
-/** What is done about large files: those that are told, and what they may be made of. */
-export type LargeFiles = { readonly deltas: readonly DeltaOrder[]; readonly basis: Basis | undefined }
 
 const permissionBits = 0o777
 
@@ -106,6 +102,7 @@ export class Landing {
     for (const staged of this.batch.steps()) {
       if (staged.note?.refused !== undefined) staged.problem = { code: staged.note.refused, detail: '' }
       else if (this.#order.wanted[staged.number] !== 1) this.#prepare(staged)
+      if (staged.note?.isUnlinked === true) this.batch.remark(staged.path, { code: 'not-linked', detail: '' })
     }
   }
 
@@ -113,7 +110,7 @@ export class Landing {
     const { action, kind } = staged
     if (action === 'attributes' || action === 'delete' || !isCopied(kind) || kind === 'directory') return
     if (kind === 'symlink') this.#makeSymlink(staged)
-    else if (staged.entry.sizeBytes === 0) this.#makeEmpty(staged)
+    else if (staged.entry.sizeBytes === 0 && staged.note?.donor?.links !== true) this.#makeEmpty(staged)
     else if (staged.note?.donor !== undefined) this.#copyDonor(staged, staged.note.donor)
   }
 
@@ -146,21 +143,32 @@ export class Landing {
     const from = sys.openDirectory(donor.store ?? this.#handles.root, utf8(donor.directory))
     if (from < 0) return
     try {
-      if (donor.moves && this.#linkDonor(staged, from, donor)) return
+      const linked = donor.moves ? this.#linkDonor(staged, from, donor) : -errno.EINVAL
+      if (linked === 0) return
+      if (donor.links === true && this.#staysUnlinked(staged, linked)) return
       this.#readDonor(staged, from, donor)
     } finally {
       sys.close(from)
     }
   }
 
-  #linkDonor(staged: StagedStep, from: number, donor: Donor): boolean {
-    if (!linkDonor(this.#sys, from, donor, this.#place(staged), this.batch.rows, staged.number)) return false
+  /** A file of its own is no less: where its content is there already, nothing is done at all. */
+  #staysUnlinked(staged: StagedStep, code: number): boolean {
+    const isThere = staged.note?.isEqual === true
+    if (isThere) staged.problem = { code: 'stays-apart', detail: errnoName(code) }
+    else this.batch.remark(staged.path, { code: 'not-linked', detail: errnoName(code) })
+    return isThere
+  }
+
+  #linkDonor(staged: StagedStep, from: number, donor: Donor): number {
+    const code = linkAside(this.#sys, donor, from, this.#place(staged), this.batch, staged.number)
+    if (code < 0) return code
     // Its time is its own, which is the plan's as far as both sides tell times, and its mode too until it lands: the old
     // name still is this very file.
     staged.isWritten = true
-    this.moved++
+    if (donor.links !== true) this.moved++
     if (donor.digest !== undefined) this.batch.digests.set(staged.number, donor.digest)
-    return true
+    return 0
   }
 
   #readDonor(
@@ -243,16 +251,20 @@ export class Landing {
   }
 
   #receiveSame(staged: StagedStep, pack: Uint8Array, record: PackRecord): void {
-    if (this.#incoming?.step === staged.number) this.#drop()
-    this.large.drop(staged.number)
+    this.#forget(staged)
     staged.problem = undefined
     this.sames.tell(staged.number, record, pack.subarray(record.digestStart, record.digestStart + digestBytes))
   }
 
   #refuseGrown(staged: StagedStep): void {
-    if (this.#incoming?.step === staged.number) this.#drop()
-    this.large.drop(staged.number)
+    this.#forget(staged)
     staged.problem = { code: 'changing', detail: 'source' }
+  }
+
+  /** What came of it so far counts no more. */
+  #forget({ number }: StagedStep): void {
+    if (this.#incoming?.step === number) this.#drop()
+    this.large.drop(number)
   }
 
   /** A record of a file that is told in portions. */
@@ -428,11 +440,6 @@ export class Landing {
       staged.problem = { code: 'changing', detail: '' }
       staged.dropDonor()
     }
-  }
-
-  /** Of these steps, as the wants that they are now, those of which only portions are to come. */
-  portionsOf(numbers: readonly number[]): Portion[] {
-    return this.large.portionsOf(numbers)
   }
 
   problems(): Problem[] {

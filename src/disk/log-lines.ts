@@ -43,6 +43,7 @@ function actionOf({ action, kind }: StagedStep, note: StepNote | undefined): str
   if (action === 'delete') return 'deleted'
   if (action === 'attributes') return 'attributes-set'
   if (kind === 'directory') return 'created-directory'
+  if (note?.donor?.links === true) return 'hard-linked'
   if (note?.donor !== undefined) return note.donor.moves ? 'renamed' : 'copied-locally'
   return kind === 'symlink' ? 'linked' : 'file-received'
 }

@@ -8,6 +8,7 @@ import { joinPath, pathMaxBytes, type RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord, nameHash, pageEnds, type RecordRow, recordRow } from '../core/record.ts'
 import {
+  inodeOf,
   mtimeSecondsOf,
   sameFile,
   sameSignature,
@@ -46,6 +47,8 @@ export type Look = {
   readonly marks: number
   /** What is new, and what is marked so, may not be what was written: only content that is read tells. */
   readonly doubts: boolean
+  /** Inodes (`inodeOf`) of which a name came or went by our own doing, which moved their ctime. */
+  readonly linked?: ReadonlySet<string>
 }
 
 /** A directory of more entries is looked at a page at a time: only the names of all of them are held. */
@@ -364,8 +367,10 @@ function fileContent(
   const racy = (known.flags & flagRacy) !== 0
   const same = sameSignature(stats, at, known.stats, known.at)
   const isDoubted = doubts && (known.flags & flagUnsynced) !== 0
-  if (same && !isDoubted && (!racy || known.digest === undefined))
-    return { flags: (edits << editShift) | (known.flags & marks), digest: known.digest }
+  const asKnown = { flags: (edits << editShift) | (known.flags & marks), digest: known.digest }
+  if (same && !isDoubted && (!racy || known.digest === undefined)) return asKnown
+  const isLinked = look.linked?.has(inodeOf(stats, at)) === true
+  if (isLinked && sameFile(stats, at, known.stats, known.at)) return asKnown
   if (known.digest === undefined) {
     // Nobody knows what it was: whatever moved the ctime may hide an edit, another mode and attributes too, unless we set them.
     const hasNewMode = stats[at + statMode] !== known.stats[known.at + statMode]

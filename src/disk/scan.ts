@@ -2,7 +2,7 @@
 // something differs. Content is read in one case only: a file whose signature moved while its size and mtime did not,
 // and whose digest is known (a suspect). Absence is never guessed: what could not be read is recorded as unreadable.
 
-import { entryMask, wantsTop } from '../core/attributes.ts'
+import { lookMask, wantsHardLinks, wantsTop } from '../core/attributes.ts'
 import { type IgnoreScope, type IgnoreText, ignoreScope } from '../core/ignore.ts'
 import {
   isReservedName,
@@ -87,6 +87,7 @@ type Scan = {
   readonly isOurs: boolean
   readonly marks: number
   readonly doubts: boolean
+  readonly linked?: ReadonlySet<string>
 }
 
 /**
@@ -101,7 +102,7 @@ export function scanRoot(
   nowMs: () => number,
   isStopped: IsStopped = neverStopped,
 ): ScanReport {
-  tree.looks = entryMask(rules.attributes ?? 0)
+  tree.looks = lookMask(rules.attributes ?? 0)
   const scan = startScan(sys, root, tree, rules, nowMs, isStopped)
   if (((rules.attributes ?? 0) & wantsTop) !== 0) scan.problems.push(...lookAgainAtTop(sys, root, tree))
   const before = new Set(tree.paths())
@@ -123,7 +124,8 @@ export function scanRoot(
 
 /**
  * Looks again at the named directories only, and at whole new directories below them; those that are gone are removed
- * with all below. For after an apply; `marks` are flags that what is new gets.
+ * with all below. For after an apply. `marks`: flags that what is new gets; `linked`: inodes whose ctime only moved because
+ * one of their names came or went.
  */
 export function rescanDirectories(
   sys: Sys,
@@ -131,9 +133,10 @@ export function rescanDirectories(
   tree: Tree,
   paths: Iterable<RelPath>,
   nowMs: () => number,
-  marks = 0,
+  { marks = 0, linked }: { readonly marks?: number; readonly linked?: ReadonlySet<string> | undefined } = {},
 ): readonly Problem[] {
-  const scan = { ...startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped, true), marks }
+  const plain = startScan(sys, root, tree, { overrides: [], ignoreFiles: [] }, nowMs, neverStopped, true)
+  const scan = { ...plain, marks, ...(linked && { linked }) }
   const scope = ignoreScope([])
   for (const path of paths) {
     scan.stack.push({ path, scope, scopeAt: path, depth: 0 })
@@ -231,6 +234,7 @@ function scanDirectory(scan: Scan, visit: Visit, deep: boolean): number {
   }
   scan.entries += order.length
   const own = ownFacts(sys, handle)
+  if ((scan.looks & wantsHardLinks) !== 0) tree.setDevice(visit.path, own.device)
   if (!same) {
     const known = before ?? scan.lineage.former(own)
     const record = recordOf(scan, handle, visit.path, known, before !== undefined, order, own, nowMs)

@@ -2,17 +2,7 @@
 // both. So before mode or time are set on a name that shares, it is given a copy, with a look at what the name gives up;
 // the other names keep the inode and all that is in it, so nothing is displaced that a crash could lose.
 
-import {
-  isAsSeen,
-  mtimeSecondsOf,
-  sameFile,
-  sizeOf,
-  statInodeHigh,
-  statInodeLow,
-  statMode,
-  statMtimeNs,
-  statWidth,
-} from '../core/stat.ts'
+import { inodeOf, isAsSeen, mtimeSecondsOf, sameFile, sizeOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { copyContent } from './content.ts'
@@ -42,30 +32,34 @@ export class Parting {
 
   /** Whether a row is what was seen. Where a name was parted from the inode, that moved its ctime. */
   isAsSeen(row: Uint32Array, seen: Uint32Array): boolean {
-    if (!this.#left.has(inodeOf(seen))) return isAsSeen(row, 0, seen, 0)
+    if (!this.#left.has(inodeOf(seen, 0))) return isAsSeen(row, 0, seen, 0)
     return sameFile(row, 0, seen, 0) && row[statMode] === seen[statMode]
   }
 
-  /** Sets on the file at a name, which is as `seen`, and on no other name. Zero or a negative errno. */
-  set(place: NamedPlace, seen: Uint32Array, set: Setter): number {
+  /** A name was taken from this inode: that moved the ctime that its others were seen with. */
+  leave(seen: Uint32Array): void {
+    this.#left.add(inodeOf(seen, 0))
+  }
+
+  /**
+   * Sets on the file at a name, which is as `seen`, and on no other name, unless it has just `together` of them: then on
+   * all. Zero or a negative errno.
+   */
+  set(place: NamedPlace, seen: Uint32Array, set: Setter, together = 1): number {
     let names = 0
     const code = set((handle) => {
       const looked = this.#sys.statFile(handle, this.#row, 0)
       if (looked < 0 || !this.isAsSeen(this.#row, seen)) return false
       names = namesOf(looked)
-      return names === 1 || !this.#parts
+      return names === 1 || names === together || !this.#parts
     })
     if (code >= 0 || names <= 1) return code
     const own = new Uint32Array(statWidth)
     const parted = part(this.#sys, place, seen, own, this.#swaps())
     if (parted < 0) return parted
-    this.#left.add(inodeOf(seen))
+    this.#left.add(inodeOf(seen, 0))
     return set((handle) => this.#sys.statHandle(handle, this.#row, 0) === 0 && sameFile(this.#row, 0, own, 0))
   }
-}
-
-function inodeOf(row: Uint32Array): string {
-  return `${row[statInodeHigh]} ${row[statInodeLow]}`
 }
 
 /** Gives the file at a name an inode of its own, whose row goes into `row`. Where that fails, the name is what it was. */

@@ -19,6 +19,7 @@ import { decodeName, equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { digestFile } from './content.ts'
 import { type LargeWant, largeWants } from './large.ts'
+import { type SharedName, SharedNames } from './shared-names.ts'
 import type { Donor, LandingOrder, SeenDirectory, StepNote } from './staged.ts'
 import type { Sys } from './sys.ts'
 import { encodeWants, type WantedDirectory } from './wants.ts'
@@ -43,13 +44,15 @@ export type Staged = {
   readonly bringsBytes: number
   /** Directories that get their mode and time once everything in them is done. */
   readonly heads: readonly SectionHead[]
+  /** Directories that have another name of a file of which a name comes or goes: its ctime is another one then. */
+  readonly touches: readonly RelPath[]
   /** Of the wants, the large ones; once nothing is asked. */
   readonly large: readonly LargeWant[]
   /** For the writing worker; complete once nothing is asked. */
   readonly order: LandingOrder
 }
 
-export type StageOptions = Pick<LandingOrder, 'modeMask' | 'attributes' | 'syncEach' | 'holdsSizes'> & {
+export type StageOptions = Pick<LandingOrder, 'modeMask' | 'attributes' | 'syncEach' | 'holdsSizes' | 'linksFiles'> & {
   /** Which symlinks are let in; every one unless said. */
   readonly links?: LinkPolicy | undefined
 }
@@ -63,6 +66,7 @@ type Pending = {
   deletes: number
   replaces: number
   bringsBytes: number
+  readonly touches: Set<RelPath>
 }
 
 export class Stager {
@@ -79,11 +83,26 @@ export class Stager {
   /** Files that get a second name, which moves their ctime; their old name goes later. */
   readonly #movedFrom = new Map<RelPath, RelPath>()
 
+  /** Which names of the root are one file; none where nobody asks for that. */
+  readonly #shared: SharedNames
+
   constructor(sys: Sys, root: number, tree: Tree, options: StageOptions) {
+    this.#shared = new SharedNames(sys, root, tree, options.linksFiles === true)
     this.#sys = sys
     this.#root = root
     this.#tree = tree
     this.#options = options
+  }
+
+  /** Inodes of which names come or go. */
+  get linked(): ReadonlySet<string> | undefined {
+    return this.#shared.changed
+  }
+
+  /** All that was staged has landed, and the tree knows it. */
+  beginLinks(): void {
+    this.#sizes = undefined
+    this.#shared.begin()
   }
 
   stage(batch: number, bytes: Uint8Array): Staged {
@@ -98,6 +117,7 @@ export class Stager {
       deletes: 0,
       replaces: 0,
       bringsBytes: 0,
+      touches: new Set(),
     }
     let number = 0
     for (const section of sections) {
@@ -140,15 +160,22 @@ export class Stager {
       this.#note(pending, number, { refused: 'link-outside' })
       return
     }
+    if (step.links === true && step.from !== undefined && !this.#shared.mayLink) throw tooSoon()
     const changes = step.action !== 'create'
     if (changes && !this.#noteExpected(pending, section, step, number, record)) {
       this.#note(pending, number, { refused: 'target-changed' })
       return
     }
+    if (step.links === true && step.from !== undefined && this.#stageLink(pending, step, number)) return
     if (!carriesContent(step) || step.entry.sizeBytes === 0) return
-    if (step.from !== undefined) {
+    if (step.from !== undefined && step.links !== true) {
       const donor = this.#moved(step.from, step.entry.sizeBytes)
       if (donor !== undefined) {
+        const name = this.#nameAt(step.from)
+        if (name !== undefined) {
+          this.#shared.touch(name, pending.touches)
+          if (this.#shared.isShared(name)) forgetCtime(donor.stats, 0)
+        }
         this.#movedFrom.set(step.from, joinPath(section.path, step.entry.name))
         this.#note(pending, number, { donor: { ...donor, moves: true, digest: step.digest } })
         return
@@ -157,6 +184,29 @@ export class Stager {
     pending.bringsBytes += step.entry.sizeBytes
     if (this.#mayHave(section.path, step)) pending.asked.push(number)
     else pending.wanted[number] = 1
+  }
+
+  /** Whether this is all that is to be known of a further name: else its content has to come. */
+  #stageLink(pending: Pending, { from, digest, entry }: Step, number: number): boolean {
+    const donor = from === undefined ? undefined : this.#moved(from, entry.sizeBytes)
+    const name = from === undefined || donor === undefined ? undefined : this.#nameAt(from)
+    const isFit = name !== undefined && digest !== undefined && this.#shared.holds(name, digest)
+    if (donor !== undefined && name !== undefined && isFit === true) {
+      this.#shared.touch(name, pending.touches)
+      forgetCtime(donor.stats, 0)
+      this.#note(pending, number, { donor: { ...donor, moves: true, links: true, digest } })
+      return true
+    }
+    const isEqual = pending.notes.get(number)?.isEqual === true
+    this.#note(pending, number, isEqual ? { refused: 'stays-apart' } : { isUnlinked: true })
+    return isEqual
+  }
+
+  #nameAt(path: RelPath): SharedName | undefined {
+    const directory = parentOf(path)
+    const record = this.#tree.record(directory)
+    const row = record?.find(utf8(nameOf(path))) ?? -1
+    return record === undefined || row < 0 ? undefined : { directory, record, row }
   }
 
   /** A driver that keeps to the policy of this target plans no such step. */
@@ -179,17 +229,38 @@ export class Stager {
     const expected = record.stats(row).slice(at, at + statWidth)
     const movedTo = this.#movedFrom.get(joinPath(section.path, step.entry.name))
     if (movedTo !== undefined) forgetCtime(expected, 0)
+    const name = { directory: section.path, record, row }
+    const together = step.links === true && step.action === 'attributes' ? this.#shared.together(name) : undefined
+    const isEqual =
+      step.links === true &&
+      step.action === 'replace' &&
+      step.digest !== undefined &&
+      record.type(row) === typeFile &&
+      sizeOf(expected, 0) === step.entry.sizeBytes &&
+      this.#shared.holds(name, step.digest)
+    if (this.#shared.isShared(name)) {
+      this.#shared.touch(name, pending.touches)
+      forgetCtime(expected, 0)
+      if (step.action !== 'attributes') this.#shared.leaves(name)
+    }
     const goes = step.action === 'delete' || step.action === 'retype'
     if (goes && isOutsideRow(record, row, this.#tree.sizes)) return false
     const isDirectory = record.type(row) === typeDirectory
-    const below = goes && isDirectory ? this.#seenBelow(joinPath(section.path, step.entry.name)) : undefined
-    this.#note(pending, number, { expected, ...(below && { below }), ...(movedTo !== undefined && { movedTo }) })
+    const below =
+      goes && isDirectory ? this.#seenBelow(joinPath(section.path, step.entry.name), pending.touches) : undefined
+    const own = { ...(together !== undefined && { together }), ...(isEqual && { isEqual }) }
+    this.#note(pending, number, {
+      expected,
+      ...(below && { below }),
+      ...(movedTo !== undefined && { movedTo }),
+      ...own,
+    })
     const entries = 1 + (below ?? []).reduce((sum, directory) => sum + countLost(directory), 0)
     if (step.action === 'delete') pending.deletes += movedTo === undefined ? entries : 0
     else if (step.action === 'retype') {
       pending.replaces++
       pending.deletes += entries - 1
-    } else if (step.action === 'replace') pending.replaces++
+    } else if (step.action === 'replace' && !isEqual) pending.replaces++
     return true
   }
 
@@ -210,7 +281,7 @@ export class Stager {
    * What the scan saw at and below a directory, parents first; without what the rules hide, files of sizes that do not
    * count, what is never copied, and directories that could not be read: none of these is ever taken away.
    */
-  #seenBelow(path: RelPath): SeenDirectory[] {
+  #seenBelow(path: RelPath, touches: Set<RelPath>): SeenDirectory[] {
     const seen: SeenDirectory[] = []
     const stack: RelPath[] = [path]
     for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
@@ -233,6 +304,11 @@ export class Stager {
       rows.forEach((row, i) =>
         stats.set(record.stats(row).subarray(record.at(row), record.at(row) + statWidth), i * statWidth),
       )
+      for (const [i, row] of rows.entries()) {
+        if (!this.#shared.isShared({ directory: at, record, row })) continue
+        this.#shared.touch({ directory: at, record, row }, touches)
+        forgetCtime(stats, i * statWidth)
+      }
       const movedTo = this.#movedFrom.size > 0 ? this.#forgetMoved(at, names, stats) : undefined
       seen.push({ path: at, names, rows: stats, ...(movedTo && { movedTo }) })
     }
@@ -329,10 +405,15 @@ export class Stager {
       replaces: pending.replaces,
       bringsBytes: pending.bringsBytes,
       large: asks.count > 0 ? [] : largeWants(this.#tree, pending.sections, pending.wanted),
+      touches: [...pending.touches],
       heads: pending.sections.map(({ steps: _, ...head }) => ({ ...head, mode: head.mode & options.modeMask })),
       order: { batch, bytes: pending.bytes, wanted: pending.wanted, notes: pending.notes, ...options },
     }
   }
+}
+
+function tooSoon(): Failure {
+  return new Failure('protocol-broken', 'further names are made of what has not landed')
 }
 
 function countLost({ names, movedTo }: SeenDirectory): number {

@@ -2,6 +2,7 @@
 // written, what went wrong. Held by number, not as objects: tens of thousands wait for their names at a time. A step is
 // shown as a `StagedStep`, which is made when it is asked for and holds nothing.
 
+import { wantsHardLinks } from '../core/attributes.ts'
 import { BatchIndex } from '../core/batch-index.ts'
 import { DigestTable } from '../core/digests.ts'
 import type { Entry, Kind } from '../core/entry.ts'
@@ -21,6 +22,8 @@ export type Donor = {
   readonly stats: Uint32Array
   /** The file itself moves here: its inode is taken, and its old name goes later. */
   readonly moves: boolean
+  /** The same, but its old name stays: this is a further one. */
+  readonly links?: true
   /** The content's digest, by the source's word. */
   readonly digest: Uint8Array | undefined
   /** The handle that `directory` is below, where that is not the root: an old version. Its content is taken as it is. */
@@ -36,6 +39,12 @@ export type StepNote = {
   readonly below?: readonly SeenDirectory[]
   /** The file only moved: its new name, which must have landed before the old one goes. */
   readonly movedTo?: RelPath
+  /** Attributes are set although the file has so many names: the rules show them all. */
+  readonly together?: number
+  /** What is there has the content that comes, and stays where it can't become a further name of another file. */
+  readonly isEqual?: true
+  /** It was to become a further name of a file, and gets one of its own. */
+  readonly isUnlinked?: true
   /** Nothing is done: the name is not as the driver thinks (`target-changed`), or it may not be. */
   readonly refused?: ProblemCode
 }
@@ -62,6 +71,8 @@ export type LandingOrder = {
   readonly extended?: Uint8Array
   /** Sync each file as it is written: for small runs. */
   readonly syncEach: boolean
+  /** Names that are one file stay one. */
+  readonly linksFiles?: boolean
   /** No file may have grown since the plan: what comes is counted. */
   readonly holdsSizes?: boolean
 }
@@ -83,6 +94,8 @@ export class StagedBatch {
   readonly rows: Uint32Array
   /** Of the content that was written, by step; none for what has none. */
   readonly digests: DigestTable
+  /** What the tree looks at of each entry, where none of that is set: as a mask of core's attributes. */
+  readonly looked: number
   readonly #index: BatchIndex
   readonly #modeMask: number
   readonly #notes: ReadonlyMap<number, StepNote>
@@ -95,10 +108,11 @@ export class StagedBatch {
   /** What the names of its files in the staging directory begin with. */
   readonly #stem: string = `f${randomName()}`
 
-  constructor({ bytes, notes, modeMask }: LandingOrder) {
+  constructor({ bytes, notes, modeMask, linksFiles }: LandingOrder) {
     const index = new BatchIndex(bytes)
     this.#index = index
     this.#modeMask = modeMask
+    this.looked = linksFiles === true ? wantsHardLinks : 0
     this.#notes = notes
     this.count = index.stepCount
     this.sections = index.sections.map(({ head, firstStep, endStep }) => ({
@@ -195,7 +209,8 @@ export class StagedBatch {
 
   /** The steps whose file is a second name of one that moved, or of a version that comes back. */
   moved(): StagedStep[] {
-    const numbers = [...this.#notes].flatMap(([number, { donor }]) => (donor?.moves === true ? [number] : []))
+    const isMoved = (donor: Donor | undefined): boolean => donor?.moves === true && donor.links !== true
+    const numbers = [...this.#notes].flatMap(([number, { donor }]) => (isMoved(donor) ? [number] : []))
     return numbers.map((number) => this.step(number)).filter(({ kind, isWritten }) => kind === 'file' && isWritten)
   }
 

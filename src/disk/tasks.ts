@@ -7,10 +7,11 @@ import { expand, squeeze } from '../chunk/squeeze.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { changedLevels } from '../core/levels.ts'
+import type { encodeLinked } from '../core/link-table.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { Naming } from '../core/naming.ts'
 import type { NameRange } from '../core/outline.ts'
-import type { OwnerMap, Owners } from '../core/owners.ts'
+import type { Owners } from '../core/owners.ts'
 import { RecordPage } from '../core/page.ts'
 import { parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
@@ -18,7 +19,6 @@ import type { Problem } from '../core/problem.ts'
 import { DirectoryRecord } from '../core/record.ts'
 import type { DirectoryMove } from '../core/renames.ts'
 import { decodeShelf, encodeShelf } from '../core/shelf.ts'
-import type { Top } from '../core/top.ts'
 import { joinStored, Tree } from '../core/tree.ts'
 import type { View } from '../core/view.ts'
 import { present } from '../std/assert.ts'
@@ -31,15 +31,16 @@ import { contentDigest } from './content.ts'
 import { deltaTasks } from './delta-tasks.ts'
 import { finishDirectory } from './directories.ts'
 import { encodeDisplacements } from './journal.ts'
+import { KnownLinks } from './known-links.ts'
 import { type ContentPlace, placesOfContents } from './large.ts'
 import { applyLearned } from './learned.ts'
-import type { MoveChange, TopChange } from './manifest.ts'
+import type { MoveChange } from './manifest.ts'
 import { type Moved, moveDirectories, moveIntents } from './moves.ts'
 import { racyMs } from './racy.ts'
 import { type Respelling, respellings } from './respell.ts'
 import { isGone, lookAgainAtTop, rescanDirectories, type ScanReport, type ScanRules, scanRoot } from './scan.ts'
 import { type Staged, type StageOptions, Stager } from './stage.ts'
-import { ownersHere, ownersOf } from './sys-accounts.ts'
+import { ownersOf } from './sys-accounts.ts'
 import { systemSys } from './system.ts'
 import {
   type Along,
@@ -50,7 +51,7 @@ import {
   type ToldListing,
   wholeListing,
 } from './told-listings.ts'
-import { giveTop, type TopRights, topChange } from './top.ts'
+import { topTasks } from './top-tasks.ts'
 import {
   distrustFiles,
   shownDirectories,
@@ -71,6 +72,7 @@ type OpenTree = {
   stager: Stager | undefined
   /** What pages lie in that the tree has given up: given back when nothing of it is used any more. */
   readonly dropped: Set<ArrayBufferLike>
+  readonly links: KnownLinks
   /** Of a target: shelves of directories that landed whole, and what is known of other files that landed. */
   readonly landed: { readonly built: Uint8Array[]; readonly learned: { bytes: Uint8Array; word: number }[] }
   /** While its files are read again: the directories that the view shows. */
@@ -143,6 +145,7 @@ export const tasks = {
       isStopped,
       stager: undefined,
       dropped: new Set(),
+      links: new KnownLinks(tree),
       landed: { built: [], learned: [] },
     })
     if (root < 0) return emptyReport
@@ -153,9 +156,10 @@ export const tasks = {
 
   /** Sets the view; the root's summary under it. */
   view(input: { tree: number; view: View; viewId: string }): Summary | undefined {
-    const { tree } = treeOf(input.tree)
+    const { tree, links } = treeOf(input.tree)
     tree.setView(input.view, input.viewId)
-    const summary = tree.summary('' as RelPath)
+    links.forget()
+    const summary = links.summary()
     giveBack()
     return summary
   },
@@ -235,6 +239,16 @@ export const tasks = {
     return present(treeOf(input.tree).stager, 'staging was begun').answer(input.batch, splitDigests(input.digests))
   },
 
+  /** What was staged before has landed, and the tree knows it: further names may be made of what is there. */
+  beginLinks(input: { tree: number }): void {
+    present(treeOf(input.tree).stager, 'staging was begun').beginLinks()
+  },
+
+  /** Some of the files that have several names, from this number on. */
+  linked(input: { tree: number; from: number }): ReturnType<typeof encodeLinked> {
+    return treeOf(input.tree).links.part(input.from)
+  },
+
   /** What `moveDirectories` is about to do, for the run's manifest. */
   moveIntents(input: { tree: number; moves: readonly DirectoryMove[]; naming: Naming | undefined }): MoveChange[] {
     return moveIntents(treeOf(input.tree).tree, input.moves, input.naming)
@@ -268,15 +282,25 @@ export const tasks = {
     if (input.learned.length > 0) landed.learned.push(packed(input.learned))
   },
 
-  /** Looks again at what a run touched, and learns the digests of what landed. `marks`: flags of what is new. The root's new summary. */
-  settleTree(input: { tree: number; touched: readonly RelPath[]; removed: readonly RelPath[]; marks: number }): {
+  /**
+   * Looks again at what a run touched, and learns the digests of what landed. `marks`: flags of what is new; `goesOn`: more is
+   * staged. The root's new summary.
+   */
+  settleTree(input: {
+    tree: number
+    touched: readonly RelPath[]
+    removed: readonly RelPath[]
+    marks: number
+    goesOn?: boolean
+  }): {
     summary: Summary | undefined
     problems: readonly Problem[]
   } {
     const open = treeOf(input.tree)
-    const { tree, root, landed } = open
-    // Nothing is staged any more, and what was known for it is much where a directory is huge.
-    open.stager = undefined
+    const { tree, root, landed, stager, links } = open
+    links.forget()
+    // Where nothing is staged any more, what was known for it is much where a directory is huge.
+    if (input.goesOn !== true) open.stager = undefined
     giveBack()
     for (const path of input.removed) tree.removeWithin(path)
     const parents = new Set<RelPath>()
@@ -296,13 +320,14 @@ export const tasks = {
     if (tree.looks !== 0) for (const path of input.touched) if (path !== '') again.add(parentOf(path))
     // Young signatures are racy; a moment's wait makes those that are taken now trustworthy.
     blockMs(racyMs + 5)
-    const problems = [...rescanDirectories(sys, root, tree, again, nowMs, input.marks)]
+    const { marks } = input
+    const problems = [...rescanDirectories(sys, root, tree, again, nowMs, { marks, linked: stager?.linked })]
     if (tree.top !== undefined) problems.push(...lookAgainAtTop(sys, root, tree))
     for (let part = landed.learned.pop(); part !== undefined; part = landed.learned.pop())
       applyLearned(tree, expand(part.bytes, part.word, learnedMaxBytes), true)
     landed.built.length = 0
     giveBack()
-    return { summary: tree.summary('' as RelPath), problems }
+    return { summary: links.summary(), problems }
   },
 
   /** Files of the tree to be read again, a chunk a seat and time; and where to go on. */
@@ -411,23 +436,9 @@ export const tasks = {
     return ownersOf(treeOf(input.tree).tree.ownerIds())
   },
 
-  /** What the accounts of another machine are here. */
-  ownersHere(input: { owners: Owners }): OwnerMap {
-    return ownersHere(input.owners)
-  },
-
-  /** What is about to be taken away from the top folder, for the run's manifest. */
-  foreseeTop(input: { root: number; mode: number }): TopChange | undefined {
-    return topChange(sys, input.root, input.mode)
-  },
-
-  /** Gives the top folder its owner, attributes and mode. */
-  giveTop(input: { root: number; top: Top; rights: TopRights }): { isChanged: boolean; code: number } {
-    return giveTop(sys, input.root, input.top, input.rights)
-  },
-
   ...batchTasks,
   ...deltaTasks,
+  ...topTasks,
   ...versionTasks,
 }
 

@@ -14,7 +14,7 @@ import {
 } from '../core/stored-names.ts'
 import { decodeName, utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
-import { dressTraits, permissionBits, type Refusal, tryAttributes } from './dress-traits.ts'
+import { dressTraits, permissionBits, type Refusal, tryAttributes, tryLink } from './dress-traits.ts'
 import { notWritable } from './refusal.ts'
 import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
 
@@ -51,7 +51,7 @@ export function probe(sys: Sys, staging: number, path: string, asks = 0): Probed
   const told = [sys.setMode(handle, 0o651), sys.setTimes(handle, 1_700_000_001, 123_456_789)]
   const looked = sys.statHandle(handle, row, 0)
   const times = looked < 0 ? undefined : probeTimes(sys, handle)
-  const refused = asks === 0 ? [] : tryAttributes(sys, handle, asks)
+  const refused = asks === 0 ? [] : [...tryAttributes(sys, handle, asks), ...tryLink(sys, staging, name, asks)]
   sys.close(handle)
   const named = probeNaming(sys, staging, name)
   // A disk that fails for a moment is no other kind of disk: by other traits the next run would see all in another way.

@@ -26,6 +26,7 @@ import { EntryTable, type Sys } from './sys.ts'
 import { dressOf, topBefore } from './top.ts'
 import { isRowType, isTime, isType, Look, sameSetId } from './undo-look.ts'
 import { MovesBack } from './undo-moves.ts'
+import { forgetShared } from './undo-shared.ts'
 import {
   directoryEntry,
   donorOf,
@@ -85,6 +86,7 @@ class UndoPlanner {
       yield 1
       yield* this.#planChange(change)
     }
+    forgetShared(this.#notes.values())
     return {
       sections: this.#sections,
       deletions: this.#deletions,

@@ -19,7 +19,7 @@ function allowed(phase: Phase, role: string): string[] {
 
 describe('the order of calls', () => {
   it('is what a driver does', () => {
-    const read = ['listings', 'listingPart', 'digests']
+    const read = ['listings', 'listingPart', 'digests', 'linked']
     const rows: readonly (readonly [Phase, readonly string[], readonly string[]])[] = [
       ['closed', [], []],
       ['open', ['scan'], ['scan']],
@@ -29,8 +29,8 @@ describe('the order of calls', () => {
         ['attributes', 'owners', 'view', ...read, 'supply'],
         ['ownersHere', 'view', ...read, 'begin', 'verify', 'distrust'],
       ],
-      ['begun', read, [...read, 'moves', 'stage', 'finish']],
-      ['staging', read, [...read, 'stage', 'answer', 'written', 'finish']],
+      ['begun', read, [...read, 'moves', 'stage', 'landed', 'finish']],
+      ['staging', read, [...read, 'stage', 'answer', 'written', 'landed', 'finish']],
       ['finished', read, [...read, 'verify', 'distrust']],
     ]
     assert.deepEqual(

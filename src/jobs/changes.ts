@@ -15,6 +15,7 @@ export function* planChanges(plan: Plan): Generator<Change> {
   for (const { from, to } of plan.moves) yield { type: 'change', action: 'rename', path: to, from }
   const movedFrom = new Set<string>()
   for (const section of plan.sections) yield* sectionChanges(section, movedFrom)
+  for (const section of plan.links ?? []) yield* sectionChanges(section, movedFrom)
   for (const section of plan.deletions) yield* sectionChanges(section, movedFrom)
   if (plan.top !== undefined) yield topChange
 }
@@ -26,7 +27,7 @@ export function* sectionChanges(section: PackedSection, movedFrom: Set<string>):
   if (isTopSection(section)) yield topChange
   for (const step of stepsOf(section)) {
     const path = section.path === '' ? step.entry.name : `${section.path}/${step.entry.name}`
-    if (step.from !== undefined) movedFrom.add(step.from)
+    if (step.from !== undefined && step.links !== true) movedFrom.add(step.from)
     // A file that moved is one change, not one and a deletion.
     if (step.action === 'delete' && movedFrom.has(path)) continue
     const change: Change = { type: 'change', action: actionName(step), path }
@@ -40,6 +41,6 @@ function withSize(change: Change, step: Step): Change {
 
 function actionName(step: Step): string {
   if (step.action === 'attributes') return 'attributes'
-  if (step.from !== undefined) return 'rename'
+  if (step.from !== undefined) return step.links === true ? 'link' : 'rename'
   return `${step.action === 'retype' ? 'replace' : step.action}-${step.entry.kind}`
 }

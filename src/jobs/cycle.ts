@@ -2,14 +2,14 @@
 // of core; each deed in an end. This file stays a screen or two of named calls.
 
 import { textId } from '../chunk/identifier.ts'
-import { wantsExtended, wantsTop } from '../core/attributes.ts'
+import { wantsExtended, wantsHardLinks, wantsTop } from '../core/attributes.ts'
 import type { Durability } from '../core/durability.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import { isExact } from '../core/naming.ts'
-import type { PackedSection, Plan } from '../core/plan.ts'
-import type { Problem } from '../core/problem.ts'
+import { isEmptyPlan, type PackedSection, type Plan, weightOf } from '../core/plan.ts'
+import { type Problem, uniqueProblems } from '../core/problem.ts'
 import type { Mode, Rules } from '../core/reconcile.ts'
 import type { Keep } from '../core/retention.ts'
 import { type Selection, underPolicy } from '../core/selection.ts'
@@ -26,6 +26,7 @@ import { planChanges, sectionChanges } from './changes.ts'
 import { compare } from './compare.ts'
 import { agreed } from './dress.ts'
 import type { ApplyCounts, Begun, PlanTotals, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import { FoundLinks, linkBatches, planLinks } from './hard-links.ts'
 import { tellKept, tellRecovered, tellSpecials } from './notices.ts'
 import { agreeOwners } from './owners.ts'
 import { isSamePair, isUnchanged, rulesId, type Seen, scanRules, viewOf } from './settled.ts'
@@ -124,23 +125,24 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   listen({ type: 'phase', phase: 'compare' })
   const spellings = new Spellings()
   const source = spelledSource(left, spellings)
-  const plan = await compare(source, right, rulesOf(job, right, seen.view), seen.scan.moves, spellings)
+  const rules = rulesOf(job, right, seen.view)
+  const compared = await compare(source, right, rules, seen.scan.moves, spellings)
+  const plan = carried(seen, wantsHardLinks) !== 0 ? await planLinks(compared, source, right, rules) : compared
   tellSpecials(seen, plan, listen)
   const problems = uniqueProblems([...seen.scan.problems, ...plan.problems])
   if (context.listsChanges) for (const change of planChanges(plan)) listen(change)
   const base = baseOf(job, pair, left, right, seen)
-  const undone = right.facts.undone !== undefined && !isEmpty(plan)
+  const undone = right.facts.undone !== undefined && !isEmptyPlan(plan)
   const facts = { ...guardFacts(plan, seen, base), undone }
   const verdict = judge(job, plan, facts, context)
   if (typeof verdict === 'object') return endRun('halted', problems, seen, { hold: verdict, clearsHold: false })
   if (job.dryRun) return endRun('planned', problems, seen, foundNothing)
 
-  if (isEmpty(plan)) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
+  if (isEmptyPlan(plan)) return remember(job, left, right, context, seen, undefined, problems, nothingSent)
   context.planned(plan, verdict === 'released')
   listen({ type: 'phase', phase: 'transfer' })
-  const steps = [...plan.sections, ...plan.deletions].reduce((sum, section) => sum + section.stepCount + 1, 0)
   const work = workOf(plan.sections)
-  const totals = { ...facts, steps, bringsBytes: work.contentBytes, released: verdict === 'released' }
+  const totals = { ...facts, steps: weightOf(plan), bringsBytes: work.contentBytes, released: verdict === 'released' }
   const announced = announce(job, right, totals)
   const begun = announced.then(() => saveBegun(job, left, right, seen, context))
   if (plan.moves.length > 0) {
@@ -148,8 +150,8 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
     problems.push(...(await right.moveDirectories(plan.moves)))
   }
   if (plan.top !== undefined) right.giveTop(encodeTop(plan.top))
-  const carried = { begun, looks: extendedIn(seen) }
-  const sent = await transfer(source, right, planBatches(plan), work, listen, signal, carried)
+  const how = { begun, looks: carried(seen, wantsExtended) }
+  const sent = await transfer(source, right, planBatches(plan, source), work, listen, signal, how)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
   tellKept(job, await announced, applied, listen)
@@ -183,18 +185,21 @@ async function bringToEmpty(
   }
   const giveTop = (top: Top): void => (job.dryRun ? undefined : right.giveTop(encodeTop(top)))
   const brought: Brought = { problems, giveTop }
-  const sections = bringAll(left, rulesOf(job, right, seen.view), brought)
+  const links = new FoundLinks(carried(seen, wantsHardLinks) !== 0 ? await left.linkedFiles() : [])
+  const sections = links.without(bringAll(left, rulesOf(job, right, seen.view), brought))
   if (job.dryRun) {
     for await (const section of sections) found(section)
+    links.sections().forEach(found)
     return endRun('planned', problems, seen, foundNothing)
   }
-  if (leftEntries === 0 && !carriesTop(seen))
+  if (leftEntries === 0 && carried(seen, wantsTop) === 0)
     return remember(job, left, right, context, seen, undefined, problems, nothingSent)
   listen({ type: 'phase', phase: 'transfer' })
   const announced = announce(job, right, { ...facts, steps: leftEntries, released: false })
   const begun = announced.then(() => saveBegun(job, left, right, seen, context))
-  const carried = { begun, looks: extendedIn(seen) }
-  const sent = await transfer(left, right, batchesAsFound(sections, found), work, listen, signal, carried)
+  const batches = batchesAsFound(sections, found, () => linkBatches(left, links.sections(), found))
+  const how = { begun, looks: carried(seen, wantsExtended) }
+  const sent = await transfer(left, right, batches, work, listen, signal, how)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
   tellKept(job, await announced, applied, listen)
@@ -216,12 +221,9 @@ function saveBegun(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, cont
   savePair(context.state, { ...pairOf(job, left, right, seen, context), targetFingerprint: undefined })
 }
 
-function carriesTop({ view }: Seen): boolean {
-  return ((view.attributes ?? 0) & wantsTop) !== 0
-}
-
-function extendedIn({ view }: Seen): number {
-  return (view.attributes ?? 0) & wantsExtended
+/** What of these a run carries: a mask of core's attributes. */
+function carried({ view }: Seen, mask: number): number {
+  return (view.attributes ?? 0) & mask
 }
 
 /** Both ends are scanned at the same time; the left's ignore files then complete the view. */
@@ -317,10 +319,6 @@ function judge(job: Job, plan: Plan, facts: GuardFacts, context: RunContext): 'f
   return job.dryRun ? 'free' : next
 }
 
-function isEmpty(plan: Plan): boolean {
-  return plan.moves.length + plan.sections.length + plan.deletions.length === 0 && plan.top === undefined
-}
-
 function pairOf(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context: RunContext): Pair {
   return {
     job: job.id,
@@ -385,13 +383,4 @@ const nothingSent: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, s
 
 function noCounts(): ApplyCounts {
   return { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }
-}
-
-function uniqueProblems(problems: readonly Problem[]): Problem[] {
-  const byPath = new Map<string, Problem>()
-  for (const problem of problems) {
-    const known = byPath.get(problem.path)
-    if (known === undefined || known.detail === '') byPath.set(problem.path, problem)
-  }
-  return [...byPath.values()]
 }

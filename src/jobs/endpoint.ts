@@ -6,6 +6,7 @@
 import type { Durability } from '../core/durability.ts'
 import type { Summary } from '../core/entry.ts'
 import type { GuardLimit } from '../core/guard.ts'
+import type { LinkedFile } from '../core/link-table.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import type { OwnerMap, Owners } from '../core/owners.ts'
@@ -132,6 +133,8 @@ export interface End {
    * damaged has `damagedDigest`.
    */
   digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]>
+  /** The files that have several names, where the view looks at that. */
+  linkedFiles(): Promise<readonly LinkedFile[]>
   /** Ends the run at this end; with `save` what was seen is remembered. */
   close(save: boolean): Promise<void>
 }
@@ -171,6 +174,8 @@ export interface TargetEnd extends End {
   receive(payload: Uint8Array): Promise<void>
   /** All packs of this round were received. Wants to be supplied once more; with `last`, none. */
   written(batch: number, last: boolean): Promise<Again>
+  /** Lands all that was written, and looks at it: batches that come now may make further names of what is there. */
+  landed(): Promise<void>
   /** What the top folder itself gets, as `encodeTop`, when the run finishes: told along with that. */
   giveTop(top: Uint8Array): void
   /**

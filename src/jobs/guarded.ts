@@ -14,10 +14,11 @@ export function guardLine(what: string, path: RelPath, right: Entry): string {
   return `${path}\0${what}\0${right.kind}\0${right.sizeBytes}\0${right.mtimeSeconds}\0${right.mtimeNs}\0${content}`
 }
 
-/** The lines of a plan, in any order: what stands for all of them, and the first of them for a person. */
-export function guardedBy(lines: readonly string[]): Pick<Plan, 'guardedDigest' | 'guardedSample'> {
+/** The lines of a plan, in any order, as it holds them. */
+export function guardedBy(lines: readonly string[]): Pick<Plan, 'guarded' | 'guardedDigest' | 'guardedSample'> {
   const guarded = [...lines].sort()
   return {
+    guarded,
     guardedDigest: textDigest('guarded 1', guarded.join('\n')),
     guardedSample: guarded.slice(0, sampleMax).map((line) => line.slice(0, line.indexOf('\0'))),
   }

@@ -5,6 +5,7 @@
 import { textId } from '../chunk/identifier.ts'
 import { splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import type { LinkedFile } from '../core/link-table.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import type { RelPath } from '../core/path.ts'
@@ -28,6 +29,7 @@ import { Stop } from '../std/stop.ts'
 import type { EndFacts } from './endpoint.ts'
 import { emptyListing } from './places.ts'
 import type { SlabStore } from './slabs.ts'
+import { takeLinked } from './told-links.ts'
 
 /** What ends of this machine share; owned by the process. */
 export type Workshop = {
@@ -248,6 +250,16 @@ export class LocalEnd {
 
   async digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]> {
     return splitDigests(await this.treeSeat.run('digests', { tree: this.tree, files: encodeWants(files), fresh }))
+  }
+
+  /** Some of the files that have several names, as the wire tells them. */
+  async linkedPart(from: number): Promise<{ readonly bytes: Uint8Array; readonly next?: number }> {
+    const { bytes, next } = await this.treeSeat.run('linked', { tree: this.tree, from })
+    return next === undefined ? { bytes } : { bytes, next }
+  }
+
+  async linkedFiles(): Promise<readonly LinkedFile[]> {
+    return await takeLinked((from) => this.linkedPart(from))
   }
 
   /**

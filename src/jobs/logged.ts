@@ -18,6 +18,7 @@ const toldActions: readonly string[] = [
   'created',
   'created-directory',
   'linked',
+  'hard-linked',
   'replaced',
   'file-received',
   'copied-locally',

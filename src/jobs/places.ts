@@ -12,7 +12,7 @@ import type { End } from './endpoint.ts'
 export type Place = { readonly path: RelPath; readonly origin: RelPath }
 
 const listingsPerRequest = 400
-const digestsPerRequest = 2000
+export const digestsPerRequest = 2000
 /** Of a directory that holds nothing. */
 export const emptyListing: Uint8Array = new Uint8Array([1])
 

@@ -31,7 +31,7 @@ function section(path: string, steps: readonly Step[], state: SectionHead['state
 
 function planOf(parts: Partial<Plan>): Plan {
   const none = { made: [], moves: [], sections: [], deletions: [], problems: [], deletes: 0, replaces: 0 }
-  return { ...none, guardedDigest: new Uint8Array(0), guardedSample: [], ...parts }
+  return { ...none, guarded: [], guardedDigest: new Uint8Array(0), guardedSample: [], ...parts }
 }
 
 function linesOf(plan: Plan, problems: readonly string[] = []): string[] {

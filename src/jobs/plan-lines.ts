@@ -14,7 +14,7 @@ export type PlanLine = {
 }
 
 /** What of a plan is told. */
-export type PlannedChanges = Pick<Plan, 'made' | 'moves' | 'sections' | 'deletions' | 'top'>
+export type PlannedChanges = Pick<Plan, 'made' | 'moves' | 'sections' | 'links' | 'deletions' | 'top'>
 
 /** Lines for all of the plan but what had a problem, or lies below such. */
 export function* planLines(plan: PlannedChanges, problems: readonly Problem[]): Generator<PlanLine> {
@@ -33,6 +33,7 @@ export function* planLines(plan: PlannedChanges, problems: readonly Problem[]): 
   }
   const movedFrom = new Set<string>()
   for (const section of plan.sections) yield* sectionLines(section, isFailed, movedFrom)
+  for (const section of plan.links ?? []) yield* sectionLines(section, isFailed, movedFrom)
   for (const section of plan.deletions) yield* sectionLines(section, isFailed, movedFrom)
   if (plan.top !== undefined && !failed.has('')) yield { action: 'attributes-set', directory: '', names: [] }
 }
@@ -62,18 +63,19 @@ function* sectionLines(
   for (const step of stepsOf(section)) {
     const { name } = step.entry
     const path = directory === '' ? name : `${directory}/${name}`
-    if (step.from !== undefined) movedFrom.add(step.from)
+    const from = step.links === true ? undefined : step.from
+    if (from !== undefined) movedFrom.add(from)
     // A file that moved is one change, not one and a deletion.
     if (isFailed(path) || (step.action === 'delete' && movedFrom.has(path))) continue
     const action = actionOf(step)
-    if (step.from !== undefined) yield { action, directory, names: [name], from: step.from, reason: 'same-content' }
+    if (from !== undefined) yield { action, directory, names: [name], from, reason: 'same-content' }
     else grouped.getOrInsert(action, []).push(name)
   }
   for (const [action, names] of grouped) yield { action, directory, names }
 }
 
 function actionOf(step: Step): string {
-  if (step.from !== undefined) return 'renamed'
+  if (step.from !== undefined) return step.links === true ? 'hard-linked' : 'renamed'
   switch (step.action) {
     case 'create':
       return step.entry.kind === 'directory' ? 'created-directory' : 'created'

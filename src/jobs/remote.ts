@@ -6,6 +6,7 @@ import { isAttributeKind } from '../core/attributes.ts'
 import { joinDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
 import { splitSets } from '../core/extended.ts'
+import type { LinkedFile } from '../core/link-table.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
 import type { OwnerMap, Owners } from '../core/owners.ts'
@@ -47,6 +48,7 @@ import {
 import { Foretold } from './foretold.ts'
 import { Offers } from './offers.ts'
 import { PackInbox, type SlabStore } from './slabs.ts'
+import { takeLinked } from './told-links.ts'
 import { ToldTree } from './told-tree.ts'
 
 /** The name of the stream that carries packs. */
@@ -78,6 +80,8 @@ class RemoteEnd {
   readonly #asked: Asked | undefined
   readonly #foretold: Foretold
   #texts: View['texts'] = []
+  /** As many as its scan counted. */
+  #entries = 0
   /** The other side has closed the end itself. */
   #isClosed = false
 
@@ -103,6 +107,7 @@ class RemoteEnd {
     const answer = await (this.#asked?.scan ?? call(this.session, 'scan', rules))
     const { entries, problems = [], texts = [], moves = [] } = answer
     this.#texts = texts
+    this.#entries = entries
     this.told = new ToldTree(entries)
     return {
       entries,
@@ -146,6 +151,10 @@ class RemoteEnd {
   protected closedItself(closed: boolean, mayClose: boolean): void {
     if (closed && !mayClose) throw new Failure('protocol-broken', 'an end was closed unasked')
     this.#isClosed = closed
+  }
+
+  async linkedFiles(): Promise<readonly LinkedFile[]> {
+    return await takeLinked((from) => call(this.session, 'linked', { from }), this.#entries)
   }
 
   async close(save: boolean): Promise<void> {
@@ -293,6 +302,10 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
     this.#offers.check(batch, again, count)
     if (count === 0) this.#offers.remove(batch)
     return answer
+  }
+
+  async landed(): Promise<void> {
+    await call(this.session, 'landed', {})
   }
 
   giveTop(top: Uint8Array): void {

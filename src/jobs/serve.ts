@@ -288,6 +288,7 @@ export class Served {
       listings: async (request) => await this.#listings(request),
       listingPart: async ({ path, ranges }) => await this.#listingPart(path, ranges),
       digests: async ({ files, fresh }) => await this.#digests(decodeWants(files), fresh),
+      linked: async ({ from }) => await this.#mustEnd().linkedPart(from),
       begin: async ({ limitKind, limitValue, keep, unsynced = false, ...rest }) => {
         const limit = limitOf(limitKind, limitValue)
         const wanted = keep === undefined ? keep : mustKeep(keep)
@@ -309,6 +310,10 @@ export class Served {
       supply: async (input) => await this.#supply(input),
       written: async ({ batch, last }) =>
         await this.#batches.written(batch, () => this.#mustTarget().written(batch, last)),
+      landed: async () => {
+        await this.#mustTarget().landed()
+        return {}
+      },
       finish: async (request) => await this.#finish(request),
       verify: async ({ from }) => {
         const { next, ...found } = await this.#mustTarget().verify(from)

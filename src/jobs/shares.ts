@@ -4,7 +4,7 @@
 // caller; nothing here asks the disk. Shares may lie within each other.
 
 import { isAbsolute, join, normalize } from 'node:path'
-import { maskOf, wantsAcls, wantsXattrs } from '../core/attributes.ts'
+import { maskOf, wantsAcls, wantsHardLinks, wantsXattrs } from '../core/attributes.ts'
 import { type GuardLimit, guardLimitText, parseGuardLimit } from '../core/guard.ts'
 import { isLinkPolicy, type LinkPolicy } from '../core/links.ts'
 import type { OwnerLimit } from '../core/owner-limit.ts'
@@ -49,7 +49,7 @@ export function isAllowedKind(text: unknown): text is AllowedKind {
 
 /** What a run of another machine may set in the share besides modes and times, as a mask of core's attributes. */
 export function allowedIn({ allows = [] }: Pick<Share, 'allows'>): number {
-  return wantsXattrs | wantsAcls | maskOf(settableKinds.filter((kind) => allows.includes(kind)))
+  return wantsXattrs | wantsAcls | wantsHardLinks | maskOf(settableKinds.filter((kind) => allows.includes(kind)))
 }
 
 /** Whether the runs of other machines have to sync what they write to the share. */

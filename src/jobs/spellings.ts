@@ -9,10 +9,13 @@ import type { SourceEnd } from './endpoint.ts'
 export class Spellings {
   /** By path in the target's names. */
   readonly #names = new Map<RelPath, string>()
+  /** The same the other way: by the target's path of the directory and the source's name. */
+  readonly #sources = new Map<RelPath, string>()
 
   /** The entry that the target calls `name` in `directory` (a path in its names) is the source's `source`. */
   add(directory: RelPath, { name, source }: { readonly name: string; readonly source: string }): void {
     this.#names.set(joinPath(directory, name), source)
+    this.#sources.set(joinPath(directory, source), name)
   }
 
   get isEmpty(): boolean {
@@ -23,6 +26,14 @@ export class Spellings {
   toSource(path: RelPath): RelPath {
     if (this.isEmpty || path === '') return path
     return joinPath(this.toSource(parentOf(path)), this.#names.get(path) ?? nameOf(path))
+  }
+
+  /** The target's path of what lies at a path of the source. */
+  toTarget(path: RelPath): RelPath {
+    if (this.isEmpty || path === '') return path
+    const directory = this.toTarget(parentOf(path))
+    const name = nameOf(path)
+    return joinPath(directory, this.#sources.get(joinPath(directory, name)) ?? name)
   }
 
   /** The same files, in the same order, as the source calls them. */
@@ -53,6 +64,11 @@ export function spelledSource(source: SourceEnd, spellings: Spellings): SourceEn
     outlines: (paths) => source.outlines(paths.map((path) => spellings.toSource(path))),
     listingPart: (path, ranges) => source.listingPart(spellings.toSource(path), ranges),
     digests: (files, fresh) => source.digests(spellings.filesToSource(files), fresh),
+    linkedFiles: async () => {
+      const files = await source.linkedFiles()
+      if (spellings.isEmpty) return files
+      return files.map(({ names, paths }) => ({ names, paths: paths.map((path) => spellings.toTarget(path)) }))
+    },
     attributes: (files) => source.attributes(spellings.filesToSource(files)),
     owners: () => source.owners(),
     close: (save) => source.close(save),

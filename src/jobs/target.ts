@@ -2,10 +2,12 @@
 // names are given, one after, and only then is removed what was displaced. Holds its own guard: a plan that takes away
 // more than was announced ends the session, whoever planned it.
 
+import { wantsHardLinks } from '../core/attributes.ts'
 import { joinDigests } from '../core/digests.ts'
 import { inspect } from '../core/guard.ts'
 import { checkOwnerBytes, checkOwnerLimit, type OwnerLimit } from '../core/owner-limit.ts'
 import type { OwnerMap, Owners } from '../core/owners.ts'
+import type { RelPath } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import { type Problem, undoneBy } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
@@ -20,11 +22,13 @@ import type { Root } from '../disk/root.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { Staged } from '../disk/stage.ts'
 import { systemSys } from '../disk/system.ts'
+import type { DiskTasks } from '../disk/tasks.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import type { Written } from '../disk/written.ts'
 import { currentEpoch } from '../state/runs.ts'
 import { present } from '../std/assert.ts'
+import type { TaskResult } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
 import { ArrivedContents } from './arrived.ts'
 import { Deltas } from './deltas.ts'
@@ -146,7 +150,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const opened = await Keeping.open(this.root, wish, this.#runId, this.rawTreeSeat, this.workshop)
     this.#keeping = opened.keeping
     this.#openPartials()
-    const dress = { ...this.carries, links: this.facts.links }
+    const linksFiles = (this.carries.attributes & wantsHardLinks) !== 0
+    const dress = { ...this.carries, linksFiles, links: this.facts.links }
     const holdsSizes = this.#ownerLimit?.bringsBytes !== undefined
     await this.treeSeat.run('beginStaging', { tree: this.tree, ...dress, holdsSizes, syncEach: durable.each })
     return { durability: durable.level, keep: opened.keeping.keep, ...opened.pruned }
@@ -214,15 +219,16 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const staged = await this.treeSeat.run('stage', { tree: this.tree, batch, bytes })
     this.#weighed?.add(staged)
     this.#heads.push(...staged.heads)
-    return await this.#settle(batch, staged)
+    for (const path of staged.touches) this.#tally.touched.add(path)
+    return await this.#prepare(batch, staged)
   }
 
   async answer(batch: number, digests: readonly (Uint8Array | undefined)[]): Promise<Needs> {
     const staged = await this.treeSeat.run('answer', { tree: this.tree, batch, digests: joinDigests(digests) })
-    return await this.#settle(batch, staged)
+    return await this.#prepare(batch, staged)
   }
 
-  async #settle(batch: number, staged: Staged): Promise<Needs> {
+  async #prepare(batch: number, staged: Staged): Promise<Needs> {
     const { wants, wantCount, asks, askCount, order } = staged
     if (askCount > 0) return { wants, wantCount, asks, askCount }
     const { landing, seat: number, extended } = this.#batch(batch)
@@ -349,11 +355,23 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
 
   allSent(): void {}
 
-  async finish(): Promise<ApplyResult> {
+  async #landAll(): Promise<void> {
     await this.#mustBegin()
     this.#landGroup(true)
     await this.#landing
     if (this.#landFailure !== undefined) throw this.#landFailure
+  }
+
+  async landed(): Promise<void> {
+    await this.#landAll()
+    if (this.#batches.size > 0) throw new Failure('protocol-broken', 'batches are under way that would have to land')
+    // Looked at again at the end: its problems are told then.
+    await this.#settle(this.#tally.removed.splice(0), true)
+    await this.treeSeat.run('beginLinks', { tree: this.tree })
+  }
+
+  async finish(): Promise<ApplyResult> {
+    await this.#landAll()
     await this.treeSeat.run('finishDirectories', {
       root: this.#handles.root,
       heads: unfinishedHeads(this.#heads),
@@ -377,14 +395,19 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     mustSync(this.label, dropped.code)
     await this.#keepingOf().takeBack(dropped.problems.flatMap(({ path, detail }) => (detail === 'kept' ? [path] : [])))
     this.#tally.addDropped(dropped.problems, dropped.back)
-    const { marks } = this.#durableOf()
-    const settled = await this.treeSeat.run('settleTree', { tree: this.tree, touched: [...touched], removed, marks })
+    const settled = await this.#settle(removed)
     return {
       summary: present(settled.summary, 'a target has a root'),
       counts,
       problems: [...problems, ...settled.problems],
       early: this.#keepingOf().early,
     }
+  }
+
+  async #settle(removed: readonly RelPath[], goesOn = false): Promise<TaskResult<DiskTasks['settleTree']>> {
+    const { marks } = this.#durableOf()
+    const facts = { tree: this.tree, touched: [...this.#tally.touched], removed, marks, goesOn }
+    return await this.treeSeat.run('settleTree', facts)
   }
 
   async verify(from: VerifyPoint): Promise<Verified> {

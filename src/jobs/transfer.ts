@@ -9,6 +9,7 @@ import { recordHeadBytes } from '../disk/pack.ts'
 import { decodeWants } from '../disk/wants.ts'
 import { setsFor } from './dressing.ts'
 import { type Needs, payloadHeadBytes, type RunListener, type SourceEnd, type TargetEnd, wordOf } from './endpoint.ts'
+import { landFirst, linkBatches } from './hard-links.ts'
 
 /** Batches under way at once: told ahead of their content, so that a line of any length does not run dry of wants. */
 const batchesAtOnce = 32
@@ -25,6 +26,9 @@ export type TransferTotals = {
   sentBytes: number
 }
 
+/** A batch, or that all before it has to have landed before the next one. */
+export type BatchOrder = PackedSection[] | typeof landFirst
+
 /** What is to be brought in all, as far as it is known when the transfer begins. */
 export type Work = { readonly files: number; readonly contentBytes: number }
 
@@ -39,7 +43,7 @@ export type TransferOptions = {
 export async function transfer(
   source: SourceEnd,
   target: TargetEnd,
-  batches: Iterable<PackedSection[]> | AsyncIterable<PackedSection[]>,
+  batches: Iterable<BatchOrder> | AsyncIterable<BatchOrder>,
   work: Work,
   listen: RunListener,
   signal: AbortSignal,
@@ -58,7 +62,12 @@ export async function transfer(
     if (--unsent === 0 && failed === undefined && !signal.aborted) target.allSent()
   }
   for await (const sections of batches) {
+    if (sections === landFirst) {
+      await Promise.all([begun, ...underWay])
+      if (failed === undefined && !signal.aborted) await target.landed()
+    }
     if (failed !== undefined || signal.aborted) break
+    if (sections === landFirst) continue
     const batch = number++
     unsent++
     const run = runBatch({ source, target, batch, sections, progress, totals, turns, begun, looks, sent })
@@ -79,9 +88,10 @@ export async function transfer(
   return totals
 }
 
-/** The batches of a plan: what comes, then what goes. */
-export function* planBatches(plan: Plan): Generator<PackedSection[]> {
+/** The batches of a plan: what comes, then further names of it, then what goes. */
+export async function* planBatches(plan: Plan, source: SourceEnd): AsyncGenerator<BatchOrder> {
   yield* cutBatches(plan.sections)
+  yield* linkBatches(source, plan.links ?? [])
   yield* cutBatches(plan.deletions)
 }
 
@@ -96,17 +106,19 @@ export function workOf(sections: readonly PackedSection[]): Work {
   return { files, contentBytes }
 }
 
-/** Batches of sections that are still being found; each is told to `found` as it comes. */
+/** Batches of sections that are still being found, each told to `found` as it comes; then what comes of them. */
 export async function* batchesAsFound(
   sections: AsyncIterable<PackedSection>,
   found: (section: PackedSection) => void,
-): AsyncGenerator<PackedSection[]> {
+  then: () => AsyncIterable<BatchOrder>,
+): AsyncGenerator<BatchOrder> {
   const cutter = new BatchCutter()
   for await (const section of sections) {
     found(section)
     yield* cutter.add(section)
   }
   yield* cutter.rest()
+  yield* then()
 }
 
 type BatchRun = {

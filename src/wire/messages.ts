@@ -163,6 +163,10 @@ const listingPartAnswer = record({ bytes: bytes(callBytesMax) })
 const digestsRequest = record({ files: bytes(callBytesMax), fresh: flag })
 const digestsAnswer = record({ digests: bytes(callBytesMax) })
 
+/** Files that have several names, from the one of this number on; with the view's paths, as `encodeLinked`. */
+const linkedRequest = record({ from: uint(countMax) })
+const linkedAnswer = record({ bytes: bytes(callBytesMax), next: optional(uint(countMax)) })
+
 const beginRequest = record({
   deletes: uint(countMax),
   replaces: uint(countMax),
@@ -355,6 +359,7 @@ export const calls = {
   listings: [listingsRequest, listingsAnswer],
   listingPart: [listingPartRequest, listingPartAnswer],
   digests: [digestsRequest, digestsAnswer],
+  linked: [linkedRequest, linkedAnswer],
   begin: [beginRequest, beginAnswer],
   moves: [movesRequest, problemsAnswer],
   attributes: [attributesRequest, attributesAnswer],
@@ -362,6 +367,7 @@ export const calls = {
   answer: [answerRequest, needsAnswer],
   supply: [supplyRequest, supplyAnswer],
   written: [writtenRequest, writtenAnswer],
+  landed: [empty, empty],
   finish: [finishRequest, finishAnswer],
   verify: [verifyRequest, verifyAnswer],
   distrust: [distrustRequest, empty],

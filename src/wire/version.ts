@@ -22,7 +22,8 @@ export const wireHistory: readonly WireVersionNote[] = [
       'what is asked for besides modes and times (open, scan, view), its blocks in entries and heads, its sets (attributes, stage), the top folder itself (listings, finish), and ' +
       'owners by name (calls owners and ownersHere, view); open tells where a target by ssh keeps versions; ' +
       'begin asks for no syncs, and says whether there are none; packs name contents that were sent before; ' +
-      'listings tells along what changed or lies below, stage may follow begin at once, finish may come while batches are written and closes the end',
+      'listings tells along what changed or lies below, stage may follow begin at once, finish may come while batches are written and closes the end; ' +
+      'calls linked and landed, steps about files of several names',
   },
 ]
 

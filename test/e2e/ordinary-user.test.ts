@@ -2,10 +2,11 @@
 // is a problem and never a deletion, what can't be written is said. Where root runs the tests, all of it runs as nobody.
 
 import assert from 'node:assert/strict'
-import { chmodSync, chownSync, existsSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, linkSync, mkdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-trees.ts'
+import { partitionOf } from '../world/link-trees.ts'
 import { type Pair, pairedMachines } from '../world/machines.ts'
 import { type OrdinaryUser, ordinaryUser } from '../world/ordinary-user.ts'
 
@@ -149,5 +150,36 @@ describe('as an ordinary user', () => {
     )
     assert.ok(existsSync(join(target, 'a')))
     assert.ok(!existsSync(join(target, 'roots/b')))
+  })
+
+  it('gets copies, and is told, where the system makes no further name of what is not the own', async (t) => {
+    const { user } = person
+    if (user === undefined) return t.skip('only root plants what is not the own')
+    if (readFileSync('/proc/sys/fs/protected_hardlinks', 'utf8').trim() !== '1')
+      return t.skip('this system makes any name')
+    const [source, target] = [pair.world.folder('names-source'), pair.world.folder('names-target')]
+    for (const root of [source, target]) {
+      writeTree(root, { a: 'one', mine: 'of the own' })
+      for (const name of ['a', 'mine']) utimesSync(join(root, name), 1_600_000_000, 1_600_000_000)
+    }
+    for (const [from, to] of [
+      ['a', 'b'],
+      ['a', 'c'],
+      ['mine', 'too'],
+    ] as const)
+      linkSync(join(source, from), join(source, to))
+    writeTree(target, { c: 'one' })
+    utimesSync(join(target, 'c'), 1_600_000_000, 1_600_000_000)
+    give(source, target, join(target, 'mine'))
+    for (const code of ['not-linked', 'stays-apart']) {
+      const run = await pair.laptop.sync(source, target, '--hard-links', '--max-delete', '100%')
+      assert.equal(run.code, 3, run.stdout + run.stderr)
+      assert.deepEqual(run.problems.map((problem) => `${problem.path} ${problem.code}`).sort(), [
+        `b ${code}`,
+        'c stays-apart',
+      ])
+      assertSameTree(target, source)
+      assert.equal(partitionOf(target), 'mine = too')
+    }
   })
 })

@@ -1,6 +1,6 @@
 // kill -9 in front of each single system call that changes something, SQLite's own among them, of real processes: of a
 // run between two folders, of the driver and of the daemon of a run between two machines, either way round; of first runs, of
-// large files, prunings, undeletes and undoes. Whichever it was: names hold old or new content, nothing is lost, the state database is whole, and a plain run converges.
+// large files, of files of several names, prunings, undeletes and undoes. Whichever it was: names hold old or new content, nothing is lost, the state database is whole, and a plain run converges.
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,6 +15,8 @@ describe('a process that is killed in front of a system call', { skip: noTracing
   for (const [way, side, extent, sample] of [
     ['local', 'driver', 'few', 2],
     ['local', 'driver', 'many', 0],
+    ['local', 'driver', 'linked', 2],
+    ['push', 'daemon', 'linked', 0],
     ['push', 'daemon', 'many', 1],
     ['push', 'driver', 'few', 0],
     ['pull', 'driver', 'few', 0],
@@ -58,6 +60,7 @@ describe('a process that is killed in front of a system call', { skip: noTracing
 
   for (const [way, side, extent, sample] of [
     ['local', 'driver', 'many', 1],
+    ['pull', 'driver', 'linked', 0],
     ['pull', 'driver', 'large', 0],
     ['push', 'daemon', 'large', 0],
   ] as const) {

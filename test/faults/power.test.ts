@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { assertSameTree, writeTree } from '../world/disk-trees.ts'
+import { partitionOf } from '../world/link-trees.ts'
 import type { Loss } from '../world/lossy-disk.ts'
 import { assertNothingLost, assertOldOrNew, assertTidy, type Holding, holdingOf } from '../world/oracle.ts'
 import { Simulation, type Way } from '../world/simulation.ts'
-import { type Extent, writeState } from '../world/two-states.ts'
+import { asksOf, type Extent, writeState } from '../world/two-states.ts'
 import { casesOf, chanceFor, isLeftOut, isWhole, replay } from './options.ts'
 
 // In memory where there is such a place: nothing here is synced for real.
@@ -25,7 +26,7 @@ describe('a power cut in front of a call', { skip: process.platform !== 'linux' 
   async function prepared(way: Way, extent: Extent): Promise<Simulation> {
     const simulation = new Simulation(join(home, `${++made}`), way)
     writeState(simulation.source, 0, extent)
-    const first = await simulation.run()
+    const first = await simulation.run({}, { attributes: asksOf(extent) })
     assert.equal(first.end?.outcome, 'done', `${first.failure?.message}`)
     writeState(simulation.source, 1, extent)
     return simulation
@@ -35,13 +36,15 @@ describe('a power cut in front of a call', { skip: process.platform !== 'linux' 
     ['local', 'few', 8],
     ['local', 'many', 8],
     ['push', 'many', 4],
+    ['local', 'linked', 6],
   ] as const) {
     const part = `power-${way}-${extent}`
+    const asks = { attributes: asksOf(extent) }
     it(`${extent} changes, ${way}: old or new content stays, nothing is lost, and the next run converges`, {
       skip: isLeftOut(part),
     }, async (t) => {
       const whole = await prepared(way, extent)
-      const { calls, end } = await whole.run()
+      const { calls, end } = await whole.run({}, asks)
       assert.equal(end?.outcome, 'done')
       whole.close()
       t.diagnostic(`${part}: ${calls} calls`)
@@ -56,19 +59,20 @@ describe('a power cut in front of a call', { skip: process.platform !== 'linux' 
           const simulation = await prepared(way, extent)
           const { source, target } = simulation
           const [old, next] = [holdingOf(target), holdingOf(source)]
-          const cut = await simulation.run({ dieAt: at, loss })
+          const cut = await simulation.run({ dieAt: at, loss }, asks)
           const where = `cut in front of call ${at}, ${cut.trail.at(-1)}, ${what} lost (${replay(part, at)})`
           assert.ok(cut.died || cut.end?.outcome === 'done', where)
           assertOldOrNew(target, old, next, where)
           assertNothingLost(target, old, where)
           if (what === 'by chance again') {
-            const again = await simulation.run({ dieAt: 1 + chance(calls), loss })
+            const again = await simulation.run({ dieAt: 1 + chance(calls), loss }, asks)
             assertOldOrNew(target, old, next, `${where}, and again at ${again.trail.length}`)
             assertNothingLost(target, old, `${where}, and again at ${again.trail.length}`)
           }
-          const last = await simulation.run()
+          const last = await simulation.run({}, asks)
           assert.match(`${last.end?.outcome}`, /^(done|unchanged)$/, `${where}: ${last.failure?.message}`)
           assertSameTree(target, source)
+          if (extent === 'linked') assert.equal(partitionOf(target), partitionOf(source), where)
           assertTidy(target, where)
           assertNothingLost(target, old, where)
           simulation.close()

@@ -8,10 +8,11 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { assertSameTree } from '../world/disk-trees.ts'
+import { partitionOf } from '../world/link-trees.ts'
 import { assertNothingLost, assertOldOrNew, assertStateWhole, assertTidy, holdingOf } from '../world/oracle.ts'
 import { Simulation } from '../world/simulation.ts'
 import { noTracing } from '../world/traced.ts'
-import { writeState } from '../world/two-states.ts'
+import { asksOf, type Extent, writeState } from '../world/two-states.ts'
 import { casesOf, chanceFor, isLeftOut, isWhole, only, replay } from './options.ts'
 import { Scene } from './scene.ts'
 
@@ -30,24 +31,27 @@ const wholeFailures = ['target-full', 'sync-failed', 'target-not-writable', 'sou
 describe('a call that the system refuses', { skip: process.platform !== 'linux' && 'the disk is Linux' }, () => {
   let made = 0
 
-  async function prepared(): Promise<Simulation> {
+  async function prepared(extent: Extent): Promise<Simulation> {
     const simulation = new Simulation(join(home, `${++made}`), 'local')
-    writeState(simulation.source, 0, 'few')
-    assert.equal((await simulation.run()).end?.outcome, 'done')
-    writeState(simulation.source, 1, 'few')
+    writeState(simulation.source, 0, extent)
+    assert.equal((await simulation.run({}, { attributes: asksOf(extent) })).end?.outcome, 'done')
+    writeState(simulation.source, 1, extent)
     return simulation
   }
 
-  for (const [sticky, sample] of [
-    [false, 12],
-    [true, 6],
+  for (const [extent, sticky, sample] of [
+    ['few', false, 12],
+    ['few', true, 6],
+    ['linked', false, 12],
+    ['linked', true, 4],
   ] as const) {
-    const part = sticky ? 'refusals-from' : 'refusals-once'
-    it(`${sticky ? 'and all after it' : 'once'}, by each errno: nothing is lost, it is told, and mended`, {
+    const part = `refusals-${sticky ? 'from' : 'once'}${extent === 'linked' ? '-linked' : ''}`
+    const asks = { attributes: asksOf(extent) }
+    it(`${sticky ? 'and all after it' : 'once'}, ${extent} changes, by each errno: nothing is lost, it is told, and mended`, {
       skip: isLeftOut(part),
     }, async (t) => {
-      const whole = await prepared()
-      const { asked } = await whole.run()
+      const whole = await prepared(extent)
+      const { asked } = await whole.run({}, asks)
       whole.close()
       const count = asked * refusals.length
       t.diagnostic(`${part}: ${asked} calls, ${refusals.length} errnos`)
@@ -55,10 +59,10 @@ describe('a call that the system refuses', { skip: process.platform !== 'linux' 
       for (const number of casesOf(count, sample, part)) {
         const at = Math.floor((number - 1) / refusals.length) + 1
         const name = refusals[(number - 1) % refusals.length] as string
-        const simulation = await prepared()
+        const simulation = await prepared(extent)
         const { source, target } = simulation
         const [old, next] = [holdingOf(target), holdingOf(source)]
-        const run = await simulation.run({ refuse: { at, code: errnoOf(name), sticky } })
+        const run = await simulation.run({ refuse: { at, code: errnoOf(name), sticky } }, asks)
         const where = `${name} at call ${at}, ${run.refused} (${replay(part, number)})`
         assertOldOrNew(target, old, next, where)
         assertNothingLost(target, old, where)
@@ -76,9 +80,10 @@ describe('a call that the system refuses', { skip: process.platform !== 'linux' 
         }
         const key = failure?.code ?? end?.outcome ?? ''
         codes.set(key, (codes.get(key) ?? 0) + 1)
-        for (const last of [await simulation.run(), await simulation.run()])
+        for (const last of [await simulation.run({}, asks), await simulation.run({}, asks)])
           assert.match(`${last.end?.outcome}`, /^(done|unchanged)$/, `${where}, then ${last.failure?.message}`)
         assertSameTree(target, source)
+        if (extent === 'linked') assert.equal(partitionOf(target), partitionOf(source), where)
         assertTidy(target, where)
         assertNothingLost(target, old, where)
         simulation.close()

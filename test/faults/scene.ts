@@ -5,11 +5,12 @@ import assert from 'node:assert/strict'
 import { mkdirSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assertSameTree } from '../world/disk-trees.ts'
+import { partitionOf } from '../world/link-trees.ts'
 import { type Machine, type Synced, World } from '../world/machines.ts'
 import { assertTidy } from '../world/oracle.ts'
 import { TracingLauncher } from '../world/traced.ts'
 import type { TraceFault, TraceReport } from '../world/tracer.ts'
-import { type Extent, writeState } from '../world/two-states.ts'
+import { asksOf, type Extent, writeState } from '../world/two-states.ts'
 
 export type Way = 'local' | 'push' | 'pull'
 export type Side = 'driver' | 'daemon'
@@ -45,7 +46,7 @@ export class Scene {
       await this.nas.must('share', 'add', 'there', this.way === 'pull' ? this.source : this.target)
       await this.nas.pairWith(this.laptop)
     }
-    if (first === 'in sync') await this.laptop.mustSync('done', ...this.ends)
+    if (first === 'in sync') assert.equal((await this.sync()).outcome, 'done')
     if (this.way !== 'local') await this.nas.stop()
     return this
   }
@@ -55,7 +56,8 @@ export class Scene {
   }
 
   sync(...more: readonly string[]): Promise<Synced> {
-    return this.laptop.sync('--max-delete', '100%', ...more, ...this.ends)
+    const asks = asksOf(this.extent) === 0 ? [] : ['--hard-links']
+    return this.laptop.sync('--max-delete', '100%', ...asks, ...more, ...this.ends)
   }
 
   /** As before the first run. */
@@ -101,6 +103,7 @@ export class Scene {
     if (this.way !== 'local') await this.nas.stop()
     assert.equal(run.code, 0, `${where}: ${run.stdout}${run.stderr}`)
     assertSameTree(this.target, this.source)
+    if (asksOf(this.extent) !== 0) assert.equal(partitionOf(this.target), partitionOf(this.source), where)
     assertTidy(this.target, where)
   }
 

@@ -91,8 +91,14 @@ export function opening(fields: { share: string; sub: string; role: string; crea
   return { ...fields, job: new Uint8Array(16), run: packRunId(newRunId(systemClock)) }
 }
 
-/** Opens a folder of the NAS's share as a target and announces a plan. */
-export async function intrude({ laptop }: Pair, sub: string, totals: Partial<PlanTotals> = {}): Promise<Intruder> {
+/** Opens a folder of the NAS's share as a target and announces a plan; where it asks for attributes, the rules hide `/hidden`. */
+export async function intrude(
+  { laptop }: Pair,
+  sub: string,
+  totals: Partial<PlanTotals> = {},
+  asks = 0,
+): Promise<Intruder> {
+  const attributes = asks === 0 ? {} : { attributes: asks }
   const session = await sessionOf(laptop, 'nas')
   const target = await openRemoteTarget(session, 'nas', {
     share: 'data',
@@ -100,9 +106,12 @@ export async function intrude({ laptop }: Pair, sub: string, totals: Partial<Pla
     job: hostileJob,
     runId: newRunId(systemClock),
     create: true,
+    ...(asks > 0 && { asks }),
   })
-  await target.scan({ overrides: [], ignoreFiles: [] })
-  await target.view({ modeMask: 0o777, timeGrainNs: 1, overrides: [], texts: [] })
+  const overrides = [{ directory: '', label: 'rules', text: '/hidden\n' }]
+  const rules = asks === 0 ? [] : overrides
+  await target.scan({ overrides: rules, ignoreFiles: [], ...attributes })
+  await target.view({ modeMask: 0o777, timeGrainNs: 1, overrides: rules, texts: [], ...attributes })
   await target.begin({ ...harmless, ...totals }).catch(async (error: unknown) => {
     await target.close(false)
     throw error
@@ -247,11 +256,13 @@ function honestHandlers(send: EvilSource['send']): CallHandlers {
     },
     close: async () => ({}),
     attributes: refuse,
+    linked: refuse,
     begin: refuse,
     moves: refuse,
     stage: refuse,
     answer: refuse,
     written: refuse,
+    landed: refuse,
     finish: refuse,
     verify: refuse,
     distrust: refuse,

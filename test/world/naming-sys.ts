@@ -14,7 +14,7 @@ export type NamesThere = {
   readonly textOnly?: boolean
   /** What Windows has not is refused, and dots and spaces at the end are cut off. */
   readonly narrow?: boolean
-  /** Only characters below 256 are taken: what is refused can't be stored in another form either. */
+  /** Only characters below 256 are taken, and what stands for no character: what is refused can't be stored in another form either. */
   readonly fewCharacters?: boolean
 }
 
@@ -24,7 +24,7 @@ const making = ['createFile', 'makeDirectory', 'makeSymlink']
 const paired = ['link', 'renameNoReplace', 'renameOver', 'exchange']
 
 const narrowRefused = /[\u0001-\u001f"*:<>?|\\]|^(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\.|$)/i
-const manyCharacters = /[^\u0000-\u00ff]/
+const manyCharacters = /[^\u0000-\u00ff\ufffd]/
 
 export function namingSys(real: Sys, there: NamesThere): Sys {
   const fold = (name: string): string => {

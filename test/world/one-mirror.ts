@@ -357,6 +357,7 @@ function endOf(sys: Sys, root: Root, tree: Tree): End {
     scan: unused,
     view: unused,
     close: unused,
+    linkedFiles: async () => [],
     listings: async (paths) =>
       paths.map((path) => {
         const bytes = tree.listing(path)
