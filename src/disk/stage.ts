@@ -337,10 +337,11 @@ export class Stager {
 
   /**
    * Whether a file may hold the content of a step. A large one that is replaced by as large a one is told anyway. What a
-   * small one is replaced by is hardly ever what another one holds: it is not worth a round trip for the whole batch.
+   * small one is replaced by is hardly ever what another one holds, but for a further name: it is not worth a round trip for
+   * the whole batch.
    */
-  #mayHave(path: RelPath, { action, entry: { sizeBytes, name } }: Step): boolean {
-    if (action === 'replace' && sizeBytes < hashUnknownMinBytes) return false
+  #mayHave(path: RelPath, { action, links, entry: { sizeBytes, name } }: Step): boolean {
+    if (action === 'replace' && links !== true && sizeBytes < hashUnknownMinBytes) return false
     if (this.#tree.directoryCount <= 1 && (this.#tree.record('' as RelPath)?.count ?? 0) === 0) return false
     this.#sizes ??= new SizeIndex(this.#tree)
     const isTold = action === 'replace' && sizeBytes >= chunkedFromBytes
