@@ -24,28 +24,42 @@ export type Guess = {
   readonly probable?: Probable | undefined
 }
 
-export type Ahead = { readonly rules: ScanRules; readonly guess: Promise<Guess | undefined> }
+export type Ahead = {
+  /** Missing where what is looked at is known only when both ends are open. */
+  readonly early?: { readonly rules: ScanRules; readonly guess: Promise<Guess | undefined> }
+  /** What will be asked under the view in the end, where that was not guessed; once it is set here. */
+  readonly probable: () => Promise<Probable>
+}
+
+/** What a target will be asked: of its source here, which was scanned. */
+export function probableOfTarget(state: State, job: Job, left: LocalSource): () => Promise<Probable> {
+  return async () => {
+    if (loadPair(state, job.id) === undefined) return everything
+    const [{ retimed }, paths] = await Promise.all([left.scan(scanRules(job).left), left.changedPaths(changedMax)])
+    return { paths, along: 'changed', files: job.checksum ? [] : retimed }
+  }
+}
 
 /** What a target can be asked while its source is still being scanned here; the scan begins with this. */
 export function aheadOfTarget(state: State, job: Job, left: LocalSource, mayClose: boolean): Ahead {
   const { left: rules, right } = scanRules(job)
   const { rootId, traits } = left.facts
+  const probable = probableOfTarget(state, job, left)
   const look = async (): Promise<Guess> => {
     const scan = await left.scan(rules)
     const view = viewOf(job, traits, traits, scan.texts)
     const pair = loadPair(state, job.id)
-    if (pair === undefined) return { view, probable: everything }
+    if (pair === undefined) return { view, probable: await probable() }
     const viewId = textId('view 1', viewText(view))
     const summary = await left.view(view, viewId)
     if (summary === undefined) return { view }
     const settled = settledTarget(job, pair, rootId, { scan, viewId, left: summary })
     if (settled !== undefined) return mayClose ? { view, expected: settled } : { view }
-    const paths = await left.changedPaths(changedMax)
-    return { view, probable: { paths, along: 'changed', files: job.checksum ? [] : scan.retimed } }
+    return { view, probable: await probable() }
   }
   const guess = look()
   // Told by the cycle, which asks for the same scan.
-  return { rules: right, guess: guess.catch(() => undefined) }
+  return { early: { rules: right, guess: guess.catch(() => undefined) }, probable }
 }
 
 /** More directories than this are asked for as they are found: what changed so widely may have changed in any way. */
@@ -58,11 +72,14 @@ const whatChanged: Probable = { paths: [], along: 'changed', files: [] }
 
 /** What a source can be asked: what it finds of rules, it knows itself. */
 export function aheadOfSource(state: State, job: Job): Ahead {
+  const probable = loadPair(state, job.id) === undefined ? everything : whatChanged
+  const later = async (): Promise<Probable> => probable
+  // What is looked at besides is known when both ends are open.
+  if (job.attributes !== 0) return { probable: later }
   const { timeGrainNs } = systemSys()
   const traits = { timeGrainNs, modeMask: 0o777 }
   const { texts: _, ...view } = viewOf(job, traits, traits, [])
-  const probable = loadPair(state, job.id) === undefined ? everything : whatChanged
-  return { rules: scanRules(job).left, guess: Promise.resolve({ view, probable }) }
+  return { early: { rules: scanRules(job).left, guess: Promise.resolve({ view, probable }) }, probable: later }
 }
 
 /** Whether a guess was right, once the view is known. `texts` are those that a source found. */

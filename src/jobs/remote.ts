@@ -59,7 +59,12 @@ type Asked = {
   readonly scan: Promise<CallOutput<'scan'>>
   readonly guess: Promise<{ readonly guess: Guess; readonly answer: Promise<CallOutput<'view'>> } | undefined>
 }
-type Opened = { readonly answer: OpenAnswer; readonly asked: Asked | undefined; readonly foretold: Foretold }
+type Opened = {
+  readonly answer: OpenAnswer
+  readonly asked: Asked | undefined
+  readonly foretold: Foretold
+  readonly probable: Ahead['probable'] | undefined
+}
 
 /** What another machine says that its end holds. */
 function traitsOf({ timeGrainNs, modeMask, naming, attributes, refused = [], ...told }: OpenAnswer): Traits {
@@ -79,16 +84,18 @@ class RemoteEnd {
   protected told: ToldTree | undefined
   readonly #asked: Asked | undefined
   readonly #foretold: Foretold
+  readonly #probable: Opened['probable']
   #texts: View['texts'] = []
   /** As many as its scan counted. */
   #entries = 0
   /** The other side has closed the end itself. */
   #isClosed = false
 
-  constructor(session: Session, machine: string, { answer, asked, foretold }: Opened) {
+  constructor(session: Session, machine: string, { answer, asked, foretold, probable }: Opened) {
     this.session = session
     this.#asked = asked
     this.#foretold = foretold
+    this.#probable = probable
     this.facts = {
       machine,
       path: answer.path,
@@ -124,11 +131,19 @@ class RemoteEnd {
   async view(view: View): Promise<Summary | undefined> {
     const guessed = await this.#asked?.guess
     const isAnswered = guessed !== undefined && isRight(guessed.guess, view, this.#texts)
-    const { summary, closed = false } = await (isAnswered ? guessed.answer : call(this.session, 'view', view))
+    const { summary, closed = false } = await (isAnswered ? guessed.answer : this.#viewNow(view))
     this.closedItself(closed, isAnswered && guessed.guess.expected !== undefined)
-    // What was told under another view is nothing.
-    if (!isAnswered) this.#foretold.forget()
     return summary
+  }
+
+  async #viewNow(view: View): Promise<CallOutput<'view'>> {
+    // What was told under another view is nothing.
+    this.#foretold.forget()
+    const probable = await this.#probable?.()
+    if (probable === undefined) return await call(this.session, 'view', view)
+    const answer = call(this.session, 'view', { ...view, along: probable.along })
+    this.#foretold.foretell(probable, answer)
+    return await answer
   }
 
   async listings(paths: readonly RelPath[], deep = false): Promise<(DirectoryListing | undefined)[]> {
@@ -354,11 +369,11 @@ function packed({ job, runId, ...request }: EndRequest): Omit<OpenRequest, 'role
 async function openAhead(session: Session, request: OpenRequest, ahead: Ahead | undefined): Promise<Opened> {
   const opening = call(session, 'open', request)
   const foretold = new Foretold(session)
-  const asked = ahead === undefined ? undefined : askAhead(session, ahead, foretold)
-  return { answer: await opening, asked, foretold }
+  const asked = ahead?.early === undefined ? undefined : askAhead(session, ahead.early, foretold)
+  return { answer: await opening, asked, foretold, probable: ahead?.probable }
 }
 
-function askAhead(session: Session, { rules, guess }: Ahead, foretold: Foretold): Asked {
+function askAhead(session: Session, { rules, guess }: NonNullable<Ahead['early']>, foretold: Foretold): Asked {
   const scan = call(session, 'scan', rules)
   const guessed = guess.then((made) => {
     if (made === undefined) return undefined

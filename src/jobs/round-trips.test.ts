@@ -2,11 +2,21 @@
 // however many files there are, and once where nothing changed.
 
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { FarMachines } from '../../test/world/far-machines.ts'
+import { wantsSetId, wantsTop } from '../core/attributes.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-far-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -70,6 +80,39 @@ for (const way of ['push', 'pull'] as const) {
       const run = await machines.run()
       assert.equal(run.outcome, 'done')
       assert.ok(run.roundTrips <= 4, `${run.roundTrips}`)
+    })
+  })
+
+  describe(`the round trips of a ${way} that carries more than content`, () => {
+    const machines = new FarMachines(join(home, `dressed ${way}`), way)
+    for (const path of [machines.source, machines.target]) mkdirSync(path, { recursive: true })
+    machines.share(['set-id', 'top'])
+    const attributes = wantsSetId | wantsTop
+    const isTopThere = (): boolean => lstatSync(machines.target).mode === lstatSync(machines.source).mode
+    let directories: string[] = []
+
+    it('are not many more: what is carried is agreed on when both ends are open', async () => {
+      directories = growDeep(machines.source)
+      chmodSync(machines.source, 0o750)
+      const first = await machines.run({ attributes })
+      assert.deepEqual([first.outcome, first.counts.created, isTopThere()], ['done', 254, true])
+      assert.ok(first.roundTrips <= 6, `${first.roundTrips}`)
+      const second = await machines.run({ attributes })
+      assert.equal(second.outcome, 'unchanged')
+      assert.ok(second.roundTrips <= 4, `${second.roundTrips}`)
+    })
+
+    it('do not grow with the depth, and give the top folder what it gets with the end of the run', async () => {
+      for (const path of directories.slice(0, 10)) appendFileSync(join(path, 'f3'), ' more')
+      chmodSync(machines.source, 0o711)
+      const run = await machines.run({ attributes })
+      assert.deepEqual([run.outcome, run.counts.replaced, isTopThere()], ['done', 10, true])
+      assert.ok(run.roundTrips <= 6, `${run.roundTrips}`)
+      chmodSync(machines.source, 0o755)
+      const alone = await machines.run({ attributes })
+      assert.deepEqual([alone.outcome, alone.counts.attributes, isTopThere()], ['done', 1, true])
+      assert.ok(alone.roundTrips <= 6, `${alone.roundTrips}`)
+      assert.equal((await machines.run({ attributes })).outcome, 'unchanged')
     })
   })
 

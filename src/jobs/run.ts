@@ -19,7 +19,7 @@ import { wentTheOtherWay } from '../state/runs.ts'
 import type { Clock } from '../std/clock.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
-import { type Ahead, aheadOfSource, aheadOfTarget } from './ahead.ts'
+import { type Ahead, aheadOfSource, aheadOfTarget, probableOfTarget } from './ahead.ts'
 import { Chronicle } from './chronicle.ts'
 import { type Job, type RunEnd, runCycle } from './cycle.ts'
 import { leftOut } from './dress.ts'
@@ -305,8 +305,8 @@ function openSourceHere(workshop: Workshop, path: string, line: Line | undefined
 }
 
 /** What the target there can be asked as soon as it is reached; the scan here begins with this. */
-function aheadOf(workshop: Workshop, { job, request }: Opened, left: LocalSource): Ahead | undefined {
-  if (job.attributes !== 0) return undefined
+function aheadOf(workshop: Workshop, { job, request }: Opened, left: LocalSource): Ahead {
+  if (job.attributes !== 0) return { probable: probableOfTarget(workshop.state, job, left) }
   const mayClose = expectedOf(workshop, job, request) !== undefined && closesItself(job, request)
   return aheadOfTarget(workshop.state, job, left, mayClose)
 }
@@ -334,8 +334,7 @@ async function openSourceThere(workshop: Workshop, session: Session, opened: Ope
     machine,
     { share, sub, job: job.id, runId, ...wanted },
     workshop.slabs,
-    // What is looked at besides is known when both ends are open.
-    job.attributes === 0 ? aheadOfSource(workshop.state, job) : undefined,
+    aheadOfSource(workshop.state, job),
   )
 }
 

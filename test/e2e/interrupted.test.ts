@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict'
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-trees.ts'
@@ -120,6 +121,28 @@ describe('interrupted', () => {
       await assertConverges(ends)
     })
   }
+
+  it('a client killed when the target has finished, before it noted that itself, leaves no lock, and nothing to do', async () => {
+    const ends = freshEnds('push')
+    const run = await startFlowing(ends.ends)
+    // From here on it can note nothing: its own end waits for this.
+    using state = new DatabaseSync(join(pair.laptop.state, 'state/state.db'))
+    state.exec('BEGIN IMMEDIATE')
+    // What is being written may not be read: the target is closed once it can be.
+    const copy = pair.world.folder(`copy-${number}`)
+    let copied = await pair.nas.sync(ends.target, copy)
+    while (copied.code === 11) copied = await pair.nas.sync(ends.target, copy)
+    assertSameTree(copy, ends.source)
+    using there = new DatabaseSync(join(pair.nas.state, 'state/state.db'), { readOnly: true })
+    const served = there.prepare('SELECT ended_ms FROM runs WHERE driver IS NOT NULL ORDER BY id DESC LIMIT 1').get()
+    assert.deepEqual({ ...served }, { ended_ms: null }, 'its session is not over')
+    run.kill('SIGKILL')
+    assert.equal((await run.ended).signal, 'SIGKILL')
+    state.exec('ROLLBACK')
+    const next = await pair.laptop.sync(...ends.ends)
+    assert.deepEqual([next.code, next.outcome], [0, 'unchanged'], next.stdout + next.stderr)
+    await assertConverges(ends)
+  })
 
   it('a second run on a folder that one works on ends with 11 and harms nothing', async () => {
     const ends = freshEnds('push')

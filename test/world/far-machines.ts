@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { duplexPair } from 'node:stream'
 import type { Workshop } from '../../src/jobs/local.ts'
 import { type FinishedRun, type Reach, type RunRequest, runOnce } from '../../src/jobs/run.ts'
-import { addShare } from '../../src/jobs/shares.ts'
+import { type AllowedKind, addShare } from '../../src/jobs/shares.ts'
 import { SlabStore } from '../../src/jobs/slabs.ts'
 import { openState } from '../../src/state/open.ts'
 import { Bug } from '../../src/std/assert.ts'
@@ -41,10 +41,10 @@ export class FarMachines {
     this.target = join(directory, 'target')
   }
 
-  /** Once both folders are there. */
-  share(): void {
+  /** Once both folders are there; `allows`: what the share lets runs set. */
+  share(allows: readonly AllowedKind[] = []): void {
     const path = this.#way === 'push' ? this.target : this.source
-    const share = { name: 'there', path, readOnly: false, for: undefined, maxDelete: undefined }
+    const share = { name: 'there', path, readOnly: false, for: undefined, maxDelete: undefined, allows }
     addShare(join(this.#directory, 'nas', 'config'), share)
   }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { Sys } from '../../src/disk/sys.ts'
 import { openLinuxSys } from '../../src/disk/sys-linux.ts'
 import { systemSys } from '../../src/disk/system.ts'
+import type { RunListener } from '../../src/jobs/endpoint.ts'
 import type { Workshop } from '../../src/jobs/local.ts'
 import { type FinishedRun, type Reach, type RunRequest, runOnce } from '../../src/jobs/run.ts'
 import { type AllowedKind, addShare } from '../../src/jobs/shares.ts'
@@ -35,6 +36,8 @@ export type Trouble = LineTrouble & {
   readonly dieAt?: number
   /** And what it keeps. Without `dieAt`: when the run has ended. */
   readonly loss?: Loss
+  /** The driver dies when the target has answered that it finished: it keeps nothing of what it learned by that. */
+  readonly forgets?: true
   /** So many ms are added to the wall clocks, from the start or from this call on the target's disk on. */
   readonly jumpMs?: number
   readonly jumpAt?: number
@@ -121,7 +124,15 @@ export class Simulation {
     const source = this.way === 'pull' ? far : this.source
     const target = this.way === 'push' ? far : this.target
     const request = requestOf(source, target, change)
-    return await this.#meet(trouble, (laptop, reach) => runOnce(laptop, reach, request, () => {}, never))
+    const known = join(this.directory, 'state before the end')
+    const listen: RunListener = (event) => {
+      // Nothing is noted between this and the target's answer.
+      if (trouble.forgets && event.type === 'phase' && event.phase === 'apply')
+        copyState(this.#stateOf('laptop'), known)
+    }
+    const end = await this.#meet(trouble, (laptop, reach) => runOnce(laptop, reach, request, listen, never))
+    if (trouble.forgets) copyState(known, this.#stateOf('laptop'))
+    return end
   }
 
   /** An undo of a run, by its id. */
