@@ -47,7 +47,7 @@ export async function transfer(
 ): Promise<TransferTotals> {
   const progress = new Progress(work, listen)
   const totals: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0 }
-  const turns = new Turns(suppliesAtOnce)
+  const [turns, order] = [new Turns(suppliesAtOnce), new InOrder()]
   let number = 0
   let failed: unknown
   const underWay = new Set<Promise<void>>()
@@ -59,7 +59,7 @@ export async function transfer(
     if (failed !== undefined || signal.aborted) break
     if (sections === landFirst) continue
     const batch = number++
-    const run = runBatch(source, target, batch, sections, progress, totals, turns, looks)
+    const run = runBatch(source, target, batch, sections, progress, totals, turns, order, looks)
       .catch((error: unknown) => {
         failed ??= error
       })
@@ -116,10 +116,13 @@ async function runBatch(
   progress: Progress,
   totals: TransferTotals,
   turns: Turns,
+  order: InOrder,
   looks: number,
 ): Promise<void> {
-  const sets = looks === 0 ? undefined : await setsFor(source, sections)
-  const needs = await answered(source, target, batch, await target.stage(batch, encodeBatch(sections), sets))
+  const bytes = encodeBatch(sections)
+  const stage = (sets?: Uint8Array): Promise<Needs> => target.stage(batch, bytes, sets)
+  const staged = looks === 0 ? stage() : order.after(setsFor(source, sections), stage)
+  const needs = await answered(source, target, batch, await staged)
   totals.wanted += needs.wantCount
   let wants = needs.wants
   let count = needs.wantCount
@@ -149,6 +152,27 @@ async function runBatch(
 async function answered(source: SourceEnd, target: TargetEnd, batch: number, needs: Needs): Promise<Needs> {
   if (needs.askCount === 0) return needs
   return await target.answer(batch, await source.digests(decodeWants(needs.asks), false))
+}
+
+/** A target stages in the order of the plan, whatever a batch waits for before: a file that moves is known before its old name goes. */
+class InOrder {
+  #last: Promise<void> = Promise.resolve()
+
+  /** Does `then` with what `first` comes to, once all that asked before have begun theirs, or failed. */
+  async after<Found, Result>(first: Promise<Found>, then: (found: Found) => Promise<Result>): Promise<Result> {
+    const before = this.#last
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#last = promise
+    try {
+      const found = await first
+      await before
+      const result = then(found)
+      resolve()
+      return await result
+    } finally {
+      resolve()
+    }
+  }
 }
 
 /** So many at a time, in the order in which they asked. */
