@@ -25,6 +25,7 @@ import {
   withItem,
 } from '../../test/world/trees.ts'
 import { compareBytes, concatBytes, equalBytes, utf8 } from '../std/bytes.ts'
+import { AttributeWriter, wantsHardLinks, wantsOwner } from './attributes.ts'
 import type { Entry } from './entry.ts'
 import { explainIgnore, type IgnoreText, ignoreScope } from './ignore.ts'
 import { readListing } from './listing.ts'
@@ -264,6 +265,26 @@ describe('view', () => {
       const { name, kind, ...entry } = viewEntry(buildRecord([row], own), 0, plainView, () => summary)
       assert.deepEqual(entry, expected, `${kind} ${name}`)
     }
+  })
+
+  it('tells owners with the numbers of the target, and not how many names a file has', () => {
+    const blockOf = (uid: number, names: number): Uint8Array | undefined => {
+      const writer = new AttributeWriter()
+      writer.owner(uid, 2)
+      writer.names(names)
+      return writer.take()
+    }
+    const looked = wantsOwner | wantsHardLinks
+    const owners = { users: [{ from: 1, to: 11 }], groups: [] }
+    for (const [uid, view, told] of [
+      [1, { ...plainView, attributes: looked }, 1],
+      [1, { ...plainView, attributes: looked, owners }, 11],
+      [5, { ...plainView, attributes: looked, owners }, 5],
+    ] as const)
+      assert.deepEqual(
+        seen({ stats: statRow({}), looked, attributes: blockOf(uid, 3) }, view).attributes,
+        blockOf(told, 1),
+      )
   })
 
   it('takes for unreadable what no listing could carry', () => {

@@ -53,7 +53,7 @@ export async function transfer(
   begun.catch(() => {})
   const progress = new Progress(work, listen)
   const totals: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0 }
-  const turns = new Turns(suppliesAtOnce)
+  const [turns, order] = [new Turns(suppliesAtOnce), new InOrder()]
   let number = 0
   let failed: unknown
   const underWay = new Set<Promise<void>>()
@@ -70,7 +70,7 @@ export async function transfer(
     if (sections === landFirst) continue
     const batch = number++
     unsent++
-    const run = runBatch({ source, target, batch, sections, progress, totals, turns, begun, looks, sent })
+    const run = runBatch({ source, target, batch, sections, progress, totals, turns, order, begun, looks, sent })
       .catch((error: unknown) => {
         failed ??= error
       })
@@ -129,6 +129,7 @@ type BatchRun = {
   readonly progress: Progress
   readonly totals: TransferTotals
   readonly turns: Turns
+  readonly order: InOrder
   readonly begun: Promise<unknown>
   readonly looks: number
   /** All that was wanted at first is on its way, and nobody expects that more is wanted. */
@@ -136,9 +137,10 @@ type BatchRun = {
 }
 
 async function runBatch({ source, target, batch, sections, progress, totals, turns, ...run }: BatchRun): Promise<void> {
-  const { begun, looks, sent } = run
-  const sets = looks === 0 ? undefined : await setsFor(source, sections)
-  const staging = target.stage(batch, encodeBatch(sections), sets)
+  const { order, begun, looks, sent } = run
+  const bytes = encodeBatch(sections)
+  const stage = (sets?: Uint8Array): Promise<Needs> => target.stage(batch, bytes, sets)
+  const staging = looks === 0 ? stage() : order.after(setsFor(source, sections), stage)
   staging.catch(() => {})
   // A plan that is refused says why; its batches only say that they are refused.
   await begun
@@ -179,6 +181,27 @@ async function runBatch({ source, target, batch, sections, progress, totals, tur
 async function answered(source: SourceEnd, target: TargetEnd, batch: number, needs: Needs): Promise<Needs> {
   if (needs.askCount === 0) return needs
   return await target.answer(batch, await source.digests(decodeWants(needs.asks), false))
+}
+
+/** A target stages in the order of the plan, whatever a batch waits for before: a file that moves is known before its old name goes. */
+class InOrder {
+  #last: Promise<void> = Promise.resolve()
+
+  /** Does `then` with what `first` comes to, once all that asked before have begun theirs, or failed. */
+  async after<Found, Result>(first: Promise<Found>, then: (found: Found) => Promise<Result>): Promise<Result> {
+    const before = this.#last
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#last = promise
+    try {
+      const found = await first
+      await before
+      const result = then(found)
+      resolve()
+      return await result
+    } finally {
+      resolve()
+    }
+  }
 }
 
 /** So many at a time, in the order in which they asked. */

@@ -57,6 +57,17 @@ describe('what files have besides content, modes and times', { skip }, () => {
     return { source: world.folder(`${name}-source`), target: world.folder(`${name}-target`) }
   }
 
+  it('comes over in the run in which a file moves: its old name is no deletion', async () => {
+    const { source, target } = ends()
+    plant(source, { old: 'the file that moves', other: 'other', gone: 'g' })
+    await machine.mustSync('done', source, target, ...all)
+    renameSync(join(source, 'old'), join(source, 'new'))
+    set(join(source, 'other'), 'user.colour', 'blue')
+    const run = await machine.mustSync('done', source, target, ...all)
+    assert.deepEqual([run.counts['renamed'], run.counts['attributes'], run.counts['deleted']], [1, 1, 0])
+    await machine.mustSync('unchanged', source, target, ...all)
+  })
+
   it('comes over whole where it is asked for, changes alone, and is not read again', async () => {
     const { source, target } = ends()
     dressed(source)

@@ -2,7 +2,17 @@
 // file, and names that a disk refuses are names of files all the same.
 
 import assert from 'node:assert/strict'
-import { chmodSync, chownSync, linkSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { refusesCharacters, refusesDevices, refusesEndDots, storedName } from '../../src/core/stored-names.ts'
@@ -30,9 +40,9 @@ describe('names that are one file, with all that a file has', { skip }, () => {
     return { source: world.folder(`${name}-source`), target: world.folder(`${name}-target`) }
   }
   const names = ['a', 'd/b', 'c', 'x', 'y'] as const
-  const alike = (source: string, target: string): void => {
+  const alike = (source: string, target: string, some: readonly string[] = names): void => {
     assert.equal(partitionOf(target), partitionOf(source))
-    for (const name of names) assert.equal(dressOf(join(target, name)), dressOf(join(source, name)), name)
+    for (const name of some) assert.equal(dressOf(join(target, name)), dressOf(join(source, name)), name)
   }
   const plantFiles = (source: string): void => {
     writeTree(source, { a: 'one', x: 'two', 'd/': '' })
@@ -88,6 +98,35 @@ describe('names that are one file, with all that a file has', { skip }, () => {
     // What was parted by a copy stays so (decision 0033); what each has is what it had.
     await machine.must('undo', String(run.lines[0]?.['runId']))
     assert.equal(partitionOf(target), 'a = d/b\nx = y')
+    assert.deepEqual(
+      names.map((name) => dressOf(join(target, name))),
+      before,
+    )
+  })
+
+  it('are one as versions too, in another folder, and come back from there, each or all', async () => {
+    const { source, target } = ends()
+    const old = world.folder(`case-${count}-old`)
+    plantFiles(source)
+    await machine.mustSync('done', source, target, ...everything, '--versions', old)
+    const before = names.map((name) => dressOf(join(target, name)))
+    writeFileSync(join(source, 'a'), 'other')
+    rmSync(join(source, 'y'))
+    const run = await machine.mustSync('done', source, target, ...everything)
+    assert.deepEqual(run.problems, [])
+    alike(source, target, ['a', 'd/b', 'c', 'x'])
+    await machine.mustSync('unchanged', source, target, ...everything)
+    const id = String(run.lines[0]?.['runId'])
+    const kept = readdirSync(old, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith(`${id}/files`))
+    assert.deepEqual(
+      kept.map((path) => partitionOf(join(old, path))),
+      ['a = c = d/b'],
+    )
+    await machine.must('undelete', join(target, 'y'))
+    assert.equal(readFileSync(join(target, 'y'), 'utf8'), 'two')
+    rmSync(join(target, 'y'))
+    await machine.must('undo', id)
+    assert.equal(partitionOf(target), 'a = c = d/b\nx = y')
     assert.deepEqual(
       names.map((name) => dressOf(join(target, name))),
       before,

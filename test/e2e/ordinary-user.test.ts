@@ -2,7 +2,18 @@
 // is a problem and never a deletion, what can't be written is said. Where root runs the tests, all of it runs as nobody.
 
 import assert from 'node:assert/strict'
-import { chmodSync, chownSync, existsSync, linkSync, mkdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-trees.ts'
@@ -152,6 +163,32 @@ describe('as an ordinary user', () => {
     assert.ok(!existsSync(join(target, 'roots/b')))
   })
 
+  it('makes further names in folders that are closed to writing', async () => {
+    const [source, target] = [pair.world.folder('closed-source'), pair.world.folder('closed-target')]
+    writeTree(source, { a: 'one', 'sealed/deep/x': 'two', 'sealed/own': 'o' })
+    const close = (mode: number): void => {
+      for (const name of ['sealed/deep', 'sealed']) chmodSync(join(source, name), mode)
+    }
+    linkSync(join(source, 'a'), join(source, 'sealed/deep/b'))
+    linkSync(join(source, 'sealed/deep/x'), join(source, 'sealed/y'))
+    give(source, ...['a', 'sealed', 'sealed/deep', 'sealed/deep/x', 'sealed/own'].map((name) => join(source, name)))
+    close(0o555)
+    const sync = async (): Promise<void> => {
+      const run = await pair.laptop.mustSync('done', source, target, '--hard-links', '--max-delete', '100%')
+      assert.deepEqual(run.problems, [])
+      assertSameTree(target, source)
+      assert.equal(partitionOf(target), partitionOf(source))
+      await pair.laptop.mustSync('unchanged', source, target, '--hard-links')
+    }
+    await sync()
+    close(0o755)
+    linkSync(join(source, 'a'), join(source, 'sealed/c'))
+    rmSync(join(source, 'sealed/y'))
+    linkSync(join(source, 'a'), join(source, 'sealed/y'))
+    close(0o555)
+    await sync()
+  })
+
   it('gets copies, and is told, where the system makes no further name of what is not the own', async (t) => {
     const { user } = person
     if (user === undefined) return t.skip('only root plants what is not the own')
@@ -171,6 +208,7 @@ describe('as an ordinary user', () => {
     writeTree(target, { c: 'one' })
     utimesSync(join(target, 'c'), 1_600_000_000, 1_600_000_000)
     give(source, target, join(target, 'mine'))
+    const runs: string[] = []
     for (const code of ['not-linked', 'stays-apart']) {
       const run = await pair.laptop.sync(source, target, '--hard-links', '--max-delete', '100%')
       assert.equal(run.code, 3, run.stdout + run.stderr)
@@ -180,6 +218,13 @@ describe('as an ordinary user', () => {
       ])
       assertSameTree(target, source)
       assert.equal(partitionOf(target), 'mine = too')
+      runs.push(String(run.lines[0]?.runId))
     }
+    // What came as a copy did come, and what stayed did not change: an undo knows both.
+    for (const run of runs.reverse()) {
+      const undone = await pair.laptop.run('undo', run)
+      assert.equal(undone.code, 0, undone.stdout + undone.stderr)
+    }
+    assert.deepEqual(readdirSync(target).sort(), ['.nightferry', 'a', 'c', 'mine'])
   })
 })

@@ -7,6 +7,7 @@ import {
   appendFileSync,
   closeSync,
   existsSync,
+  linkSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -18,6 +19,7 @@ import {
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { partitionOf } from '../world/link-trees.ts'
 import { type Pair, pairedMachines, type Started, type Synced } from '../world/machines.ts'
 import { noise } from '../world/noise.ts'
 
@@ -37,7 +39,7 @@ describe('a large file that was cut off', () => {
   })
   after(async () => await pair.world.close())
 
-  type Ends = { readonly source: string; readonly target: string; readonly ends: readonly [string, string] }
+  type Ends = { readonly source: string; readonly target: string; readonly ends: readonly string[] }
 
   function freshEnds(direction: 'push' | 'pull'): Ends {
     number++
@@ -110,6 +112,32 @@ describe('a large file that was cut off', () => {
       assert.ok(there >= 21 * mib)
       const { wireBytes } = await again(ends)
       assert.ok(wireBytes <= fileBytes - there + slack, `${there} were there, ${wireBytes} came`)
+    })
+  }
+
+  for (const direction of ['push', 'pull'] as const) {
+    it(`goes on under one of its names, and the others become names of it (${direction})`, async () => {
+      const plain = freshEnds(direction)
+      const { source, target } = plain
+      const ends = { ...plain, ends: [...plain.ends, '--hard-links', '--max-delete', '100%'] }
+      const large = join(source, 'large')
+      for (const name of ['a name before', 'one after']) linkSync(large, join(source, name))
+      for (const isEdit of [false, true]) {
+        if (isEdit) writeFileSync(large, Buffer.concat([noise(99, 20 * mib), readFileSync(large)]))
+        const before = partitionOf(target)
+        const run = await startUntil(ends, 9 * mib)
+        if (isEdit) await run.printed(/"sentBytes":[2-9]\d{6}/)
+        const closed = pair.nas.log('serve').length
+        run.kill('SIGKILL')
+        await run.ended
+        await pair.nas.logged('session-close', closed)
+        assert.equal(partitionOf(target), before)
+        const there = Math.max(...partials(target).map((path) => statSync(path).size))
+        const { wireBytes, problems } = await again(ends)
+        const most = isEdit ? 20 * mib : fileBytes - there + slack
+        assert.ok(wireBytes <= most, `${there} were there, ${wireBytes} came`)
+        assert.deepEqual([problems, partitionOf(target)], [[], 'a name before = large = one after'])
+      }
     })
   }
 

@@ -3,11 +3,12 @@
 // locked, a failure without a word on what to do, a command of a person's that became more than one.
 
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assertSameTree, contentOf, readTree, writeTree } from '../world/disk-trees.ts'
+import { partitionOf } from '../world/link-trees.ts'
 import { type Machine, type Started, type Synced, World } from '../world/machines.ts'
 import { noSshd, Sshd } from '../world/sshd.ts'
 
@@ -61,6 +62,30 @@ describe('ssh', { skip: missing }, () => {
       assert.equal(readFileSync(join(target, 'a'), 'utf8'), 'one')
       await laptop.mustSync('done', ...ends)
       assertSameTree(target, source)
+    })
+  }
+
+  for (const direction of ['push', 'pull'] as const) {
+    it(`${direction}: names that are one file stay one, and their content travels once`, async () => {
+      const { source, target, ends } = fresh(direction)
+      writeTree(source, { a: contentOf('a', 300_000), 'd/x': 'two' })
+      const add = (from: string, to: string): void => linkSync(join(source, from), join(source, to))
+      for (const [from, to] of [
+        ['a', 'b'],
+        ['a', 'd/c'],
+      ] as const)
+        add(from, to)
+      const first = await laptop.mustSync('done', ...ends, '--hard-links')
+      assert.ok(first.wireBytes < 400_000, `${first.wireBytes} bytes`)
+      assert.deepEqual([first.problems, partitionOf(target)], [[], 'a = b = d/c'])
+      await laptop.mustSync('unchanged', ...ends, '--hard-links')
+      rmSync(join(source, 'b'))
+      add('d/x', 'b')
+      const run = await laptop.mustSync('done', ...ends, '--hard-links')
+      assert.deepEqual([run.problems, partitionOf(target)], [[], 'a = d/c\nb = d/x'])
+      assertSameTree(target, source)
+      await laptop.must('undo', String(run.lines[0]?.runId))
+      assert.equal(partitionOf(target), 'a = b = d/c')
     })
   }
 

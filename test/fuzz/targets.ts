@@ -13,8 +13,9 @@ import { parseCompress } from '../../src/core/flow.ts'
 import { byteText, compileGlob, matchGlob, startGlob } from '../../src/core/glob.ts'
 import { parseGuardLimit } from '../../src/core/guard.ts'
 import { explainIgnore, ignoreScope } from '../../src/core/ignore.ts'
+import { encodeLinked, type LinkedFile, ToldLinks } from '../../src/core/link-table.ts'
 import { entryNameBytes, putEntry, readListing, startListing } from '../../src/core/listing.ts'
-import { isEntryName, isReservedName, parseRelPath } from '../../src/core/path.ts'
+import { isEntryName, isReservedName, parseRelPath, type RelPath } from '../../src/core/path.ts'
 import { decodeBatch, encodeBatch, packSection } from '../../src/core/plan.ts'
 import { parseBytes, parseSeconds } from '../../src/core/quantity.ts'
 import { parseKeep } from '../../src/core/retention.ts'
@@ -122,6 +123,10 @@ const someSet = encodeExtended([
   { name: utf8('system.posix_acl_access'), value: new Uint8Array(28).fill(1) },
   { name: utf8('user.colour'), value: utf8('blue') },
 ])
+const someLinked: readonly LinkedFile[] = [
+  { names: 3, paths: ['a', 'd/b', 'd/\udcff'] as RelPath[] },
+  { names: 2, paths: ['e/f/g'] as RelPath[] },
+]
 const someTop = encodeTop({
   mode: 0o2750,
   attributes: ownerBlock(),
@@ -237,6 +242,16 @@ function encodings(of: Of): Target[] {
       run(bytes) {
         const top = decodeTop(bytes)
         assert.deepEqual(decodeTop(encodeTop(top)), top)
+      },
+    },
+    {
+      name: 'files of several names',
+      corpus: [encodeLinked(someLinked, 0).bytes],
+      run(bytes) {
+        const [told, again] = [new ToldLinks(1000), new ToldLinks(1000)]
+        told.take(bytes)
+        again.take(encodeLinked(told.files, 0).bytes)
+        assert.deepEqual(again.files, told.files)
       },
     },
     { name: 'run id', corpus: [new Uint8Array(14).fill(97)], run: (bytes) => void unpackRunId(bytes) },
