@@ -77,7 +77,7 @@ export class Apply {
     const { batch, syncEach } = this.#landing
     setMovedModes(this.#sys, this.#handles.staging, batch, syncEach)
     for (const section of batch.sections) this.#landSection(section)
-    this.#landed.problems.push(...this.#landing.problems())
+    this.#landed.problems.push(...this.#landing.batch.problems())
     return this.#landed
   }
 

@@ -280,7 +280,7 @@ describe('what is left of a large file', () => {
       const sys = new FaultySys(real).on('write', { nth: 2, sticky: true, result: -errno.ENOSPC })
       const landing = landingOf(['a'], told, sys)
       carryOut(landing, ['a'])
-      assert.deepEqual(landing.problems(), [{ path: 'a', code: 'no-space', detail: 'ENOSPC' }])
+      assert.deepEqual(landing.batch.problems(), [{ path: 'a', code: 'no-space', detail: 'ENOSPC' }])
       assert.deepEqual(readdirSync(join(place, 'partials')), [])
       assert.deepEqual(readdirSync(join(place, 'target')), [])
     }

@@ -11,6 +11,7 @@ import { present } from '../std/assert.ts'
 import { utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Failure } from '../std/failure.ts'
+import { stopOf } from '../std/stop.ts'
 import { Apply } from './apply.ts'
 import type { DeltaOrder } from './assemblies.ts'
 import { readExtended } from './attributes.ts'
@@ -30,6 +31,7 @@ import { sysWithRoom, volumeAt } from './room.ts'
 import type { Arrived } from './sames.ts'
 import { SentContents } from './sent-contents.ts'
 import type { LandingOrder } from './staged.ts'
+import { sysUntilStopped } from './stoppable.ts'
 import { Supply } from './supply.ts'
 import { systemSys } from './system.ts'
 import { decodeWants, encodeWants } from './wants.ts'
@@ -160,9 +162,11 @@ export const batchTasks = {
     order: LandingOrder
     deltas: readonly DeltaOrder[]
     basis: number
+    stop: SharedArrayBuffer
   }): void {
     const large = { deltas: input.deltas, basis: basisOf(input.basis) }
-    const writing = sysWithRoom(sys, () => volumeAt(input.handles.staging))
+    const withRoom = sysWithRoom(sys, () => volumeAt(input.handles.staging))
+    const writing = sysUntilStopped(withRoom, stopOf(input.stop))
     const landing = new Landing(writing, input.handles, input.order, process.umask(), large)
     landings.set(input.landing, { landing, handles: input.handles, apply: undefined })
     landing.begin()

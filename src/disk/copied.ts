@@ -8,7 +8,7 @@ import type { Sys } from './sys.ts'
 /**
  * Copies the donor's file, which lies in `from`, to a new one at `place`: its handle, which the caller closes, and the
  * digest of what it holds. Undefined where the donor is not what it should be, and nothing was left; a negative errno
- * where no file could be made.
+ * where no file could be made. Leaves nothing where reading throws.
  */
 export function copyDonor(
   sys: Sys,
@@ -24,12 +24,17 @@ export function copyDonor(
     sys.close(source)
     return handle
   }
-  const shared = shareContent(sys, source, { handle, ...place }, sizeBytes)
-  const copied = shared === 'not shared' ? copyContent(sys, source, handle, sizeBytes) : shared
-  sys.close(source)
-  const isMeant = copied !== undefined && (digest === undefined ? store !== undefined : equalBytes(copied, digest))
-  if (isMeant) return { handle, digest: copied }
-  sys.close(handle)
-  sys.unlink(place.directory, place.name)
-  return undefined
+  let isMeant = false
+  try {
+    const shared = shareContent(sys, source, { handle, ...place }, sizeBytes)
+    const copied = shared === 'not shared' ? copyContent(sys, source, handle, sizeBytes) : shared
+    isMeant = copied !== undefined && (digest === undefined ? store !== undefined : equalBytes(copied, digest))
+    return isMeant && copied !== undefined ? { handle, digest: copied } : undefined
+  } finally {
+    sys.close(source)
+    if (!isMeant) {
+      sys.close(handle)
+      sys.unlink(place.directory, place.name)
+    }
+  }
 }

@@ -265,7 +265,7 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
       )
       assert.deepEqual(landing.finishWriting(), [])
       assert.deepEqual(
-        landing.problems().map(({ path, code }) => `${path}: ${code}`),
+        landing.batch.problems().map(({ path, code }) => `${path}: ${code}`),
         ['a: no-space'],
         call,
       )

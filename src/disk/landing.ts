@@ -7,7 +7,7 @@ import { isCopied } from '../core/entry.ts'
 import { hasGrown } from '../core/growth.ts'
 import { digestBytes } from '../core/page.ts'
 import type { RelPath } from '../core/path.ts'
-import type { Problem, ProblemCode } from '../core/problem.ts'
+import type { ProblemCode } from '../core/problem.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { Assemblies, type LargeFiles } from './assemblies.ts'
@@ -195,8 +195,12 @@ export class Landing {
       for (const { top, path, name } of placesOf(found[i], this.#handles)) {
         const staged = this.batch.step(number)
         const from = staged.isWritten || staged.problem !== undefined ? -1 : this.#sys.openDirectory(top, path)
-        if (from >= 0) this.#readDonor(staged, from, { name, digest }, facts)
-        if (from >= 0) this.#sys.close(from)
+        if (from < 0) continue
+        try {
+          this.#readDonor(staged, from, { name, digest }, facts)
+        } finally {
+          this.#sys.close(from)
+        }
       }
     }
   }
@@ -440,9 +444,5 @@ export class Landing {
       staged.problem = { code: 'changing', detail: '' }
       staged.dropDonor()
     }
-  }
-
-  problems(): Problem[] {
-    return this.batch.problems()
   }
 }

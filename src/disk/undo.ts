@@ -339,7 +339,7 @@ function mustSync(code: number): void {
 
 function checkStaged(landing: Landing): void {
   const missing = landing.finishWriting()
-  const problem = landing.problems().find((one) => !isShortOnly(one))
+  const problem = landing.batch.problems().find((one) => !isShortOnly(one))
   if (problem?.code === 'no-space') {
     throw new Failure('target-full', 'there is no space on the target for what would come back', {
       hint: 'nothing was changed; free some space, then undo again',

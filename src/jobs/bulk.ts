@@ -80,6 +80,7 @@ async function answer(name: CallName, stream: WireStream, handlers: CallHandlers
   const [request, reply] = calls[name] as unknown as [Schema<never>, Schema<unknown>]
   const handle = handlers[name] as (input: never) => Promise<unknown>
   const body = new Body(callBytesMax, rules?.allowance)
+  const place = rules?.order.queue(name)
   const work = async (): Promise<unknown> => await handle(decodeMessage(request, body.take()))
   const tell = async (result: unknown): Promise<void> => {
     await sendWhole(stream, encodeMessage(reply, result))
@@ -88,11 +89,12 @@ async function answer(name: CallName, stream: WireStream, handlers: CallHandlers
   try {
     await collect(stream, body)
     if (rules === undefined) await tell(await work())
-    else await rules.order.run(name, work, tell)
+    else await rules.order.run(name, work, tell, place)
   } catch (error) {
     const failure = asFailure(error, 'peer-failed')
     stream.cancel(rules?.tellable(failure) ?? failure)
   } finally {
     body.release()
+    place?.leave()
   }
 }

@@ -46,12 +46,18 @@ export function mayCome(name: CallName, phase: Phase, role: string): boolean {
   return rule === undefined || (rule.phases.includes(phase) && (rule.role === undefined || rule.role === role))
 }
 
+/** Where a call stands among those that have to begin in their order. */
+export type Place = { readonly before: Promise<void> | undefined; leave(): void }
+const noPlace: Place = { before: undefined, leave: () => {} }
+
 export class CallOrder {
   #phase: Phase = 'closed'
   #role = ''
   #lane: Promise<unknown> = Promise.resolve()
   /** A plan is being announced: batches that were sent along with it wait for it. */
   #beginning: Promise<unknown> = Promise.resolve()
+  /** The batch that was told last has been staged, or never will be. */
+  #staged: Promise<void> = Promise.resolve()
   /** Directories are being renamed: nothing is staged meanwhile. */
   #isMoving = false
 
@@ -62,6 +68,18 @@ export class CallOrder {
   }
 
   /**
+   * A place in line for a call that was opened, however long its body is under way: batches are staged in the order of the
+   * plan, so that a file that moves is known before its old name goes. Whoever takes one leaves it.
+   */
+  queue(name: CallName): Place {
+    if (name !== 'stage') return noPlace
+    const before = this.#staged
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#staged = promise
+    return { before, leave: resolve }
+  }
+
+  /**
    * Does a call's work when it is its turn, then tells the answer; it counts as done before it is told, since the next call
    * may follow at once. Throws `protocol-broken` for a call that may not come now.
    */
@@ -69,9 +87,18 @@ export class CallOrder {
     name: CallName,
     work: () => Promise<Result>,
     tell: (result: Result) => Promise<void>,
+    place: Place = noPlace,
   ): Promise<void> {
+    await place.before
     if (name === 'stage') await this.#beginning
-    if (sideBySide.includes(name)) return await this.#run(name, work, tell)
+    if (sideBySide.includes(name)) {
+      const begun = (): Promise<Result> => {
+        const working = work()
+        place.leave()
+        return working
+      }
+      return await this.#run(name, begun, tell)
+    }
     const begun = name === 'begin' ? Promise.withResolvers<void>() : undefined
     const telling = async (result: Result): Promise<void> => {
       begun?.resolve()

@@ -9,6 +9,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -45,6 +46,22 @@ function growDeep(source: string): string[] {
 }
 
 for (const way of ['push', 'pull'] as const) {
+  it(`a ${way} knows where a file went before its old name goes, however long the batch is that tells it`, async () => {
+    const machines = new FarMachines(join(home, `order ${way}`), way)
+    for (const path of [machines.source, machines.target]) mkdirSync(path, { recursive: true })
+    machines.share()
+    for (const path of ['new', 'old']) mkdirSync(join(machines.source, path))
+    writeFileSync(join(machines.source, 'old/moved'), 'the file that moves')
+    writeFileSync(join(machines.source, 'old/stays'), 'stays')
+    writeFileSync(join(machines.source, 'new/stays'), 'stays, too')
+    assert.equal((await machines.run()).outcome, 'done')
+    // A batch of some hundred kilobytes travels in pieces, and the one with the deletion in one.
+    for (let i = 0; i < 900; i++) writeFileSync(join(machines.source, 'new', `${'n'.repeat(230)}${i}`), `${i}`)
+    renameSync(join(machines.source, 'old/moved'), join(machines.source, 'new/moved'))
+    const { outcome, counts } = await machines.run()
+    assert.deepEqual([outcome, counts.created, counts.renamed, counts.deleted], ['done', 900, 1, 0])
+  })
+
   describe(`the round trips of a ${way} do not grow with the depth`, () => {
     const machines = new FarMachines(join(home, `deep ${way}`), way)
     for (const path of [machines.source, machines.target]) mkdirSync(path, { recursive: true })

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, it } from 'node:test'
 import { memoryLinks, openBoth } from '../../test/world/links.ts'
-import { plant } from '../../test/world/planted.ts'
+import { contents, plant } from '../../test/world/planted.ts'
 import { requestOf } from '../../test/world/requests.ts'
 import { servedTo } from '../../test/world/served.ts'
 import { type DiskTasks, tasks } from '../disk/tasks.ts'
@@ -82,6 +82,26 @@ for (const at of ['scan', 'digests', 'verifyChunk']) {
     for (const end of told.slice(first)) assert.equal(end, `${at}: cancelled`, told.join(', '))
   })
 }
+
+it('a run that is stopped copies nothing more of what its target has', async () => {
+  const folder = mkdtempSync(join(home, 'copies-'))
+  const [source, target] = [join(folder, 'source'), join(folder, 'target')]
+  plant(source, { a: 'a content that comes twice' })
+  const stop = new AbortController()
+  let armed = false
+  using one = workshopWith((name) => {
+    if (armed && name === 'openLanding') stop.abort()
+  })
+  const nobody = (): Promise<never> => Promise.reject(new Error('no machines here'))
+  const reach = { isMachine: () => false, connect: nobody, connectSsh: nobody }
+  const run = (): Promise<unknown> => runOnce(one.workshop, reach, requestOf(source, target, {}), () => {}, stop.signal)
+  await run()
+  plant(source, { b: 'a content that comes twice' })
+  armed = true
+  await assert.rejects(run(), (error: Failure) => error.code === 'cancelled')
+  assert.ok(one.ends.includes('openLanding: cancelled'), one.ends.join(', '))
+  assert.deepEqual(contents(target), { a: 'a content that comes twice' })
+})
 
 for (const role of ['source', 'target'] as const) {
   it(`a ${role} that is served stops looking when its driver goes away`, async () => {

@@ -235,7 +235,8 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     const dressed = extended === undefined ? order : { ...order, extended }
     const { portions, ...deltas } = await this.#deltasOf().prepare(this.rawSeat(number), staged.large)
     this.#open(batch)
-    await this.seat(number).run('openLanding', { landing, handles: this.#handles, order: dressed, ...deltas })
+    const where = { landing, handles: this.#handles, stop: this.stopMemory }
+    await this.seat(number).run('openLanding', { ...where, order: dressed, ...deltas })
     return portions.length === 0 ? { wants, wantCount, asks, askCount } : { wants, wantCount, asks, askCount, portions }
   }
 
