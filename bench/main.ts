@@ -31,8 +31,8 @@ type Wanted = {
 const usage = `npm run bench -- [ROW ...] [--runs N] [--on PLACE] [--peer NAME] [--files N] [--markdown]
   ROW        first, unchanged, edits, rename, moved, front-insert, append, vm-image, slow, start,
              durability (all of these);
-             slow-large, far, bwlimit, ssh (only when named); million, million-flat, million-equal (too: they take long
-             and up to 20 GB of memory)
+             slow-large, lan, lan-large, far, bwlimit, ssh (only when named); million, million-flat, million-equal
+             (too: they take long and up to 20 GB of memory)
   --runs N   cycles; the figures are medians over them (3)
   --on       tmpfs, ext4 (both, where the row runs on both)
   --peer     nightferry, "nightferry over ssh", "rsync daemon", "rsync over ssh", rclone (all); may be repeated

@@ -1,11 +1,11 @@
-// What lies between the two "machines": the loopback interface, or a slow link between two network namespaces of our own.
+// What lies between the two "machines": the loopback interface, or a link between two network namespaces of our own.
 // A namespace sees nothing of the machine's networks, and its name carries our process id; namespaces and link go with the
-// scope they were opened in. The slow link is looked at before it is used: what it is like is measured, not claimed.
+// scope they were opened in. A link is looked at before it is used: what it is like is measured, not claimed.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { farLine, slowLine } from './lane.ts'
+import { farLine, type Line, slowLine } from './lane.ts'
 import { findProgram, must, run, startDaemon } from './processes.ts'
 
 export type Network = {
@@ -35,10 +35,12 @@ export const loopback: Network = {
 const addresses = { source: '192.0.2.1', target: '192.0.2.2' } as const
 const bench = dirname(fileURLToPath(import.meta.url))
 
-const lines = { slow: slowLine, far: farLine } as const
-type LineName = keyof typeof lines
+/** One that a program could not carry: the kernel's own, held to its rate by tbf. */
+const lanLine: Line = { bytesPerSecond: 125_000_000, oneWayMs: 0, queueBytes: 2_500_000 }
+const lines = { slow: slowLine, far: farLine, lan: lanLine } as const
+export type LineName = keyof typeof lines
 
-/** Opens the slow link or the far one, or says why there is none on this machine. */
+/** Opens a link, or says why there is none on this machine. */
 export async function openLink(
   line: LineName,
   scope: AsyncDisposableStack,
@@ -72,12 +74,17 @@ async function makeLink(
     })
     await must([ip, 'netns', 'add', space], signal)
   }
-  const shaper = [...nodeScript('shaper.ts'), devices.source, devices.target, line]
-  const carrier = await startDaemon(shaper, (output) => output.includes('ready'), signal)
-  scope.defer(() => carrier.end())
+  if (line === 'lan')
+    await must([ip, 'link', 'add', devices.source, 'type', 'veth', 'peer', 'name', devices.target], signal)
+  else {
+    const shaper = [...nodeScript('shaper.ts'), devices.source, devices.target, line]
+    const carrier = await startDaemon(shaper, (output) => output.includes('ready'), signal)
+    scope.defer(() => carrier.end())
+  }
   for (const side of ['source', 'target'] as const) {
     const [device, space, other] = [devices[side], spaces[side], side === 'source' ? 'target' : 'source'] as const
     await must([ip, 'link', 'set', device, 'netns', space], signal)
+    if (line === 'lan') await must([ip, 'netns', 'exec', space, ...rateOf(device, lines[line])], signal)
     await must([ip, '-n', space, 'addr', 'add', addresses[side], 'peer', addresses[other], 'dev', device], signal)
     for (const one of ['lo', device]) await must([ip, '-n', space, 'link', 'set', one, 'up'], signal)
   }
@@ -89,7 +96,7 @@ async function makeLink(
   ]
   const link = {
     host: addresses.target,
-    isSlow: true,
+    isSlow: line !== 'lan',
     onSource: (argv: readonly string[]) => within(spaces.source, argv),
     onTarget: (argv: readonly string[]) => within(spaces.target, argv),
     passedBytes(daemonPid: number | undefined) {
@@ -100,6 +107,12 @@ async function makeLink(
   return { ...link, kind: await look(line, link, signal) }
 }
 
+/** Holds what a device sends to the rate of a line. */
+function rateOf(device: string, { bytesPerSecond, queueBytes }: Line): string[] {
+  const rate = ['rate', `${(bytesPerSecond * 8) / 1000}kbit`, 'burst', '128kb', 'limit', `${queueBytes}b`]
+  return ['tc', 'qdisc', 'add', 'dev', device, 'root', 'tbf', ...rate]
+}
+
 /** What the link is like: fails where it is not what lane.ts promises, since its figures would mean nothing. */
 async function look(
   name: LineName,
@@ -108,13 +121,14 @@ async function look(
 ): Promise<string> {
   const { bytesPerSecond, oneWayMs } = lines[name]
   const [megabits, tripMs] = [bytesPerSecond / 125_000, oneWayMs * 2]
-  const port = '5001'
-  const serve = onTarget([...nodeScript('probe.ts'), 'serve', host, port])
+  // What a fast link carries in a tenth of a second says nothing of its rate.
+  const where = [host, '5001', name === 'lan' ? '100000000' : '2000000']
+  const serve = onTarget([...nodeScript('probe.ts'), 'serve', ...where])
   const server = await startDaemon(serve, (output) => output.includes('listening'), signal)
   try {
     const congestion = readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim()
     for (let round = 1; ; round++) {
-      const told = await must(onSource([...nodeScript('probe.ts'), 'dial', host, port]), signal)
+      const told = await must(onSource([...nodeScript('probe.ts'), 'dial', ...where]), signal)
       const { roundTripMs = Number.NaN, megabitsPerSecond = Number.NaN } = JSON.parse(told) as Record<string, number>
       const seen = `${megabitsPerSecond.toFixed(1)} Mbit/s, ${roundTripMs.toFixed(1)} ms round trip`
       // What two megabytes reach on a far line is bounded by TCP's start more than by the line.

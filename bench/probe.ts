@@ -1,13 +1,13 @@
-// Looks what a link is like, from inside: node probe.ts serve HOST PORT, and at the other end node probe.ts dial HOST PORT.
-// The dialling end prints {"roundTripMs", "megabitsPerSecond"}: the median of echoes of one byte, and two megabytes one way.
+// Looks what a link is like, from inside: node probe.ts serve HOST PORT BYTES, and at the other end node probe.ts dial
+// HOST PORT BYTES.
+// The dialling end prints {"roundTripMs", "megabitsPerSecond"}: the median of echoes of one byte, and so many bytes one way.
 
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
 const echoes = 11
-const bulkBytes = 2_000_000
 
-function serve(host: string, port: number): void {
+function serve(host: string, port: number, bulkBytes: number): void {
   const server = createServer({ noDelay: true }, (socket) => {
     let received = 0
     socket.on('error', () => {})
@@ -20,7 +20,7 @@ function serve(host: string, port: number): void {
   server.listen(port, host, () => console.log('listening'))
 }
 
-async function dial(host: string, port: number): Promise<void> {
+async function dial(host: string, port: number, bulkBytes: number): Promise<void> {
   const socket = connect({ host, port, noDelay: true })
   await once(socket, 'connect')
   const trips: number[] = []
@@ -39,6 +39,6 @@ async function answered(socket: Socket, bytes: Buffer): Promise<number> {
   return performance.now() - startedMs
 }
 
-const [verb, host = '', port = ''] = process.argv.slice(2)
-if (verb === 'serve') serve(host, Number(port))
-else await dial(host, Number(port))
+const [verb, host = '', port = '', bytes = ''] = process.argv.slice(2)
+if (verb === 'serve') serve(host, Number(port), Number(bytes))
+else await dial(host, Number(port), Number(bytes))

@@ -2,6 +2,7 @@
 // and what can be read from it; cycle.ts, start.ts and durability.ts carry it out, report.ts judges by it.
 
 import type { LargeEdit } from './changes.ts'
+import type { LineName } from './network.ts'
 import type { PeerName } from './peers.ts'
 import type { PlaceName } from './places.ts'
 import type { WorkKind } from './work.ts'
@@ -17,6 +18,8 @@ export type RowName =
   | 'vm-image'
   | 'slow'
   | 'slow-large'
+  | 'lan'
+  | 'lan-large'
   | 'far'
   | 'bwlimit'
   | 'ssh'
@@ -43,7 +46,7 @@ export type Row = {
   /** How it is measured: mirror runs of programs, starts of programs, our own writer with and without syncs, or our own runs under limits. */
   readonly kind: 'mirror' | 'start' | 'durability' | 'bwlimit'
   readonly work: WorkKind
-  readonly network: 'loopback' | 'slow' | 'far'
+  readonly network: 'loopback' | LineName
   readonly places: readonly PlaceName[]
   readonly peers: readonly PeerName[]
   readonly steps: readonly StepName[]
@@ -149,6 +152,24 @@ export const rows: readonly Row[] = [
     name: 'slow-large',
     work: 'image',
     network: 'slow',
+    places: ['tmpfs'],
+    steps: ['front-insert', 'append', 'vm-image'],
+    onlyNamed: true,
+  },
+  {
+    ...mirror,
+    name: 'lan',
+    network: 'lan',
+    places: ['tmpfs'],
+    steps: ['first', 'unchanged', 'edits'],
+    timesUnchanged: 1,
+    onlyNamed: true,
+  },
+  {
+    ...mirror,
+    name: 'lan-large',
+    work: 'large',
+    network: 'lan',
     places: ['tmpfs'],
     steps: ['front-insert', 'append', 'vm-image'],
     onlyNamed: true,
