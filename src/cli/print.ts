@@ -61,9 +61,10 @@ export function showDuration(ms: number): string {
 
 const marks: Readonly<Record<string, string>> = { rename: 'r', attributes: '~' }
 
-/** One change, as a dry run lists it. */
+/** One change, as a dry run lists it; README says what the marks mean. */
 export function changeLine(event: RunEvent & { type: 'change' }): string {
   const path = safeText(event.path) + (event.action.endsWith('directory') ? '/' : '')
+  if (event.from !== undefined && event.action === 'link') return `= ${path} (${safeText(event.from)})`
   if (event.from !== undefined) return `r ${safeText(event.from)} -> ${path}`
   const mark =
     marks[event.action] ?? (event.action.startsWith('create') ? '+' : event.action.startsWith('delete') ? '-' : '>')
