@@ -24,9 +24,9 @@ import type { LandCounts } from './landed.ts'
 import { Landing, type TargetHandles } from './landing.ts'
 import { type LogLine, logLines } from './log-lines.ts'
 import { slabBytes } from './pack.ts'
-import { RecipesAtHand } from './portion-reader.ts'
 import { decodePortions, encodePortions } from './portions.ts'
 import { racyMs } from './racy.ts'
+import { recipesAtHand as atHand } from './recipes-at-hand.ts'
 import { sysWithRoom, volumeAt } from './room.ts'
 import type { Arrived } from './sames.ts'
 import { SentContents } from './sent-contents.ts'
@@ -45,7 +45,6 @@ type OpenLanding = { readonly landing: Landing; readonly handles: TargetHandles;
 const supplies = new Map<number, Supply>()
 const landings = new Map<number, OpenLanding>()
 const slabs = new Map<number, Uint8Array>()
-const atHand = new RecipesAtHand()
 
 function slabOf(id: number): Uint8Array {
   return present(slabs.get(id), 'a slab was made known to its seat')

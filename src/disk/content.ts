@@ -2,11 +2,7 @@
 // changes its size while it is read.
 
 import { digestOf, openDigester } from '../chunk/digest.ts'
-import { damagedDigest } from '../core/digests.ts'
-import { flagRacy } from '../core/page.ts'
-import type { DirectoryRecord } from '../core/record.ts'
-import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
-import { equalBytes } from '../std/bytes.ts'
+import { sizeOf, statWidth } from '../core/stat.ts'
 import { type IsStopped, neverStopped } from '../std/stop.ts'
 import { hashZeros, runAt } from './holes.ts'
 import { mayHaveHoles, type Sys } from './sys.ts'
@@ -94,31 +90,4 @@ function copySparse(sys: Sys, source: number, target: number, sizeBytes: number)
     at = end
   }
   return sys.setLength(target, sizeBytes) < 0 ? undefined : digester.finish()
-}
-
-/** A file's digest: the known one, or its content's, which is put into `read` where it belongs to the known signature. */
-export function contentDigest(
-  sys: Sys,
-  record: DirectoryRecord,
-  row: number,
-  directory: number,
-  fresh: boolean,
-  read: Map<number, Uint8Array>,
-  isStopped: IsStopped,
-): Uint8Array | undefined {
-  const known = record.digest(row)
-  if (known !== undefined && !fresh) return known
-  const name = record.nameBytes(row)
-  const digest = digestFile(sys, directory, name, sizeOf(record.stats(row), record.at(row)), isStopped)
-  if (digest === undefined) return undefined
-  const now = new Uint32Array(statWidth)
-  const isUntouched =
-    sys.stat(directory, name, now, 0) === 0 && sameSignature(now, 0, record.stats(row), record.at(row))
-  if (known === undefined) {
-    if (isUntouched) read.set(row, digest)
-    return digest
-  }
-  if (equalBytes(known, digest)) return digest
-  // Other content: either someone wrote to it since the scan, or the disk did.
-  return isUntouched && (record.flags(row) & flagRacy) === 0 ? damagedDigest : undefined
 }

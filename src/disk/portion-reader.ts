@@ -1,16 +1,15 @@
 // Reads what was asked for of one large file that is open: its outline, the chunks or blocks of ranges, or the bytes of ranges.
 // For an outline a file is read whole, cut and hashed in that same pass, a bounded part of it a call, so that what is
-// found travels while the rest is being read. What it was made of is kept at hand under its signature, should it be asked again.
+// found travels while the rest is being read.
 
 import { type Digester, openDigester } from '../chunk/digest.ts'
 import { addChunks, chunkId, IdList, idWords, type Recipe } from '../chunk/recipe.ts'
 import { type Cuttable, cuttable, fineGrain, type Grain, Splitter } from '../chunk/split.ts'
-import { sameSignature } from '../core/stat.ts'
 import { blockIdBytes, blockLength, entryBytesMax, type Portion, putBlockId, putEntry, type Range } from './portions.ts'
 import type { Sys } from './sys.ts'
 
 /** So much of a file is read in one call at most. */
-const scannedBytes = 16 * 1024 * 1024
+export const scannedBytes = 16 * 1024 * 1024
 /** And so much of it at once: what is read is cut and hashed while it is near. */
 const readBytes = 512 * 1024
 
@@ -60,7 +59,7 @@ export class ChunkReader {
 }
 
 /** Reads a whole content, which gives its recipe. */
-class RecipeReader {
+export class RecipeReader {
   recipe: Recipe | undefined
   readonly #facts: { readonly grain: Grain; readonly sizeBytes: number }
   readonly #digester: Digester = openDigester()
@@ -86,44 +85,6 @@ class RecipeReader {
   /** Ends it before its time. */
   close(): void {
     if (this.recipe === undefined) this.#digester.finish()
-  }
-}
-
-/** Recipes of files that are on their way, by name. Of one thread; bounded. */
-export class RecipesAtHand {
-  readonly #bytesMax: number
-  readonly #known = new Map<string, { stats: Uint32Array; recipe: Recipe }>()
-  #bytes = 0
-
-  constructor(bytesMax: number = 64 * 1024 * 1024) {
-    this.#bytesMax = bytesMax
-  }
-
-  get(key: string, stats: Uint32Array, grain: Grain): Recipe | undefined {
-    const found = this.#known.get(key)
-    return found !== undefined && found.recipe.grain === grain && sameSignature(found.stats, 0, stats, 0)
-      ? found.recipe
-      : undefined
-  }
-
-  put(key: string, stats: Uint32Array, recipe: Recipe): void {
-    this.#drop(key)
-    this.#known.set(key, { stats, recipe })
-    this.#bytes += recipe.ids.byteLength
-    for (const oldest of this.#known.keys()) {
-      if (this.#bytes <= this.#bytesMax || oldest === key) break
-      this.#drop(oldest)
-    }
-  }
-
-  /** Forgets all whose names begin so. */
-  forget(prefix: string): void {
-    for (const key of [...this.#known.keys()]) if (key.startsWith(prefix)) this.#drop(key)
-  }
-
-  #drop(key: string): void {
-    this.#bytes -= this.#known.get(key)?.recipe.ids.byteLength ?? 0
-    this.#known.delete(key)
   }
 }
 

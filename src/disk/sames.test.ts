@@ -23,7 +23,7 @@ import {
   recordHeadBytes,
   takeRecord,
 } from './pack.ts'
-import { RecipesAtHand } from './portion-reader.ts'
+import { RecipesAtHand } from './recipes-at-hand.ts'
 import type { Arrived } from './sames.ts'
 import { SentContents, sentMemory } from './sent-contents.ts'
 import { Supply } from './supply.ts'

@@ -15,7 +15,7 @@ import {
   typeFile,
   typeMask,
 } from '../core/stat.ts'
-import { hex, utf8 } from '../std/bytes.ts'
+import { utf8 } from '../std/bytes.ts'
 import { systemClock } from '../std/clock.ts'
 import { hashZeros, holeBytesMax, packHolesMax, runAt } from './holes.ts'
 import { LearnedWriter } from './learned.ts'
@@ -30,9 +30,10 @@ import {
   putRecordHead,
   recordHeadBytes,
 } from './pack.ts'
-import { PortionReader, RecipesAtHand } from './portion-reader.ts'
+import { PortionReader } from './portion-reader.ts'
 import { entryBytesMax, type Portion } from './portions.ts'
 import { statProven } from './racy.ts'
+import { keyAtHand, RecipesAtHand } from './recipes-at-hand.ts'
 import { type Probe, probeFor, type SentContents, sameFromBytes } from './sent-contents.ts'
 import { errno, mayHaveHoles, type Sys } from './sys.ts'
 import type { WantedDirectory } from './wants.ts'
@@ -335,7 +336,7 @@ export class Supply {
 
   #keyOf(number: number): string {
     const { directory, name } = this.#files[number] as { directory: RelPath; name: Uint8Array }
-    return `${this.#scope}\0${directory}\0${hex(name)}`
+    return keyAtHand(this.#scope, directory, name)
   }
 
   /** Goes on with the file of which portions go. */

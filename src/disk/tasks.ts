@@ -25,10 +25,10 @@ import { present } from '../std/assert.ts'
 import { discard, utf8 } from '../std/bytes.ts'
 import { blockMs, systemClock } from '../std/clock.ts'
 import { Handover } from '../std/crew.ts'
-import { type IsStopped, stopOf, stopped } from '../std/stop.ts'
+import { type IsStopped, stopOf } from '../std/stop.ts'
 import { batchTasks } from './batch-tasks.ts'
-import { contentDigest } from './content.ts'
 import { deltaTasks } from './delta-tasks.ts'
+import { digestsOf } from './digests.ts'
 import { finishDirectory } from './directories.ts'
 import { encodeDisplacements } from './journal.ts'
 import { KnownLinks } from './known-links.ts'
@@ -203,26 +203,13 @@ export const tasks = {
 
   /**
    * Digests of files as the tree knows them; what is unknown is read now. With `fresh` everything is read, and content
-   * that differs under an unchanged signature is damage. Side by side; zero where not to be had.
+   * that differs under an unchanged signature is damage. With `tells` large ones are about to be told. Side by side; zero
+   * where not to be had.
    */
-  digests(input: { tree: number; files: Uint8Array; fresh: boolean }): Uint8Array {
+  digests(input: { tree: number; files: Uint8Array; fresh: boolean; tells?: boolean }): Uint8Array {
     const { tree, root, isStopped } = treeOf(input.tree)
-    const digests: (Uint8Array | undefined)[] = []
-    for (const { path, names } of decodeWants(input.files)) {
-      const record = tree.record(path)
-      const handle = record === undefined ? -1 : sys.openDirectory(root, utf8(path))
-      const read = new Map<number, Uint8Array>()
-      for (const name of names) {
-        const row = record?.find(utf8(name)) ?? -1
-        const isKnown = record !== undefined && row >= 0 && handle >= 0
-        digests.push(isKnown ? contentDigest(sys, record, row, handle, input.fresh, read, isStopped) : undefined)
-      }
-      if (handle >= 0) sys.close(handle)
-      if (isStopped()) throw stopped()
-      if (record === undefined || read.size === 0) continue
-      for (const [row, digest] of read) record.setDigest(row, digest)
-    }
-    return joinDigests(digests)
+    const asking = { fresh: input.fresh, scope: input.tells === true ? input.tree : undefined, isStopped }
+    return joinDigests(digestsOf(sys, root, tree, decodeWants(input.files), asking))
   },
 
   /** Prepares the tree of a target for staging. */

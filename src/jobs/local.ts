@@ -249,7 +249,8 @@ export class LocalEnd {
   }
 
   async digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]> {
-    return splitDigests(await this.treeSeat.run('digests', { tree: this.tree, files: encodeWants(files), fresh }))
+    const input = { tree: this.tree, files: encodeWants(files), fresh, tells: this.#targetOf === undefined }
+    return splitDigests(await this.treeSeat.run('digests', input))
   }
 
   /** Some of the files that have several names, as the wire tells them. */

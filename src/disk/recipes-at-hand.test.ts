@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Recipe } from '../chunk/recipe.ts'
 import { statSizeLow, statWidth } from '../core/stat.ts'
-import { RecipesAtHand } from './portion-reader.ts'
+import { RecipesAtHand } from './recipes-at-hand.ts'
 
 function stats(size: number): Uint32Array {
   const row = new Uint32Array(statWidth)
