@@ -14,12 +14,11 @@ import { commitRun, failRun, newRunId, type RunStart, startRun } from '../state/
 import { processMark } from '../std/alive.ts'
 import { Failure } from '../std/failure.ts'
 import { type Log, logWith } from '../std/log.ts'
-import type { RunEnd } from './cycle.ts'
 import { dressOptions } from './dress.ts'
 import type { RunEvent, RunListener, TargetEnd } from './endpoint.ts'
+import type { RunEnd, RunRequest } from './job.ts'
 import type { TakenTree, Workshop } from './local.ts'
 import { type PlannedChanges, planLines } from './plan-lines.ts'
-import type { RunRequest } from './run.ts'
 
 export class Chronicle {
   readonly runId: string

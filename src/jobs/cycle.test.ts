@@ -5,8 +5,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { testClock } from '../../test/world/links.ts'
 import type { State } from '../state/open.ts'
-import { type Job, type RunContext, runCycle } from './cycle.ts'
+import { runCycle } from './cycle.ts'
 import type { SourceEnd, TargetEnd } from './endpoint.ts'
+import type { Job, RunContext } from './job.ts'
 
 const day = 86_400_000
 const job: Job = {

@@ -3,20 +3,16 @@
 
 import { textId } from '../chunk/identifier.ts'
 import { wantsExtended, wantsHardLinks, wantsTop } from '../core/attributes.ts'
-import type { Durability } from '../core/durability.ts'
 import type { Summary } from '../core/entry.ts'
-import { type GuardFacts, type GuardLimit, haltText, inspect } from '../core/guard.ts'
-import type { IgnoreText } from '../core/ignore.ts'
+import { type GuardFacts, haltText, inspect } from '../core/guard.ts'
 import { isExact } from '../core/naming.ts'
 import { isEmptyPlan, type PackedSection, type Plan, weightOf } from '../core/plan.ts'
 import { type Problem, uniqueProblems } from '../core/problem.ts'
-import type { Mode, Rules } from '../core/reconcile.ts'
-import type { Keep } from '../core/retention.ts'
-import { type Selection, underPolicy } from '../core/selection.ts'
+import type { Rules } from '../core/reconcile.ts'
+import { underPolicy } from '../core/selection.ts'
 import { encodeTop, type Top } from '../core/top.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
-import type { State } from '../state/open.ts'
 import { clearHold, type Hold, loadHold, loadPair, type Pair, savePair } from '../state/pairs.ts'
 import { equalBytes, hex } from '../std/bytes.ts'
 import type { Clock } from '../std/clock.ts'
@@ -25,83 +21,17 @@ import { type Brought, bringAll } from './bring.ts'
 import { planChanges, sectionChanges } from './changes.ts'
 import { compare } from './compare.ts'
 import { agreed } from './dress.ts'
-import type { ApplyCounts, Begun, PlanTotals, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import type { ApplyCounts, Begun, PlanTotals, SourceEnd, TargetEnd } from './endpoint.ts'
 import { FoundLinks, linkBatches, planLinks } from './hard-links.ts'
+import type { Found, Job, Outcome, RunContext, RunEnd } from './job.ts'
 import { tellKept, tellRecovered, tellSpecials } from './notices.ts'
 import { agreeOwners } from './owners.ts'
 import { isSamePair, isUnchanged, rulesId, type Seen, scanRules, viewOf } from './settled.ts'
 import { checkClocks } from './skew.ts'
 import { Spellings, spelledSource } from './spellings.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
-import type { VerifyTotals } from './verify.ts'
-
-export type Job = {
-  /** Names the pair of ends in the state database. */
-  readonly id: string
-  readonly mode: Mode
-  readonly checksum: boolean
-  readonly selection: Selection
-  readonly dryRun: boolean
-  readonly overrides: readonly IgnoreText[]
-  readonly ignoreFiles: readonly string[]
-  readonly limit: GuardLimit
-  readonly release: boolean
-  /** For how long versions are asked to be kept; undefined: as before. */
-  readonly keep: Keep | undefined
-  /** What is asked to be synced. */
-  readonly durability: Durability
-  /** What is carried besides content, modes and times: a mask of core's attributes. */
-  readonly attributes: number
-  /** Owners are carried by name, between machines that may know other accounts. */
-  readonly ownersByName: boolean
-}
-
-/** `unchanged`: nothing to do. `partial`: some paths had problems. `halted`: a guard said stop, nothing was changed. `planned`: a dry run. */
-export type Outcome = 'unchanged' | 'done' | 'partial' | 'halted' | 'planned'
-
-/** How a run ended that did not fail. */
-export type RunEnd = {
-  readonly outcome: Outcome
-  readonly counts: ApplyCounts
-  readonly problems: readonly Problem[]
-  /** The left's tree under the view. */
-  readonly summary: Summary
-  /** Files whose content was asked of the source, repetitions counted. */
-  readonly supplied: number
-  /** Bytes of content that the source handed over. */
-  readonly contentBytes: number
-  /** What carried it: less where packs were squeezed. */
-  readonly sentBytes: number
-  readonly scanMs: number
-  /** What a verification of the target came to, where one was asked for. */
-  readonly verified?: VerifyTotals
-  readonly found: Found
-}
-
-/** What the state database shall know from now on, in the transaction that ends the run. */
-export type Found = {
-  readonly pair?: Pair
-  /** Holds the job back until a person answers. */
-  readonly hold?: Hold
-  /** Nothing holds the job back any more. */
-  readonly clearsHold: boolean
-}
 
 const foundNothing: Found = { clearsHold: false }
-
-export type RunContext = {
-  readonly state: State
-  readonly clock: Clock
-  readonly runId: string
-  readonly listen: RunListener
-  /** Called with a plan that was let through, before anything of it is done. */
-  readonly planned: (plan: Plan, released: boolean) => void
-  /** Called with each part of a run into an empty target, where there is no plan as a whole. */
-  readonly found: (section: PackedSection) => void
-  /** Whether the listener wants each change told: reading a large plan again takes time. */
-  readonly listsChanges: boolean
-  readonly signal: AbortSignal
-}
 
 /** Brings the right to what the left is, or as far as the mode says. The ends are the caller's to close. */
 export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, context: RunContext): Promise<RunEnd> {

@@ -6,8 +6,8 @@ import type { Plan } from '../core/plan.ts'
 import { keepNotices } from '../core/retention.ts'
 import { specialsText } from '../core/specials.ts'
 import { isoTime } from '../std/clock.ts'
-import type { Job } from './cycle.ts'
 import type { ApplyResult, Begun, RunListener, TargetEnd } from './endpoint.ts'
+import type { Job } from './job.ts'
 import type { Seen } from './settled.ts'
 
 /** What an earlier run left at the target, and whether one was undone there. */

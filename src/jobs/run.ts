@@ -3,14 +3,7 @@
 // come through here.
 
 import { textId } from '../chunk/identifier.ts'
-import type { Durability } from '../core/durability.ts'
-import type { Flow } from '../core/flow.ts'
-import type { GuardLimit } from '../core/guard.ts'
-import type { IgnoreText } from '../core/ignore.ts'
 import type { Problem } from '../core/problem.ts'
-import type { Mode } from '../core/reconcile.ts'
-import type { Keep } from '../core/retention.ts'
-import type { Selection } from '../core/selection.ts'
 import { isOneFolder } from '../disk/marker.ts'
 import { openSource, openTarget, realPath } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
@@ -21,10 +14,11 @@ import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
 import { type Ahead, aheadOfSource, aheadOfTarget, probableOfTarget } from './ahead.ts'
 import { Chronicle } from './chronicle.ts'
-import { type Job, type RunEnd, runCycle } from './cycle.ts'
+import { runCycle } from './cycle.ts'
 import { leftOut } from './dress.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, checkVersionsFolder, type EndName, endText, parseEnd, type RemoteName } from './ends.ts'
+import type { Job, RunEnd, RunRequest } from './job.ts'
 import { LocalEnd, type TakenTree, treeKeyOf, type Workshop } from './local.ts'
 import { LocalSource } from './local-source.ts'
 import { freeFlow, type Line } from './outflow.ts'
@@ -34,39 +28,6 @@ import { isVersionsFolder, type SshTarget } from './ssh-place.ts'
 import { LocalTarget } from './target.ts'
 import { Untried } from './untried.ts'
 import { verifyRun } from './verify.ts'
-
-export type RunRequest = {
-  readonly source: string
-  readonly target: string
-  readonly mode: Mode
-  readonly checksum: boolean
-  /** Everything, as the mode alone says, where there is none. */
-  readonly selection?: Selection
-  readonly dryRun: boolean
-  readonly overrides: readonly IgnoreText[]
-  readonly ignoreFiles: readonly string[]
-  readonly limit: GuardLimit
-  readonly release: boolean
-  readonly listsChanges: boolean
-  /** How fast content goes over, and whether it is squeezed; freely where there is none. */
-  readonly flow?: Flow
-  /** The target's content is read again afterwards. */
-  readonly verify?: boolean
-  /** The target was replaced on purpose: what the last run knew of it does not count. */
-  readonly newTarget: boolean
-  /** How long the target keeps what the run replaces and deletes; undefined: as before. */
-  readonly keep: Keep | undefined
-  /** What is synced, as far as the target lets a run say; all of it where it is missing. */
-  readonly durability?: Durability
-  /** Where it keeps it; only for a target here. */
-  readonly versions: string | undefined
-  /** What is carried besides content, modes and times, as a mask of core's attributes; nothing where it is missing. */
-  readonly attributes?: number
-  /** Owners are carried by number, also between machines. */
-  readonly numericIds?: boolean
-  /** How Nightferry is started on a machine that is reached by ssh; undefined: `nightferry`. */
-  readonly remoteCommand?: string | undefined
-}
 
 /** How a run reaches other machines; from the machine's settings. */
 export type Reach = {

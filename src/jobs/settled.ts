@@ -11,9 +11,9 @@ import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { Traits } from '../disk/traits.ts'
 import type { Pair } from '../state/pairs.ts'
 import { equalBytes } from '../std/bytes.ts'
-import type { Job } from './cycle.ts'
 import { agreed } from './dress.ts'
 import type { SourceEnd, TargetEnd } from './endpoint.ts'
+import type { Job } from './job.ts'
 
 /** What looking at both ends came to. */
 export type Seen = {

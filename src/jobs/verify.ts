@@ -13,17 +13,8 @@ import type { VerifyPoint, VerifyReport } from '../disk/verify.ts'
 import { decodeWants, encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { loadPair } from '../state/pairs.ts'
 import { concatBytes, equalBytes } from '../std/bytes.ts'
-import type { Job, RunContext, RunEnd } from './cycle.ts'
 import type { SourceEnd, TargetEnd, Verified } from './endpoint.ts'
-
-/** What a verification came to. */
-export type VerifyTotals = {
-  /** Files that were read and are what they should be. */
-  files: number
-  bytes: number
-  /** Files that were read, and of which neither end could say what they should be; from now on it is known. */
-  unproven: number
-}
+import type { Job, RunContext, RunEnd, VerifyTotals } from './job.ts'
 
 /** The end of a run with what verifying the target added to it. A run that brought nothing about is not verified. */
 export async function verifyRun(

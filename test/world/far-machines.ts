@@ -4,8 +4,9 @@
 
 import { join } from 'node:path'
 import { duplexPair } from 'node:stream'
+import type { RunRequest } from '../../src/jobs/job.ts'
 import type { Workshop } from '../../src/jobs/local.ts'
-import { type FinishedRun, type Reach, type RunRequest, runOnce } from '../../src/jobs/run.ts'
+import { type FinishedRun, type Reach, runOnce } from '../../src/jobs/run.ts'
 import { type AllowedKind, addShare } from '../../src/jobs/shares.ts'
 import { SlabStore } from '../../src/jobs/slabs.ts'
 import { openState } from '../../src/state/open.ts'
