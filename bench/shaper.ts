@@ -3,35 +3,11 @@
 // late, dropped where the queue is full. Stands in for the kernel's netem, which many kernels lack. The devices may be
 // moved to other namespaces, and go with this process, which ends by itself when the benchmark is no more.
 
-import { openSync, read, writeSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { read, writeSync } from 'node:fs'
+import { makeDevice } from '../test/world/tun.ts'
 import { farLine, Lane, type Line, slowLine } from './lane.ts'
 
-type Ffi = {
-  dlopen(
-    library: string,
-    definitions: Record<string, { arguments: string[]; return: string }>,
-  ): { functions: { ioctl(handle: number, request: bigint, into: bigint): number } }
-  getRawPointer(source: ArrayBufferView): bigint
-}
-
-const TUNSETIFF = 0x400454can
-const IFF_TUN = 0x0001
-const IFF_NO_PI = 0x1000
 const largestPacket = 65_536
-
-function makeDevice(name: string): number {
-  const ffi = createRequire(import.meta.url)('node:ffi') as Ffi
-  const { ioctl } = ffi.dlopen('libc.so.6', {
-    ioctl: { arguments: ['i32', 'u64', 'pointer'], return: 'i32' },
-  }).functions
-  const handle = openSync('/dev/net/tun', 'r+')
-  const request = new Uint8Array(40)
-  request.set(new TextEncoder().encode(name))
-  new DataView(request.buffer).setUint16(16, IFF_TUN | IFF_NO_PI, true)
-  if (ioctl(handle, TUNSETIFF, ffi.getRawPointer(request)) < 0) throw new Error(`no network device ${name} can be made`)
-  return handle
-}
 
 /** Carries packets one way, in their order. */
 function carry(from: number, to: number, line: Line): void {

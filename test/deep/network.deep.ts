@@ -22,11 +22,7 @@ describe('a network', { skip: noNetworkSpace }, () => {
   const healed = { oneWayMs: 1, bytesPerSecond: 1e9, lost: 0, twice: 0, overtaken: 0, damaged: 0, isCut: false }
   const slow = { ...healed, oneWayMs: 5, bytesPerSecond: 400_000 }
 
-  async function mirrored(outcome = 'done'): Promise<void> {
-    const run = await space.laptop.sync(source, 'nas:data')
-    assert.deepEqual([run.outcome, run.code], [outcome, 0], run.stdout)
-    assertSameTree(space.shared, source)
-  }
+  const mirrored = (outcome?: string): Promise<void> => space.mirrored(source, outcome)
 
   let number = 0
   const partitions: readonly [what: string, cut: () => Promise<void>][] = [

@@ -6,9 +6,9 @@
 import assert from 'node:assert/strict'
 import { cpSync, existsSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it, type TestContext } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { assertSameTree, contentOf, writeTree } from '../world/disk-trees.ts'
-import { LoopDisk } from '../world/loop-disk.ts'
+import { LoopDisks } from '../world/loop-disk.ts'
 import { type Machine, noticesOf, pairedMachines, type Synced, World } from '../world/machines.ts'
 import { MountSpace, noMountSpace } from '../world/mount-space.ts'
 import { assertNothingLost, holdingOf } from '../world/oracle.ts'
@@ -20,22 +20,15 @@ const pathsOf = ({ changes }: Synced): string[] => changes.map(({ path }) => pat
 describe('a run without syncs', () => {
   let world: World
   let machine: Machine
-  const disks: LoopDisk[] = []
+  const disks = new LoopDisks()
   before(() => {
     world = new World()
     machine = world.machine('one')
   })
   after(async () => {
-    for (const disk of disks) disk.unmount()
+    disks.unmount()
     await world?.close()
   })
-
-  function newDisk(t: TestContext, name: string): LoopDisk | undefined {
-    const disk = LoopDisk.make(join(world.directory, `${name}.img`), world.folder(name))
-    if (disk === undefined) t.skip('needs root, mkfs.ext4 and a loop device')
-    else disks.push(disk)
-    return disk
-  }
 
   it('says so, once, and is remembered until the next run has synced', async () => {
     const [source, target] = [world.folder('source'), world.folder('target')]
@@ -71,7 +64,7 @@ describe('a run without syncs', () => {
   })
 
   it('is read again, and mended, where the disk came back with other content under the same times', async (t) => {
-    const disk = newDisk(t, 'changed')
+    const disk = disks.make(t, world.directory, 'changed')
     if (disk === undefined) return
     const source = world.folder('changed source')
     const [old, lost] = [contentOf('old', 20_000), contentOf('lost', 20_000)]
@@ -96,7 +89,7 @@ describe('a run without syncs', () => {
   })
 
   it('that was cut off is held against the source, file by file, by whoever writes there next', async (t) => {
-    const disk = newDisk(t, 'cut off')
+    const disk = disks.make(t, world.directory, 'cut off')
     if (disk === undefined) return
     const [source, other] = [world.folder('cut source'), world.machine('two')]
     const content = contentOf('damaged', 20_000)

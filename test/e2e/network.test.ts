@@ -25,11 +25,7 @@ describe('a network', { skip: noNetworkSpace }, () => {
   const fast = { oneWayMs: 1, bytesPerSecond: 1e9 }
   const slow = { oneWayMs: 5, bytesPerSecond: 400_000 }
 
-  async function mirrored(outcome = 'done'): Promise<void> {
-    const run = await space.laptop.sync(source, 'nas:data')
-    assert.deepEqual([run.outcome, run.code], [outcome, 0], run.stdout)
-    assertSameTree(space.shared, source)
-  }
+  const mirrored = (outcome?: string): Promise<void> => space.mirrored(source, outcome)
 
   it('that loses, doubles, overtakes and damages packets is only slower', async () => {
     put(source, 'large', randomBytes(1_500_000))

@@ -5,33 +5,26 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it, type TestContext } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { put } from '../world/both-ways.ts'
-import { LoopDisk } from '../world/loop-disk.ts'
+import { LoopDisks } from '../world/loop-disk.ts'
 import { type Machine, World } from '../world/machines.ts'
 
 describe('a disk that forgets', () => {
   let world: World
   let machine: Machine
-  const disks: LoopDisk[] = []
+  const disks = new LoopDisks()
   before(() => {
     world = new World()
     machine = world.machine('one')
   })
   after(async () => {
-    for (const disk of disks) disk.unmount()
+    disks.unmount()
     await world?.close()
   })
 
-  function newDisk(t: TestContext, name: string): LoopDisk | undefined {
-    const disk = LoopDisk.make(join(world.directory, `${name}.img`), world.folder(name))
-    if (disk === undefined) t.skip('needs root, mkfs.ext4 and a loop device')
-    else disks.push(disk)
-    return disk
-  }
-
   it('as the target is found by --verify, and mended by the next run', async (t) => {
-    const disk = newDisk(t, 'target')
+    const disk = disks.make(t, world.directory, 'target')
     if (disk === undefined) return
     const source = world.folder('source')
     const content = randomBytes(20_000)
@@ -59,7 +52,7 @@ describe('a disk that forgets', () => {
   })
 
   it('as the source is told by --checksum, and what it forgot is not brought over', async (t) => {
-    const disk = newDisk(t, 'origin')
+    const disk = disks.make(t, world.directory, 'origin')
     if (disk === undefined) return
     const target = world.folder('safe')
     const content = randomBytes(20_000)

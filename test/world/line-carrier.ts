@@ -4,9 +4,9 @@
 // TLS can), answered with a reset, or not at all in one direction. Stands in for the kernel's netem, which many kernels
 // lack. Ends with its input. For tests only.
 
-import { openSync, read, writeSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { read, writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { makeDevice } from './tun.ts'
 
 /** What happens to packets of one direction; shares of 1. */
 export type Treatment = {
@@ -29,29 +29,7 @@ export type Order = {
   readonly reset?: true
 }
 
-type Ffi = {
-  dlopen(
-    library: string,
-    definitions: Record<string, { arguments: string[]; return: string }>,
-  ): { functions: { ioctl(handle: number, request: bigint, into: bigint): number } }
-  getRawPointer(source: ArrayBufferView): bigint
-}
-
-const TUNSETIFF = 0x400454can
-const IFF_TUN_NO_PI = 0x1001
 const overtakenMs = 30
-
-function makeDevice(name: string): number {
-  const ffi = createRequire(import.meta.url)('node:ffi') as Ffi
-  const definition = { ioctl: { arguments: ['i32', 'u64', 'pointer'], return: 'i32' } }
-  const { ioctl } = ffi.dlopen('libc.so.6', definition).functions
-  const handle = openSync('/dev/net/tun', 'r+')
-  const request = new Uint8Array(40)
-  request.set(new TextEncoder().encode(name))
-  new DataView(request.buffer).setUint16(16, IFF_TUN_NO_PI, true)
-  if (ioctl(handle, TUNSETIFF, ffi.getRawPointer(request)) < 0) throw new Error(`no network device ${name} can be made`)
-  return handle
-}
 
 const tcp = 6
 const headOf = (packet: Buffer): number => ((packet[0] ?? 0) & 15) * 4

@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 
 function run(command: string, ...args: readonly string[]): boolean {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0
@@ -46,5 +48,22 @@ export class LoopDisk {
 
   unmount(): void {
     run('umount', this.path)
+  }
+}
+
+/** The disks of one test file: made below `folder`, unmounted together. */
+export class LoopDisks {
+  readonly #disks: LoopDisk[] = []
+
+  /** A new disk, or undefined, and the test is skipped, where there can be none. */
+  make(t: TestContext, folder: string, name: string): LoopDisk | undefined {
+    const disk = LoopDisk.make(join(folder, `${name}.img`), join(folder, name))
+    if (disk === undefined) t.skip('needs root, mkfs.ext4 and a loop device')
+    else this.#disks.push(disk)
+    return disk
+  }
+
+  unmount(): void {
+    for (const disk of this.#disks) disk.unmount()
   }
 }

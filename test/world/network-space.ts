@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { assertSameTree } from './disk-trees.ts'
 import type { Order, Treatment } from './line-carrier.ts'
 import { type Machine, World } from './machines.ts'
 
@@ -119,6 +120,13 @@ export class NetworkSpace {
   async reset(): Promise<void> {
     await this.#order({ way: 0, reset: true })
     await this.#order({ way: 1, reset: true })
+  }
+
+  /** One run to the NAS that ends so, after which it holds what the source does. */
+  async mirrored(source: string, outcome = 'done'): Promise<void> {
+    const run = await this.laptop.sync(source, 'nas:data')
+    assert.deepEqual([run.outcome, run.code], [outcome, 0], run.stdout)
+    assertSameTree(this.shared, source)
   }
 
   async close(): Promise<void> {
