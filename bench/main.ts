@@ -11,7 +11,7 @@ import { runDurability } from './durability.ts'
 import { checkCounting } from './measure.ts'
 import { loopback, openLink } from './network.ts'
 import { nightferry, nightferryOverSsh } from './nightferry.ts'
-import { type Peer, rclone, rsyncDaemon, rsyncOverSsh } from './peers.ts'
+import { barePipes, type Peer, rclone, rsyncDaemon, rsyncOverSsh } from './peers.ts'
 import { openPlace, ownFolder, type PlaceName, placeNames } from './places.ts'
 import { markdownReport, progressLine, type Reported, rowReport } from './report.ts'
 import { describeSession, openResults } from './results.ts'
@@ -31,15 +31,16 @@ type Wanted = {
 const usage = `npm run bench -- [ROW ...] [--runs N] [--on PLACE] [--peer NAME] [--files N] [--markdown]
   ROW        first, unchanged, edits, rename, moved, front-insert, append, vm-image, slow, start,
              durability (all of these);
-             slow-large, lan, lan-large, far, bwlimit, ssh (only when named); million, million-flat, million-equal
+             slow-large, lan, lan-large, far, bwlimit, ssh, floor (only when named); million, million-flat, million-equal
              (too: they take long and up to 20 GB of memory)
   --runs N   cycles; the figures are medians over them (3)
   --on       tmpfs, ext4 (both, where the row runs on both)
-  --peer     nightferry, "nightferry over ssh", "rsync daemon", "rsync over ssh", rclone (all); may be repeated
+  --peer     nightferry, "nightferry over ssh", "rsync daemon", "rsync over ssh", rclone, "bare pipe",
+             "bare pipe, unhashed" (all); may be repeated
   --files N  generated trees, N files in place of 78,579, for a quick look that writes no results
   --markdown prints the tables once more, for a README`
 
-const peers: readonly Peer[] = [nightferry, nightferryOverSsh, rsyncDaemon, rsyncOverSsh, rclone]
+const peers: readonly Peer[] = [nightferry, nightferryOverSsh, rsyncDaemon, rsyncOverSsh, rclone, ...barePipes]
 
 /** Measures what is wanted; the exit code is 1 when a program that is there failed or left the trees different. */
 async function bench(wanted: Wanted, signal: AbortSignal): Promise<number> {

@@ -8,12 +8,19 @@ import { join } from 'node:path'
 import type { LimitSeen } from './bwlimit.ts'
 import { exact, type Fidelity } from './compare.ts'
 import type { Measured } from './measure.ts'
-import type { Network } from './network.ts'
+import { type Network, nodeScript } from './network.ts'
 import type { Ground } from './places.ts'
 import { debianVersion, findProgram, freePort, isListening, lacking, must, own, startDaemon } from './processes.ts'
 import { lookForSsh, openSshd } from './ssh.ts'
 
-export type PeerName = 'nightferry' | 'nightferry over ssh' | 'rsync daemon' | 'rsync over ssh' | 'rclone'
+export type PeerName =
+  | 'nightferry'
+  | 'nightferry over ssh'
+  | 'rsync daemon'
+  | 'rsync over ssh'
+  | 'rclone'
+  | 'bare pipe'
+  | 'bare pipe, unhashed'
 
 /** What a program said of a run; a figure that it does not tell is absent. */
 export type Told = {
@@ -122,6 +129,26 @@ export const rclone: Peer = {
     return { command, daemonPid: undefined, keeps: { links: 'exact', modes: false }, read: () => ({}) }
   },
 }
+
+/** pipe.ts, with hashing at both ends or without: what a mirror can't be faster than in Node, and no mirror. */
+function barePipe(name: PeerName, way: 'hash' | 'plain'): Peer {
+  return {
+    name,
+    look: async () => ({ version: `Node ${process.version}` }),
+    async open({ source, target, network }, scope, signal) {
+      const port = await freePort()
+      const pipe = (role: string, folder: string): string[] => {
+        const where = [network.host, `${port}`, folder, way]
+        return [...nodeScript('pipe.ts'), role, ...where]
+      }
+      const serve = network.onTarget(pipe('target', target.tree))
+      const daemon = own(await startDaemon(serve, (output) => output.includes('listening'), signal), scope)
+      const command = network.onSource(pipe('source', source.tree))
+      return { command, daemonPid: daemon.pid, keeps: exact, read: () => ({}) }
+    },
+  }
+}
+export const barePipes: readonly Peer[] = [barePipe('bare pipe', 'hash'), barePipe('bare pipe, unhashed', 'plain')]
 
 async function rsyncVersion(rsync: string, signal: AbortSignal): Promise<string> {
   const said = (await must([rsync, '--version'], signal)).split('\n')[0] ?? ''

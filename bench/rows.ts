@@ -23,6 +23,7 @@ export type RowName =
   | 'far'
   | 'bwlimit'
   | 'ssh'
+  | 'floor'
   | 'start'
   | 'durability'
   | 'million'
@@ -200,6 +201,14 @@ export const rows: readonly Row[] = [
     places: ['tmpfs'],
     steps: ['first', 'unchanged'],
     peers: ['nightferry over ssh', 'rsync over ssh'],
+    onlyNamed: true,
+  },
+  {
+    ...mirror,
+    name: 'floor',
+    places: ['tmpfs'],
+    steps: ['first'],
+    peers: ['nightferry', 'bare pipe', 'bare pipe, unhashed', 'rsync daemon', 'rsync over ssh'],
     onlyNamed: true,
   },
   {
