@@ -2,31 +2,29 @@
 // names are, and its journal until all of it is. Shown by a disk that fails at one of these points.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { FaultySys } from '../../test/world/faulty-sys.ts'
 import { undo } from '../../test/world/one-mirror.ts'
-import { allTexts, facts, staging } from '../../test/world/planted.ts'
-import { runB, runC, type Scenario, scenarios, twice } from '../../test/world/two-runs.ts'
+import { allTexts, contents, facts, staging } from '../../test/world/planted.ts'
+import { runB, runC, type Scenario, scenarios, twice, unsynced } from '../../test/world/two-runs.ts'
+import { openTarget } from './root.ts'
 import { errno } from './sys.ts'
 import { systemSys } from './system.ts'
 
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-order-'))
 after(() => rmSync(home, { recursive: true, force: true }))
 const real = systemSys()
+const ordinary = scenarios['create, replace, delete, attributes'] as Scenario
 let made = 0
 
 /** Undoes on a disk that is faulty in this way; where everything lies then. */
 async function broken(
   fault: (sys: FaultySys) => FaultySys,
 ): Promise<{ target: string; done: Record<string, string>; hasJournal: boolean }> {
-  const { target, done } = await twice(
-    real,
-    join(home, `case-${++made}`),
-    scenarios['create, replace, delete, attributes'] as Scenario,
-  )
+  const { target, done } = await twice(real, join(home, `case-${++made}`), ordinary)
   const texts = allTexts(target)
   assert.throws(() => undo(fault(new FaultySys(real)), target, runB, runC), { code: 'sync-failed' })
   for (const text of texts) assert.ok(allTexts(target).has(text), `${text} is lost`)
@@ -54,5 +52,41 @@ describe('an undo on a disk that fails', () => {
   it('after that keeps the journal of it', async () => {
     const { hasJournal } = await broken((sys) => sys.on('syncFileSystem', { nth: 3, result: -errno.EIO }))
     assert.ok(hasJournal)
+  })
+})
+
+describe('what an undo took aside and can neither let go nor put back', () => {
+  const late = 'a person wrote this'
+
+  /** A person writes into a directory when it was taken aside, and from then on it can't be renamed any more. */
+  function stuckOn(target: string): FaultySys {
+    const place = join(target, '.nightferry/staging')
+    const sys = unsynced(real)
+    const isIt = (slot: string): boolean => existsSync(join(place, slot, 'deep'))
+    const wedge = (): void => {
+      const slot = readdirSync(place).find(isIt)
+      if (slot === undefined) return
+      writeFileSync(join(place, slot, 'late'), late)
+      sys.on('renameNoReplace', { name: slot, sticky: true, result: -errno.EIO })
+    }
+    return sys.on('renameNoReplace', { name: 'new', after: wedge })
+  }
+
+  it('stays where it is with its journal, whatever lands or stops after it, and the next run settles it', async () => {
+    let stuck = 0
+    for (let stopAt = 1, isStopped = true; isStopped; stopAt++) {
+      const { target } = await twice(real, join(home, `case-${++made}`), ordinary)
+      const { undone } = undo(stuckOn(target), target, runB, runC, stopAt)
+      isStopped = undone?.isStopped === true
+      const isStuck = undone?.problems.some(({ detail }) => detail === 'staging') === true
+      assert.equal(existsSync(join(target, '.nightferry/journal')), isStuck, `stopped at ${stopAt}`)
+      if (!isStuck) continue
+      stuck++
+      const next = openTarget(unsynced(real), target, { create: true, machine: 'test', expectedId: undefined })
+      next.close()
+      assert.deepEqual(next.recovered, [{ path: 'new', outcome: 'put-back' }])
+      assert.equal(contents(target)['new/late'], late)
+    }
+    assert.ok(stuck > 1, `${stuck}`)
   })
 })
