@@ -2,7 +2,16 @@
 // names are, and its journal until all of it is. Shown by a disk that fails at one of these points.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -13,6 +22,7 @@ import { runB, runC, type Scenario, scenarios, twice, unsynced } from '../../tes
 import { openTarget } from './root.ts'
 import { errno } from './sys.ts'
 import { systemSys } from './system.ts'
+import { topChange } from './top.ts'
 
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-order-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -23,10 +33,12 @@ let made = 0
 /** Undoes on a disk that is faulty in this way; where everything lies then. */
 async function broken(
   fault: (sys: FaultySys) => FaultySys,
+  change: (target: string) => void = () => {},
 ): Promise<{ target: string; done: Record<string, string>; hasJournal: boolean }> {
   const { target, done } = await twice(real, join(home, `case-${++made}`), ordinary)
+  change(target)
   const texts = allTexts(target)
-  assert.throws(() => undo(fault(new FaultySys(real)), target, runB, runC), { code: 'sync-failed' })
+  assert.throws(() => undo(fault(new FaultySys(real)), target, runB, runC), { code: 'sync-failed', message: /EIO/ })
   for (const text of texts) assert.ok(allTexts(target).has(text), `${text} is lost`)
   return { target, done, hasJournal: existsSync(join(target, '.nightferry/journal')) }
 }
@@ -52,6 +64,44 @@ describe('an undo on a disk that fails', () => {
   it('after that keeps the journal of it', async () => {
     const { hasJournal } = await broken((sys) => sys.on('syncFileSystem', { nth: 3, result: -errno.EIO }))
     assert.ok(hasJournal)
+  })
+
+  it('adds to the journal of a group that has landed where that can not go, and loses nothing', async () => {
+    for (const sticky of [false, true]) {
+      const { target, before } = await twice(real, join(home, `case-${++made}`), ordinary)
+      const texts = allTexts(target)
+      // The first one is that of opening the target.
+      const sys = unsynced(real).on('unlink', { name: 'journal', nth: 2, sticky, result: -errno.EIO })
+      assert.equal(undo(sys, target, runB, runC, 1000).undone?.isStopped, false)
+      assert.equal(existsSync(join(target, '.nightferry/journal')), sticky)
+      openTarget(unsynced(real), target, { create: true, machine: 'test', expectedId: undefined }).close()
+      assert.deepEqual(facts(target), before)
+      for (const text of texts) assert.ok(allTexts(target).has(text), `${text} is lost`)
+    }
+  })
+
+  it('at its end says so: what directories are, and the top folder, may not be on disk', async () => {
+    // The second run gave the top folder another mode too.
+    const changeTop = (target: string): void => {
+      const root = real.openRoot(target)
+      const change = topChange(real, root, 0o750)
+      real.close(root)
+      appendFileSync(join(target, '.nightferry/versions', runB, 'part-000000'), `${JSON.stringify(change)}\n`)
+      chmodSync(target, 0o750)
+    }
+    for (const nth of [4, 5])
+      await broken((sys) => sys.on('syncFileSystem', { nth, result: -errno.EIO }), changeTop)
+    const { target } = await twice(real, join(home, `case-${++made}`), ordinary)
+    const { mode } = statSync(target)
+    changeTop(target)
+    // All is told before it is done, the top folder's change last of all.
+    const sys = unsynced(real)
+    assert.deepEqual(undo(sys, target, runB, runC).undone?.problems, [])
+    assert.equal(statSync(target).mode, mode)
+    const told = sys.trail.findLastIndex((line) => line.startsWith('createFile part-'))
+    assert.ok(told >= 0 && told < sys.trail.lastIndexOf('setMode'))
+    assert.equal(undo(unsynced(real), target, runC, '20260104T000000000Z-dddddddd').undone?.counts.attributes, 2)
+    assert.equal(statSync(target).mode & 0o777, 0o750)
   })
 })
 

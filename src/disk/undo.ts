@@ -275,7 +275,6 @@ class UndoRun {
   /** Where it can't go, nothing it names is lost: it is added to. */
   #clearJournal(): void {
     if (clearJournal(this.#sys, this.#journal.own) === 0) this.#closeJournal()
-    else this.#isStuck = true
   }
 
   #closeJournal(): void {
