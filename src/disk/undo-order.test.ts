@@ -48,11 +48,25 @@ describe('an undo on a disk that fails', () => {
     for (const fault of [
       (sys: FaultySys) => sys.on('createFile', { name: 'journal', result: -errno.EIO }),
       (sys: FaultySys) => sys.on('syncHandle', { nth: 1, result: -errno.EIO }),
+      (sys: FaultySys) => sys.on('createFile', { name: 'part-000000', result: -errno.EIO }),
       (sys: FaultySys) => sys.on('syncFileSystem', { nth: 1, result: -errno.EIO }),
     ]) {
       const { target, done } = await broken(fault)
       assert.deepEqual(facts(target), done)
     }
+  })
+
+  it('tells what it did not do after all, so that its own undo lets that be', async () => {
+    const { target } = await twice(real, join(home, `case-${++made}`), ordinary)
+    const write = (): void => writeFileSync(join(target, 'replaced'), 'a person wrote this')
+    const { undone } = undo(unsynced(real).on('syncFileSystem', { before: write, result: 0 }), target, runB, runC)
+    assert.deepEqual(
+      undone?.problems.map(({ path, code }) => `${path}: ${code}`),
+      ['replaced: target-changed'],
+    )
+    assert.deepEqual(undo(unsynced(real), target, runC, '20260104T000000000Z-dddddddd').conflicts, [])
+    assert.equal(contents(target).replaced, 'a person wrote this')
+    assert.equal(contents(target)['d/replaced'], 'the newer version')
   })
 
   it('after the names lets go of nothing that was displaced', async () => {
