@@ -56,6 +56,14 @@ describe('an undo on a disk that fails', () => {
     }
   })
 
+  it('or whose version goes away meanwhile, changes nothing either', async () => {
+    const { target, done } = await twice(real, join(home, `case-${++made}`), ordinary)
+    const version = join(target, '.nightferry/versions', runB, 'files/d/replaced')
+    const sys = unsynced(real).on('link', { before: () => rmSync(version, { force: true }) })
+    assert.throws(() => undo(sys, target, runB, runC), { code: 'target-not-writable', message: /d\/replaced .*not readable/ })
+    assert.deepEqual(facts(target), done)
+  })
+
   it('tells what it did not do after all, so that its own undo lets that be', async () => {
     const { target } = await twice(real, join(home, `case-${++made}`), ordinary)
     const write = (): void => writeFileSync(join(target, 'replaced'), 'a person wrote this')

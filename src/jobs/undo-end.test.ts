@@ -124,16 +124,31 @@ describe('an undo that is driven from anywhere', () => {
     assert.equal(marked(target), undefined)
   })
 
-  it('of renames alone is a run all the same, which can be undone', async () => {
-    const scenario = { first: { 'whole/f': 'f' }, second: { 'whole moved/f': 'f' }, moves: [['whole', 'whole moved']] }
-    const { undo, target, before } = await opened(() => {}, { scenario: scenario as unknown as Scenario })
-    const as = newRunId(systemClock)
-    await lookAll(undo)
-    await undo.begin(as)
-    await carryAll(undo)
-    await undo.close()
-    assert.deepEqual(facts(target), before)
-    assert.ok(existsSync(join(target, '.nightferry/versions', as)))
+  it('of renames alone is a run all the same, unless none of them was done', async () => {
+    const first = { 'whole/f': 'f' }
+    const second = { 'whole moved/f': 'f' }
+    for (const isDone of [true, false]) {
+      const { undo, target, before } = await opened(() => {}, {
+        scenario: { first, second, moves: [['whole', 'whole moved']] },
+      })
+      const [as, sys] = [newRunId(systemClock), systemSys()]
+      const { renameNoReplace } = sys
+      await lookAll(undo)
+      await undo.begin(as)
+      const isRefused = (name: Uint8Array): boolean => !isDone && Buffer.from(name).equals(Buffer.from('whole moved'))
+      sys.renameNoReplace = (from, name, to, other) =>
+        isRefused(name) ? -errno.EIO : renameNoReplace.call(sys, from, name, to, other)
+      try {
+        await carryAll(undo)
+      } finally {
+        sys.renameNoReplace = renameNoReplace
+      }
+      assert.equal(undo.ended?.isBegun, true)
+      await undo.close()
+      assert.equal(marked(target), as)
+      assert.equal(JSON.stringify(facts(target)) === JSON.stringify(before), isDone)
+      assert.equal(existsSync(join(target, '.nightferry/versions', as)), isDone)
+    }
   })
 
   it('leaves nothing but the note where it fails before it changed anything, and all where that can not be told', async () => {
