@@ -2,7 +2,7 @@
 // takes the lease, and is noted before anything changes.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -41,11 +41,11 @@ async function opened(
   return { undo: await openOn(target, state, limit), target, before, state }
 }
 
-async function openOn(target: string, state: State, limit?: OwnerLimit): Promise<LocalUndo> {
+async function openOn(target: string, state: State, limit?: OwnerLimit, run = runB): Promise<LocalUndo> {
   const crew = { seats: [seatHere], hold: () => 0, release: () => {}, close: async () => {} }
   const log = { note: () => {}, flush: () => {} }
   const workshop = { crew, slabs: new SlabStore(crew), state, clock: systemClock, log, machine: 'here' }
-  return await LocalUndo.open(workshop, target, { run: runB, job: 'job', by: 'here', limit })
+  return await LocalUndo.open(workshop, target, { run, job: 'job', by: 'here', limit })
 }
 
 /** What runs did can't be read meanwhile. */
@@ -199,6 +199,61 @@ describe('an undo that is driven from anywhere', () => {
       if (isHeld) await assert.rejects(lookAll(undo), (error) => error instanceof Failure && error.code === 'root-held')
       else await lookAll(undo)
       await undo.close()
+    }
+  })
+
+  it('is one of a run, whoever asks for it', async () => {
+    const { undo, target, state } = await opened()
+    await undo.close()
+    for (const run of ['', '..', `../${runB}`]) await refuses(openOn(target, state, undefined, run))
+  })
+
+  it('does one thing after the other, and is closed after the last of them', async () => {
+    const { undo, target } = await opened()
+    await lookAll(undo)
+    const begun = await Promise.allSettled([undo.begin(newRunId(systemClock)), undo.begin(newRunId(systemClock))])
+    assert.deepEqual(
+      begun.map(({ status }) => status),
+      ['fulfilled', 'rejected'],
+    )
+    await undo.close()
+    const other = await opened()
+    await lookAll(other.undo)
+    const beginning = other.undo.begin(newRunId(systemClock))
+    await other.undo.close()
+    await beginning
+    for (const one of [target, other.target]) {
+      assert.equal(marked(one), undefined)
+      assert.deepEqual(readdirSync(join(one, '.nightferry/versions')).includes(runB), true)
+    }
+  })
+
+  it('of an undo lets the job go on where all of that was undone, and only then', async () => {
+    const first = { 'one/f': 'f', 'two/g': 'g' }
+    const second = { 'one moved/f': 'f', 'two moved/g': 'g' }
+    const moves = [
+      ['one', 'one moved'],
+      ['two', 'two moved'],
+    ] as const
+    for (const how of ['whole', 'stopped', 'refused'] as const) {
+      const { undo, target, state } = await opened(() => {}, { scenario: { first, second, moves } })
+      const [as, other] = [newRunId(systemClock), newRunId(systemClock)]
+      await lookAll(undo)
+      await undo.begin(as)
+      await carryAll(undo)
+      await undo.close()
+      const back = await openOn(target, state, undefined, as)
+      await lookAll(back)
+      await back.begin(other)
+      if (how === 'refused') mkdirSync(join(target, 'one moved'))
+      if (how === 'stopped') {
+        await back.carry(false)
+        await back.carry(true)
+      } else await carryAll(back)
+      assert.deepEqual([back.ended?.isBegun, back.ended?.isStopped], [true, how === 'stopped'])
+      assert.equal(back.ended?.problemCount, how === 'refused' ? 1 : 0)
+      await back.close()
+      assert.equal(marked(target), how === 'whole' ? undefined : other)
     }
   })
 })
