@@ -174,6 +174,33 @@ describe('a batch with large files that are told', () => {
     for (const name of ['b', 'small', 'z']) assert.ok(isSame(name), name)
   })
 
+  for (const [what, text, seconds, problem] of [
+    ['another content at another time is changing', noise(2, 3 * mib), 20, 'changing'],
+    ['another length at the same time is changing', noise(1, 3 * mib + 1), 10, 'changing'],
+    ['another time alone has the time that its outline came with', noise(1, 3 * mib), 20, undefined],
+  ] as const) {
+    it(`that turn out between two rounds to be of two versions are of none: ${what}`, () => {
+      const [path, landed] = [join(place, 'source', 'a'), join(place, 'target', 'a')]
+      write('a', noise(1, 3 * mib))
+      utimesSync(path, 10, 10)
+      const landing = landingOf(['a'], ['a'])
+      receiveAll(landing, supplyOf(landing, ['a'], [0]))
+      assert.deepEqual(landing.finishWriting(), [0])
+      writeFileSync(path, text)
+      utimesSync(path, seconds, seconds)
+      for (let isOpen = true; isOpen; ) {
+        landing.wantAgain([0])
+        receiveAll(landing, supplyOf(landing, ['a'], [0]))
+        isOpen = landing.finishWriting().length > 0 && landing.batch.step(0).problem === undefined
+      }
+      assert.equal(landing.batch.step(0).problem?.code, problem)
+      const handles = { root: real.openRoot(join(place, 'target')), staging: real.openRoot(join(place, 'staging')) }
+      new Apply(real, handles, landing, Date.now).land()
+      assert.equal(existsSync(landed), problem === undefined)
+      if (problem === undefined) assert.equal(statSync(landed).mtimeMs, 10_000)
+    })
+  }
+
   it('stand where they are when it is asked twice in a round how far they are', () => {
     fourFiles()
     const landing = landingOf(['a'], ['a'])

@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { digestOf } from '../chunk/digest.ts'
 import type { RelPath } from '../core/path.ts'
 import { statWidth } from '../core/stat.ts'
 import { concatBytes, fromUtf8, utf8 } from '../std/bytes.ts'
@@ -129,6 +130,13 @@ describe('frames', () => {
     assert.equal(walk(utf8('{"slot":"d"}\n')).isDamaged, true)
     const long = encodeFrame(kindEntries, new Uint8Array(payloadMaxBytes + 1), 0)
     assert.deepEqual(walk(long).texts, [])
+    // Sound as far as it goes, but shorter than it says.
+    const short = encodeFrame(kindEntries, utf8('a'), 0)
+    new DataView(short.buffer, short.byteOffset).setUint32(21, 2, true)
+    short.set(digestOf(short.subarray(20)).subarray(0, 16), 4)
+    assert.deepEqual(walk(short), { ...sound, isTorn: true, texts: [] })
+    // Sound, and of a kind that nobody knows.
+    assert.deepEqual(walk(encodeFrame(7, utf8('a'), 0)), { ...sound, texts: [] })
     assert.equal(walk(utf8('NFJ2 and what follows')).isNewer, true)
     assert.deepEqual(walk(new Uint8Array(100)), { ...sound, isTorn: true, texts: [] })
   })
@@ -141,6 +149,23 @@ describe('frames', () => {
       () => assert.fail('nothing was read'),
     )
     assert.equal(failing.code, -errno.EIO)
+    // A little at a time: in the middle of a frame, and with the beginning of one at the end of what is read.
+    for (let garbage = 0; garbage < 120; garbage++) {
+      const file = concatBytes([new Uint8Array(garbage), encodeFrame(kindEntries, utf8('a'.repeat(90)), garbage)])
+      for (const readable of [file.length, garbage + 60]) {
+        const texts: string[] = []
+        const { code } = walkFrames(
+          (into, position) => {
+            const part = file.subarray(position, position + 50)
+            if (position + part.length > readable) return -errno.EIO
+            into.set(part)
+            return part.length
+          },
+          (payload) => void texts.push(fromUtf8(payload) ?? '?'),
+        )
+        assert.deepEqual([code, texts.length], readable === file.length ? [0, 1] : [-errno.EIO, 0], `${garbage}`)
+      }
+    }
   })
 })
 

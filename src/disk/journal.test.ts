@@ -276,6 +276,18 @@ for (const open of forms) {
       mkdirSync(join(others.target, 'd'))
       recover(others.target)
       assert.deepEqual(kept(others.target), ['it goes too'])
+      // What can't go back for another reason is not done with, though it is what the scan saw.
+      const refused = await displaced()
+      recover(refused.target, quick().on('renameNoReplace', { name: 'goes', result: -errno.EIO }))
+      assert.deepEqual(kept(refused.target), ['it goes'])
+      const gone = twoFolders()
+      plant(gone.source, { 'in/stays': 's' })
+      plant(gone.target, { 'in/stays': 's', 'in/goes': 'it goes' })
+      const sys = quick()
+      await dies({ sys, ...gone, landed: () => void sys.dieAt(sys.changes + 1) })
+      rmSync(join(gone.target, 'in'), { recursive: true })
+      recover(gone.target)
+      assert.deepEqual(kept(gone.target), ['it goes'])
     })
 
     it('gives no name to what was only written aside, though a person took the name away since', async () => {
@@ -283,8 +295,10 @@ for (const open of forms) {
       plant(folders.source, { replaced: 'the new version' })
       plant(folders.target, { replaced: 'old', '.nightferry/root.json': marker })
       const sys = quick()
-      const takes = real.exactRenames ? 'exchange' : 'link'
-      sys.on(takes, { before: () => void sys.dieAt(sys.changes) })
+      const before = (): void => void sys.dieAt(sys.changes)
+      // Dead in place of the exchange; without one, behind the second name.
+      if (real.exactRenames) sys.on('exchange', { name: 'replaced', before, result: -errno.EIO })
+      else sys.on('link', { name: 'replaced', before })
       await dies({ sys, ...folders })
       assert.equal(contents(folders.target).replaced, 'old')
       rmSync(join(folders.target, 'replaced'))
@@ -330,8 +344,13 @@ for (const open of forms) {
         const path = join(folders.target, '.nightferry', 'journal')
         const bytes = readFileSync(path)
         writeFileSync(path, damage(bytes))
-        recover(folders.target)
-        assert.deepEqual(kept(folders.target), ['it goes', 'it goes too'], what)
+        plant(folders.target, { '.nightferry/staging/kold-f': 'kept before' })
+        const sys = quick()
+        recover(folders.target, sys)
+        assert.deepEqual(kept(folders.target), ['it goes', 'it goes too', 'kept before'], what)
+        assert.ok(existsSync(join(folders.target, '.nightferry/kept/old-f')), what)
+        const synced = sys.trail.indexOf('syncFileSystem')
+        assert.ok(synced >= 0 && synced < sys.trail.indexOf('unlink journal'), what)
         assert.deepEqual(contents(folders.target), { stays: 's' })
         assert.deepEqual(readdirSync(join(folders.target, '..')).sort(), ['source', 'target'])
       }

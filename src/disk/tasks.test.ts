@@ -2,15 +2,21 @@
 // of it was taken.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import type { RelPath } from '../core/path.ts'
 import { decodeShelf } from '../core/shelf.ts'
+import { statWidth } from '../core/stat.ts'
+import { utf8 } from '../std/bytes.ts'
 import { Handover } from '../std/crew.ts'
 import { Stop } from '../std/stop.ts'
+import { encodeDisplaced } from './displaced.ts'
+import { errno } from './sys.ts'
 import { systemSys } from './system.ts'
 import { tasks } from './tasks.ts'
+import type { RunPlace } from './versions.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-tasks-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -78,4 +84,34 @@ describe('the tree of a seat', () => {
     closeTree(again)
     assert.ok(loaded.every(({ buffer }) => buffer.detached))
   })
+})
+
+describe('what a run displaced', () => {
+  for (const [what, fails, isGone] of [
+    ['is dropped, and then its journal', undefined, true],
+    ['is known by its journal as long as a version of it may not be on disk', 'syncHandle', false],
+    ['is known by its journal as long as it lies where it was displaced to', 'renameNoReplace', false],
+  ] as const) {
+    it(what, () => {
+      const place = mkdtempSync(join(home, 'displaced-'))
+      for (const name of ['staging', 'root', 'files']) mkdirSync(join(place, name))
+      for (const name of ['staging/slot', 'journal']) writeFileSync(join(place, name), name)
+      const sys = systemSys()
+      const at = (name: string): number => sys.openRoot(join(place, name))
+      const handles = { root: at('root'), staging: at('staging') }
+      const expected = new Uint32Array(statWidth)
+      assert.equal(sys.stat(handles.staging, utf8('slot'), expected, 0), 0)
+      const aside = { slot: 'slot', path: 'f' as RelPath, expected, below: undefined, isDeleted: true }
+      const run: RunPlace = { run: 'run', handle: -1, files: at('files') }
+      const { renameNoReplace, syncHandle } = sys
+      if (fails !== undefined) sys[fails] = () => -errno.EIO
+      try {
+        tasks.dropDisplaced({ handles, own: at('.'), displaced: [encodeDisplaced([aside])], place: run })
+      } finally {
+        Object.assign(sys, { renameNoReplace, syncHandle })
+      }
+      assert.equal(existsSync(join(place, 'journal')), !isGone)
+      assert.equal(existsSync(join(place, fails === 'renameNoReplace' ? 'staging/slot' : 'files/f')), true)
+    })
+  }
 })

@@ -163,11 +163,13 @@ function* checkLimit(root: number, plan: UndoPlan, owner: OwnerLimit): Generator
 
 function* countEntries(directory: number): Generator<number, number> {
   const table = new EntryTable()
-  let count = Math.max(0, sys.list(directory, table))
-  yield count
-  for (let row = 0; row < table.count; row++) {
-    const isDirectory = ((table.stats[row * statWidth + statMode] as number) & typeMask) === typeDirectory
-    if (!isDirectory || fromUtf8(table.name(row)) === ownDirectory) continue
+  const listed = Math.max(0, sys.list(directory, table))
+  yield listed
+  let count = 0
+  for (let row = 0; row < listed; row++) {
+    if (fromUtf8(table.name(row)) === ownDirectory) continue
+    count++
+    if (((table.stats[row * statWidth + statMode] as number) & typeMask) !== typeDirectory) continue
     const below = sys.openDirectory(directory, table.name(row))
     if (below < 0) continue
     count += yield* countEntries(below)

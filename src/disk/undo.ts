@@ -275,7 +275,6 @@ class UndoRun {
   /** Where it can't go, nothing it names is lost: it is added to. */
   #clearJournal(): void {
     if (clearJournal(this.#sys, this.#journal.own) === 0) this.#closeJournal()
-    else this.#isStuck = true
   }
 
   #closeJournal(): void {
@@ -346,7 +345,7 @@ function checkStaged(landing: Landing): void {
     })
   }
   if (problem !== undefined || missing.length > 0) {
-    const path = problem?.path ?? landing.batch.namesOf(missing)[0]?.names[0] ?? ''
+    const path = problem?.path ?? landing.batch.step(missing[0] as number).path
     throw new Failure('target-not-writable', `${path} can't be brought back (${problem?.detail ?? 'not readable'})`, {
       hint: 'nothing was changed',
     })

@@ -50,7 +50,7 @@ describe('the note of undone runs', () => {
     assert.ok(readFileSync(file).length < 2000)
     assert.deepEqual(undoneMark(own, 'a'), mark('R49', 'U49'))
     for (let i = 0; i < 500; i++) noteUndone(own, `job ${i}`, mark('R', 'U'))
-    assert.ok(readFileSync(file).length < 200_000)
+    assert.ok(readFileSync(file).length < 15_000)
     assert.deepEqual(undoneMark(own, 'job 499'), mark('R', 'U'))
     rmSync(file)
   })

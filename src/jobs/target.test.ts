@@ -224,6 +224,14 @@ describe('a target, whatever its driver says', () => {
     })
   })
 
+  it('makes no further names while batches are under way that they may be names of', async () => {
+    await unharmed(async ({ target }) => {
+      await target.begin(totals())
+      await target.stage(0, creation('new', 3))
+      await refuses('protocol-broken', target.landed())
+    })
+  })
+
   it('does nothing any more once another run was let in', async () => {
     await unharmed(async ({ target, state }) => {
       takeLease(state, target.facts.rootId, 'another job')

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, st
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { wantsTop, wantsXattrs } from '../../src/core/attributes.ts'
 import { systemSys } from '../../src/disk/system.ts'
 import { openState } from '../../src/state/open.ts'
 import { systemClock } from '../../src/std/clock.ts'
@@ -239,5 +240,37 @@ describe('what is on disk, in what order', () => {
       assert.equal((await one.run()).outcome, 'unchanged')
       assert.deepEqual(readdirSync(join(one.target, '.nightferry/staging')), [])
     }
+  })
+
+  it('a version that is not on disk: the run fails, its journal stays, and nothing is remembered', async () => {
+    const one = await prepared('large')
+    const sys = systemSys()
+    const { syncHandle } = sys
+    const before = (): void => {
+      sys.syncHandle = () => -constants.errno.EIO
+    }
+    try {
+      await failsToSync(one.run([{ task: 'dropDisplaced', nth: 1, before }]))
+    } finally {
+      sys.syncHandle = syncHandle
+    }
+    assert.ok(existsSync(join(one.target, '.nightferry/journal')))
+    assert.ok(!one.trail.includes('takeChanges'))
+    assert.equal((await one.run()).outcome, 'unchanged')
+    assert.deepEqual(facts(one.target), facts(one.source))
+  })
+
+  it('the top folder: what it had is told before it is changed, or it stays', async () => {
+    const one = trial()
+    const attributes = wantsXattrs | wantsTop
+    const modeOf = (path: string): number => statSync(path).mode & 0o777
+    plant(one.source, { a: 'a' })
+    await one.run([], { attributes })
+    chmodSync(one.source, 0o750)
+    await failsToSync(one.run([{ task: 'writePart', nth: 1 }], { attributes }))
+    assert.notEqual(modeOf(one.target), 0o750)
+    assert.equal((await one.run([], { attributes })).outcome, 'done')
+    assert.ok(one.trail.includes('writePart'))
+    assert.equal(modeOf(one.target), 0o750)
   })
 })
