@@ -24,6 +24,7 @@ const simple: Naming = { ...exactNaming, folds: 'simple' }
 const full: Naming = { ...exactNaming, folds: 'full', foldsForm: true, ignores: true }
 const form: Naming = { ...exactNaming, foldsForm: true }
 const mac: Naming = { ...exactNaming, folds: 'full', foldsForm: true, keeps: 'nfd' }
+const lower: Naming = { ...exactNaming, folds: 'simple', keeps: 'lower' }
 const levels = { exact: exactNaming, ascii, simple, form, full }
 
 describe('folding', () => {
@@ -82,6 +83,7 @@ const naming = fc.constantFrom<Naming>(
   form,
   full,
   mac,
+  lower,
   { ...full, refuses: refusesBytes },
   { ...ascii, refuses: windows },
   { ...full, stores: windows | refusesBytes },
@@ -95,7 +97,8 @@ const namesOf = (entries: readonly { readonly name: string }[]): string[] => ent
 
 /** What a directory of the target comes to hold: no two names that are one, each as it comes back. */
 function stored(entries: readonly Entry[], { keeps }: Naming): Entry[] {
-  const kept = (text: string): string => (keeps === 'nfd' ? text.normalize('NFD') : text)
+  const kept = (text: string): string =>
+    keeps === 'nfd' ? text.normalize('NFD') : keeps === 'lower' ? text.toLowerCase() : text
   return entries.map((entry) => ({ ...entry, name: kept(entry.name) })).sort(byName)
 }
 
@@ -284,5 +287,22 @@ describe('pairing names', () => {
     assert.equal(edits('\u00e9', 'e\u0301', full), 1)
     assert.equal(edits('\u00e9', 'e\u0301', mac), 0)
     assert.equal(edits('foo', 'foo', full), 0)
+    assert.equal(edits('Foo', 'foo', lower), 0)
+  })
+
+  it('gives the place to the first, and doubts it, where what comes back could be any of several', () => {
+    const [one, other, there] = [entryOf('A', file('x')), entryOf('a', file('y')), entryOf('a', file('y'))]
+    const paired = pairNames([one, other], [there], lower, true)
+    assert.deepEqual(paired.aliases, [{ name: 'a', source: 'A' }])
+    assert.deepEqual(paired.problems, [{ name: 'a', code: 'name-clash' }])
+    assert.deepEqual([paired.right[0]?.edits, paired.respelled], [1, []])
+    const composed: Naming = { ...form, keeps: 'nfc' }
+    const two = pairNames(
+      [entryOf('e\u0301', file('x')), entryOf('\u00e9', file('y'))],
+      [entryOf('\u00e9', file('y'))],
+      composed,
+      true,
+    )
+    assert.deepEqual([two.aliases[0]?.source, two.right[0]?.edits], ['e\u0301', 1])
   })
 })

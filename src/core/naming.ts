@@ -15,8 +15,8 @@ export type Naming = {
   readonly foldsForm: boolean
   /** Characters that nobody sees do not count. */
   readonly ignores: boolean
-  /** How a name comes back: as it was given, in one form, or in no form that could be foretold. */
-  readonly keeps: 'all' | 'nfc' | 'nfd' | 'nothing'
+  /** How a name comes back: as it was given, in one form, in lower case, or in no form that could be foretold. */
+  readonly keeps: 'all' | 'nfc' | 'nfd' | 'lower' | 'nothing'
   /** Which names are refused there and stay away: a mask of `stored-names.ts`. */
   readonly refuses: number
   /** Which names are refused there and stored under others, by a root that does so: a mask of the same. */
@@ -82,7 +82,17 @@ function one(text: string): string | undefined {
 
 /** How a name comes back from there. */
 function keptName(name: string, { keeps }: Naming): string {
+  if (keeps === 'lower') return Array.from(name, (character) => one(character.toLowerCase()) ?? character).join('')
   return keeps === 'nfd' ? name.normalize('NFD') : keeps === 'nfc' ? name.normalize('NFC') : name
+}
+
+/**
+ * Which of several names of the left has the place of one of the right. The one that is called so, where names come back as
+ * they were given; where not, what it is called says nothing, and the first one has it, as it had when it came.
+ */
+function ownerOf(lefts: readonly Entry[], right: Entry | undefined, { keeps }: Naming): Entry | undefined {
+  const called = keeps === 'all' ? lefts.find(({ name }) => name === right?.name) : undefined
+  return called ?? lefts.find(({ kind }) => isCopied(kind)) ?? lefts[0]
 }
 
 /** Two listings of one directory with names in which both agree, in the order of name bytes. */
@@ -148,22 +158,30 @@ function pairGroup(
     into.right.push(...rights)
     return
   }
-  const owner = lefts.find(({ name }) => name === right?.name) ?? lefts.find(({ kind }) => isCopied(kind)) ?? lefts[0]
+  const owner = ownerOf(lefts, right, naming)
   for (const left of lefts) {
     if (left === owner) continue
     // What is never copied takes no name, and is told as what it is.
     if (isCopied(left.kind)) into.problems.push({ name: left.name, code: 'name-clash' })
     else into.left.push(left)
   }
-  if (owner === undefined || right === undefined || owner.name === right.name) {
+  if (owner === undefined || right === undefined) {
     if (owner !== undefined) into.left.push(owner)
     if (right !== undefined) into.right.push(right)
     return
   }
   const isStoredSo = keptName(owner.name, naming) === right.name
-  // What is spelled as nobody stored it may be another file that had the name: only its content tells, whatever its time.
-  const doubtful = isStoredSo ? right : { ...right, edits: Math.max(1, right.edits) }
-  const canRespell = respells && naming.keeps !== 'nothing' && isCopied(owner.kind) && isCopied(right.kind)
+  const isOnly = lefts.length === 1 || naming.keeps === 'all'
+  // What is spelled as nobody stored it, or as more than one is, may be another file that had the name: only its content
+  // tells, whatever its time.
+  const doubtful = isStoredSo && isOnly ? right : { ...right, edits: Math.max(1, right.edits) }
+  if (owner.name === right.name) {
+    into.left.push(owner)
+    into.right.push(isOnly ? right : doubtful)
+    return
+  }
+  const keepsCase = naming.keeps !== 'nothing' && naming.keeps !== 'lower'
+  const canRespell = respells && keepsCase && isCopied(owner.kind) && isCopied(right.kind)
   if (canRespell && !isStoredSo) {
     into.respelled.push({ from: right.name, to: owner.name })
     into.left.push(owner)

@@ -11,14 +11,14 @@ import type { DirectoryMove } from '../core/renames.ts'
 import { sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { isHidden, isOutsideRow, kindOf } from '../core/view.ts'
-import { utf8 } from '../std/bytes.ts'
+import { equalBytes, utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { keepAside } from './aside.ts'
 import { sameDirectory, unlockDirectory } from './directories.ts'
 import type { Displacement } from './journal.ts'
 import { refusalCode } from './refusal.ts'
 import { rescanDirectories } from './scan.ts'
-import { errno, type Sys } from './sys.ts'
+import { EntryTable, errno, type Sys } from './sys.ts'
 
 /** One that is about to be carried out: where it lies in between, and what the scan saw. */
 export type Respelling = Displacement
@@ -100,9 +100,10 @@ function changeName(
     return isDirectory ? sameDirectory(row, seen) : sameFile(row, 0, seen, 0)
   }
   if (sys.stat(parent, from, row, 0) < 0 || !isSeen()) return 'target-changed'
-  // The other spelling leads to the same, or to nothing where they are two names after all.
+  // The other spelling leads to the same, or to nothing where they are two names after all. Some drivers number an entry anew
+  // for each spelling (exFAT by FUSE): then what the directory lists says whether it is a name of its own.
   const there = sys.stat(parent, to, row, 0)
-  if (there !== -errno.ENOENT && (there < 0 || !isSeen())) return 'target-changed'
+  if (there !== -errno.ENOENT && (there < 0 || (!isSeen() && isListed(sys, parent, to)))) return 'target-changed'
   const aside = sys.renameNoReplace(parent, from, staging, slot)
   if (aside < 0) return refusalCode(aside)
   // RACE: what took the name since the look is in our hands now, and goes back.
@@ -111,4 +112,12 @@ function changeName(
   if (code === 0) return undefined
   if (sys.renameNoReplace(staging, slot, parent, from) < 0) keepAside(sys, staging, slot, names.from)
   return refusalCode(code)
+}
+
+/** In doubt it is. */
+function isListed(sys: Sys, parent: number, name: Uint8Array): boolean {
+  const table = new EntryTable()
+  const count = sys.list(parent, table, 0)
+  if (count < 0) return true
+  return Array.from({ length: count }, (_, row) => row).some((row) => equalBytes(table.name(row), name))
 }

@@ -3,8 +3,17 @@
 // name of its own that the listing left out.
 
 import { exactNaming, foldName } from '../core/naming.ts'
-import { sameFile, statInodeHigh, statInodeLow, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
-import { decodeName } from '../std/bytes.ts'
+import {
+  sameFile,
+  sameTypeSizeTime,
+  statInodeHigh,
+  statInodeLow,
+  statMode,
+  statWidth,
+  typeDirectory,
+  typeMask,
+} from '../core/stat.ts'
+import { decodeName, utf8 } from '../std/bytes.ts'
 import { EntryTable, type Sys } from './sys.ts'
 
 /** Coarser than any file system: what is no other spelling by this is none. */
@@ -38,10 +47,32 @@ export class Spelled {
     const text = decodeName(name)
     if (this.#again.has(text)) return false
     const row = new Uint32Array(statWidth)
-    return (this.#rows.get(foldName(text, coarse)) ?? []).some(
-      (other) => this.#sys.stat(this.#handle, this.#table.name(other), row, 0) === 0 && isSame(row, facts),
-    )
+    return (this.#rows.get(foldName(text, coarse)) ?? []).some((other) => {
+      const listed = this.#table.name(other)
+      if (this.#sys.stat(this.#handle, listed, row, 0) < 0) return false
+      return isSame(row, facts) || (sameTypeSizeTime(row, 0, facts, 0) && this.#folds(decodeName(listed), text))
+    })
   }
+
+  /**
+   * Some drivers number an entry anew for each spelling (exFAT by FUSE). Then a third spelling that nobody gave to anything
+   * shows that spellings do not count; a name of one letter has none.
+   */
+  #folds(listed: string, other: string): boolean {
+    const row = new Uint32Array(statWidth)
+    const third = listed
+      .split('')
+      .map((_, at) => swapped(listed, at))
+      .find((text) => text !== listed && text !== other && !this.#again.has(text))
+    return third === undefined || this.#sys.stat(this.#handle, utf8(third), row, 0) === 0
+  }
+}
+
+/** With the other case of one character. */
+function swapped(text: string, at: number): string {
+  const letter = text.charAt(at)
+  const other = letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase()
+  return `${text.slice(0, at)}${other.length === 1 ? other : letter}${text.slice(at + 1)}`
 }
 
 function isSame(a: Uint32Array, b: Uint32Array): boolean {

@@ -138,8 +138,10 @@ function probeNaming(
   const foldsAscii = answersTo(hasAccents ? `${first}A\u00e9` : first.toUpperCase())
   let naming: Naming = { ...exactNaming, foldsForm, folds: foldsAscii ? 'ascii' : 'no' }
   if (foldsForm || foldsAscii) {
-    const keeps = hasAccents ? keptForm(namesIn(sys, staging), `${first}a\u00e9`) : 'all'
-    const foldsAll = hasAccents && foldsAscii && answersTo(`${first}a\u00c9`)
+    // A capital, and a character that can be taken apart, where there are such.
+    const told = hasAccents ? `${first}X\u00e9` : `${first}X`
+    const keeps = becomes(told) ? keptForm(namesIn(sys, staging), told) : 'all'
+    const foldsAll = hasAccents && foldsAscii && answersTo(`${first}X\u00c9`)
     const folds = !foldsAll ? naming.folds : becomes(`${first}\u00df`) && answersTo(`${first}ss`) ? 'full' : 'simple'
     const ignores = becomes(`${first}\u200b-`) && answersTo(`${first}-`)
     naming = { ...naming, keeps, folds, ignores }
@@ -166,7 +168,8 @@ function refusedBesides(first: string, comesBack: (name: string) => boolean): nu
 /** How the name of a file that is there comes back. */
 function keptForm(names: ReadonlySet<string>, name: string): Naming['keeps'] {
   if (names.has(name)) return 'all'
-  return names.has(name.normalize('NFD')) ? 'nfd' : 'nothing'
+  if (names.has(name.normalize('NFD'))) return 'nfd'
+  return names.has(name.toLowerCase()) ? 'lower' : 'nothing'
 }
 
 function namesIn(sys: Sys, directory: number): Set<string> {

@@ -254,10 +254,15 @@ export function runsIn(sys: Sys, store: Store): Stamped[] {
   const runs: Stamped[] = []
   if (sys.list(store.handle, table) < 0) return runs
   for (let row = 0; row < table.count; row++) {
-    const run = fromUtf8(table.name(row)) ?? ''
+    const run = idShownAs(fromUtf8(table.name(row)) ?? '')
     if (isRunId(run)) runs.push({ run, stamp: stampOf(table.stats, row * statWidth) })
   }
   return runs.sort((a, b) => (a.run < b.run ? -1 : 1))
+}
+
+/** A disk may show every name in lower case, and answers to both. */
+function idShownAs(name: string): string {
+  return name.replace(/^\d{8}t\d{9}z-/, (time) => time.toUpperCase())
 }
 
 /** The stamp of one run now; '' where it has none. */

@@ -40,7 +40,10 @@ export class AgreedNames {
     if (rules.naming === undefined) return reconcile(lefts, rights, rules, depthOf(path))
     const respells = rules.mode === 'mirror' && rules.only !== 'lacking'
     const paired = pairNames(lefts, rights, rules.naming, respells)
-    for (const { name, code } of paired.problems) into.problems.push({ path: joinPath(path, name), code, detail: '' })
+    for (const { name, code } of paired.problems) {
+      into.problems.push({ path: joinPath(path, name), code, detail: '' })
+      this.#spellings.leaveAway(path, name)
+    }
     for (const alias of paired.aliases) this.#spellings.add(path, alias)
     for (const { from, to } of paired.respelled) {
       this.#oldNames.set(joinPath(path, to), from)

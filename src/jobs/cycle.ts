@@ -57,7 +57,8 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   const source = spelledSource(left, spellings)
   const rules = rulesOf(job, right, seen.view)
   const compared = await compare(source, right, rules, seen.scan.moves, spellings)
-  const plan = carried(seen, wantsHardLinks) !== 0 ? await planLinks(compared, source, right, rules) : compared
+  const plan =
+    carried(seen, wantsHardLinks) !== 0 ? await planLinks(compared, source, right, rules, spellings) : compared
   tellSpecials(seen, plan, listen)
   const problems = uniqueProblems([...seen.scan.problems, ...plan.problems])
   if (context.listsChanges) for (const change of planChanges(plan)) listen(change)

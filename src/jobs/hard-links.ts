@@ -21,6 +21,7 @@ import { equalBytes } from '../std/bytes.ts'
 import type { End, SourceEnd } from './endpoint.ts'
 import { guardedBy, guardLine } from './guarded.ts'
 import { asFiles, chunks, digestsPerRequest, stepOf, timeOf } from './places.ts'
+import type { Spellings } from './spellings.ts'
 
 /** Stands between batches: what was sent before has to land before the next one is. */
 export const landFirst = 'land first'
@@ -128,12 +129,18 @@ export class FoundLinks {
   }
 }
 
-/** Plans further names into a plan. `left` is asked by the target's names. */
-export async function planLinks(plan: Plan, left: SourceEnd, right: End, rules: Rules): Promise<Plan> {
+/** Plans further names into a plan. `left` is asked by the target's names; what it lists has its own, which `spellings` knows. */
+export async function planLinks(
+  plan: Plan,
+  left: SourceEnd,
+  right: End,
+  rules: Rules,
+  spellings: Spellings,
+): Promise<Plan> {
   const [lefts, rights] = await Promise.all([left.linkedFiles(), right.linkedFiles()])
   const groups = lefts.flatMap(({ paths }) => (paths.length > 1 ? [paths] : []))
   if (groups.length === 0 && rights.length === 0) return plan
-  return await new Linking(plan, left, right, rules, groups, rights).plan()
+  return await new Linking(plan, { left, right, spellings }, rules, groups, rights).plan()
 }
 
 type Placed = { readonly step: Step; readonly head: SectionHead }
@@ -142,6 +149,7 @@ class Linking {
   readonly #plan: Plan
   readonly #left: SourceEnd
   readonly #right: End
+  readonly #spellings: Spellings
   readonly #relinks: boolean
   readonly #moves: MovedPaths
   readonly #groups: readonly (readonly RelPath[])[]
@@ -170,8 +178,7 @@ class Linking {
 
   constructor(
     plan: Plan,
-    left: SourceEnd,
-    right: End,
+    { left, right, spellings }: { readonly left: SourceEnd; readonly right: End; readonly spellings: Spellings },
     rules: Rules,
     groups: readonly (readonly RelPath[])[],
     rights: readonly LinkedFile[],
@@ -179,6 +186,7 @@ class Linking {
     this.#plan = plan
     this.#left = left
     this.#right = right
+    this.#spellings = spellings
     this.#relinks = rules.mode === 'mirror' && rules.only !== 'lacking'
     this.#moves = new MovedPaths(plan.moves)
     this.#groups = groups
@@ -375,8 +383,10 @@ class Linking {
         this.#links.know({ ...timeOf(listing), path, state: 'present', mode: 0 })
         const names = new Set((wanted.get(path) ?? []).map(nameOf))
         if (names.size === 0) return
-        for (const entry of listingEntries(listing.bytes)) {
-          if (names.has(entry.name) && entry.kind === 'file') this.#addStep(path, entry, timeOf(listing))
+        for (const told of listingEntries(listing.bytes)) {
+          const name = this.#spellings.placeOf(path, told.name)
+          if (name === undefined || !names.has(name) || told.kind !== 'file') continue
+          this.#addStep(path, { ...told, name }, timeOf(listing))
         }
       })
     }

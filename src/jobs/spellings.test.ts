@@ -40,4 +40,15 @@ describe('a source that spells names otherwise', () => {
     ])
     assert.equal(await spelledSource(source, new Spellings()).linkedFiles(), linked)
   })
+
+  it('tells no name that has no place there, alone or with its folder', async () => {
+    const known = spellings()
+    known.leaveAway('E\u0301' as RelPath, 'file')
+    known.leaveAway('' as RelPath, 'away')
+    const linked = [{ names: 4, paths: ['\u00c9/FILE', '\u00c9/file', 'away/x', 'x/away'] as RelPath[] }]
+    const source = { linkedFiles: async () => linked } as unknown as SourceEnd
+    assert.deepEqual(await spelledSource(source, known).linkedFiles(), [
+      { names: 4, paths: ['E\u0301/file', 'x/away'] },
+    ])
+  })
 })

@@ -11,6 +11,8 @@ export class Spellings {
   readonly #names = new Map<RelPath, string>()
   /** The same the other way: by the target's path of the directory and the source's name. */
   readonly #sources = new Map<RelPath, string>()
+  /** What the source has and the target can't: by the target's path of the directory and the source's name. */
+  readonly #away = new Set<RelPath>()
 
   /** The entry that the target calls `name` in `directory` (a path in its names) is the source's `source`. */
   add(directory: RelPath, { name, source }: { readonly name: string; readonly source: string }): void {
@@ -18,8 +20,18 @@ export class Spellings {
     this.#sources.set(joinPath(directory, source), name)
   }
 
+  /** The source's `name` in `directory` (a path in the target's names) has no place there. */
+  leaveAway(directory: RelPath, name: string): void {
+    this.#away.add(joinPath(directory, name))
+  }
+
   get isEmpty(): boolean {
     return this.#names.size === 0
+  }
+
+  /** Every name of the source has its place, under itself. */
+  get areExact(): boolean {
+    return this.isEmpty && this.#away.size === 0
   }
 
   /** The source's path of what lies at a path of the target. */
@@ -34,6 +46,23 @@ export class Spellings {
     const directory = this.toTarget(parentOf(path))
     const name = nameOf(path)
     return joinPath(directory, this.#sources.get(joinPath(directory, name)) ?? name)
+  }
+
+  /** What the source's `name` in `directory` (a path in the target's names) is called there; undefined where it has no place. */
+  placeOf(directory: RelPath, name: string): string | undefined {
+    const at = joinPath(directory, name)
+    return this.#away.has(at) ? undefined : (this.#sources.get(at) ?? name)
+  }
+
+  /** Where the target has what lies at these paths of the source: what stays away, alone or with its folder, has none. */
+  placesAt(paths: readonly RelPath[]): RelPath[] {
+    return paths.filter((path) => !this.#isAway(path)).map((path) => this.toTarget(path))
+  }
+
+  #isAway(path: RelPath): boolean {
+    if (path === '') return false
+    const directory = parentOf(path)
+    return this.#away.has(joinPath(this.toTarget(directory), nameOf(path))) || this.#isAway(directory)
   }
 
   /** The same files, in the same order, as the source calls them. */
@@ -66,8 +95,8 @@ export function spelledSource(source: SourceEnd, spellings: Spellings): SourceEn
     digests: (files, fresh) => source.digests(spellings.filesToSource(files), fresh),
     linkedFiles: async () => {
       const files = await source.linkedFiles()
-      if (spellings.isEmpty) return files
-      return files.map(({ names, paths }) => ({ names, paths: paths.map((path) => spellings.toTarget(path)) }))
+      if (spellings.areExact) return files
+      return files.map(({ names, paths }) => ({ names, paths: spellings.placesAt(paths) }))
     },
     attributes: (files) => source.attributes(spellings.filesToSource(files)),
     owners: () => source.owners(),

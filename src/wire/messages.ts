@@ -69,7 +69,7 @@ const openAnswer = record({
       folds: choice('no', 'ascii', 'simple', 'full'),
       foldsForm: flag,
       ignores: flag,
-      keeps: choice('all', 'nfc', 'nfd', 'nothing'),
+      keeps: choice('all', 'nfc', 'nfd', 'lower', 'nothing'),
       refuses: uint(63),
       stores: uint(63),
     }),

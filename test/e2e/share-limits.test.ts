@@ -2,7 +2,7 @@
 // shows or releases: nothing is changed, code 15, and only the owner can lift it.
 
 import assert from 'node:assert/strict'
-import { renameSync, rmSync } from 'node:fs'
+import { readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { assertSameTree, readTree, writeTree } from '../world/disk-trees.ts'
@@ -154,5 +154,30 @@ describe('the limit in bytes of a share', () => {
     await pair.nas.must('share', 'limit', 'other', '--max-bytes', 'none')
     await pair.laptop.mustSync('done', source, 'nas:other')
     assertSameTree(other, source)
+  })
+
+  it('counts a file of holes by the size that it claims, and nobody reads it first', async () => {
+    const [sparse, there] = [pair.world.folder('sparse'), pair.world.folder('claims')]
+    await pair.nas.must('share', 'add', 'claims', there, '--max-bytes', '1M')
+    writeTree(sparse, { small: 'small' })
+    await pair.laptop.mustSync('done', sparse, 'nas:claims')
+    // It has no content, and to hash it would take an hour.
+    writeFileSync(join(sparse, 'huge'), '')
+    truncateSync(join(sparse, 'huge'), 8 * 1024 ** 4)
+    const held = await pair.laptop.sync(sparse, 'nas:claims', '--release')
+    assert.equal(held.code, 15, held.stdout + held.stderr)
+    assert.match(held.failure?.message ?? '', /share claims lets a run bring 1M at most, not 8796093022208 bytes/)
+    assert.deepEqual(readdirSync(there).sort(), ['.nightferry', 'small'])
+    // So it is where the target is empty, and content goes along with the plan.
+    const fresh = pair.world.folder('fresh')
+    await pair.nas.must('share', 'add', 'fresh', fresh, '--max-bytes', '1M')
+    const first = await pair.laptop.sync(sparse, 'nas:fresh')
+    assert.deepEqual([first.code, first.failure?.code], [15, 'root-held'], first.stdout + first.stderr)
+    assert.ok(!readdirSync(fresh).includes('huge'))
+    // Whoever drives a run themselves has no share to limit: what is larger than they take stays away.
+    const mine = pair.world.folder('mine')
+    await pair.nas.must('share', 'add', 'sparse', sparse, '--read-only')
+    await pair.laptop.mustSync('done', 'nas:sparse', mine, '--max-size', '1M')
+    assert.deepEqual(readdirSync(mine).sort(), ['.nightferry', 'small'])
   })
 })

@@ -10,8 +10,9 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assertSameTree } from '../world/disk-trees.ts'
+import { World } from '../world/machines.ts'
 import { contentsOn } from '../world/oracle.ts'
-import { plant } from '../world/planted.ts'
+import { contents, plant } from '../world/planted.ts'
 import { casesOf, isLeftOut, isWhole, replay } from './options.ts'
 import { Scene, type Way } from './scene.ts'
 
@@ -128,6 +129,77 @@ describe('folders that are swapped for symlinks all the time', () => {
       }
     })
   }
+})
+
+describe('folders of a target that are swapped for symlinks while versions come back', () => {
+  const part = 'flips-past'
+  it('by undelete, to their place and elsewhere, and by undo: nothing outside is touched or read, versions stay, and a repeat ends it', {
+    skip: isLeftOut(part),
+  }, async (t) => {
+    const world = new World()
+    const machine = world.machine('one')
+    const [source, target, to, outside] = ['source', 'target', 'to', 'outside'].map((name) => world.folder(name)) as [
+      string,
+      string,
+      string,
+      string,
+    ]
+    const some = (text: string): Record<string, string> =>
+      Object.fromEntries(
+        Array.from({ length: 60 }, (_, at) => [`${flipped[at % flipped.length]}/x/file ${at}`, `${text} ${at}`]),
+      )
+    plant(
+      outside,
+      Object.fromEntries(['x/file 0', 'x/file 1', 'file 2', 'x/y'].map((name) => [name, `outside ${name}`])),
+    )
+    const secrets = contentsOn(outside)
+    let flips = 0
+    try {
+      const before = pictureOf(outside)
+      for (const number of casesOf(isWhole ? 25 : 4, 4, part)) {
+        const first = { ...some(`first ${number}`), 'd/stays': 'stays' }
+        for (const folder of [source, target, to])
+          for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true })
+        plant(source, first)
+        await machine.mustSync('done', source, target, '--new-target')
+        for (const name of flipped) rmSync(join(source, name), { recursive: true })
+        plant(source, { ...Object.fromEntries(flipped.map((name) => [`${name}/new`, 'new'])), 'd/stays': 'stays' })
+        const run = await machine.mustSync('done', source, target, '--max-delete', '100%')
+        const id = String(run.lines[0]?.['runId'])
+        const store = join(target, '.nightferry/versions', id, 'files')
+        const kept = contents(store)
+        const commands = [
+          ['undelete', target, '--run', id],
+          ['undelete', target, '--run', id, '--to', to],
+          ['undo', id],
+        ] as const
+        const [command, ...words] = commands[number % commands.length] as (typeof commands)[number]
+        const place = words.includes('--to') ? to : target
+        const flipping = await Flipping.in(place, outside)
+        const told = await machine.run(command, ...words)
+        flips += await flipping.end()
+        const where = `${command} ${words.length}: ${told.code} ${told.stdout}${told.stderr} (${replay(part, number)})`
+        assert.doesNotMatch(told.stderr, /\n {4}at |\bBug\b/, where)
+        assert.deepEqual(pictureOf(outside), before, where)
+        settle(place)
+        for (const folder of [target, to])
+          for (const content of contentsOn(folder)) assert.ok(!secrets.has(content), `read from outside: ${where}`)
+        if (command === 'undelete') assert.deepEqual(contents(store), kept, where)
+        const again = await machine.run(command, ...words)
+        if (command === 'undo' && again.code === 15) continue
+        assert.ok([0, 3].includes(again.code ?? 1), `${where}${again.stdout}${again.stderr}`)
+        assert.doesNotMatch(again.stderr, /problem/, where)
+        const now = contents(place)
+        for (const [path, text] of Object.entries(first))
+          if (command === 'undo' || path !== 'd/stays')
+            assert.equal(now[path], text, `${where}${again.stdout}: ${path}`)
+      }
+      t.diagnostic(`${part}: ${flips} swaps`)
+      assert.ok(flips > 20, `${flips} swaps`)
+    } finally {
+      await world.close()
+    }
+  })
 })
 
 /** What the flipper left half done: a folder that is away comes back, or stays where a run has made it anew. */
