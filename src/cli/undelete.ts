@@ -37,9 +37,7 @@ function show(result: Undeleted): void {
     process.stderr.write('Nothing is overwritten: move it away first, or bring the version elsewhere with --to DIR.\n')
   const counted = problemCount === 0 ? '' : `; ${showCount(problemCount, 'problem')}`
   const where = to === undefined || restored === 0 ? '' : `, to ${safeText(to)}`
-  process.stdout.write(
-    `brought back ${showCount(restored, 'version')}, ${showBytes(sizeBytes)}${where}${counted}\n`,
-  )
+  process.stdout.write(`brought back ${showCount(restored, 'version')}, ${showBytes(sizeBytes)}${where}${counted}\n`)
   if (restored > 0 && isInTarget)
     process.stdout.write('The next mirror to that target deletes it again, unless the source has it too.\n')
 }
