@@ -97,6 +97,24 @@ describe('a machine in a program', () => {
     await using laptop = machine()
     const shared = folder()
     nas.share({ name: 'data', path: shared })
+    const limits = {
+      maxDelete: '5%',
+      maxBytes: '2M',
+      links: 'portable',
+      keepVersions: 40,
+      allow: ['top', 'no-sync'],
+    } as const
+    nas.share({ name: 'limited', path: folder(), readOnly: true, ...limits })
+    assert.partialDeepStrictEqual(nas.unshare('limited'), {
+      readOnly: true,
+      maxDelete: { kind: 'percent', percent: 5 },
+      maxBytes: 2 * 1024 * 1024,
+      links: 'portable',
+      keepVersions: '40',
+      allows: ['top', 'no-sync'],
+    })
+    for (const wrong of [{ maxBytes: 'x' }, { links: 'all' as 'portable' }, { allow: ['root'] }])
+      assert.throws(() => nas.share({ name: 'wrong', path: folder(), ...wrong }), { code: 'bad-usage' })
     assert.deepEqual(nas.shares(), [
       { name: 'data', path: shared, readOnly: false, for: undefined, maxDelete: undefined },
     ])

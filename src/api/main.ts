@@ -3,6 +3,7 @@
 // on a terminal, nothing is printed, no signal is caught. What ends a run or a call is thrown as a `Failure` with a code;
 // what concerns one path is a problem in the result. A broken belief of our own is thrown as it is, and is a bug.
 
+import type { LinkPolicy } from '../core/links.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { keepText } from '../core/retention.ts'
 import type { Statement } from '../core/why.ts'
@@ -23,6 +24,7 @@ import { openIdentity } from '../wire/identity.ts'
 import { openPeers, type Machine as PairedMachine } from '../wire/peers.ts'
 import { openEngine } from './engine.ts'
 import { answersOf, type PathAnswer, type RunReport, reportOf } from './looking.ts'
+import { linksOf, sizeOf } from './narrow.ts'
 import { allowedOf, keepOf, limitOf, requestOf, type SyncOptions } from './request.ts'
 
 export type {
@@ -90,11 +92,15 @@ export type ShareOptions = {
   readonly for?: readonly string[]
   /** The most that one run may delete and replace in it, whatever its driver releases: a number, or `'P%'`. */
   readonly maxDelete?: number | string
+  /** The most content that one run may bring: bytes, or text such as `'500M'`. */
+  readonly maxBytes?: number | string
+  /** Which symlinks others may make in it: `'portable'` ones only; without it every one. */
+  readonly links?: LinkPolicy
   /** How long old versions are kept at least: a number of days (30), `'forever'` or `'none'`. A machine may ask for more. */
   readonly keepVersions?: number | string
   /** Keeps them in this folder, on the same disk; without it in the shared folder's own `.nightferry`. */
   readonly versions?: string
-  /** What runs of other machines may set in it besides what any user may: `'owner'`, `'set-id'`, `'system-xattrs'`, `'top'`. */
+  /** What runs of other machines may set in it besides what any user may: `'owner'`, `'set-id'`, `'system-xattrs'`, `'top'`; that they leave out syncs: `'no-sync'`. */
   readonly allow?: readonly string[]
 }
 
@@ -208,14 +214,19 @@ export function openMachine(options: MachineOptions = {}): Machine {
     },
     unpair: (name) => peers.remove(name),
     shares: () => loadShares(places.config),
-    share({ name, path, readOnly = false, for: machines, maxDelete, allow = [], ...kept }) {
+    share({ name, path, readOnly = false, for: machines, maxDelete, allow = [], ...options }) {
       const root = openSource(systemSys(), path)
       root.close()
       const limit = maxDelete === undefined ? undefined : limitOf(maxDelete)
-      const keep = kept.keepVersions === undefined ? undefined : keepText(keepOf(kept.keepVersions))
-      const versions = kept.versions === undefined ? undefined : checkStoreDirectory(kept.versions, root.path)
-      const allows = allowedOf(allow)
-      const wish = { ...(keep && { keepVersions: keep }), ...(versions && { versions }), ...(allows && { allows }) }
+      const { keepVersions, versions, maxBytes } = options
+      const [allows, links] = [allowedOf(allow), linksOf(options.links)]
+      const wish = {
+        ...(keepVersions !== undefined && { keepVersions: keepText(keepOf(keepVersions)) }),
+        ...(versions !== undefined && { versions: checkStoreDirectory(versions, root.path) }),
+        ...(maxBytes !== undefined && { maxBytes: sizeOf('--max-bytes', String(maxBytes)) }),
+        ...(links && { links }),
+        ...(allows && { allows }),
+      }
       addShare(places.config, { name, path: root.path, readOnly, for: machines, maxDelete: limit, ...wish })
     },
     unshare: (name) => removeShare(places.config, name),

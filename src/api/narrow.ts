@@ -128,7 +128,8 @@ function sizesOf({ minSize, maxSize }: NarrowOptions): SizeLimits | undefined {
   }
 }
 
-function sizeOf(option: string, text: string): number {
+/** A number of bytes as people write it. Throws `bad-usage`. */
+export function sizeOf(option: string, text: string): number {
   const bytes = parseBytes(text)
   if (bytes === undefined) {
     throw new Failure('bad-usage', `${option} takes a size, not ${JSON.stringify(text)}`, {

@@ -17,6 +17,8 @@ function program(): Command {
   const share = root.command('share').description('Folders')
   share.command('add <name> <folder>').option('--for <machine>', 'whom')
   share.command('remove <name>')
+  share.command('allow <name> <what...>')
+  root.command('why <path>').option('--job <job>', 'whose')
   const machines = root.command('machines').option('--json', 'as JSON')
   machines.command('remove <name>')
   root.command('completion').addArgument(new Argument('<shell>').choices(['bash', 'zsh']))
@@ -36,7 +38,7 @@ const sources: Sources = {
 
 /** The words before the cursor, and what is offered. */
 const cases: readonly (readonly [string, string])[] = [
-  ['', '- sync log share machines completion help'],
+  ['', '- sync log share why machines completion help'],
   ['sy', '- sync'],
   ['--', '- --state --help?'],
   ['sync ', 'folder nas: nas-2: tv:'],
@@ -58,10 +60,17 @@ const cases: readonly (readonly [string, string])[] = [
   ['--state x sync --m', '- --mode'],
   ['sync -- -', 'folder'],
   ['log ', '- ab12 cd34'],
-  ['share ', '- add remove help'],
+  ['share ', '- add remove allow help'],
   ['share add photos ', 'folder'],
   ['share add --for ', '- nas nas-2 tv'],
   ['share remove ', '- photos'],
+  ['share allow ', '- photos'],
+  ['share allow photos ', '- owner set-id system-xattrs top no-sync none'],
+  ['share allow photos top no', '- no-sync none'],
+  ['why ', 'file nas: nas-2: tv:'],
+  ['why nas:', '- nas:photos nas:docs/2024'],
+  ['why ./x', 'file'],
+  ['why --job nas:p', '- nas:photos'],
   ['machines ', '- remove help'],
   ['machines remove t', '- tv'],
   ['completion b', '- bash'],

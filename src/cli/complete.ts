@@ -4,14 +4,17 @@
 
 import type { Argument, Command, Option } from 'commander'
 import { openPlaces } from '../daemon/config.ts'
-import { loadShares } from '../jobs/shares.ts'
+import { allowedKinds, loadShares } from '../jobs/shares.ts'
 import { listRuns } from '../state/history.ts'
 import { openState } from '../state/open.ts'
 import { systemClock } from '../std/clock.ts'
 import { openPeers } from '../wire/peers.ts'
 
-/** What may stand somewhere: a thing that is looked up when it is asked for. */
-export type Wanted = 'machine' | 'share' | 'run' | 'end' | 'file' | 'folder' | 'none'
+/**
+ * What may stand somewhere: a thing that is looked up when it is asked for. `end`: what a run may have for one. `place`: the same, or a file in it. `right`: what
+ * a share may allow.
+ */
+export type Wanted = 'machine' | 'share' | 'run' | 'end' | 'place' | 'file' | 'folder' | 'right' | 'none'
 
 export type Candidate = { readonly value: string; readonly about: string }
 
@@ -37,12 +40,15 @@ const wantedByName: Readonly<Record<string, Wanted>> = {
   run: 'run',
   folder: 'folder',
   dir: 'folder',
-  path: 'file',
+  path: 'place',
+  job: 'end',
   file: 'file',
   'machines remove name': 'machine',
   'share remove name': 'share',
   'share limit name': 'share',
   'share allow name': 'share',
+  'share allow what': 'right',
+  'share add what': 'right',
 }
 
 /** What may come after `words`, the last of which is being typed (perhaps ''). Pure. */
@@ -159,7 +165,8 @@ export function completionLines(place: Place, sources: Sources): readonly string
   const known = place.wanted === 'none' ? [] : quietly(() => knownFor(place, sources))
   const fits = [...place.words, ...known].filter(({ value }) => value.startsWith(place.typed) && isPlain(value))
   const isPath = place.wanted === 'end' || place.wanted === 'folder'
-  const hint = isPath && !isRemote(place, sources) ? 'folder' : place.wanted === 'file' ? 'file' : '-'
+  const isFile = place.wanted === 'file' || place.wanted === 'place'
+  const hint = isRemote(place, sources) ? '-' : isPath ? 'folder' : isFile ? 'file' : '-'
   const seen = new Map(fits.map(({ value, about }) => [`${place.before}${value}`, about]))
   return [hint, ...[...seen].map(([value, about]) => `${value}\t${about}`)]
 }
@@ -178,7 +185,7 @@ function quietly<Value>(look: () => readonly Value[]): readonly Value[] {
 }
 
 function isRemote({ wanted, typed }: Place, sources: Sources): boolean {
-  if (wanted !== 'end') return false
+  if (wanted !== 'end' && wanted !== 'place') return false
   return quietly(() => sources.machines()).some((machine) => typed.startsWith(`${machine}:`))
 }
 
@@ -190,7 +197,10 @@ function knownFor({ wanted, typed }: Place, sources: Sources): readonly Candidat
       return sources.shares().map((value) => ({ value, about: 'share of this machine' }))
     case 'run':
       return sources.runs().map(({ runId, source, target }) => ({ value: runId, about: `${source} to ${target}` }))
-    case 'end': {
+    case 'right':
+      return [...allowedKinds, 'none'].map((value) => ({ value, about: '' }))
+    case 'end':
+    case 'place': {
       const machines = sources.machines()
       const machine = machines.find((one) => typed.startsWith(`${one}:`))
       if (machine === undefined) return machines.map((one) => ({ value: `${one}:`, about: 'paired machine' }))

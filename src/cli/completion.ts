@@ -34,8 +34,15 @@ _nightferry() {
       file) mapfile -t COMPREPLY < <(compgen -f -- "$path") ;;
     esac
   else
-    local folder
-    [[ $hint == folder ]] && while read -r folder; do COMPREPLY+=("$(printf %q "$folder")/"); done < <(compgen -d -- "$typed")
+    local path kind='' end
+    case $hint in
+      folder) kind=-d ;;
+      file) kind=-f ;;
+    esac
+    [[ -n $kind ]] && while read -r path; do
+      [[ -d $path ]] && end=/ || end=''
+      COMPREPLY+=("$(printf %q "$path")$end")
+    done < <(compgen $kind -- "$typed")
     if ((${'$'}{#COMPREPLY[@]} == 1)) && [[ ${'$'}{COMPREPLY[0]} == *[:=/] ]]; then compopt -o nospace; fi
   fi
 }

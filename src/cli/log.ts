@@ -1,7 +1,6 @@
 // `nightferry log [RUN]`: the last runs as a table, or all that is known of one.
 
 import { endedWell, endsOf, outcomeOf, outcomeText, type RunOutcome } from '../core/outcome.ts'
-import { isProblemCode, problemCodes } from '../core/problem.ts'
 import { adviceOn, haltRemedy, remedyOf } from '../core/remedy.ts'
 import { placeOfPath } from '../disk/inspect.ts'
 import { changesOf, type LoggedChange } from '../jobs/logged.ts'
@@ -12,7 +11,7 @@ import { Failure } from '../std/failure.ts'
 import { escapeControls } from '../std/log.ts'
 import { atDesk, type Desk, sentence, showMoment, showTable, showWhen } from './desk.ts'
 import type { GlobalOptions } from './machine.ts'
-import { safeText, showBytes, showCount, showDuration } from './print.ts'
+import { problemText, safeText, showBytes, showCount, showDuration } from './print.ts'
 import { oneRun } from './why.ts'
 
 export type LogOptions = GlobalOptions & {
@@ -226,12 +225,7 @@ function problemLines({ problems, problemCount }: Run, limit: number): string[] 
   if (problemCount === 0) return []
   const lines = [`problems  ${problemCount}`]
   const codes = new Map<string, number>()
-  for (const { path, code, detail } of problems.slice(0, limit)) {
-    const what = isProblemCode(code) ? problemCodes[code] : code
-    lines.push(
-      `            ${safeText(path) || 'the top folder'} ${what}${detail === '' ? '' : ` (${safeText(detail)})`}`,
-    )
-  }
+  for (const problem of problems.slice(0, limit)) lines.push(`            ${problemText(problem)}`)
   for (const { code } of problems) codes.set(code, (codes.get(code) ?? 0) + 1)
   if (problemCount > limit) lines.push(`            ... and ${problemCount - limit} more; --limit shows more`)
   for (const [code, count] of codes) lines.push(`          ${code} (${count}): ${remedyOf(code)}`)

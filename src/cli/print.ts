@@ -30,6 +30,12 @@ export function safeText(text: string): string {
   )
 }
 
+/** What was wrong at one path, as a person reads it. */
+export function problemText({ path, code, detail }: { path: string; code: string; detail: string }): string {
+  const what = isProblemCode(code) ? problemCodes[code] : code
+  return `${safeText(path) || 'the top folder'} ${what}${detail === '' ? '' : ` (${safeText(detail)})`}`
+}
+
 export function showBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`
   const units = ['kB', 'MB', 'GB', 'TB', 'PB']
@@ -183,10 +189,8 @@ export class RunPrinter {
       })
       return
     }
-    for (const { path, code, detail } of run.problems.slice(0, this.#style.verbose ? undefined : 20)) {
-      const what = isProblemCode(code) ? problemCodes[code] : code
-      process.stderr.write(`problem: ${safeText(path)} ${what}${detail === '' ? '' : ` (${safeText(detail)})`}\n`)
-    }
+    for (const problem of run.problems.slice(0, this.#style.verbose ? undefined : 20))
+      process.stderr.write(`problem: ${problemText(problem)}\n`)
     if (run.problems.length > 20 && !this.#style.verbose)
       process.stderr.write(`... and ${run.problems.length - 20} more; -v shows all\n`)
     if (!this.#style.quiet) process.stdout.write(`${summarySentence(run, elapsedMs, this.#claim)}\n`)

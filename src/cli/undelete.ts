@@ -1,9 +1,8 @@
 // `nightferry undelete PATH`: brings old versions back, and overwrites nothing.
 
-import { isProblemCode, problemCodes } from '../core/problem.ts'
 import { undelete as bringBack, type Undeleted } from '../jobs/recall.ts'
 import { type GlobalOptions, openMachine } from './machine.ts'
-import { safeText, showBytes, showCount } from './print.ts'
+import { problemText, safeText, showBytes, showCount } from './print.ts'
 import { tell } from './versions.ts'
 
 export type UndeleteOptions = GlobalOptions & {
@@ -31,19 +30,14 @@ export async function undelete(path: string, options: UndeleteOptions): Promise<
 
 function show(result: Undeleted): void {
   const { restored, sizeBytes, existing, existingCount, problems, problemCount, to, isInTarget } = result
-  for (const { path, code, detail } of problems.slice(0, 20)) {
-    const what = isProblemCode(code) ? problemCodes[code] : code
-    process.stderr.write(`problem: ${safeText(path)} ${what}${detail === '' ? '' : ` (${detail})`}\n`)
-  }
+  for (const problem of problems.slice(0, 20)) process.stderr.write(`problem: ${problemText(problem)}\n`)
   for (const path of existing.slice(0, 20)) process.stderr.write(`is there, and was left alone: ${safeText(path)}\n`)
   if (existingCount > 20) process.stderr.write(`... and ${existingCount - 20} more that are there\n`)
   if (existingCount > 0)
     process.stderr.write('Nothing is overwritten: move it away first, or bring the version elsewhere with --to DIR.\n')
-  const problemText = problemCount === 0 ? '' : `; ${showCount(problemCount, 'problem')}`
+  const counted = problemCount === 0 ? '' : `; ${showCount(problemCount, 'problem')}`
   const where = to === undefined || restored === 0 ? '' : `, to ${safeText(to)}`
-  process.stdout.write(
-    `brought back ${showCount(restored, 'version')}, ${showBytes(sizeBytes)}${where}${problemText}\n`,
-  )
+  process.stdout.write(`brought back ${showCount(restored, 'version')}, ${showBytes(sizeBytes)}${where}${counted}\n`)
   if (restored > 0 && isInTarget)
     process.stdout.write('The next mirror to that target deletes it again, unless the source has it too.\n')
 }

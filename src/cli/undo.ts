@@ -1,10 +1,9 @@
 // `nightferry undo RUN`: reverses a whole run, or says why it does not. Ctrl-C stops it where the target is whole.
 
-import { isProblemCode, problemCodes } from '../core/problem.ts'
 import { type UndoEvent, type UndoResult, undoExitCode, undoRun } from '../jobs/undo.ts'
 import { escapeControls } from '../std/log.ts'
 import { type GlobalOptions, openMachine } from './machine.ts'
-import { changeLine, safeText, showCount } from './print.ts'
+import { changeLine, problemText, safeText, showCount } from './print.ts'
 import { StatusLine } from './status-line.ts'
 import { tell } from './versions.ts'
 
@@ -91,10 +90,7 @@ function show(result: UndoResult): void {
     )
     return
   }
-  for (const { path, code, detail } of problems.slice(0, 20)) {
-    const what = isProblemCode(code) ? problemCodes[code] : code
-    process.stderr.write(`problem: ${safeText(path)} ${what}${detail === '' ? '' : ` (${detail})`}\n`)
-  }
+  for (const problem of problems.slice(0, 20)) process.stderr.write(`problem: ${problemText(problem)}\n`)
   process.stdout.write(`${sentence(result)}\n`)
   if (outcome === 'stopped') {
     process.stdout.write(`nightferry undo ${run.runId} goes on from there.\n`)
@@ -114,9 +110,9 @@ function sentence(result: UndoResult): string {
     const rest = already === 0 ? '' : ` (${already} as they were already)`
     return `the run ${run.runId} can be undone; nothing was changed${rest}`
   }
-  const problemText = problems.length === 0 ? '' : `; ${showCount(problems.length, 'problem')}`
+  const counted = problems.length === 0 ? '' : `; ${showCount(problems.length, 'problem')}`
   const what = outcome === 'stopped' ? 'stopped: part of the run' : 'undone: the run'
-  return `${what} ${run.runId}${outcome === 'stopped' ? ' is undone' : ''} (${doneText(result)})${problemText}`
+  return `${what} ${run.runId}${outcome === 'stopped' ? ' is undone' : ''} (${doneText(result)})${counted}`
 }
 
 function doneText({ counts, already }: UndoResult): string {

@@ -12,8 +12,10 @@ export type RunFacts = {
   readonly startedMs: number
   readonly endedMs: number | undefined
   readonly outcome: string | undefined
-  /** `narrowed`: the options that left things out, or took them for equal, by less than a whole mirror would. */
-  readonly options: { readonly dryRun: boolean; readonly narrowed?: readonly string[] } | undefined
+  /** `narrowed`: the options that left things out, or took them for equal, by less than a whole mirror would; `asked`: others. */
+  readonly options:
+    | { readonly dryRun: boolean; readonly narrowed?: readonly string[]; readonly asked?: readonly string[] }
+    | undefined
   readonly problems: readonly { readonly path: string; readonly code: string; readonly detail: string }[]
   readonly problemCount: number
   readonly failure: { readonly code: string; readonly message: string; readonly hint: string } | undefined

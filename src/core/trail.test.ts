@@ -49,6 +49,8 @@ const cases: readonly (readonly [string, Parameters<typeof deedOf>[0], object | 
   ['a', line('deleted', { directory: 3, names: 'a' }), undefined],
   ['a', line('renamed', { from: '', to: 'a' }), undefined],
   ['', line('deleted', { directory: '', names: 'a' }), undefined],
+  ['', line('attributes-set', { directory: '' }), { kind: 'attributes' }],
+  ['', line('attributes-set', { directory: '', names: 'a' }), undefined],
   ['a/b', line('replaced', { directory: 'a', names: 'b', undoes: 'Q' }), { kind: 'replaced', undoes: 'Q' }],
   [
     'a/b',

@@ -339,6 +339,46 @@ const cases: readonly (readonly [string, Partial<WhyFacts>, readonly string[], R
     ['failed', 'nothing-known'],
     /nothing of it is in sync for sure/,
   ],
+  [
+    'the top folder of a run that carries none of it',
+    { path: '', source: { kind: 'directory', since: 'unknown' } },
+    ['top-folder'],
+    /^Its own owner, mode and attributes are not carried: the last run went with none of --owner, /,
+  ],
+  [
+    'the top folder, given what it shall be',
+    {
+      path: '',
+      source: { kind: 'directory', since: 'unknown' },
+      runs: [run('R1', 'done', { options: { dryRun: false, asked: ['--owner', '--hard-links', '--acls'] } })],
+      deeds: [deed('attributes')],
+    },
+    ['deed', 'top-folder'],
+    /It got another mode, time or attributes .* by run R1.*\n.* are carried: the last run went with --owner --acls\.$/,
+  ],
+  [
+    'the top folder of an update',
+    {
+      path: '',
+      source: { kind: 'directory', since: 'unknown' },
+      runs: [run('R1', 'done', { mode: 'update', options: { dryRun: false, asked: ['--owner'] } })],
+    },
+    ['top-folder'],
+    /an update leaves them as they are/,
+  ],
+  [
+    'the top folder of a share',
+    {
+      path: '',
+      role: 'target',
+      driver: 'pc',
+      source: undefined,
+      ignored: { verdict: 'unknown', because: 'pc knows' },
+      runs: [run('R1', 'done', { driver: 'pc' })],
+    },
+    ['top-folder'],
+    /where pc asks for it and the share allows it/,
+  ],
   ['no record of the tree', { source: { kind: 'file', since: 'unknown' } }, ['nothing-known'], /Nothing is known/],
   [
     'no record, and gone',

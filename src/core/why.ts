@@ -59,6 +59,7 @@ export type Statement = {
     | 'problem'
     | 'problems-below'
     | 'deed'
+    | 'top-folder'
     | 'equal'
     | 'changed-since'
     | 'new-since'
@@ -93,6 +94,7 @@ export function explain(facts: WhyFacts, telling: Telling): Statement[] {
     ...runStatements(facts, telling),
     ...problemStatements(facts, telling),
     ...facts.deeds.map((deed) => deedStatement(facts, deed, telling)),
+    ...topStatements(facts),
     ...stateStatements(facts, telling),
   ]
   // That the rules are not known here answers nothing by itself.
@@ -111,7 +113,9 @@ function ruleText({ label, directory, line, pattern }: IgnoreRule): string {
   return `${JSON.stringify(pattern)}, line ${line} of ${directory === '' ? label : `${directory}/${label}`}`
 }
 
-function ruleStatements({ ignored }: WhyFacts): Statement[] {
+function ruleStatements({ ignored, path }: WhyFacts): Statement[] {
+  // No rule is about the top folder.
+  if (path === '') return []
   if (ignored.verdict === 'unknown') return [{ kind: 'rules-unknown', text: ignored.because }]
   const statements: Statement[] = []
   if (ignored.verdict === 'ignored' && ignored.rule !== undefined) {
@@ -211,7 +215,7 @@ const deedTexts: Readonly<Record<Deed['kind'], string>> = {
   sent: 'was read and sent to the target',
   copied: 'was made on the target, from equal content that lay there',
   further: 'was made a further name of a file on the target',
-  attributes: 'got another mode or time on the target',
+  attributes: 'got another mode, time or attributes on the target',
   deleted: 'was deleted on the target',
   came: 'was renamed on the target',
   went: 'was renamed on the target',
@@ -225,7 +229,7 @@ const deedTexts: Readonly<Record<Deed['kind'], string>> = {
 const undoneTexts: Partial<Readonly<Record<Deed['kind'], string>>> = {
   created: 'was brought back on the target',
   replaced: 'was put back on the target to what it was before',
-  attributes: 'was given back its mode and time on the target',
+  attributes: 'was given back its mode, time and attributes on the target',
   deleted: 'was taken away again on the target',
   came: 'was renamed back on the target',
   went: 'was renamed back on the target',
@@ -268,7 +272,7 @@ function deedText(deed: Deed): string {
 
 function plannedText(planned: string | undefined): string {
   return planned === 'attributes-set'
-    ? 'given another mode or time'
+    ? 'given another mode, time or attributes'
     : (planned ?? 'changed').replace('created-directory', 'created')
 }
 
@@ -299,6 +303,23 @@ function byText(run: JobRun | undefined, deed: Deed, { self }: Telling): string 
   if (run === undefined) return ''
   const epoch = deed.epoch === 0 ? run.epoch : deed.epoch
   return ` of ${run.driver ?? self}${epoch === 0 ? '' : ` (epoch ${epoch})`}`
+}
+
+const topOptions: readonly string[] = ['--owner', '--set-id', '--xattrs', '--xattrs all', '--acls']
+
+/** No listing tells of the top folder: what it is itself goes over only where a run carries more than modes and times. */
+function topStatements({ path, driver, runs }: WhyFacts): Statement[] {
+  const last = runs.find(({ mode, state }) => mode !== 'undo' && endedWell(state))
+  if (path !== '' || last === undefined) return []
+  const told = (rest: string): Statement[] => [
+    { kind: 'top-folder', text: `Its own owner, mode and attributes ${rest}.`, runId: last.runId },
+  ]
+  if (driver !== undefined) return told(`are carried where ${driver} asks for it and the share allows it (share allow)`)
+  const asked = (last.options?.asked ?? []).filter((option) => topOptions.includes(option))
+  if (asked.length === 0)
+    return told('are not carried: the last run went with none of --owner, --set-id, --xattrs, --acls')
+  if (last.mode === 'update') return told('are not carried: an update leaves them as they are')
+  return told(`are carried: the last run went with ${asked.join(' ')}`)
 }
 
 /** What stands there now, against what the last run saw that remembered this end. */

@@ -9,6 +9,7 @@ import { ownDirectory } from '../core/path.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure, systemHint } from '../std/failure.ts'
 import { clearStaging, sweepKept } from './aside.ts'
+import { setDirectoryMode } from './directories.ts'
 import { assumed, readable } from './dress-traits.ts'
 import { clearJournal } from './journal.ts'
 import { holdsLostFound, isLostFound } from './lost-found.ts'
@@ -29,6 +30,8 @@ export type Root = {
   readonly id: string
   readonly traits: Traits
   readonly empty: boolean
+  /** Its permissions, where its disk has any. Sources only. */
+  readonly mode?: number
   /** What a run that died had left, settled while opening. Targets only. */
   readonly recovered: readonly Recovered[]
   /** So much more was settled than `recovered` tells. */
@@ -60,11 +63,13 @@ export function openSource(sys: Sys, path: string, asks = 0): Root {
     const count = sys.list(handle, table, 0, enoughRows)
     if (count < 0) throw new Failure('source-unreadable', `the folder ${path} can't be read (${errnoName(count)})`)
     const release = shareLock(path)
+    const traits = readable(sys, asks, handle)
     return {
       path: realpathSync(path),
       handle,
       id: `inode-${facts.ino}-${facts.birthtimeNs}`,
-      traits: readable(sys, asks, handle),
+      traits,
+      ...((traits.modeMask & 0o777) === 0o777 && { mode: Number(facts.mode) & 0o777 }),
       empty: isEmpty(sys, handle, table),
       recovered: [],
       recoveredMore: 0,
@@ -164,6 +169,8 @@ export type TargetOptions = {
   readonly isNew?: boolean
   /** What the job asks for besides modes and times, as a mask of core's attributes, as far as it may be set here. */
   readonly asks?: number
+  /** The permissions of the source's folder: one that is made here gets them, so that nobody sees more than there. */
+  readonly mode?: number | undefined
 }
 
 /**
@@ -179,10 +186,11 @@ export function openTarget(sys: Sys, path: string, options: TargetOptions): Root
   if (options.expectedId !== undefined && found !== options.expectedId) throw replaced(path, found)
   if (!marked && options.isNew !== true) refuseNested(path, realPath(path))
   if (there === undefined && !options.create) return missingTarget(sys, path, options.asks)
-  if (there === undefined) makeTarget(path)
+  if (there === undefined) makeTarget(path, options.mode)
   else if (!there.isDirectory()) throw new Failure('target-not-directory', `${path} is not a folder`)
   const handle = sys.openRoot(path)
   if (handle < 0) throw notWritable(path, errnoName(handle), `the folder ${path} can't be opened`)
+  if (there === undefined && options.mode !== undefined) setDirectoryMode(sys, handle, options.mode | 0o700, false)
   try {
     const table = new EntryTable()
     const count = sys.list(handle, table, 0, enoughRows)
@@ -308,9 +316,9 @@ function parentMissing(path: string): Failure {
   )
 }
 
-function makeTarget(path: string): void {
+function makeTarget(path: string, mode = 0o777): void {
   try {
-    mkdirSync(path)
+    mkdirSync(path, mode | 0o700)
   } catch (error) {
     const code = errorCode(error)
     const isMissing = statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory() !== true

@@ -29,6 +29,8 @@ export type EndFacts = {
   readonly rootId: string
   readonly traits: Traits
   readonly empty: boolean
+  /** Of a source: the permissions of its top folder, for a target that is made. */
+  readonly mode?: number | undefined
   /** Of the lease that the run has on it; 0 for a source, and where nothing can be written. */
   readonly epoch: number
   /** The machine's wall clock when it opened the root. */

@@ -179,6 +179,11 @@ function ignoredBy(run: Run, path: RelPath, isDirectory: boolean): Ignored {
   }
 }
 
+/** The top folder has no name to look for, and one thing that happens to it. */
+function isOfTop(line: string): boolean {
+  return line.includes('"action":"attributes-set"') && line.includes('"directory":""')
+}
+
 /** What was done to the path by these runs, the latest first; of one run the telling thing only. */
 function deedsOf(
   logs: string,
@@ -186,11 +191,13 @@ function deedsOf(
   runIds: ReadonlySet<string>,
   target: string | undefined,
 ): { readonly deeds: readonly Deed[]; readonly reached: string | undefined } {
-  if (path === '' || runIds.size === 0) return { deeds: [], reached: undefined }
+  if (runIds.size === 0) return { deeds: [], reached: undefined }
   const needle = nameInLog(path.slice(path.lastIndexOf('/') + 1))
   // What happens to a folder happens to all below it, whose names that line does not hold.
   const mayMatch = (line: string): boolean =>
-    line.includes(needle) || line.includes('"deleted"') || line.includes('"action":"renamed"')
+    path === ''
+      ? isOfTop(line)
+      : line.includes(needle) || line.includes('"deleted"') || line.includes('"action":"renamed"')
   const search = searchLog(logs, { mayMatch, maxBytes: logBytesMax })
   const deeds: Deed[] = []
   for (const entry of search.entries) {

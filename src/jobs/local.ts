@@ -143,6 +143,7 @@ export class LocalEnd {
       rootId: root.id,
       traits: root.traits,
       empty: root.empty,
+      mode: root.mode,
       epoch,
       nowMs: workshop.clock.nowMs(),
       recovered: [

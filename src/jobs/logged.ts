@@ -50,8 +50,10 @@ export function changesOf(logs: string, run: Run): LoggedChange[] {
 
 function changesIn(entry: LogEntry): LoggedChange[] {
   const { time, directory, names, from, to, path, what, replaced } = entry
-  const action =
-    entry.action === 'begun' && typeof what === 'string' ? `${what}?` : replaced === true ? 'replaced' : entry.action
+  const isPlanned = entry.action === 'begun' && typeof what === 'string'
+  // What became a further name did so whatever stood there.
+  const isReplaced = replaced === true && entry.action !== 'hard-linked'
+  const action = isPlanned ? `${what}?` : isReplaced ? 'replaced' : entry.action
   const change = (text: string): LoggedChange => ({
     time,
     action,

@@ -102,6 +102,7 @@ class RemoteEnd {
       rootId: answer.rootId,
       traits: traitsOf(answer),
       empty: answer.empty,
+      mode: answer.mode,
       epoch: 0,
       nowMs: answer.nowMs,
       recovered: answer.recovered,

@@ -150,7 +150,7 @@ async function runEnds(
     const ahead = here && remote && aheadOf(workshop, opened, here)
     session = remote && (await connectTo(reach, remote, ways, signal))
     left ??= await openSourceThere(workshop, session as Session, opened)
-    right = await openRight(workshop, session, opened, ahead)
+    right = await openRight(workshop, session, opened, left.facts.mode, ahead)
     signal.throwIfAborted()
     const run = await runRecorded(workshop, opened, left, right, listen, signal)
     save = remembers(job, run)
@@ -303,6 +303,7 @@ async function openRight(
   workshop: Workshop,
   session: Session | undefined,
   opened: Opened,
+  mode: number | undefined,
   ahead: Ahead | undefined,
 ): Promise<TargetEnd> {
   const { target, job, request } = opened
@@ -311,14 +312,15 @@ async function openRight(
   const create = !job.dryRun
   if (target.kind === 'local') {
     const asks = job.attributes
-    const options = { create, machine: workshop.machine, expectedId, isNew: request.newTarget, asks }
+    const options = { create, machine: workshop.machine, expectedId, isNew: request.newTarget, asks, mode }
     const root = openTarget(systemSys(), target.path, options)
     const treeKey = treeKeyOf('target', target.path, job.id)
     const versions = { asked: undefined, floor: undefined, directory: request.versions }
     return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id, runId, versions })
   }
   const { share, sub, machine } = target
-  const expected = expectedId === undefined ? {} : { expectedId }
+  // One that a run left is there, and keeps what its owner made of it.
+  const expected = expectedId === undefined ? { ...(mode !== undefined && { mode }) } : { expectedId }
   const ids = { job: job.id, runId }
   // An unchanged run says as little as it can.
   const isNew = request.newTarget ? { isNew: true } : {}

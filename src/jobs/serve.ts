@@ -187,9 +187,9 @@ export class Served {
     this.#note('session-open', { share: label, role: request.role, runId })
     const { rootId, empty, recovered } = facts
     const told = { path: label, rootId, ...toldTraits(facts.traits), empty, nowMs: workshop.clock.nowMs(), recovered }
-    const { undone } = facts
+    const { undone, mode } = facts
     const rules = facts.links === 'portable' ? { links: facts.links } : {}
-    return { ...told, ...rules, ...(undone && { undone }) }
+    return { ...told, ...rules, ...(undone && { undone }), ...(mode !== undefined && { mode }) }
   }
 
   #limit(): void {
@@ -221,8 +221,8 @@ export class Served {
     grant.mayWrite()
     const { path, label, ownerLimit, versions, links, allows, mustSync } = grant
     const { workshop } = this.#options
-    const { create, expectedId, isNew = false, asks = 0 } = request
-    const root = openAllowed(path, { create, machine: workshop.machine, expectedId, isNew }, asks, allows)
+    const { create, expectedId, isNew = false, asks = 0, mode } = request
+    const root = openAllowed(path, { create, machine: workshop.machine, expectedId, isNew, mode }, asks, allows)
     this.#target = new LocalTarget(workshop, root, {
       treeKey: this.#treeKey('target', path, request.job),
       isApart: true,

@@ -52,6 +52,8 @@ const openRequest = record({
   versions: optional(path(pathBytes)),
   /** What a run asks for besides modes and times: a mask. */
   asks: optional(uint(0xffff)),
+  /** For a target that may have to be made: the permissions of the source's folder. */
+  mode: optional(uint(0o777)),
 })
 export type OpenRequest = Of<typeof openRequest>
 
@@ -84,6 +86,8 @@ const openAnswer = record({
   /** Of what is asked for, what is held; and why the rest is not. */
   attributes: optional(uint(0xffff)),
   refused: optional(list(record({ what: text(16), why: text(16) }), 16)),
+  /** For a source: the permissions of its folder. */
+  mode: optional(uint(0o777)),
 })
 export type OpenAnswer = Of<typeof openAnswer>
 

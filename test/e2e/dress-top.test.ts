@@ -67,6 +67,13 @@ describe('the top folder', { skip }, () => {
     const end = JSON.parse(undone.trim().split('\n').at(-1) ?? '') as { readonly runId: string }
     await machine.must('undo', end.runId)
     assert.equal(dressOf(target), dressOf(source))
+    const why = await machine.must('why', `${target}/`)
+    for (const told of [
+      `got another mode, time or attributes on the target because the source had it otherwise, .*by run ${run.lines[0]?.['runId']}`,
+      `given back its mode, time and attributes on the target, because run ${end.runId} was undone`,
+      'are carried: the last run went with --owner --xattrs all --acls --set-id',
+    ])
+      assert.match(why, new RegExp(told))
   })
 
   it('stays what it is without the options, in an update, and where only what is lacking comes', async () => {
@@ -76,7 +83,7 @@ describe('the top folder', { skip }, () => {
     const before = dressOf(target)
     await machine.mustSync('done', source, target)
     assert.equal(dressOf(target), before)
-    await machine.sync(source, target, ...all, '--update')
+    await machine.sync(source, target, ...all, '--mode', 'update')
     assert.equal(dressOf(target), before)
     await machine.sync(source, target, ...all, '--ignore-existing')
     assert.equal(dressOf(target), before)

@@ -1,11 +1,15 @@
 // Whose folder is it: targets that were copied, moved or lie within each other, seen from whole runs on both machines.
 
 import assert from 'node:assert/strict'
-import { cpSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { assertSameTree, readTree, writeTree } from '../world/disk-trees.ts'
 import { type Pair, pairedMachines, type Synced } from '../world/machines.ts'
+
+function permissions(path: string): number {
+  return statSync(path).mode & 0o7777
+}
 
 describe('roots', () => {
   let pair: Pair
@@ -38,6 +42,23 @@ describe('roots', () => {
       assert.ok(where === 'here' || !run.stdout.includes(pair.shared), 'where a share lies is not told')
       return run
     }
+
+    it(`a target that is made ${where} is open to nobody to whom the source is not; one that is there keeps its own`, async () => {
+      const [made, there] = [place('made'), place('there')]
+      chmodSync(source, 0o2710)
+      mkdirSync(there.path, 0o755)
+      try {
+        for (const { end, path } of [made, there]) {
+          await pair.laptop.mustSync('done', source, end)
+          assert.equal(permissions(path), path === made.path ? 0o710 : 0o755)
+        }
+        chmodSync(made.path, 0o700)
+        await pair.laptop.mustSync('unchanged', source, made.end)
+        assert.equal(permissions(made.path), 0o700)
+      } finally {
+        chmodSync(source, 0o755)
+      }
+    })
 
     it(`a copied target ${where} is refused as long as the first one is there`, async () => {
       const [first, second] = [place('first'), place('second')]
@@ -97,6 +118,14 @@ describe('roots', () => {
       assert.equal((await pair.laptop.sync(source, outer.end)).outcome, 'halted')
     })
   }
+
+  it('a pull that makes its target does so too, and its owner can always work in it', async () => {
+    const here = join(pair.world.directory, 'pulled')
+    writeTree(join(pair.shared, 'closed'), { 'a.txt': 'a' })
+    chmodSync(join(pair.shared, 'closed'), 0o570)
+    await pair.laptop.mustSync('done', 'nas:data/closed', here)
+    assert.equal(permissions(here), 0o770)
+  })
 
   it('a way back is told, and is done: a push after a pull is no mistake by itself', async () => {
     const [here, there] = [pair.world.folder('here'), 'nas:data/back']

@@ -25,6 +25,9 @@ const cases: readonly (readonly [string, readonly string[]])[] = [
   ['sync ./fold', ['sync', './folder one/X']],
   ['share add x fold', ['share', 'add', 'x', 'folder one/X']],
   ['sync a b --ignore-file rul', ['sync', 'a', 'b', '--ignore-file', 'rules.txt', 'X']],
+  ['why nas:d', ['why', 'nas:data', 'X']],
+  ['why rul', ['why', 'rules.txt', 'X']],
+  ['share allow x to', ['share', 'allow', 'x', 'top', 'X']],
   ['machines remove n', ['machines', 'remove', 'nas', 'X']],
 ]
 
