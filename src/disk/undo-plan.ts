@@ -386,9 +386,9 @@ class UndoPlanner {
       return yield* this.#bringTree(version, path, [...row], now === undefined ? 'new' : 'present', 0)
     }
     if (now !== undefined) {
-      if (this.#at.isVersion(now, [...row])) this.#already++
-      else this.#refuse(path, 'occupied')
-      return
+      if (!this.#at.isVersion(now, [...row])) return this.#refuse(path, 'occupied')
+      this.#already++
+      return void this.#donated.push({ version, path })
     }
     const entry = this.#dressed(entryOf(path, row, this.#at.link(this.#at.files, version)), this.#at.files, version)
     this.#add(parentOf(path), { action: 'create', entry, from: undefined, digest: undefined })

@@ -39,9 +39,9 @@ export type UndoPlan = {
   readonly emptied: readonly RelPath[]
   /** Whether they go back before everything else. */
   readonly movesFirst: boolean
-  /** Versions that get their name back: below the store's files, and where they go. */
   /** What the top folder itself becomes again, and the mode that it has meanwhile. */
   readonly top?: Top | undefined
+  /** Versions that get their name back, or have it: below the store's files, and where they go. */
   readonly donated: readonly { readonly version: RelPath; readonly path: RelPath }[]
   readonly conflicts: readonly UndoConflict[]
   /** Sets of extended attributes that come back, by digest in hexadecimal. */

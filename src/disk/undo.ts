@@ -125,6 +125,9 @@ class UndoRun {
 
   *#carryOut(): Generator<UndoPiece, Undone, boolean> {
     const { movesFirst } = this.#plan
+    // What came back before this undo has a name in the store, which has to go: by the names of now, and at the end by those
+    // that directories have then.
+    yield* this.#dropBack()
     const landings = yield* this.#stageAll()
     if (landings === undefined) return this.#stopped()
     const isStopped = (movesFirst && (yield* this.#moveAll(landings.length > 0))) || (yield* this.#landAll(landings))
@@ -133,12 +136,7 @@ class UndoRun {
       return this.#stopped()
     }
     for (const path of this.#plan.emptied) removeEmpty(this.#sys, this.#handles.root, path)
-    let donated = 0
-    // What came back before this undo: its name in the store has to go all the same.
-    for (const [path, version] of this.#donated) {
-      this.#dropDonated(path, version)
-      if (++donated % pieceSteps === 0) yield { phase: 'apply', steps: 0, isSafe: false }
-    }
+    yield* this.#dropBack()
     this.#finishHeads()
     if (this.#giveTop()) yield { phase: 'apply', steps: 1, isSafe: false, landed: [topSection] }
     return this.#end(false)
@@ -288,6 +286,14 @@ class UndoRun {
     if (changes.length === 0) return
     for (const change of changes) this.#sizeBytes += sizeKept(change)
     mustSync(writePart(this.#sys, this.#options.place.handle, this.#parts++, [encodeChanges(changes)]))
+  }
+
+  *#dropBack(): Generator<UndoPiece, void, boolean> {
+    let looked = 0
+    for (const [path, version] of this.#donated) {
+      this.#dropDonated(path, version)
+      if (++looked % pieceSteps === 0) yield { phase: 'apply', steps: 0, isSafe: false }
+    }
   }
 
   /** A version that is a file of the root again is no version any more: whoever writes to one would write to both. */
