@@ -1,7 +1,7 @@
 // What a command or a program works with: this machine's places, its name, its state, its crew and its way to other
 // machines. Opened lazily, closed in reverse. Only what is needed is loaded: a local run opens no identity.
 
-import { ownListening } from '../daemon/client.ts'
+import { noteTold, ownListening } from '../daemon/client.ts'
 import { machineName, openPlaces, type Places } from '../daemon/config.ts'
 import { openReach } from '../daemon/reach.ts'
 import type { DiskTasks } from '../disk/tasks.ts'
@@ -46,7 +46,14 @@ export function openEngine(
   return {
     places,
     workshop: { crew, slabs: new SlabStore(crew), state, clock, log, machine },
-    reach: openReach({ places, machine, log, isAttended, listening: (peerId) => ownListening(places, peerId) }),
+    reach: openReach({
+      places,
+      machine,
+      log,
+      isAttended,
+      listening: (peerId) => ownListening(places, peerId),
+      told: (peerId) => void noteTold(places, peerId),
+    }),
     notices: state.notices,
     async close() {
       log.flush()

@@ -12,6 +12,7 @@ function program(): Command {
     .description('Make a copy. Really.')
     .option('--state <dir>', 'where')
   sync.addOption(new Option('--mode <mode>', 'how').choices(['mirror', 'update']))
+  sync.addOption(new Option('--xattrs [which]', 'more').choices(['user', 'all']))
   sync.option('-n, --dry-run', 'only look').option('--ignore-file <file>', 'rules')
   root.command('log [run]').description('The history')
   const share = root.command('share').description('Folders')
@@ -48,7 +49,13 @@ const cases: readonly (readonly [string, string])[] = [
   ['sync ./x', 'folder'],
   ['sync a ', 'folder nas: nas-2: tv:'],
   ['sync a b ', '-'],
-  ['sync -', '- --state --mode --dry-run --ignore-file --help?'],
+  ['sync -', '- --state --mode --xattrs --dry-run --ignore-file --help?'],
+  ['sync --xattrs ', 'folder user all nas: nas-2: tv:'],
+  ['sync --xattrs a', 'folder all'],
+  ['sync --xattrs=', '- --xattrs=user --xattrs=all'],
+  ['sync --xattrs -n', '- --dry-run?'],
+  ['sync --xattrs all a t', 'folder tv:'],
+  ['sync --xattrs a b ', '-'],
   ['sync --mode ', '- mirror update'],
   ['sync --mode u', '- update'],
   ['sync --mode=', '- --mode=mirror --mode=update'],

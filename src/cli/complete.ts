@@ -60,10 +60,11 @@ export function placeOf(program: Command, words: readonly string[]): Place {
   let open: Option | undefined
   let state: string | undefined
   for (const word of words.slice(0, -1)) {
-    if (open !== undefined) {
-      if (open.long === '--state') state = word
-      open = undefined
-    } else if (!onlyArguments && word === '--') onlyArguments = true
+    const isValue = open !== undefined && isValueOf(open, word)
+    if (isValue && open?.long === '--state') state = word
+    open = undefined
+    if (isValue) continue
+    if (!onlyArguments && word === '--') onlyArguments = true
     else if (!onlyArguments && word.startsWith('-')) {
       const equals = word.indexOf('=')
       const option = optionOf(command, equals < 0 ? word : word.slice(0, equals))
@@ -76,7 +77,7 @@ export function placeOf(program: Command, words: readonly string[]): Place {
     }
   }
   const shared = { state, before: '', typed, words: [], wanted: 'none' as Wanted }
-  if (open !== undefined) return { ...shared, ...optionValue(command, open) }
+  if (open?.required === true) return { ...shared, ...optionValue(command, open) }
   const equals = typed.indexOf('=')
   if (!onlyArguments && typed.startsWith('-')) {
     const option = equals < 0 ? undefined : optionOf(command, typed.slice(0, equals))
@@ -86,7 +87,8 @@ export function placeOf(program: Command, words: readonly string[]): Place {
   }
   const verbs = count === 0 && !onlyArguments ? verbsOf(command) : []
   const about = verbs.map((one) => ({ value: one.name(), about: firstSentence(one.description()) }))
-  return { ...shared, ...argumentOf(command, count), words: [...argumentOf(command, count).words, ...about] }
+  const argument = argumentOf(command, count)
+  return { ...shared, ...argument, words: [...choices(open?.argChoices), ...argument.words, ...about] }
 }
 
 /** The verbs below a command that a person may type. */
@@ -116,6 +118,11 @@ export function nameOf(command: Command): string {
 
 function takesValue(option: Option | undefined): boolean {
   return option?.required === true || option?.optional === true
+}
+
+/** What may be left out is a value only where it is one of those that there are: else a folder may follow. */
+function isValueOf(option: Option, word: string): boolean {
+  return option.required || option.argChoices?.includes(word) === true
 }
 
 function optionOf(command: Command, flag: string): Option | undefined {

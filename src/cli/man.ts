@@ -51,7 +51,8 @@ function visible(command: Command): readonly Option[] {
 }
 
 function optionLines(option: Option): readonly string[] {
-  const flags = option.flags.replace(/[<[]([\w-]+)[>\]]/g, (_, name: string) => name.toUpperCase())
+  // A value that may be left out keeps its brackets.
+  const flags = option.flags.replace(/<([\w-]+)>|\[[\w-]+\]/g, (value, name?: string) => (name ?? value).toUpperCase())
   const choices = option.argChoices === undefined ? '' : ` (${option.argChoices.join(', ')})`
   const standard =
     option.defaultValue === undefined || Array.isArray(option.defaultValue) || option.negate

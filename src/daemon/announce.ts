@@ -92,17 +92,21 @@ export class Announcer {
   /** Tells a peer that is on the line, if it is time. */
   tell(session: Session, interfaces: Interfaces = this.#interfaces()): void {
     const { peerId } = session.link
-    if (peerId !== undefined && this.isDue(peerId)) tellAddresses(session, this.#options.listening, interfaces)
+    if (peerId === undefined || !this.isDue(peerId)) return
+    tellAddresses(session, this.#options.listening, interfaces)
+    this.noteTold(peerId)
   }
 
-  /** Whether a peer is to be told where we are. Who asks tells it. */
+  /** Whether a peer is to be told where we are. Who tells it says so: a call may come to nothing. */
   isDue(peerId: PeerId): boolean {
-    const nowMs = this.#options.clock.monotonicMs()
     const beforeMs = this.#toldMs.get(peerId)
-    if (beforeMs !== undefined && nowMs - beforeMs < tellAgainMs) return false
-    this.#toldMs.set(peerId, nowMs)
+    return beforeMs === undefined || this.#options.clock.monotonicMs() - beforeMs >= tellAgainMs
+  }
+
+  /** A peer was told. */
+  noteTold(peerId: PeerId): void {
+    this.#toldMs.set(peerId, this.#options.clock.monotonicMs())
     if (this.#untold.delete(peerId)) this.#save()
-    return true
   }
 
   #interfaces(): Interfaces {

@@ -7,20 +7,25 @@ import { ownFileMode } from '../std/files.ts'
 import type { Listening } from '../wire/addresses.ts'
 import type { PeerId } from '../wire/peer-id.ts'
 import type { Places } from './config.ts'
-import { type DaemonStatus, listeningPath, socketPath, statusPath } from './contract.ts'
+import { type DaemonStatus, listeningPath, socketPath, statusPath, toldPath } from './contract.ts'
 
 const answerMaxBytes = 1024 * 1024
 
 type Answer = { readonly statusCode: number | undefined; readonly text: string }
 
 /** Asks once; undefined where no daemon listens. Throws `peer-failed` for one that does not answer in time, or too much. */
-async function ask(places: Places, path: string, answerMs: number): Promise<Answer | undefined> {
+async function ask(
+  places: Places,
+  path: string,
+  answerMs: number,
+  method: 'GET' | 'POST' = 'GET',
+): Promise<Answer | undefined> {
   const socket = socketPath(places)
   if (ownFileMode(socket) === undefined) return undefined
   // Loaded here: most commands ask no daemon.
   const { request } = await import('node:http')
   return await new Promise((resolve, reject) => {
-    const call = request({ socketPath: socket, path, method: 'GET' })
+    const call = request({ socketPath: socket, path, method })
     const fail = (what: string): void => {
       deadline.cancel()
       call.destroy()
@@ -72,4 +77,9 @@ export async function ownListening(places: Places, peerId?: PeerId): Promise<Lis
   } catch {
     return undefined
   }
+}
+
+/** Tells the daemon that a peer was told where it listens. Never throws. */
+export async function noteTold(places: Places, peerId: PeerId): Promise<void> {
+  await ask(places, `${toldPath}?to=${peerId}`, listeningMs, 'POST').catch(() => {})
 }

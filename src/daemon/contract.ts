@@ -13,6 +13,7 @@ export const pairPath = '/pair'
  * was told already.
  */
 export const listeningPath = '/listening'
+export const toldPath = '/told'
 
 export type PairingLine =
   | { readonly type: 'code'; readonly code: string; readonly port: number }

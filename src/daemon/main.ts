@@ -75,6 +75,7 @@ export async function openDaemon(
   }
   const announcer = announcing(workshop, places, listening, { [Symbol.iterator]: () => open.keys() })
   const isDue = (peerId: PeerId): boolean => announcer.isDue(peerId)
+  const noteTold = (peerId: PeerId): void => announcer.noteTold(peerId)
   const status = (): DaemonStatus => ({
     schema: 1,
     machine: workshop.machine,
@@ -85,7 +86,7 @@ export async function openDaemon(
     sessions: [...open.values()].map(({ machine, openedMs, served }) => ({ machine, openedMs, ...visitOf(served) })),
     shares: loadShares(places.config).map(({ name, path }) => ({ name, path })),
   })
-  const server = await openServer(places, { offerCode, listening, isDue, status }).catch((error: unknown) => {
+  const server = await openServer(places, { offerCode, listening, isDue, noteTold, status }).catch((error: unknown) => {
     recheck.cancel()
     listener.close()
     throw error

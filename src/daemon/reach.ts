@@ -26,11 +26,13 @@ export type ReachOptions = {
   readonly log: Log
   /** Where this machine's daemon listens; undefined where none runs, or where this peer was told so already. */
   listening(peerId: PeerId): Promise<Listening | undefined>
+  /** Hears that a peer was told that. */
+  told?(peerId: PeerId): void
   /** Somebody sits at the terminal, and ssh may ask. */
   readonly isAttended?: boolean
 }
 
-export function openReach({ places, machine, log, listening, isAttended = false }: ReachOptions): Reach {
+export function openReach({ places, machine, log, listening, told, isAttended = false }: ReachOptions): Reach {
   const clock = systemClock
   const peers = openPeers(places.config, clock)
   const take = takeAddresses(peers, log, clock)
@@ -69,7 +71,10 @@ export function openReach({ places, machine, log, listening, isAttended = false 
       })
       peers.noteAddress(peerId, place)
       const at = await own
-      if (at !== undefined) tellAddresses(session, at)
+      if (at !== undefined) {
+        tellAddresses(session, at)
+        told?.(peerId)
+      }
       return session
     },
   }

@@ -8,7 +8,15 @@ import type { Listening } from '../wire/addresses.ts'
 import type { PairingOffer } from '../wire/pairing.ts'
 import { type PeerId, parsePeerId } from '../wire/peer-id.ts'
 import type { Places } from './config.ts'
-import { type DaemonStatus, listeningPath, type PairingLine, pairPath, socketPath, statusPath } from './contract.ts'
+import {
+  type DaemonStatus,
+  listeningPath,
+  type PairingLine,
+  pairPath,
+  socketPath,
+  statusPath,
+  toldPath,
+} from './contract.ts'
 
 export type ServerActions = {
   /** A new code; an earlier one is void from now on. */
@@ -17,6 +25,8 @@ export type ServerActions = {
   readonly listening: Listening
   /** Whether a peer is to be told so. */
   isDue(peerId: PeerId): boolean
+  /** A command has told it. */
+  noteTold(peerId: PeerId): void
   /** What the daemon does now. */
   status(): DaemonStatus
 }
@@ -35,6 +45,10 @@ export async function openServer(places: Places, actions: ServerActions): Promis
       const peerId = parsePeerId(incoming.url.split('?to=')[1] ?? '')
       if (peerId !== undefined && !actions.isDue(peerId)) response.writeHead(204).end()
       else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(actions.listening))
+    } else if (incoming.method === 'POST' && incoming.url?.split('?')[0] === toldPath) {
+      const peerId = parsePeerId(incoming.url.split('?to=')[1] ?? '')
+      if (peerId !== undefined) actions.noteTold(peerId)
+      response.writeHead(204).end()
     } else response.writeHead(404).end()
   })
   await new Promise<void>((resolve, reject) => {

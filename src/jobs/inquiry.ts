@@ -5,7 +5,7 @@
 import { type HaltReason, haltText } from '../core/guard.ts'
 import { explainIgnore, type IgnoreText, ignoreScope } from '../core/ignore.ts'
 import { outcomeOf } from '../core/outcome.ts'
-import { parentOf, parseRelPath, type RelPath, rootPath } from '../core/path.ts'
+import { isReservedName, parentOf, parseRelPath, type RelPath, rootPath } from '../core/path.ts'
 import { type Deed, deedOf } from '../core/trail.ts'
 import type { Ignored, JobRun, Look, WhyFacts } from '../core/why.ts'
 import { knownBelow } from '../disk/find-target.ts'
@@ -88,7 +88,7 @@ function relativeTo(places: readonly string[], root: string): RelPath | undefine
     const below = place.slice(prefix.length)
     const rest = root.startsWith('/') ? knownBelow(root, below) : below
     // Our own folder is no path that a job could hold, and is worth an answer all the same.
-    return parseRelPath(rest) ?? (rest as RelPath)
+    return parseRelPath(rest) ?? (rest.split('/').some(isReservedName) ? (rest as RelPath) : undefined)
   }
   return undefined
 }

@@ -71,6 +71,21 @@ describe('addresses of machines on one computer', async () => {
     silent.close()
   })
 
+  it('are told by the run that gets through, after one that did not', async () => {
+    const { world: other, laptop: one, nas: two } = await pairedMachines()
+    try {
+      await two.stop()
+      await one.serve()
+      await one.logged('address-not-told')
+      assert.equal((await one.sync(folder, 'nas:data')).failure?.code, 'unreachable')
+      await two.serve()
+      await one.mustSync('done', folder, 'nas:data')
+      assert.deepEqual(told(await knows(two)), [`127.0.0.1:${one.port}`])
+    } finally {
+      await other.close()
+    }
+  })
+
   it('are no credential: who has only the address gets nowhere', async () => {
     const stranger = new World()
     const thief = stranger.machine('thief')

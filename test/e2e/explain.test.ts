@@ -325,7 +325,8 @@ describe('looking back', () => {
       '--size-only',
       '--checksum',
     ]
-    const wanted = [...args.slice(0, -1), '--min-size', '1', '--max-delete', '7', '--exclude', '*.tmp']
+    const also = ['--hard-links', '--durability', 'none', '--min-size', '1', '--max-delete', '7', '--exclude', '*.tmp']
+    const wanted = [...args.slice(0, -1), ...also]
     await laptop.mustSync('done', ...ends, ...wanted)
     const [run] = await runs(laptop)
     const text = await laptop.must('log', run?.runId ?? '')
@@ -343,7 +344,14 @@ describe('looking back', () => {
     const told = JSON.parse(await laptop.must('log', run?.runId ?? '', '--json')) as {
       run: { options: { asked: string[]; narrowed: string[] } }
     }
-    assert.deepEqual(told.run.options.asked, ['--verify', '--bwlimit 1048576', '--compress 9', '--keep-versions 40'])
+    assert.deepEqual(told.run.options.asked, [
+      '--hard-links',
+      '--verify',
+      '--bwlimit 1048576',
+      '--compress 9',
+      '--keep-versions 40',
+      '--durability none',
+    ])
     assert.deepEqual(told.run.options.narrowed, ['--size-only', '--min-size 1'])
     assert.match(await nas.must('log', run?.runId ?? ''), /options +those of laptop: see nightferry log/)
     await laptop.mustSync('done', here, pair.world.folder('plain-target'))
@@ -373,6 +381,9 @@ describe('looking back', () => {
       assert.equal(code, 2, stderr)
       assert.notEqual(stderr, '')
     }
+    // What lies outside of a share, or is no path at all, is nobody's.
+    for (const path of ['nas:data/../x', 'nas:data/./x', 'nas:data//x'])
+      assert.deepEqual(await answers(laptop, path), [])
     // A dry run changes nothing of how the job stands.
     const status = await laptop.must('status')
     assert.match(status, /ok +.*local-target/)

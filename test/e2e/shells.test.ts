@@ -147,7 +147,7 @@ describe('the manual page', () => {
     const path = join(clone, 'docs', 'nightferry.1')
     const { stdout, stderr } = spawnSync('man', ['--warnings', '-l', path], { env, encoding: 'utf8' })
     assert.equal(stderr, '')
-    for (const text of ['sync [OPTION...] SOURCE TARGET', '--max-delete', 'EXIT STATUS'])
+    for (const text of ['sync [OPTION...] SOURCE TARGET', '--max-delete', '--xattrs [WHICH]', 'EXIT STATUS'])
       assert.ok(stdout.replace(/.\x08/g, '').includes(text), text)
   })
 })
