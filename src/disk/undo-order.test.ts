@@ -60,7 +60,10 @@ describe('an undo on a disk that fails', () => {
     const { target, done } = await twice(real, join(home, `case-${++made}`), ordinary)
     const version = join(target, '.nightferry/versions', runB, 'files/d/replaced')
     const sys = unsynced(real).on('link', { before: () => rmSync(version, { force: true }) })
-    assert.throws(() => undo(sys, target, runB, runC), { code: 'target-not-writable', message: /d\/replaced .*not readable/ })
+    assert.throws(() => undo(sys, target, runB, runC), {
+      code: 'target-not-writable',
+      message: /d\/replaced .*not readable/,
+    })
     assert.deepEqual(facts(target), done)
   })
 
@@ -111,8 +114,7 @@ describe('an undo on a disk that fails', () => {
       appendFileSync(join(target, '.nightferry/versions', runB, 'part-000000'), `${JSON.stringify(change)}\n`)
       chmodSync(target, 0o750)
     }
-    for (const nth of [4, 5])
-      await broken((sys) => sys.on('syncFileSystem', { nth, result: -errno.EIO }), changeTop)
+    for (const nth of [4, 5]) await broken((sys) => sys.on('syncFileSystem', { nth, result: -errno.EIO }), changeTop)
     const { target } = await twice(real, join(home, `case-${++made}`), ordinary)
     const { mode } = statSync(target)
     changeTop(target)

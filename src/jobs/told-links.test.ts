@@ -26,7 +26,10 @@ it('refuses a part that brings nothing and is not the last, or goes on elsewhere
     ['nothing, for ever', () => ({ bytes: bytes(0, 0), next: 0 })],
     ['one, and then nothing', (from: number) => ({ bytes: bytes(from, 1), next: 1 })],
     ['one, and goes back', () => ({ bytes: bytes(0, 1), next: 0 })],
-    ['one, and passes over another', (from: number) => ({ bytes: bytes(from, from + 1), next: from === 0 ? 2 : undefined })],
+    [
+      'one, and passes over another',
+      (from: number) => ({ bytes: bytes(from, from + 1), next: from === 0 ? 2 : undefined }),
+    ],
   ] as const) {
     let asked = 0
     const taking = takeLinked(async (from) => {
