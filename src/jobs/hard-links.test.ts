@@ -59,8 +59,7 @@ describe('names that are one file at the source', () => {
     ['stay apart where nobody can say what one of them holds', { a: 'x' }, { links: [], guarded: [] }],
   ] as const) {
     it(what, async () => {
-      const rules = { mode: 'mirror' } as Rules
-      const plan = await planLinks(empty, end([pair], { a: 'x', b: 'x' }), end([], right), rules)
+      const plan = await planLinks(empty, end([pair], { a: 'x', b: 'x' }), end([], right), { mode: 'mirror' } as Rules)
       const told = (sections: Plan['sections'] = []): string[] =>
         sections.flatMap((section) =>
           [...stepsOf(section)].map(
@@ -74,4 +73,13 @@ describe('names that are one file at the source', () => {
       )
     })
   }
+
+  it('stay what they are in an update, and where only what is lacking comes', async () => {
+    for (const rules of [{ mode: 'update' }, { mode: 'mirror', only: 'lacking' }] as const) {
+      for (const b of ['x', 'y']) {
+        const plan = await planLinks(empty, end([pair], { a: 'x', b: 'x' }), end([], { a: 'x', b }), rules as Rules)
+        assert.equal(plan, empty)
+      }
+    }
+  })
 })
