@@ -64,6 +64,16 @@ const raw = fc
 const mask = fc.constantFrom(...masks)
 
 describe('a name and its stored form', () => {
+  it('leave what means a directory as it is, and let nothing else mean it', () => {
+    for (const mask of masks) {
+      if (mask === 0) continue
+      for (const name of ['.', '..'])
+        assert.deepEqual([storedName(name, mask), knownName(name, mask)], [name, undefined])
+      if ((mask & refusesEndDots) !== 0)
+        for (const stored of ['\uf02e', '.\uf02e']) assert.equal(knownName(stored, mask), undefined)
+    }
+  })
+
   it('are these', () => {
     const rows: [name: string, by: number, stored: string][] = [
       ['plain.txt', all, 'plain.txt'],

@@ -148,7 +148,8 @@ describe('a batch with large files that are told', () => {
   ] as const) {
     it(`that are lied about in their ${what} cost a problem of that path, or nothing, and never a wrong byte`, () => {
       fourFiles()
-      const problems = carryOut(landingOf(files, ['a', 'z']), files, (name, record, pack) => {
+      const landing = landingOf(files, ['a', 'z'])
+      const problems = carryOut(landing, files, (name, record, pack) => {
         if (name !== 'a' || !isMeant(record) || record.contentEnd === record.contentStart) return
         const last = record.contentEnd - 1
         pack[last] = (pack[last] as number) ^ 1
@@ -156,6 +157,8 @@ describe('a batch with large files that are told', () => {
       assert.deepEqual(problems, what === 'content' ? ['a: damaged-in-transit'] : [])
       assert.equal(existsSync(join(place, 'target', 'a')), what === 'entries')
       if (what === 'entries') assert.ok(isSame('a'))
+      // What the file is made of, as it was told, is not believed later.
+      assert.equal(landing.large.recipes.length, 1)
       for (const name of ['b', 'small', 'z']) assert.ok(isSame(name), name)
     })
   }

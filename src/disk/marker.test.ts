@@ -120,6 +120,26 @@ describe('the marker of a target', () => {
     assert.equal(marker(path).inode, String(lstatSync(path).ino))
   })
 
+  it('is believed about how names are stored only as it may have been written', () => {
+    const path = fresh()
+    visit(path)
+    const known = marker(path)
+    for (const [code, change] of [
+      ['format-too-new', { version: 3 }],
+      ['format-too-new', { version: 2, stores: 64 }],
+      ['root-replaced', { version: 2 }],
+      ['root-replaced', { version: 2, stores: 0 }],
+      ['root-replaced', { version: 2, stores: -1 }],
+      ['root-replaced', { version: 2, stores: 1.5 }],
+      ['root-replaced', { version: 2, stores: '1' }],
+      ['root-replaced', { version: 1, stores: 1 }],
+      ['root-replaced', { version: 0 }],
+    ] as const) {
+      writeFileSync(join(path, '.nightferry/root.json'), JSON.stringify({ ...known, ...change }))
+      for (const isNew of [false, true]) fails(code, () => target(path, { isNew }))
+    }
+  })
+
   it('keeps others out of what lies below, unless a person says so', () => {
     const path = fresh()
     visit(path)

@@ -25,7 +25,7 @@ import {
 } from './pack.ts'
 import { RecipesAtHand } from './recipes-at-hand.ts'
 import type { Arrived } from './sames.ts'
-import { SentContents, sentMemory } from './sent-contents.ts'
+import { Probe, SentContents, sentMemory } from './sent-contents.ts'
 import { Supply } from './supply.ts'
 import { systemSys } from './system.ts'
 
@@ -104,6 +104,22 @@ describe('a source', () => {
     assert.equal(flags[0], whole)
     assert.notEqual((flags[1] ?? 0) & flagFailed, 0, `${flags[1]}`)
   })
+})
+
+it('a file that is shorter by now is looked through no further, and has no digest', () => {
+  const path = folder()
+  writeTree(path, { a: small })
+  const root = real.openRoot(path)
+  const handle = real.openFile(root, Buffer.from('a'))
+  for (const [sizeBytes, digest] of [
+    [small.length, digestOf(small)],
+    [small.length + 1, undefined],
+  ] as const) {
+    const probe = new Probe(real, handle, sizeBytes)
+    assert.equal(probe.readOn(new Uint8Array(9000)), true)
+    assert.deepEqual(probe.digest && Buffer.from(probe.digest), digest && Buffer.from(digest))
+  }
+  for (const one of [handle, root]) real.close(one)
 })
 
 describe('a target', () => {

@@ -93,6 +93,21 @@ describe('names that share a file', () => {
     }
   })
 
+  it('are looked at anew once the tree is, for further names', () => {
+    const { path, tree, handles, look } = target(folder, links)
+    const shared = new SharedNames(real, handles.root, tree, true)
+    const touched = (name: string): RelPath[] => {
+      const touches = new Set<RelPath>()
+      shared.touch(at(tree, name), touches)
+      return [...touches].sort()
+    }
+    assert.deepEqual(touched('a'), ['', 'd', 'e'])
+    rmSync(join(path, 'd/b'))
+    look()
+    shared.begin()
+    assert.deepEqual(touched('a'), ['', 'e'])
+  })
+
   it('have all of it set at once, only where the rules show all and none goes', () => {
     const { tree, handles } = target(folder, links, 'hidden')
     const shared = new SharedNames(real, handles.root, tree, true)

@@ -78,6 +78,8 @@ describe('a run that did not sync', { skip: process.platform !== 'linux' && 'liv
     put({ one: '' })
     assert.equal(settleUnsynced(sys, home, root, true), true)
     assert.equal(lifeOf(12_345), '')
+    // Two lives of which nothing is known are not one.
+    assert.equal(settleUnsynced(sys, home, 12_345, true), true)
   })
 
   it('is remembered of so many jobs, and then of no other', () => {

@@ -142,4 +142,20 @@ describe('the order of calls', () => {
     finishing.resolve()
     await finish
   })
+
+  it('stages batches in the order in which they were told, whichever body is whole first', async () => {
+    const order = new CallOrder()
+    const tell = async (): Promise<void> => {}
+    order.opened('target')
+    for (const name of ['scan', 'view', 'begin'] as const) await order.run(name, async () => {}, tell)
+    const places = [0, 1, 2].map(() => order.queue('stage'))
+    const staged: number[] = []
+    const stage = (number: number): Promise<void> =>
+      order.run('stage', async () => void staged.push(number), tell, places[number])
+    const later = [stage(2), stage(1)]
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(staged, [])
+    await Promise.all([stage(0), ...later])
+    assert.deepEqual(staged, [0, 1, 2])
+  })
 })

@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { memoryLinks, openBoth } from '../../test/world/links.ts'
+import { joinDigests } from '../core/digests.ts'
 import type { RelPath } from '../core/path.ts'
-import { Failure } from '../std/failure.ts'
+import { Failure, type FailureCode } from '../std/failure.ts'
 import { alongBytesMax, type CallName } from '../wire/messages.ts'
 import { answerCall, type CallHandlers, type CallOutput, call } from './bulk.ts'
 import { Foretold, type Probable } from './foretold.ts'
@@ -22,21 +23,32 @@ const along = [
 const probable: Probable = { paths: [other], along: 'changed', files: ['d/file' as RelPath] }
 
 /** A session whose other side answers so; what it was asked is noted. */
-async function asking(answers: { view?: CallOutput<'view'>; fails?: CallName } = {}) {
+async function asking(
+  answers: {
+    view?: CallOutput<'view'>
+    fails?: CallName
+    code?: FailureCode
+    /** So many more listings, and digests at first, than were asked for. */
+    more?: number
+    moreDigests?: readonly number[]
+  } = {},
+) {
+  const moreDigests = [...(answers.moreDigests ?? [])]
   const asked: string[] = []
   const told = (name: CallName, what: unknown): void => {
     asked.push(`${name} ${JSON.stringify(what)}`)
-    if (answers.fails === name && asked.length < 3) throw new Failure('disk-error', 'not now')
+    if (answers.fails === name && asked.length < 3) throw new Failure(answers.code ?? 'disk-error', 'not now')
   }
   const handlers: Partial<CallHandlers> = {
     view: async () => answers.view ?? { along },
     listings: async ({ paths }) => {
       told('listings', paths)
-      return { listings: paths.map(() => ({ known: true, bytes, ...time })) }
+      const known = { known: true, bytes, ...time }
+      return { listings: Array(paths.length + (answers.more ?? 0)).fill(known) }
     },
     digests: async ({ fresh }) => {
       told('digests', fresh)
-      return { digests: new Uint8Array(32).fill(7) }
+      return { digests: joinDigests(Array(1 + (moreDigests.shift() ?? 0)).fill(new Uint8Array(32).fill(7))) }
     },
   }
   const links = memoryLinks()
@@ -83,6 +95,46 @@ describe('what is foretold', () => {
     const { list, asked, end } = await asking({ fails: 'listings' })
     assert.equal(await list([top, other]), 2)
     assert.deepEqual(asked, [...ahead, 'listings ["other"]'])
+    end()
+  })
+
+  it('is no answer where it has not as many parts as were asked for, and is asked for again by name', async () => {
+    const file = [{ path: below, names: ['file'] }]
+    const once = await asking({ moreDigests: [1] })
+    assert.equal((await once.foretold.digests(file, false)).length, 1)
+    assert.deepEqual(once.asked, [...ahead, 'digests false'])
+    once.end()
+    const twice = await asking({ moreDigests: [1, 1, 1] })
+    for (const fresh of [false, true])
+      await assert.rejects(twice.foretold.digests(file, fresh), { code: 'protocol-broken' })
+    twice.end()
+    for (const more of [-1, 1]) {
+      const { list, end } = await asking({ more })
+      await assert.rejects(list([top]), { code: 'protocol-broken' })
+      end()
+    }
+  })
+
+  it('ends the session at once where it breaks a rule', async () => {
+    for (const fails of ['listings', 'digests'] as const) {
+      const { list, end } = await asking({ fails, code: 'protocol-broken' })
+      await assert.rejects(list([top]), { code: 'protocol-broken' })
+      end()
+    }
+  })
+
+  it('is an outline only for who asks for outlines', async () => {
+    const outlined = { path: '', bytes: new Uint8Array(0), outline: new Uint8Array(4), ...time }
+    const { foretold, asked, end } = await asking({ view: { along: [outlined] } })
+    const [listing] = await foretold.listings([top], { outlined: false, deep: false }, new ToldTree(10))
+    assert.deepEqual([listing?.bytes, asked.at(-1)], [bytes, 'listings [""]'])
+    end()
+  })
+
+  it('is held to what the scan counted in what was asked for by name too', async () => {
+    const { foretold, list, end } = await asking({ view: { along: [] } })
+    foretold.forget()
+    await assert.rejects(list([top, below, other], 1), { code: 'protocol-broken' })
     end()
   })
 

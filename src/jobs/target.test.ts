@@ -2,13 +2,14 @@
 // is, and what was asked for.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { contents, plant } from '../../test/world/planted.ts'
 import { seatHere } from '../../test/world/seat-here.ts'
 import { batchBytes, change, create, head, pack } from '../../test/world/steps.ts'
+import type { IgnoreText } from '../core/ignore.ts'
 import type { OwnerLimit } from '../core/owner-limit.ts'
 import { openTarget } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
@@ -20,6 +21,7 @@ import { concatBytes } from '../std/bytes.ts'
 import { systemClock } from '../std/clock.ts'
 import type { Crew, Seat } from '../std/crew.ts'
 import { Failure } from '../std/failure.ts'
+import { unsyncedJob } from './durable.ts'
 import { type PlanTotals, payloadHeadBytes } from './endpoint.ts'
 import { SlabStore } from './slabs.ts'
 import { LocalTarget } from './target.ts'
@@ -39,6 +41,7 @@ async function held(
   ownerLimit?: OwnerLimit,
   crew: Crew<DiskTasks> = oneSeat(seatHere),
   before: (path: string) => void = () => {},
+  overrides: readonly IgnoreText[] = [],
 ): Promise<Held> {
   const path = join(home, `case-${++made}`)
   plant(path, Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`f${i}`, `${i}`])))
@@ -56,7 +59,7 @@ async function held(
     versions: { asked: undefined, floor: undefined, directory: undefined },
     ownerLimit,
   })
-  await target.scan({ overrides: [], ignoreFiles: [] })
+  await target.scan({ overrides, ignoreFiles: [] })
   await target.view({ modeMask: 0o777, timeGrainNs: 1, overrides: [], texts: [] }, 'view')
   return {
     path,
@@ -222,6 +225,15 @@ describe('a target, whatever its driver says', () => {
       await refuses('unsolicited', target.receive(pack))
       await refuses('unsolicited', target.written(0, false))
     })
+  })
+
+  it('remembers that it does not sync under the job and its rules', async () => {
+    const overrides = [{ directory: '', label: '--exclude', text: 'f0' }] as const
+    const one = await held(undefined, oneSeat(seatHere), () => {}, overrides)
+    assert.equal((await one.target.begin(totals({ durability: 'none' }))).durability, 'none')
+    const file = join(one.path, '.nightferry/unsynced.json')
+    assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8')).jobs), [unsyncedJob('job', overrides)])
+    await one.close()
   })
 
   it('makes no further names while batches are under way that they may be names of', async () => {
