@@ -12,7 +12,14 @@ import { systemSys } from '../disk/system.ts'
 import { checkStoreDirectory } from '../disk/versions.ts'
 import type { RunEvent, RunListener } from '../jobs/endpoint.ts'
 import type { LoggedChange } from '../jobs/logged.ts'
-import { type KeptVersion, type KeptVersions, type Undeleted, undelete, versionsOf } from '../jobs/recall.ts'
+import {
+  type KeptVersion,
+  type KeptVersions,
+  type Undeleted,
+  type UndeleteEvent,
+  undelete,
+  versionsOf,
+} from '../jobs/recall.ts'
 import { exitCodeOf, type FinishedRun, runOnce } from '../jobs/run.ts'
 import { addShare, loadShares, removeShare, type Share } from '../jobs/shares.ts'
 import { type UndoEvent, type UndoResult, undoExitCode, undoRun } from '../jobs/undo.ts'
@@ -44,6 +51,7 @@ export type {
   Statement,
   SyncOptions,
   Undeleted,
+  UndeleteEvent,
   UndoEvent,
   UndoResult,
 }
@@ -73,6 +81,14 @@ export type UndoHooks = {
   /** Hears each change, in a dry run what would be done, and how far it is. */
   readonly onEvent?: (event: UndoEvent) => void
   /** Stops it where the target is whole. */
+  readonly signal?: AbortSignal
+}
+
+/** What goes along with an undelete. */
+export type UndeleteHooks = {
+  /** Hears how much came so far. */
+  readonly onEvent?: (event: UndeleteEvent) => void
+  /** Stops it between two versions, or within the copy of a large one, of which nothing is left then. */
   readonly signal?: AbortSignal
 }
 
@@ -152,11 +168,13 @@ export interface Machine extends AsyncDisposable {
   versions(path: string, options?: { readonly run?: string; readonly remoteCommand?: string }): Promise<KeptVersions>
   /**
    * Brings the newest old versions of a path and of all below it back, or those that `run` left; `to` names another folder
-   * for them (of a share: one inside of it). Never overwrites. Throws `no-versions` where there are none.
+   * for them (of a share: one inside of it). Never overwrites. Throws `no-versions` where there are none. The signal stops
+   * it: what came stays, `isStopped` says so, and the same again brings the rest; before anything came it throws `cancelled`.
    */
   undelete(
     path: string,
     options?: { readonly run?: string; readonly to?: string; readonly remoteCommand?: string },
+    hooks?: UndeleteHooks,
   ): Promise<Undeleted>
   /**
    * Reverses a whole run, by the beginning of its id, or nothing of it: then the outcome is `refused`, and says why. It is a
@@ -235,8 +253,11 @@ export function openMachine(options: MachineOptions = {}): Machine {
     why: (path, { run } = {}) => answersOf(engine, path, run),
     versions: (path, { run, remoteCommand } = {}) =>
       versionsOf(workshop, engine.reach, path, { run, ways: waysOf(remoteCommand) }),
-    undelete: (path, { remoteCommand, ...wish } = {}) =>
-      undelete(workshop, engine.reach, path, { ...wish, ways: waysOf(remoteCommand) }),
+    undelete: (
+      path,
+      { remoteCommand, ...wish } = {},
+      { onEvent = () => {}, signal = new AbortController().signal } = {},
+    ) => undelete(workshop, engine.reach, path, { ...wish, ways: waysOf(remoteCommand) }, onEvent, signal),
     async undo(
       run,
       { dryRun = false, remoteCommand } = {},

@@ -21,11 +21,11 @@ import { after, describe, it } from 'node:test'
 import { undo } from '../../test/world/one-mirror.ts'
 import { contents, type Folder, facts, plant } from '../../test/world/planted.ts'
 import { runA, runB, runC, type Scenario, scenarios, twice } from '../../test/world/two-runs.ts'
-import { mirrors, sought, withStore } from '../../test/world/version-stores.ts'
+import { mirrors, restoreAll, sought, withStore } from '../../test/world/version-stores.ts'
 import { isWithin, type RelPath } from '../core/path.ts'
 import { Bug } from '../std/assert.ts'
 import { openOutside } from './outside.ts'
-import { type Restored, restoreVersions } from './past.ts'
+import type { Restored } from './restore.ts'
 import { openTarget } from './root.ts'
 import type { Sys } from './sys.ts'
 import { openLinuxSys } from './sys-linux.ts'
@@ -191,7 +191,7 @@ for (const open of forms) {
         const own = 'd' as RelPath
         return withStore(
           target,
-          (store) => restoreVersions(sys, store, handles, { sought: sought(store, own), path: own, as: own }),
+          (store) => restoreAll(sys, store, handles, { sought: sought(store, own), path: own, as: own }),
           quiet(),
         )
       } finally {

@@ -1,7 +1,6 @@
 // What the threads of a crew do about old versions; part of the table in tasks.ts. Each is synchronous, and looks at or
 // changes one target whose lock its caller holds.
 
-import type { LinkPolicy } from '../core/links.ts'
 import type { RelPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Keep } from '../core/retention.ts'
@@ -11,7 +10,8 @@ import { decodeDisplaced } from './displaced.ts'
 import { clearJournal, writeJournal } from './journal.ts'
 import type { TargetHandles } from './landing.ts'
 import { writePart } from './manifest.ts'
-import { listVersions, type Restored, restoreVersions, type Sought, type Version } from './past.ts'
+import { listVersions, type Sought, type Version } from './past.ts'
+import { restoreTasks } from './restore-tasks.ts'
 import { systemSys } from './system.ts'
 import { undoTasks } from './undo-tasks.ts'
 import {
@@ -88,17 +88,6 @@ export const versionTasks = {
     return listVersions(sys, input.store, input.sought, input.max)
   },
 
-  restoreVersions(input: {
-    store: Store
-    target: number
-    staging: number
-    sought: readonly Sought[]
-    path: RelPath
-    as: RelPath
-    links?: LinkPolicy | undefined
-  }): Restored {
-    return restoreVersions(sys, input.store, input, input)
-  },
-
+  ...restoreTasks,
   ...undoTasks,
 }

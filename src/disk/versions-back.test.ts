@@ -7,10 +7,9 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { Death } from '../../test/world/faulty-sys.ts'
 import { allTexts, contents, facts } from '../../test/world/planted.ts'
-import { mirrors, quick, sought, text, withStore } from '../../test/world/version-stores.ts'
+import { mirrors, quick, restoreAll, sought, text, withStore } from '../../test/world/version-stores.ts'
 import type { RelPath } from '../core/path.ts'
 import { findTarget, findTyped } from './find-target.ts'
-import { restoreVersions } from './past.ts'
 import { openTarget } from './root.ts'
 import { errno, type Sys } from './sys.ts'
 
@@ -48,7 +47,7 @@ describe('bringing versions back', () => {
     target: string,
     path: string,
     options: { run?: string; as?: string; sys?: Sys } = {},
-  ): ReturnType<typeof restoreVersions> => {
+  ): ReturnType<typeof restoreAll> => {
     const { sys = quick(), run, as = path } = options
     const root = openTarget(sys, target, { create: true, machine: 'test', expectedId: undefined })
     try {
@@ -57,7 +56,7 @@ describe('bringing versions back', () => {
         target,
         (store) => {
           const options = { sought: sought(store, path as RelPath, run), path: path as RelPath, as: as as RelPath }
-          return restoreVersions(sys, store, handles, options)
+          return restoreAll(sys, store, handles, options)
         },
         sys,
       )

@@ -10,7 +10,7 @@ const phases: readonly Phase[] = ['closed', 'open', 'scanned', 'viewed', 'begun'
 const names = Object.keys(calls) as CallName[]
 /** Those of an undo have an order of their own, which the undo itself keeps (undo-end.ts). */
 const undoing = ['undo', 'undoLook', 'undoList', 'undoBegin', 'undoCarry']
-const always = ['open', 'close', 'versions', 'undelete', ...undoing]
+const always = ['open', 'close', 'versions', 'undelete', 'undeleteMore', 'undeleteStop', ...undoing]
 
 /** The calls that may come in a phase, besides those that always may. */
 function allowed(phase: Phase, role: string): string[] {

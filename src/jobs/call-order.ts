@@ -37,8 +37,8 @@ const order: Partial<Record<CallName, { readonly phases: readonly Phase[]; reado
 const startsAt: Partial<Record<CallName, Phase>> = { stage: 'staging', finish: 'finished' }
 const endsAt: Partial<Record<CallName, Phase>> = { scan: 'scanned', view: 'viewed', begin: 'begun' }
 
-/** Run beside all others: those of batches, and that which closes. What is asked along with an opening waits for it. */
-const sideBySide: readonly CallName[] = ['close', 'stage', 'answer', 'attributes', 'supply', 'written']
+/** Run beside all others: those of batches, that which closes, and a stop. What is asked along with an opening waits for it. */
+const sideBySide: readonly CallName[] = ['close', 'stage', 'answer', 'attributes', 'supply', 'written', 'undeleteStop']
 
 /** Whether the end is so far that it can be asked this. */
 export function mayCome(name: CallName, phase: Phase, role: string): boolean {

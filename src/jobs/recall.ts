@@ -5,15 +5,15 @@ import { resolve } from 'node:path'
 import { joinPath, nameOf, parseRelPath, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import { findTyped, type Placed } from '../disk/find-target.ts'
-import { Failure } from '../std/failure.ts'
+import { Failure, failureCodes } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
 import { call } from './bulk.ts'
 import { parseEnd, type RemoteName, remoteText } from './ends.ts'
 import type { Workshop } from './local.ts'
-import { noteUndeleted, undeleteAt, undeleteInto, versionsAt } from './past.ts'
-import { checkedProblems } from './remote.ts'
+import { versionsAt } from './past.ts'
 import { checkSshOnly, connectTo, type Reach } from './run.ts'
 import type { SshWays } from './ssh.ts'
+import { LocalUndelete, RemoteUndelete, type UndeleteEnd } from './undelete-end.ts'
 
 type Place = { readonly kind: 'local'; readonly placed: Placed } | { readonly kind: 'remote'; readonly end: RemoteName }
 
@@ -107,57 +107,128 @@ export type Undeleted = {
   readonly to?: string
   /** They lie in the target now, and the next mirror to it deletes what its source does not have. */
   readonly isInTarget: boolean
+  /** It was asked to stop; what came stays, and the same again brings the rest. */
+  readonly isStopped: boolean
 }
+
+/** What happens during an undelete, after each part of it: how much came so far, the last name of it. */
+export type UndeleteEvent = {
+  readonly type: 'progress'
+  readonly restored: number
+  readonly sizeBytes: number
+  readonly path: string
+}
+
+export type UndeleteListener = (event: UndeleteEvent) => void
+
+/** What the command line ends with. */
+export function undeleteExitCode({ isStopped, restored, problemCount, existingCount }: Undeleted): number {
+  if (isStopped) return failureCodes.cancelled.exit
+  return restored > 0 && problemCount + existingCount === 0 ? 0 : 3
+}
+
+type Wish = { readonly run?: string | undefined; readonly to?: string | undefined; readonly ways: SshWays }
 
 /**
  * Brings the newest versions of a path and of all below it back, or those that one run left; to their own place, or into
- * the folder `to` (of a share: a folder inside of it). Throws `no-versions` where there are none.
+ * the folder `to` (of a share: a folder inside of it). Throws `no-versions` where there are none, `cancelled` where it is
+ * stopped before anything came.
  */
-export async function undelete(workshop: Workshop, reach: Reach, text: string, options: Wish): Promise<Undeleted> {
+export async function undelete(
+  workshop: Workshop,
+  reach: Reach,
+  text: string,
+  options: Wish,
+  listen: UndeleteListener,
+  signal: AbortSignal,
+): Promise<Undeleted> {
   const { run } = options
-  const place = placeOf(reach, text)
-  const result =
-    place.kind === 'local'
-      ? await undeleteHere(workshop, place.placed, options)
-      : await undeleteThere(workshop, reach, place.end, options)
+  const { end, ...place } = await openUndelete(workshop, reach, text, options, signal)
+  const result = { ...(end === undefined ? nothingCame : await bringAll(end, listen, signal)), ...place }
   if (result.restored + result.existingCount + result.problemCount > 0) return result
+  if (result.isStopped) throw stoppedEarly()
   const which = run === undefined ? '' : ` of the run ${run}`
   throw new Failure('no-versions', `no old version${which} is kept of ${text}`, {
     hint: 'nightferry versions PATH shows what is kept, a path above it shows more; nightferry why PATH says where it was renamed to',
   })
 }
 
-type Wish = { readonly run?: string | undefined; readonly to?: string | undefined; readonly ways: SshWays }
+type Opened = { readonly end: UndeleteEnd | undefined; readonly to?: string; readonly isInTarget: boolean }
 
-async function undeleteHere(workshop: Workshop, placed: Placed, { run, to, ways }: Wish): Promise<Undeleted> {
-  checkSshOnly(ways.remoteCommand)
-  const as = (placed.path === '' ? '' : nameOf(placed.path)) as RelPath
-  const restored =
-    to === undefined
-      ? await undeleteAt(workshop, placed, { run, as: undefined, by: workshop.machine })
-      : await undeleteInto(workshop, placed, { run, directory: resolve(to), as })
-  const { existing, problems, brought: _, ...rest } = restored
-  const counts = { existingCount: existing.length, problemCount: problems.length }
-  const isInTarget = to === undefined || findTyped(to)?.rootPath === placed.rootPath
-  return { ...rest, existing, problems, ...counts, ...(to !== undefined && { to: resolve(to) }), isInTarget }
-}
-
-async function undeleteThere(
+async function openUndelete(
   workshop: Workshop,
   reach: Reach,
-  end: RemoteName,
+  text: string,
   { run, to, ways }: Wish,
-): Promise<Undeleted> {
-  const { share, sub } = end
-  const as = to === undefined ? undefined : insideTarget(to, sub)
-  return await asking(reach, end, ways, async (session) => {
-    const request = { share, sub, ...(run !== undefined && { run }), ...(as !== undefined && { as }) }
-    const { brought, root, problems, ...rest } = await call(session, 'undelete', request)
-    const inner = parseRelPath(root)
-    if (inner !== undefined) noteUndeleted(workshop, remoteText({ ...end, sub: inner }), workshop.machine, brought)
-    const told = { ...rest, problems: checkedProblems(problems), isInTarget: true }
-    return to === undefined ? told : { ...told, to: folderText(end, to) }
-  })
+  signal: AbortSignal,
+): Promise<Opened> {
+  const place = placeOf(reach, text)
+  if (place.kind === 'remote') {
+    const { end: name } = place
+    const as = to === undefined ? undefined : insideTarget(to, name.sub)
+    const session = await connectTo(reach, name, ways, signal)
+    try {
+      const end = await RemoteUndelete.open(session, workshop, name, { run, as })
+      return { end, isInTarget: true, ...(to !== undefined && { to: folderText(name, to) }) }
+    } catch (error) {
+      session.close()
+      throw error
+    }
+  }
+  checkSshOnly(ways.remoteCommand)
+  const { placed } = place
+  if (to === undefined) {
+    const end = await LocalUndelete.at(workshop, placed, { run, as: undefined, by: workshop.machine })
+    return { end, isInTarget: true }
+  }
+  const as = (placed.path === '' ? '' : nameOf(placed.path)) as RelPath
+  const end = await LocalUndelete.into(workshop, placed, { run, directory: resolve(to), as })
+  return { end, to: resolve(to), isInTarget: findTyped(to)?.rootPath === placed.rootPath }
+}
+
+type Came = Omit<Undeleted, 'to' | 'isInTarget'>
+
+const nothingCame: Came = {
+  restored: 0,
+  sizeBytes: 0,
+  existing: [],
+  existingCount: 0,
+  problems: [],
+  problemCount: 0,
+  isStopped: false,
+}
+
+/** Slice after slice; what is told is counted, and the first of it kept. */
+async function bringAll(end: UndeleteEnd, listen: UndeleteListener, signal: AbortSignal): Promise<Came> {
+  const stop = (): void => end.stop()
+  signal.addEventListener('abort', stop)
+  const existing: string[] = []
+  const problems: Problem[] = []
+  const counts = { restored: 0, sizeBytes: 0, existingCount: 0, problemCount: 0 }
+  try {
+    if (signal.aborted) stop()
+    for (;;) {
+      const slice = await end.more()
+      counts.restored += slice.brought.length
+      for (const { sizeBytes } of slice.brought) counts.sizeBytes += sizeBytes
+      counts.existingCount += slice.existing.length
+      counts.problemCount += slice.problems.length
+      existing.push(...slice.existing.slice(0, toldMax - existing.length))
+      problems.push(...slice.problems.slice(0, toldMax - problems.length))
+      if (slice.end !== undefined) return { ...counts, existing, problems, isStopped: slice.end === 'stopped' }
+      const { restored, sizeBytes } = counts
+      listen({ type: 'progress', restored, sizeBytes, path: slice.brought.at(-1)?.path ?? '' })
+    }
+  } finally {
+    signal.removeEventListener('abort', stop)
+    await end.close()
+  }
+}
+
+const toldMax = 1000
+
+function stoppedEarly(): Failure {
+  return new Failure('cancelled', 'the undelete was stopped', { hint: 'nothing came back yet' })
 }
 
 function folderText(end: RemoteName, to: string): string {

@@ -1,6 +1,7 @@
 // The answering side of what a peer asks about old versions: within what it is granted (grants.ts). Looking is allowed in
-// every share; bringing back and undoing only where it may write. A session has one undo open at most; when it ends, what
-// was begun comes to a point at which the target is whole, and this machine's history says what came of it.
+// every share; bringing back and undoing only where it may write. A session has one undo open at most, and one undelete at a
+// time; when it ends, what was begun comes to a point at which the target is whole, and this machine's history (of an
+// undelete its log) says what came of it.
 
 import { parseRelPath } from '../core/path.ts'
 import { encodeBatch } from '../core/plan.ts'
@@ -14,19 +15,27 @@ import { Failure } from '../std/failure.ts'
 import type { CallHandlers, CallInput, CallOutput } from './bulk.ts'
 import type { Grants, PastGrant } from './grants.ts'
 import type { Workshop } from './local.ts'
-import { undeleteAt, versionsAt } from './past.ts'
+import { versionsAt } from './past.ts'
+import { LocalUndelete, type UndeleteSlice } from './undelete-end.ts'
 import { undoEnd } from './undo.ts'
 import { LocalUndo, toldProblems, type UndoSlice } from './undo-end.ts'
 
 const listedMax = 10_000
-const toldMax = 1000
-const broughtMax = 10_000
+const toldMax = 10_000
 
 export type PastOptions = { readonly workshop: Workshop; readonly grants: Grants; readonly machine: string }
 
 export type PastHandlers = Pick<
   CallHandlers,
-  'versions' | 'undelete' | 'undo' | 'undoLook' | 'undoList' | 'undoBegin' | 'undoCarry'
+  | 'versions'
+  | 'undelete'
+  | 'undeleteMore'
+  | 'undeleteStop'
+  | 'undo'
+  | 'undoLook'
+  | 'undoList'
+  | 'undoBegin'
+  | 'undoCarry'
 >
 
 type OpenUndo = { readonly undo: LocalUndo; readonly job: string; readonly rootPath: string; as: string | undefined }
@@ -37,6 +46,8 @@ export class ServedPast {
   #opening: Promise<unknown> = Promise.resolve()
   #isOpening = false
   #open: OpenUndo | undefined
+  #isUndeleting = false
+  #undelete: LocalUndelete | undefined
 
   constructor(options: PastOptions) {
     this.#options = options
@@ -48,32 +59,28 @@ export class ServedPast {
         const { versions, more } = await versionsAt(this.#options.workshop, placed, { run, max: listedMax })
         return { versions: versions.map((one) => ({ ...one, mtimeSeconds: BigInt(one.mtimeSeconds) })), more }
       }),
-    undelete: async ({ share, sub, run, as }) =>
-      await within(
-        this.#options,
-        { share, sub, writes: true },
-        async (placed, grant): Promise<CallOutput<'undelete'>> => {
-          const to = as === undefined ? undefined : parseRelPath(as)
-          if (as !== undefined && to === undefined) throw new Failure('protocol-broken', 'a path is none below a root')
-          const { workshop, machine } = this.#options
-          const restored = await undeleteAt(workshop, placed, { run, as: to, by: machine, links: grant.links })
-          const { existing, problems, brought, ...rest } = restored
-          return {
-            ...rest,
-            root: grant.relative(placed),
-            brought: brought.slice(0, broughtMax),
-            existing: existing.slice(0, toldMax),
-            existingCount: existing.length,
-            problems: problems.slice(0, toldMax),
-            problemCount: problems.length,
-          }
-        },
-      ),
+    undelete: async (request) => {
+      if (this.#isUndeleting) throw new Failure('protocol-broken', 'a session has one undelete at a time')
+      this.#isUndeleting = true
+      const opening = this.#openUndelete(request)
+      this.#opening = Promise.allSettled([this.#opening, opening])
+      try {
+        return { root: await opening }
+      } catch (error) {
+        this.#isUndeleting = false
+        throw error
+      }
+    },
+    undeleteMore: async () => await this.#undeleteMore(),
+    undeleteStop: async () => {
+      this.#undelete?.stop()
+      return {}
+    },
     undo: async (request) => {
       if (this.#isOpening) throw new Failure('protocol-broken', 'a session opens one undo')
       this.#isOpening = true
       const opening = this.#openUndo(request)
-      this.#opening = opening
+      this.#opening = Promise.allSettled([this.#opening, opening])
       await opening
       return {}
     },
@@ -100,6 +107,36 @@ export class ServedPast {
         this.#record(open)
       }
     },
+  }
+
+  async #openUndelete({ share, sub, run, as }: CallInput<'undelete'>): Promise<string> {
+    return await within(this.#options, { share, sub, writes: true }, async (placed, grant) => {
+      const to = as === undefined ? undefined : parseRelPath(as)
+      if (as !== undefined && to === undefined) throw new Failure('protocol-broken', 'a path is none below a root')
+      const { workshop, machine } = this.#options
+      this.#undelete = await LocalUndelete.at(workshop, placed, { run, as: to, by: machine, links: grant.links })
+      return grant.relative(placed)
+    })
+  }
+
+  /** When it has ended, the target is free again, and the session may begin another. */
+  async #undeleteMore(): Promise<CallOutput<'undeleteMore'>> {
+    const undelete = this.#undelete
+    if (undelete === undefined) throw new Failure('protocol-broken', 'no undelete is open in this session')
+    let end: UndeleteSlice['end'] = 'stopped'
+    try {
+      const slice = await undelete.more()
+      end = slice.end
+      const { brought, existing, problems } = slice
+      const told = { brought: [...brought], existing: [...existing], problems: problems.slice(0, toldMax) }
+      return { ...told, isDone: end !== undefined, isStopped: end === 'stopped' }
+    } finally {
+      if (end !== undefined && this.#undelete === undelete) {
+        this.#undelete = undefined
+        await undelete.close()
+        this.#isUndeleting = false
+      }
+    }
   }
 
   async #openUndo({ share, sub, run, job }: CallInput<'undo'>): Promise<void> {
@@ -148,6 +185,9 @@ export class ServedPast {
   /** The session is over, and `failure` says why where it was cut. */
   async close(failure: Failure | undefined): Promise<void> {
     await this.#opening.catch(() => {})
+    const undelete = this.#undelete
+    this.#undelete = undefined
+    await undelete?.close()
     const open = this.#open
     this.#open = undefined
     if (open === undefined) return

@@ -292,18 +292,20 @@ const versionsAnswer = record({
   ),
   more: flag,
 })
+/** Opens an undelete, which the session has until its end: it is carried out by one call a slice. */
 const undeleteRequest = record({ ...placeFields, run: optional(text(64)), as: optional(path(pathBytes)) })
 const undeleteAnswer = record({
-  restored: uint(countMax),
   /** Where in the share the target lies that they are in. */
   root: path(pathBytes),
-  /** The first of them: names as they are now, with the run whose version each is. */
-  brought: list(record({ path: path(pathBytes), run: text(64) }), 10_000),
-  sizeBytes: uint(countMax),
+})
+/** Asked again until it is done. `undeleteStop` lets the call that is under way, or the next one, be the last, as soon as it may. */
+const undeleteMoreAnswer = record({
+  /** What came since the call before: names as they are now, with the run whose version each is. */
+  brought: list(record({ path: path(pathBytes), run: text(64), sizeBytes: uint(countMax) }), 1000),
   existing: list(path(pathBytes), 1000),
-  existingCount: uint(countMax),
-  problems: list(problem, 1000),
-  problemCount: uint(countMax),
+  problems: list(problem, 10_000),
+  isDone: flag,
+  isStopped: flag,
 })
 /** Opens an undo, which the session has until it ends: looked at, listed and carried out by one call a slice. */
 const undoRequest = record({ ...placeFields, run: text(64), job: bytes(16) })
@@ -378,6 +380,8 @@ export const calls = {
   close: [closeRequest, empty],
   versions: [versionsRequest, versionsAnswer],
   undelete: [undeleteRequest, undeleteAnswer],
+  undeleteMore: [empty, undeleteMoreAnswer],
+  undeleteStop: [empty, empty],
   undo: [undoRequest, empty],
   undoLook: [empty, undoLookAnswer],
   undoList: [empty, undoListAnswer],

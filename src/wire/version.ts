@@ -14,7 +14,7 @@ export const wireHistory: readonly WireVersionNote[] = [
     change:
       'the notice addresses; open tells the run, the job in fewer bytes, isNew, a rate, squeezed packs; begin answers with the ' +
       'epoch of the lease; moves makes missing parents of new names; view: sizes that count; calls verify and distrust; ' +
-      'begin says how long versions are kept and how many bytes come, finish tells of lost ones; calls versions, which follow renames, undelete, undo (in ' +
+      'begin says how long versions are kept and how many bytes come, finish tells of lost ones; calls versions, which follow renames, undelete and undo (in ' +
       'slices); open tells of an undone run; stage, answer, written and supply speak of portions; ' +
       'listings may be outlines, call listingPart; open tells which symlinks the target lets in; names and paths are bytes of any kind; ' +
       'view may say what is expected, closes a target that is that, and leaves out what the end itself knows; ' +

@@ -48,6 +48,8 @@ const inputs: { readonly [Name in CallName]: CallInput<Name> } = {
   close: { save: true },
   versions: place,
   undelete: place,
+  undeleteMore: {},
+  undeleteStop: {},
   undo: { ...place, run: '20260101T000000010Z-aaaaaaaa', job: new Uint8Array(16) },
   undoLook: {},
   undoList: {},
@@ -55,7 +57,7 @@ const inputs: { readonly [Name in CallName]: CallInput<Name> } = {
   undoCarry: { stop: false },
 }
 const names = Object.keys(inputs) as CallName[]
-const always: readonly CallName[] = ['open', 'close', 'versions', 'undelete', 'undo']
+const always: readonly CallName[] = ['open', 'close', 'versions', 'undelete', 'undeleteMore', 'undeleteStop', 'undo']
 
 describe('a hostile caller', () => {
   let pair: Pair

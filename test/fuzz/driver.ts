@@ -45,7 +45,7 @@ const next: Readonly<Record<'source' | 'target', Partial<Record<CallName, readon
     begin: ['stage', 'stage', 'moves', 'finish'],
     stage: ['stage', 'stage', 'answer', 'written', 'written', 'written', 'finish'],
     finish: ['verify', 'close', 'distrust', 'listings'],
-    close: ['open', 'versions', 'undelete', 'undo'],
+    close: ['open', 'versions', 'undelete', 'undeleteMore', 'undeleteStop', 'undo'],
   },
 }
 const patienceMs = 5000

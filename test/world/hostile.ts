@@ -268,6 +268,8 @@ function honestHandlers(send: EvilSource['send']): CallHandlers {
     distrust: refuse,
     versions: refuse,
     undelete: refuse,
+    undeleteMore: refuse,
+    undeleteStop: refuse,
     undo: refuse,
     undoLook: refuse,
     undoList: refuse,

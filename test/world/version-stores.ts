@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { RelPath } from '../../src/core/path.ts'
 import { type Keep, toPrune } from '../../src/core/retention.ts'
 import type { Sought } from '../../src/disk/past.ts'
+import { Restore, type Restored, type RestoreHandles, type RestoreOptions } from '../../src/disk/restore.ts'
 import type { Sys } from '../../src/disk/sys.ts'
 import { systemSys } from '../../src/disk/system.ts'
 import {
@@ -64,6 +65,20 @@ export function sought(store: Store, path: RelPath, run?: string): Sought[] {
   return runs
     .filter((one) => run === undefined || one === run)
     .map((one) => ({ run: one, atMs: readRun(real, store, one)?.atMs ?? 0, path, as: path }))
+}
+
+/** Brings versions back, all of them in one go. */
+export function restoreAll(
+  sys: Sys,
+  store: Store,
+  handles: RestoreHandles,
+  options: RestoreOptions & { readonly sought: readonly Sought[] },
+): Restored & { readonly restored: number } {
+  const restore = new Restore(sys, store, handles, options)
+  while (restore.next() !== undefined);
+  restore.end()
+  const taken = restore.take()
+  return { ...taken, restored: taken.brought.length }
 }
 
 /** Carries a policy out, by what the store itself says. */
