@@ -127,6 +127,8 @@ for (const open of forms) {
           assert.deepEqual(again.conflicts, [], at)
           assert.deepEqual(facts(target), before, at)
           assert.deepEqual(staging(target), [], at)
+          for (const [path, content] of Object.entries(contents(target)))
+            assert.ok(content === '/' || lstatSync(join(target, path)).nlink === 1, `${at}: ${path}`)
         }
       })
     }

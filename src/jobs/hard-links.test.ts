@@ -12,6 +12,7 @@ import type { Rules } from '../core/reconcile.ts'
 import type { SourceEnd } from './endpoint.ts'
 import { guardedBy } from './guarded.ts'
 import { planLinks } from './hard-links.ts'
+import { Spellings } from './spellings.ts'
 
 const empty: Plan = {
   moves: [],
@@ -59,7 +60,13 @@ describe('names that are one file at the source', () => {
     ['stay apart where nobody can say what one of them holds', { a: 'x' }, { links: [], guarded: [] }],
   ] as const) {
     it(what, async () => {
-      const plan = await planLinks(empty, end([pair], { a: 'x', b: 'x' }), end([], right), { mode: 'mirror' } as Rules)
+      const plan = await planLinks(
+        empty,
+        end([pair], { a: 'x', b: 'x' }),
+        end([], right),
+        { mode: 'mirror' } as Rules,
+        new Spellings(),
+      )
       const told = (sections: Plan['sections'] = []): string[] =>
         sections.flatMap((section) =>
           [...stepsOf(section)].map(
@@ -77,7 +84,13 @@ describe('names that are one file at the source', () => {
   it('stay what they are in an update, and where only what is lacking comes', async () => {
     for (const rules of [{ mode: 'update' }, { mode: 'mirror', only: 'lacking' }] as const) {
       for (const b of ['x', 'y']) {
-        const plan = await planLinks(empty, end([pair], { a: 'x', b: 'x' }), end([], { a: 'x', b }), rules as Rules)
+        const plan = await planLinks(
+          empty,
+          end([pair], { a: 'x', b: 'x' }),
+          end([], { a: 'x', b }),
+          rules as Rules,
+          new Spellings(),
+        )
         assert.equal(plan, empty)
       }
     }
