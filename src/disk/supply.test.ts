@@ -256,8 +256,17 @@ describe('supply', () => {
     const { path, root } = source({ f: 'version 0', next: 'next' })
     let version = 0
     const sys = ticking(() => writeFileSync(join(path, 'f'), `version ${++version % 10}`))
-    const nowMs = (): number => lstatSync(join(path, 'f')).ctimeMs + 1
-    const supply = new Supply(sys, root, [{ path: '' as RelPath, names: ['f', 'next'] }], nowMs)
+    // Whatever a write takes: it is a moment after what was looked at.
+    let lookedMs = 0
+    const looking = Object.create(sys) as Sys
+    looking.statFile = (handle, into, row) => {
+      const looked = sys.statFile(handle, into, row)
+      const [seconds, ns] = [statCtimeSeconds, statCtimeNs].map((column) => into[row * statWidth + column] as number)
+      lookedMs = (seconds as number) * 1000 + (ns as number) / 1e6
+      return looked
+    }
+    const nowMs = (): number => lookedMs + 1
+    const supply = new Supply(looking, root, [{ path: '' as RelPath, names: ['f', 'next'] }], nowMs)
     assert.deepEqual(told(take(supply)), ['0 changing', '1 next'])
     real.close(root)
   })
