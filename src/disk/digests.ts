@@ -9,7 +9,7 @@ import type { DirectoryRecord } from '../core/record.ts'
 import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import type { Tree } from '../core/tree.ts'
 import { equalBytes, utf8 } from '../std/bytes.ts'
-import { type IsStopped, stopped } from '../std/stop.ts'
+import { type IsStopped, neverStopped, stopped } from '../std/stop.ts'
 import { digestFile } from './content.ts'
 import { digestAtHand, keyAtHand, recipesAtHand } from './recipes-at-hand.ts'
 import type { Sys } from './sys.ts'
@@ -20,6 +20,7 @@ export type Asking = {
   readonly fresh: boolean
   /** Names the recipes of large files, which are about to be asked for; undefined where nobody will. */
   readonly scope: number | undefined
+  readonly nowMs: () => number
   readonly isStopped: IsStopped
 }
 
@@ -51,14 +52,13 @@ export function digestsOf(
 }
 
 /** Reads a file once for its digest, and for its recipe where that will be asked for, too. */
-function readerFor(path: RelPath, { fresh, scope }: Asking): typeof digestFile {
+function readerFor(path: RelPath, { fresh, scope, nowMs }: Asking): typeof digestFile {
   if (scope === undefined || fresh) return digestFile
-  return (sys, directory, name, sizeBytes, isStopped = () => false) => {
+  return (sys, directory, name, sizeBytes, isStopped = neverStopped) => {
     if (sizeBytes < chunkedFromBytes) return digestFile(sys, directory, name, sizeBytes, isStopped)
     const key = keyAtHand(scope, path, name)
-    return digestAtHand(sys, { directory, name, sizeBytes }, isStopped, (stats, recipe) =>
-      recipesAtHand.put(key, stats, recipe),
-    )
+    const place = { directory, name, sizeBytes }
+    return digestAtHand(sys, place, nowMs, isStopped, (stats, recipe) => recipesAtHand.put(key, stats, recipe))
   }
 }
 

@@ -8,6 +8,7 @@ import { sameSignature, sizeOf, statWidth } from '../core/stat.ts'
 import { hex } from '../std/bytes.ts'
 import type { IsStopped } from '../std/stop.ts'
 import { RecipeReader, scannedBytes } from './portion-reader.ts'
+import { isRacy } from './racy.ts'
 import type { Sys } from './sys.ts'
 
 /** Recipes of files that are on their way, by name. Of one thread; bounded. */
@@ -57,12 +58,13 @@ export function keyAtHand(scope: string | number, directory: RelPath, name: Uint
 }
 
 /**
- * The digest of a large file, whose recipe is at hand from then on: whoever asks for it is about to ask what the file is
+ * The digest of a large file, whose recipe is at hand from then on, unless its signature proves nothing yet: whoever asks for it is about to ask what the file is
  * made of. Undefined as with `digestFile`.
  */
 export function digestAtHand(
   sys: Sys,
   place: { readonly directory: number; readonly name: Uint8Array; readonly sizeBytes: number },
+  nowMs: () => number,
   isStopped: IsStopped,
   keep: (stats: Uint32Array, recipe: Recipe) => void,
 ): Uint8Array | undefined {
@@ -73,10 +75,12 @@ export function digestAtHand(
   try {
     const [before, after] = [new Uint32Array(statWidth), new Uint32Array(statWidth)]
     if (sys.statHandle(handle, before, 0) < 0 || sizeOf(before, 0) !== sizeBytes) return undefined
+    // What is written next may look the same: it would be told as what was read.
+    const isProven = !isRacy(before, 0, nowMs())
     while (reader.recipe === undefined) if (isStopped() || !reader.read(scannedBytes)) return undefined
     const { recipe } = reader
     if (sys.statHandle(handle, after, 0) < 0 || sizeOf(after, 0) !== sizeBytes) return undefined
-    if (sameSignature(before, 0, after, 0)) keep(before, recipe)
+    if (isProven && sameSignature(before, 0, after, 0)) keep(before, recipe)
     return recipe.digest
   } finally {
     reader.close()

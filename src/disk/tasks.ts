@@ -208,7 +208,7 @@ export const tasks = {
    */
   digests(input: { tree: number; files: Uint8Array; fresh: boolean; tells?: boolean }): Uint8Array {
     const { tree, root, isStopped } = treeOf(input.tree)
-    const asking = { fresh: input.fresh, scope: input.tells === true ? input.tree : undefined, isStopped }
+    const asking = { fresh: input.fresh, scope: input.tells === true ? input.tree : undefined, nowMs, isStopped }
     return joinDigests(digestsOf(sys, root, tree, decodeWants(input.files), asking))
   },
 

@@ -59,7 +59,7 @@ class UndoPlanner {
   readonly #deletions = new Map<RelPath, { head: SectionHead; steps: Step[] }>()
   readonly #notes = new Map<RelPath, StepNote>()
   readonly #moves: MovesBack
-  readonly #donated: { version: RelPath; path: RelPath }[] = []
+  readonly #donated: { version: RelPath; path: RelPath; isBack?: true }[] = []
   readonly #conflicts: UndoConflict[] = []
   /** Where the file that is at a path now goes back to. */
   readonly #goesTo = new Map<RelPath, RelPath>()
@@ -388,7 +388,7 @@ class UndoPlanner {
     if (now !== undefined) {
       if (!this.#at.isVersion(now, [...row])) return this.#refuse(path, 'occupied')
       this.#already++
-      return void this.#donated.push({ version, path })
+      return void this.#donated.push({ version, path, isBack: true })
     }
     const entry = this.#dressed(entryOf(path, row, this.#at.link(this.#at.files, version)), this.#at.files, version)
     this.#add(parentOf(path), { action: 'create', entry, from: undefined, digest: undefined })
@@ -401,7 +401,7 @@ class UndoPlanner {
   #isBefore(now: Uint32Array, told: RelPath, path: RelPath, before: Row): boolean {
     if (!this.#at.isBefore(now, told, path, before)) return false
     // Cut off between giving it back its name and taking it from the store: the store's name has to go.
-    this.#donated.push({ version: told, path })
+    this.#donated.push({ version: told, path, isBack: true })
     return true
   }
 

@@ -42,7 +42,7 @@ export type UndoPlan = {
   /** What the top folder itself becomes again, and the mode that it has meanwhile. */
   readonly top?: Top | undefined
   /** Versions that get their name back, or have it: below the store's files, and where they go. */
-  readonly donated: readonly { readonly version: RelPath; readonly path: RelPath }[]
+  readonly donated: readonly { readonly version: RelPath; readonly path: RelPath; readonly isBack?: true }[]
   readonly conflicts: readonly UndoConflict[]
   /** Sets of extended attributes that come back, by digest in hexadecimal. */
   readonly sets: ReadonlyMap<string, Uint8Array>

@@ -127,7 +127,8 @@ class UndoRun {
     const { movesFirst } = this.#plan
     // What came back before this undo has a name in the store, which has to go: by the names of now, and at the end by those
     // that directories have then.
-    yield* this.#dropBack()
+    const back = this.#plan.donated.filter(({ isBack }) => isBack === true)
+    yield* this.#dropBack(back.map(({ path, version }) => [path, version]))
     const landings = yield* this.#stageAll()
     if (landings === undefined) return this.#stopped()
     const isStopped = (movesFirst && (yield* this.#moveAll(landings.length > 0))) || (yield* this.#landAll(landings))
@@ -136,7 +137,7 @@ class UndoRun {
       return this.#stopped()
     }
     for (const path of this.#plan.emptied) removeEmpty(this.#sys, this.#handles.root, path)
-    yield* this.#dropBack()
+    yield* this.#dropBack(this.#donated)
     this.#finishHeads()
     if (this.#giveTop()) yield { phase: 'apply', steps: 1, isSafe: false, landed: [topSection] }
     return this.#end(false)
@@ -288,9 +289,9 @@ class UndoRun {
     mustSync(writePart(this.#sys, this.#options.place.handle, this.#parts++, [encodeChanges(changes)]))
   }
 
-  *#dropBack(): Generator<UndoPiece, void, boolean> {
+  *#dropBack(donated: Iterable<[path: RelPath, version: RelPath]>): Generator<UndoPiece, void, boolean> {
     let looked = 0
-    for (const [path, version] of this.#donated) {
+    for (const [path, version] of donated) {
       this.#dropDonated(path, version)
       if (++looked % pieceSteps === 0) yield { phase: 'apply', steps: 0, isSafe: false }
     }
