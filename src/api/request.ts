@@ -1,27 +1,32 @@
 // What a program or a person asks of a run, as the engine takes it: everything has a default, and what cannot be meant
 // is refused by name.
 
+import type { ConflictPolicy } from '../core/conflict.ts'
 import { type Durability, durabilities, isDurability } from '../core/durability.ts'
 import { type GuardLimit, parseGuardLimit } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
-import type { Mode } from '../core/reconcile.ts'
 import { type Keep, parseKeep } from '../core/retention.ts'
-import type { RunRequest } from '../jobs/job.ts'
+import type { JobMode, RunRequest } from '../jobs/job.ts'
 import { type AllowedKind, allowedKinds, isAllowedKind } from '../jobs/shares.ts'
 import { fromUtf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { readOwnFile } from '../std/files.ts'
 import { attributesOf, type DressOptions, flowOf, type NarrowOptions, selectionOf } from './narrow.ts'
+import { conflictsOf } from './two-way.ts'
 
 /** What a run is to do. Only the two ends must be given; everything else is as `nightferry sync` without options. */
 export type SyncOptions = NarrowOptions &
   DressOptions & {
-    /** A folder here, `machine:share[/folder]` of a paired machine, or `ssh://[user@]host[:port]/path`. It is only read. */
+    /** A folder here, `machine:share[/folder]` of a paired machine, or `ssh://[user@]host[:port]/path`. It is only read, but by a two-way run. */
     readonly source: string
     /** The other end, written the same way. At most one of the two is on another machine. */
     readonly target: string
-    /** `mirror` (default): the target becomes the source. `update`: only missing and newer files go over. */
-    readonly mode?: Mode
+    /** `mirror` (default): the target becomes the source. `update`: only missing and newer files go over. `two-way`: changes go both ways. */
+    readonly mode?: JobMode
+    /** Of a two-way run: what becomes of a name that both sides changed. Default: `'keep-both'`. */
+    readonly conflict?: ConflictPolicy
+    /** The same for what matches a pattern of ignore files: `'GLOB=POLICY'`; the last one that matches wins. */
+    readonly conflictFor?: readonly string[]
     /** Tells what would be done, and does nothing. */
     readonly dryRun?: boolean
     /** Compares content wherever sizes are equal, whatever the times say. */
@@ -58,16 +63,17 @@ export type SyncOptions = NarrowOptions &
 export function requestOf(options: SyncOptions): RunRequest {
   const { source, target, mode = 'mirror', checksum = false, dryRun = false, release = false } = options
   const { newTarget = false, listsChanges = true, gitignore = false, verify = false } = options
-  if (mode !== 'mirror' && mode !== 'update') {
-    throw new Failure('bad-usage', `${JSON.stringify(mode)} is no mode: it is mirror or update`)
+  if (mode !== 'mirror' && mode !== 'update' && mode !== 'two-way') {
+    throw new Failure('bad-usage', `${JSON.stringify(mode)} is no mode: it is mirror, update or two-way`)
   }
+  const conflicts = conflictsOf(options, mode)
   for (const end of [source, target]) {
     if (typeof end !== 'string') throw new Failure('bad-usage', 'a run needs a source and a target')
   }
   const ignoreFiles = gitignore ? ['.gitignore', '.nightferryignore'] : ['.nightferryignore']
   const limit: GuardLimit = options.maxDelete === undefined ? { kind: 'default' } : limitOf(options.maxDelete)
   if (verify && dryRun) throw new Failure('bad-usage', '--verify reads what a run left, and a dry run leaves nothing')
-  const rules = { overrides: overridesOf(options), ignoreFiles, selection: selectionOf(options, mode, checksum) }
+  const rules = { overrides: overridesOf(options), ignoreFiles, selection: selectionOf(options, mode === 'two-way' ? 'mirror' : mode, checksum), conflicts }
   const flow = flowOf(options)
   const keep = options.keepVersions === undefined ? undefined : keepOf(options.keepVersions)
   const kept = { keep, versions: options.versions, durability: durabilityOf(options.durability) }

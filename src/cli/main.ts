@@ -12,6 +12,7 @@ import { addLooking } from './looking.ts'
 import { showFailure } from './print.ts'
 import type { SyncOptions } from './sync.ts'
 import {
+  addConflictOptions,
   addDressOptions,
   addNarrowOptions,
   addPaceOptions,
@@ -68,8 +69,11 @@ function addSync(program: Command, run: Run): void {
       'Make the target a verified copy of the source. An end is a folder here, machine:share[/folder], or ssh://[user@]host[:port]/path.',
     )
     .addOption(
-      new Option('--mode <mode>', 'mirror: the target becomes the source; update: only missing and newer files go over')
-        .choices(['mirror', 'update'])
+      new Option(
+        '--mode <mode>',
+        'mirror: the target becomes the source; update: only missing and newer files go over; two-way: changes go both ways',
+      )
+        .choices(['mirror', 'update', 'two-way'])
         .default('mirror'),
     )
     .option('-n, --dry-run', 'list what would be done, and do nothing')
@@ -83,6 +87,7 @@ function addSync(program: Command, run: Run): void {
     .option('--gitignore', 'obey .gitignore files too (.nightferryignore files always count)')
     .option('--no-dotfiles', 'leave out files and folders whose name begins with a dot')
     .option('--checksum', 'compare content wherever sizes are equal, whatever the times say')
+  addConflictOptions(command)
   addNarrowOptions(command)
   addDressOptions(command)
     .option(

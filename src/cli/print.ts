@@ -69,12 +69,23 @@ const marks: Readonly<Record<string, string>> = { rename: 'r', attributes: '~' }
 
 /** One change, as a dry run lists it; README says what the marks mean. */
 export function changeLine(event: RunEvent & { type: 'change' }): string {
+  const side = event.to === undefined ? '' : event.to === 'right' ? '-> ' : '<- '
+  return side + plainLine(event)
+}
+
+function plainLine(event: RunEvent & { type: 'change' }): string {
   const path = safeText(event.path) + (event.action.endsWith('directory') ? '/' : '')
   if (event.from !== undefined && event.action === 'link') return `= ${path} (${safeText(event.from)})`
   if (event.from !== undefined) return `r ${safeText(event.from)} -> ${path}`
   const mark =
     marks[event.action] ?? (event.action.startsWith('create') ? '+' : event.action.startsWith('delete') ? '-' : '>')
   return `${mark} ${path}`
+}
+
+function conflictLine({ path, kept, copy }: RunEvent & { type: 'conflict' }): string {
+  const other = kept === 'left' ? 'right' : 'left'
+  const lost = copy === undefined ? `the ${other}'s is replaced` : `the ${other}'s is kept as ${safeText(copy)}`
+  return `conflict: both sides changed ${safeText(path)}; the ${kept}'s keeps the name, ${lost}`
 }
 
 /** Shows a run's events in one style. `write` and `warn` are the two outputs. */
@@ -118,6 +129,9 @@ export class RunPrinter {
         if (this.#style.list || this.#style.verbose) this.#line(changeLine(event))
         return
       case 'run-start':
+        return
+      case 'conflict':
+        if (!this.#style.quiet) this.#line(conflictLine(event))
         return
       case 'halt':
         this.#showHalt(event)

@@ -2,10 +2,26 @@
 // runs. What the other values mean is the library's to say.
 
 import { type Command, Option } from 'commander'
+import { conflictPolicies } from '../core/conflict.ts'
 import { durabilities } from '../core/durability.ts'
 import { linkPolicies } from '../core/links.ts'
 import { parseSeconds } from '../core/quantity.ts'
 import { Failure } from '../std/failure.ts'
+
+/** Adds what becomes of conflicts in a two-way run. */
+export function addConflictOptions(command: Command): Command {
+  const collect = (text: string, all: readonly string[]): readonly string[] => [...all, text]
+  return command
+    .addOption(
+      new Option(
+        '--conflict <policy>',
+        'two-way: what both sides changed; keep-both (default), newest, larger, prefer-left or prefer-right',
+      )
+        .choices([...conflictPolicies])
+        .argParser((text: string) => text),
+    )
+    .option('--conflict-for <glob=policy>', 'the same for what matches (may be repeated; the last wins)', collect, [])
+}
 
 /** Adds the options that narrow a run. */
 export function addNarrowOptions(command: Command): Command {

@@ -26,7 +26,7 @@ export type GuardFacts = {
 
 export type HaltReason = 'emptied-root' | 'no-base' | 'rules-changed' | 'undone' | 'too-many'
 
-type Halt = { readonly reason: HaltReason; readonly deletes: number; readonly replaces: number }
+export type Halt = { readonly reason: HaltReason; readonly deletes: number; readonly replaces: number }
 
 const defaultPercent = 50
 const defaultPercentMinEntries = 10

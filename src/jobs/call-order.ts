@@ -8,10 +8,11 @@ import type { CallName } from '../wire/messages.ts'
 
 /** How far a session has come with the end it opened. */
 export type Phase = 'closed' | 'open' | 'scanned' | 'viewed' | 'begun' | 'staging' | 'finished'
-type Role = 'source' | 'target'
+/** `both`: read from and written to in one run. */
+export type Role = 'source' | 'target' | 'both'
 
 /** When a call may come, and to which end where that matters. Those that are missing may come at any time. */
-const order: Partial<Record<CallName, { readonly phases: readonly Phase[]; readonly role?: Role }>> = {
+const order: Partial<Record<CallName, { readonly phases: readonly Phase[]; readonly role?: Exclude<Role, 'both'> }>> = {
   scan: { phases: ['open'] },
   owners: { phases: ['scanned', 'viewed'], role: 'source' },
   ownersHere: { phases: ['scanned', 'viewed'], role: 'target' },
@@ -20,7 +21,7 @@ const order: Partial<Record<CallName, { readonly phases: readonly Phase[]; reado
   listingPart: { phases: ['viewed', 'begun', 'staging', 'finished'] },
   digests: { phases: ['viewed', 'begun', 'staging', 'finished'] },
   linked: { phases: ['viewed', 'begun', 'staging', 'finished'] },
-  supply: { phases: ['viewed'], role: 'source' },
+  supply: { phases: ['viewed', 'begun', 'staging'], role: 'source' },
   attributes: { phases: ['viewed'], role: 'source' },
   begin: { phases: ['viewed'], role: 'target' },
   moves: { phases: ['begun'], role: 'target' },
@@ -43,7 +44,8 @@ const sideBySide: readonly CallName[] = ['close', 'stage', 'answer', 'attributes
 /** Whether the end is so far that it can be asked this. */
 export function mayCome(name: CallName, phase: Phase, role: string): boolean {
   const rule = order[name]
-  return rule === undefined || (rule.phases.includes(phase) && (rule.role === undefined || rule.role === role))
+  if (rule === undefined) return true
+  return rule.phases.includes(phase) && (rule.role === undefined || rule.role === role || role === 'both')
 }
 
 /** Where a call stands among those that have to begin in their order. */
@@ -62,7 +64,7 @@ export class CallOrder {
   #isMoving = false
 
   /** An end was opened. */
-  opened(role: 'source' | 'target'): void {
+  opened(role: Role): void {
     this.#phase = 'open'
     this.#role = role
   }

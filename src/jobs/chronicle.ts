@@ -3,6 +3,7 @@
 // there, the driver logs the changes of the plan too, once the target said that they landed; so `nightferry why` answers
 // on either machine. Costs O(changes), and nothing is decided by it.
 
+import { conflictOptions } from '../core/conflict-rules.ts'
 import { guardLimitText } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import type { PackedSection, Plan } from '../core/plan.ts'
@@ -60,6 +61,7 @@ export class Chronicle {
   listener(listen: RunListener): RunListener {
     return (event) => {
       if (event.type === 'halt') this.#held(event)
+      if (event.type === 'conflict') this.#conflicted(event)
       listen(event)
     }
   }
@@ -69,6 +71,10 @@ export class Chronicle {
     const { sample, ...facts } = halt
     const action = this.#start.options?.dryRun === true ? 'would-halt' : 'halted'
     this.#log.note(action, { ...facts, sample: sample.join('\n') })
+  }
+
+  #conflicted({ path, kept, copy = '' }: RunEvent & { type: 'conflict' }): void {
+    if (this.#start.options?.dryRun !== true) this.#log.note('conflict', { path, kept, copy })
   }
 
   /** The plan was let through, and what it says is about to be done. */
@@ -95,6 +101,7 @@ export class Chronicle {
       runId: this.runId,
       end: { outcome, exitCode, counts, problems, totals, halt, epoch, hold: found.hold },
       pair: found.pair,
+      base: found.base,
       trees,
       clearHold: found.clearsHold,
     })
@@ -162,7 +169,7 @@ function optionsOf(request: RunRequest): RunOptions {
 /** What shaped the run besides: as a person would write it, an option each; none where all is as usual. */
 function askedOptions(request: RunRequest): string[] {
   const { verify, flow, keep, durability, versions, attributes = 0, numericIds = false } = request
-  const options: string[] = dressOptions(attributes)
+  const options: string[] = [...dressOptions(attributes), ...conflictOptions(request.conflicts ?? [])]
   if (numericIds) options.push('--numeric-ids')
   if (verify === true) options.push('--verify')
   if (flow?.rateBytes !== undefined) options.push(`--bwlimit ${flow.rateBytes}`)

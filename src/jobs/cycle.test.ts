@@ -7,7 +7,7 @@ import { testClock } from '../../test/world/links.ts'
 import type { State } from '../state/open.ts'
 import { runCycle } from './cycle.ts'
 import type { SourceEnd, TargetEnd } from './endpoint.ts'
-import type { Job, RunContext } from './job.ts'
+import type { OneWayJob as Job, RunContext } from './job.ts'
 
 const day = 86_400_000
 const job: Job = {

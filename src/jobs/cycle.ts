@@ -4,7 +4,7 @@
 import { textId } from '../chunk/identifier.ts'
 import { wantsExtended, wantsHardLinks, wantsTop } from '../core/attributes.ts'
 import type { Summary } from '../core/entry.ts'
-import { type GuardFacts, haltText, inspect } from '../core/guard.ts'
+import { type GuardFacts, inspect } from '../core/guard.ts'
 import { isExact } from '../core/naming.ts'
 import { isEmptyPlan, type PackedSection, type Plan, weightOf } from '../core/plan.ts'
 import { type Problem, uniqueProblems } from '../core/problem.ts'
@@ -13,8 +13,8 @@ import { underPolicy } from '../core/selection.ts'
 import { encodeTop, type Top } from '../core/top.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
-import { clearHold, type Hold, loadHold, loadPair, type Pair, savePair } from '../state/pairs.ts'
-import { equalBytes, hex } from '../std/bytes.ts'
+import { loadPair, type Pair, savePair } from '../state/pairs.ts'
+import { equalBytes } from '../std/bytes.ts'
 import type { Clock } from '../std/clock.ts'
 import { Failure, systemHint } from '../std/failure.ts'
 import { type Brought, bringAll } from './bring.ts'
@@ -23,7 +23,8 @@ import { compare } from './compare.ts'
 import { agreed } from './dress.ts'
 import type { ApplyCounts, Begun, PlanTotals, SourceEnd, TargetEnd } from './endpoint.ts'
 import { FoundLinks, linkBatches, planLinks } from './hard-links.ts'
-import type { Found, Job, Outcome, RunContext, RunEnd } from './job.ts'
+import type { Found, OneWayJob as Job, Outcome, RunContext, RunEnd } from './job.ts'
+import { haltOf, judge } from './judged.ts'
 import { tellKept, tellRecovered, tellSpecials } from './notices.ts'
 import { agreeOwners } from './owners.ts'
 import { isSamePair, isUnchanged, rulesId, type Seen, scanRules, viewOf } from './settled.ts'
@@ -65,7 +66,7 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   const base = baseOf(job, pair, left, right, seen)
   const undone = right.facts.undone !== undefined && !isEmptyPlan(plan)
   const facts = { ...guardFacts(plan, seen, base), undone }
-  const verdict = judge(job, plan, facts, context)
+  const verdict = judge(job, plan, haltOf(inspect(facts, job.limit)), context)
   if (typeof verdict === 'object') return endRun('halted', problems, seen, { hold: verdict, clearsHold: false })
   if (job.dryRun) return endRun('planned', problems, seen, foundNothing)
 
@@ -217,39 +218,6 @@ function entriesOf(summary: Summary): number {
   return summary.files + summary.directories
 }
 
-/** Lets the plan go on, or answers what holds it: a hold is told once and covers exactly this set. */
-function judge(job: Job, plan: Plan, facts: GuardFacts, context: RunContext): 'free' | 'released' | Hold {
-  const { state, listen, clock } = context
-  const halt = inspect(facts, job.limit)
-  const hold = loadHold(state, job.id)
-  if (halt === undefined) {
-    if (hold !== undefined && !job.dryRun) clearHold(state, job.id)
-    return 'free'
-  }
-  if (job.release && hold !== undefined && equalBytes(hold.digest, plan.guardedDigest)) return 'released'
-  const { reason, deletes, replaces } = halt
-  listen({
-    type: 'halt',
-    reason: haltText(reason),
-    deletes,
-    replaces,
-    sample: plan.guardedSample,
-    digest: hex(plan.guardedDigest),
-  })
-  const nowMs = clock.nowMs()
-  const next: Hold = {
-    job: job.id,
-    digest: plan.guardedDigest,
-    reason,
-    deletes,
-    replaces,
-    sample: [...plan.guardedSample],
-    atMs: nowMs,
-    toldMs: nowMs,
-  }
-  return job.dryRun ? 'free' : next
-}
-
 function pairOf(job: Job, left: SourceEnd, right: TargetEnd, seen: Seen, context: RunContext): Pair {
   return {
     job: job.id,
@@ -310,7 +278,7 @@ function endRun(
   }
 }
 
-const nothingSent: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0 }
+const nothingSent: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0, next: 0 }
 
 function noCounts(): ApplyCounts {
   return { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }

@@ -193,6 +193,9 @@ export interface TargetEnd extends End {
   distrust(files: readonly WantedDirectory[]): Promise<void>
 }
 
+/** An end of a two-way job: read from and written to in one run. */
+export interface BothEnd extends SourceEnd, TargetEnd {}
+
 /**
  * Bytes that a source leaves free before each payload, in the payload's own memory: whoever frames it may write there.
  */
@@ -210,7 +213,7 @@ export function wordOf(payload: Uint8Array): number {
 
 /**
  * What happens during a run, for whoever shows or logs it: `run-start` and each `phase` once; a `change` for each entry of
- * the plan, where they are listed; `halt` when a guard said stop; `progress` now and then; a `notice` for a person. Problems
+ * the plan, where they are listed; a `conflict` for each name that both sides changed; `halt` when a guard said stop; `progress` now and then; a `notice` for a person. Problems
  * stand in the result.
  */
 export type RunEvent =
@@ -228,6 +231,16 @@ export type RunEvent =
       readonly path: string
       readonly from?: string
       readonly sizeBytes?: number
+      /** Of a two-way run: the side on which it happens. */
+      readonly to?: 'left' | 'right'
+    }
+  /** Both sides changed it. `kept`: whose value has the name from now on. */
+  | {
+      readonly type: 'conflict'
+      readonly path: string
+      readonly kept: 'left' | 'right'
+      /** What the other one is called then; without, it is replaced. */
+      readonly copy?: string
     }
   | {
       readonly type: 'halt'

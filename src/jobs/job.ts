@@ -1,5 +1,6 @@
 // What a run is asked for, what it is given to work with, and how it ends: the words between the cycle and all around it.
 
+import type { ConflictRule } from '../core/conflict-rules.ts'
 import type { Durability } from '../core/durability.ts'
 import type { Summary } from '../core/entry.ts'
 import type { Flow } from '../core/flow.ts'
@@ -10,6 +11,7 @@ import type { Problem } from '../core/problem.ts'
 import type { Mode } from '../core/reconcile.ts'
 import type { Keep } from '../core/retention.ts'
 import type { Selection } from '../core/selection.ts'
+import type { BaseChanges, BaseOf } from '../state/bases.ts'
 import type { State } from '../state/open.ts'
 import type { Hold, Pair } from '../state/pairs.ts'
 import type { Clock } from '../std/clock.ts'
@@ -19,7 +21,9 @@ import type { ApplyCounts, RunListener } from './endpoint.ts'
 export type RunRequest = {
   readonly source: string
   readonly target: string
-  readonly mode: Mode
+  readonly mode: JobMode
+  /** Of a two-way run: what becomes of conflicts, the last rule that fits a path; both are kept where none does. */
+  readonly conflicts?: readonly ConflictRule[]
   readonly checksum: boolean
   /** Everything, as the mode alone says, where there is none. */
   readonly selection?: Selection
@@ -49,11 +53,29 @@ export type RunRequest = {
   readonly remoteCommand?: string | undefined
 }
 
+/** `two-way`: changes go both ways, and what was changed on both sides is a conflict. */
+export type JobMode = Mode | 'two-way'
+
 /** The same, once both ends are known. */
-export type Job = {
+export type Job = OneWayJob | TwoWayJob
+
+/** One that makes its right what its left is, or as far as an update does. */
+export type OneWayJob = JobBase & { readonly mode: Mode }
+
+export type TwoWayJob = JobBase & {
+  readonly mode: 'two-way'
+  /** Its left is the second of its ends in the order of their texts, in which its pair names them. */
+  readonly isSwapped: boolean
+  readonly conflicts: readonly ConflictRule[]
+}
+
+export function isTwoWay(job: Job): job is TwoWayJob {
+  return job.mode === 'two-way'
+}
+
+type JobBase = {
   /** Names the pair of ends in the state database. */
   readonly id: string
-  readonly mode: Mode
   readonly checksum: boolean
   readonly selection: Selection
   readonly dryRun: boolean
@@ -105,6 +127,8 @@ export type RunEnd = {
 /** What the state database shall know from now on, in the transaction that ends the run. */
 export type Found = {
   readonly pair?: Pair
+  /** Of a two-way run: what both sides agree on from now on. */
+  readonly base?: { readonly of: BaseOf; readonly changes: BaseChanges }
   /** Holds the job back until a person answers. */
   readonly hold?: Hold
   /** Nothing holds the job back any more. */

@@ -5,9 +5,11 @@
 import { textId } from '../chunk/identifier.ts'
 import { splitDigests } from '../core/digests.ts'
 import type { Summary } from '../core/entry.ts'
+import { splitSets } from '../core/extended.ts'
 import type { LinkedFile } from '../core/link-table.ts'
 import type { LinkPolicy } from '../core/links.ts'
 import type { NameRange } from '../core/outline.ts'
+import type { Owners } from '../core/owners.ts'
 import type { RelPath } from '../core/path.ts'
 import { decodeShelf } from '../core/shelf.ts'
 import type { View } from '../core/view.ts'
@@ -44,6 +46,18 @@ export type Workshop = {
 
 /** Changes of a remembered tree, on their way to the database. */
 export type TakenTree = { readonly treeKey: string; readonly viewId: string; readonly changes: TreeChanges }
+
+/** What content is read with: the end's own. */
+export type Reading = {
+  readonly workshop: Workshop
+  readonly tree: number
+  readonly treeSeat: Seat<DiskTasks>
+  /** The seat of a batch. */
+  seat(batch: number): Seat<DiskTasks>
+  readonly root: number
+  readonly log: Log
+  readonly label: string
+}
 
 export type LocalOptions = {
   readonly treeKey: string
@@ -180,6 +194,11 @@ export class LocalEnd {
     this.#stop.set()
   }
 
+  /** Whether content of it is about to be asked for. */
+  protected get isRead(): boolean {
+    return this.#targetOf === undefined
+  }
+
   protected get stopMemory(): SharedArrayBuffer {
     return this.#stop.memory
   }
@@ -192,6 +211,12 @@ export class LocalEnd {
   /** The same for what closing still has to do. */
   protected rawSeat(batch: number): Seat<DiskTasks> {
     return this.#rawSeats[batch % this.#spread] as Seat<DiskTasks>
+  }
+
+  /** What content of it is read with. */
+  protected get reading(): Reading {
+    const { workshop, tree, treeSeat, log, label } = this
+    return { workshop, tree, treeSeat, seat: (batch) => this.seat(batch), root: this.root.handle, log, label }
   }
 
   /** A seat that does no batches, where there is one. */
@@ -250,8 +275,17 @@ export class LocalEnd {
   }
 
   async digests(files: readonly WantedDirectory[], fresh: boolean): Promise<(Uint8Array | undefined)[]> {
-    const input = { tree: this.tree, files: encodeWants(files), fresh, tells: this.#targetOf === undefined }
+    const input = { tree: this.tree, files: encodeWants(files), fresh, tells: this.isRead }
     return splitDigests(await this.treeSeat.run('digests', input))
+  }
+
+  async attributes(files: readonly WantedDirectory[]): Promise<readonly Uint8Array[]> {
+    const input = { root: this.root.handle, files: encodeWants(files), looks: this.carries.attributes }
+    return splitSets(await this.spareSeat.run('extendedOf', input))
+  }
+
+  async owners(): Promise<Owners> {
+    return await this.treeSeat.run('ownersOf', { tree: this.tree })
   }
 
   /** Some of the files that have several names, as the wire tells them. */

@@ -23,7 +23,7 @@ import type { Traits } from '../disk/traits.ts'
 import type { VerifyPoint } from '../disk/verify.ts'
 import { encodeWants, type WantedDirectory } from '../disk/wants.ts'
 import { packRunId } from '../state/runs.ts'
-import { asFailure, Failure } from '../std/failure.ts'
+import { Failure } from '../std/failure.ts'
 import type { OpenAnswer, OpenRequest } from '../wire/messages.ts'
 import type { Session } from '../wire/session.ts'
 import type { WireStream } from '../wire/stream.ts'
@@ -34,25 +34,22 @@ import {
   type Again,
   type ApplyResult,
   type Begun,
-  batchOf,
+  type BothEnd,
   type EndFacts,
   type Needs,
   type PackSink,
   type PlanTotals,
-  payloadHeadBytes,
   payloadHeadroomBytes,
   type SourceEnd,
   type TargetEnd,
   type Verified,
 } from './endpoint.ts'
 import { Foretold } from './foretold.ts'
+import { Intake, packStream } from './intake.ts'
 import { Offers } from './offers.ts'
-import { PackInbox, type SlabStore } from './slabs.ts'
+import type { SlabStore } from './slabs.ts'
 import { takeLinked } from './told-links.ts'
 import { ToldTree } from './told-tree.ts'
-
-/** The name of the stream that carries packs. */
-export const packStream = 'packs'
 
 /** What was asked before the end was known to be open. */
 type Asked = {
@@ -183,41 +180,24 @@ class RemoteEnd {
   }
 }
 
+/** What is asked of whatever content is read from. */
+async function setsOf(session: Session, files: readonly WantedDirectory[]): Promise<readonly Uint8Array[]> {
+  const count = files.reduce((sum, { names }) => sum + names.length, 0)
+  const sets = splitSets((await call(session, 'attributes', { files: encodeWants(files) })).sets)
+  if (sets.length !== count) throw new Failure('protocol-broken', 'not as many sets came as were asked for')
+  return sets
+}
+
 class RemoteSource extends RemoteEnd implements SourceEnd {
-  readonly #inbox: PackInbox
-  readonly #sinks = new Map<number, { sink: PackSink; packs: number; taken: Promise<void>[]; arrived: () => void }>()
+  readonly #intake: Intake
 
   constructor(session: Session, machine: string, opened: Opened, slabs: SlabStore) {
     super(session, machine, opened)
-    this.#inbox = new PackInbox(slabs)
-    const stream = session.openStream(packStream, new Uint8Array(0))
-    stream.allocate = this.#inbox.allocate
-    stream.onFrame((payload, release) => this.#take(payload, release))
-    // Without it nothing comes any more of what a supply waits for.
-    stream.done.catch((error: unknown) => session.fail(asFailure(error, 'peer-failed')))
-  }
-
-  #take(payload: Uint8Array, release: () => void): void {
-    const waiting = payload.length < payloadHeadBytes ? undefined : this.#sinks.get(batchOf(payload))
-    if (waiting === undefined) {
-      throw new Failure('unsolicited', 'the source sent content that was not asked for')
-    }
-    const taken = waiting.sink(payload).finally(() => {
-      this.#inbox.done(payload)
-      release()
-    })
-    // Told by `supply`, which waits for all of them.
-    taken.catch(() => {})
-    waiting.taken.push(taken)
-    waiting.packs++
-    waiting.arrived()
+    this.#intake = new Intake(session, session.openStream(packStream, new Uint8Array(0)), slabs)
   }
 
   async attributes(files: readonly WantedDirectory[]): Promise<readonly Uint8Array[]> {
-    const count = files.reduce((sum, { names }) => sum + names.length, 0)
-    const sets = splitSets((await call(this.session, 'attributes', { files: encodeWants(files) })).sets)
-    if (sets.length !== count) throw new Failure('protocol-broken', 'not as many sets came as were asked for')
-    return sets
+    return await setsOf(this.session, files)
   }
 
   async owners(): Promise<Owners> {
@@ -225,36 +205,12 @@ class RemoteSource extends RemoteEnd implements SourceEnd {
   }
 
   async supply(batch: number, wants: Uint8Array, sink: PackSink, portions?: Uint8Array): Promise<void> {
-    let check = (): void => {}
-    const waiting = { sink, packs: 0, taken: [] as Promise<void>[], arrived: () => check() }
-    this.#sinks.set(batch, waiting)
-    try {
-      const { packs } = await call(
-        this.session,
-        'supply',
-        portions === undefined ? { batch, wants } : { batch, wants, portions },
-      )
-      await new Promise<void>((resolve, reject) => {
-        check = () => {
-          if (waiting.packs === packs) resolve()
-          else if (waiting.packs > packs)
-            reject(new Failure('unsolicited', 'more packs came than the source said it sent'))
-        }
-        check()
-        void this.session.closed.then((failure) =>
-          reject(failure ?? new Failure('connection-lost', 'the session was closed')),
-        )
-      })
-      await Promise.all(waiting.taken)
-    } finally {
-      this.#sinks.delete(batch)
-      await Promise.allSettled(waiting.taken)
-    }
+    await this.#intake.supply(batch, wants, sink, portions)
   }
 }
 
 class RemoteTarget extends RemoteEnd implements TargetEnd {
-  readonly #packs: WireStream
+  protected readonly packs: WireStream
   readonly #offers = new Offers()
   /** How it is asked to finish. */
   #ending: Pick<CallInput<'finish'>, 'close' | 'top'>
@@ -262,7 +218,7 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
 
   constructor(session: Session, machine: string, opened: Opened, isLast: boolean) {
     super(session, machine, opened)
-    this.#packs = session.openStream(packStream, new Uint8Array(0))
+    this.packs = session.openStream(packStream, new Uint8Array(0))
     this.#ending = isLast ? { close: true } : {}
   }
 
@@ -308,7 +264,7 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
   }
 
   async receive(payload: Uint8Array): Promise<void> {
-    await this.#packs.send(payload, { hasHeadroom: payload.byteOffset >= payloadHeadroomBytes })
+    await this.packs.send(payload, { hasHeadroom: payload.byteOffset >= payloadHeadroomBytes })
   }
 
   async written(batch: number, last: boolean): Promise<Again> {
@@ -357,6 +313,27 @@ class RemoteTarget extends RemoteEnd implements TargetEnd {
 
   async distrust(files: readonly WantedDirectory[]): Promise<void> {
     if (files.length > 0) await call(this.session, 'distrust', { files: encodeWants(files) })
+  }
+}
+
+class RemoteBoth extends RemoteTarget implements BothEnd {
+  readonly #intake: Intake
+
+  constructor(session: Session, machine: string, opened: Opened, slabs: SlabStore) {
+    super(session, machine, opened, false)
+    this.#intake = new Intake(session, this.packs, slabs)
+  }
+
+  async attributes(files: readonly WantedDirectory[]): Promise<readonly Uint8Array[]> {
+    return await setsOf(this.session, files)
+  }
+
+  async owners(): Promise<Owners> {
+    return await call(this.session, 'owners', {})
+  }
+
+  async supply(batch: number, wants: Uint8Array, sink: PackSink, portions?: Uint8Array): Promise<void> {
+    await this.#intake.supply(batch, wants, sink, portions)
   }
 }
 
@@ -416,6 +393,17 @@ export async function openRemoteTarget(
 ): Promise<RemoteTarget> {
   const open = { ...packed(request), role: 'target' }
   return new RemoteTarget(session, machine, await openAhead(session, open, ahead), closes)
+}
+
+/** Opens a share of the machine at the other side of a session, to read from it and to write to it in one run. */
+export async function openRemoteBoth(
+  session: Session,
+  machine: string,
+  request: EndRequest,
+  slabs: SlabStore,
+): Promise<RemoteBoth> {
+  const open = { ...packed(request), role: 'both' }
+  return new RemoteBoth(session, machine, await openAhead(session, open, undefined), slabs)
 }
 
 function mustBePolicy(text: string): LinkPolicy {

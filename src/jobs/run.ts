@@ -5,27 +5,22 @@
 import { textId } from '../chunk/identifier.ts'
 import type { Problem } from '../core/problem.ts'
 import { isOneFolder } from '../disk/marker.ts'
-import { openSource, openTarget, realPath } from '../disk/root.ts'
-import { systemSys } from '../disk/system.ts'
-import { loadPair } from '../state/pairs.ts'
+import { realPath } from '../disk/root.ts'
 import { wentTheOtherWay } from '../state/runs.ts'
 import type { Clock } from '../std/clock.ts'
 import { asFailure, Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
-import { type Ahead, aheadOfSource, aheadOfTarget, probableOfTarget } from './ahead.ts'
 import { Chronicle } from './chronicle.ts'
 import { runCycle } from './cycle.ts'
 import { leftOut } from './dress.ts'
 import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, checkVersionsFolder, type EndName, endText, parseEnd, type RemoteName } from './ends.ts'
-import type { Job, RunEnd, RunRequest } from './job.ts'
-import { LocalEnd, type TakenTree, treeKeyOf, type Workshop } from './local.ts'
-import { LocalSource } from './local-source.ts'
-import { freeFlow, type Line } from './outflow.ts'
-import { openRemoteSource, openRemoteTarget } from './remote.ts'
+import { isTwoWay, type Job, type OneWayJob, type RunContext, type RunEnd, type RunRequest } from './job.ts'
+import { LocalEnd, type TakenTree, type Workshop } from './local.ts'
+import { aheadOf, lineTo, type Opened, openBothEnd, openSourceHere, openSourceThere, openTargetEnd } from './open-ends.ts'
 import type { SshWays } from './ssh.ts'
 import { isVersionsFolder, type SshTarget } from './ssh-place.ts'
-import { LocalTarget } from './target.ts'
+import { runTwoWay } from './two-way.ts'
 import { Untried } from './untried.ts'
 import { verifyRun } from './verify.ts'
 
@@ -113,14 +108,6 @@ function cancelled(): Failure {
   })
 }
 
-type Opened = {
-  readonly request: RunRequest
-  readonly job: Job
-  readonly source: EndName
-  readonly target: EndName
-  readonly chronicle: Chronicle
-}
-
 /** Opens both ends, which locks them, runs, and closes them whatever happens. */
 async function runEnds(
   workshop: Workshop,
@@ -143,16 +130,29 @@ async function runEnds(
   signal.addEventListener('abort', abort, { once: true })
   let save = false
   try {
-    // A folder here is looked at while the other machine is being reached.
-    const line = remote && lineTo(() => session)
-    const here = source.kind === 'local' ? openSourceHere(workshop, source.path, line, opened) : undefined
-    left = here
-    const ahead = here && remote && aheadOf(workshop, opened, here)
-    session = remote && (await connectTo(reach, remote, ways, signal))
-    left ??= await openSourceThere(workshop, session as Session, opened)
-    right = await openRight(workshop, session, opened, left.facts.mode, ahead)
+    let cycle: Cycle
+    if (isTwoWay(job)) {
+      session = remote && (await connectTo(reach, remote, ways, signal))
+      const one = await openBothEnd(workshop, session, opened, 'left')
+      left = one
+      const other = await openBothEnd(workshop, session, opened, 'right')
+      right = other
+      cycle = (context) => runTwoWay(job, one, other, context)
+    } else {
+      // A folder here is looked at while the other machine is being reached.
+      const line = remote && lineTo(() => session)
+      const here = source.kind === 'local' ? openSourceHere(workshop, source.path, line, opened) : undefined
+      left = here
+      const ahead = here && remote && aheadOf(workshop, opened, here)
+      session = remote && (await connectTo(reach, remote, ways, signal))
+      const from = here ?? (await openSourceThere(workshop, session as Session, opened))
+      left = from
+      const to = await openTargetEnd(workshop, session, opened, from.facts.mode, ahead)
+      right = to
+      cycle = (context) => runOneWay(opened.request, job as OneWayJob, from, to, context)
+    }
     signal.throwIfAborted()
-    const run = await runRecorded(workshop, opened, left, right, listen, signal)
+    const run = await runRecorded(workshop, opened, { left, right }, cycle, listen, signal)
     save = remembers(job, run)
     return { ...run, wireBytesOut: session?.link.bytesWritten ?? 0, wireBytesIn: session?.link.bytesRead ?? 0 }
   } catch (error) {
@@ -164,12 +164,15 @@ async function runEnds(
   }
 }
 
+/** What a run does once its ends are open. */
+type Cycle = (context: RunContext) => Promise<RunEnd>
+
 /** The run itself, with its entry in the history and the log. Both roots are locked: no other run of this job is alive. */
 async function runRecorded(
   workshop: Workshop,
   opened: Opened,
-  left: SourceEnd,
-  right: TargetEnd,
+  { left, right }: { left: SourceEnd; right: TargetEnd },
+  cycle: Cycle,
   listen: RunListener,
   signal: AbortSignal,
 ): Promise<Omit<RunEnd, 'found'> & { runId: string }> {
@@ -181,20 +184,30 @@ async function runRecorded(
   const { listsChanges } = request
   const heard = chronicle.listener(listen)
   const [from, to] = [endText(opened.source, realPath), endText(opened.target, realPath)]
-  if (wentTheOtherWay(state, { runId, source: from, target: to }))
+  if (job.mode !== 'two-way' && wentTheOtherWay(state, { runId, source: from, target: to }))
     heard({ type: 'notice', text: `the last run between these two went the other way, to ${from}` })
-  const untried = job.dryRun && right.facts.rootId === '' ? new Untried(heard) : undefined
-  const told = { listen: untried?.listener ?? heard, planned, found, listsChanges }
-  const context = { state, clock, runId, ...told, signal }
-  const cycle = withLeftOut(
-    await runCycle(job, left, right, context),
-    leftOut(job.attributes, left.facts.traits, right.facts.traits),
-  )
-  untried?.tell()
-  const end = request.verify === true ? await verifyRun(job, cycle, left, right, context) : cycle
+  const end = await cycle({ state, clock, runId, listen: heard, planned, found, listsChanges, signal })
   chronicle.ended(end, exitCodeOf(end), remembers(job, end) ? await takeTrees(left, right) : [])
   const { found: _, ...rest } = end
   return { ...rest, runId }
+}
+
+/** A mirror or an update, and what it is besides its cycle: what the ends can't hold is told, and the target read again where that was asked for. */
+async function runOneWay(
+  request: RunRequest,
+  job: OneWayJob,
+  left: SourceEnd,
+  right: TargetEnd,
+  context: RunContext,
+): Promise<RunEnd> {
+  const untried = job.dryRun && right.facts.rootId === '' ? new Untried(context.listen) : undefined
+  const heard = { ...context, listen: untried?.listener ?? context.listen }
+  const cycle = withLeftOut(
+    await runCycle(job, left, right, heard),
+    leftOut(job.attributes, left.facts.traits, right.facts.traits),
+  )
+  untried?.tell()
+  return request.verify === true ? await verifyRun(job, cycle, left, right, heard) : cycle
 }
 
 /** What the ends can't hold is told by every run, and is no reason to compare again. */
@@ -241,100 +254,6 @@ async function closeBoth(left: SourceEnd | undefined, right: TargetEnd | undefin
   for (const one of ended) if (one.status === 'rejected') throw one.reason
 }
 
-/** How busy the line to another machine is, which may not be reached yet. */
-function lineTo(session: () => Session | undefined): Line {
-  return {
-    get writingMs() {
-      return session()?.writingMs ?? 0
-    },
-  }
-}
-
-/** Without a `line` the target is here too: nothing is sent, and nothing squeezed. */
-function openSourceHere(workshop: Workshop, path: string, line: Line | undefined, opened: Opened): LocalSource {
-  const { job, request, chronicle } = opened
-  const { flow = freeFlow } = request
-  const root = openSource(systemSys(), path, job.attributes)
-  const treeKey = treeKeyOf('source', path, job.id)
-  return new LocalSource(workshop, root, {
-    treeKey,
-    isApart: line !== undefined,
-    runId: chronicle.runId,
-    flow: line === undefined ? { ...flow, compress: 'off' } : flow,
-    line,
-  })
-}
-
-/** What the target there can be asked as soon as it is reached; the scan here begins with this. */
-function aheadOf(workshop: Workshop, { job, request }: Opened, left: LocalSource): Ahead {
-  if (job.attributes !== 0) return { probable: probableOfTarget(workshop.state, job, left) }
-  const mayClose = expectedOf(workshop, job, request) !== undefined && closesItself(job, request)
-  return aheadOfTarget(workshop.state, job, left, mayClose)
-}
-
-/** Where the target has to be read again afterwards, or nothing of what was seen is kept, it stays open. */
-function closesItself(job: Job, request: RunRequest): boolean {
-  return request.verify !== true && !job.dryRun
-}
-
-/** Which target the last run left. */
-function expectedOf({ state }: Workshop, job: Job, { newTarget }: RunRequest): string | undefined {
-  return newTarget ? undefined : loadPair(state, job.id)?.targetId
-}
-
-async function openSourceThere(workshop: Workshop, session: Session, opened: Opened): Promise<SourceEnd> {
-  const { job, request } = opened
-  const { flow = freeFlow } = request
-  const { runId } = opened.chronicle
-  const { share, sub, machine } = opened.source as RemoteName
-  // The machine that reads keeps the limit: what it sends is what the line carries. What asks for it goes the other way.
-  const paced = { compress: `${flow.compress}`, ...(flow.rateBytes !== undefined && { rateBytes: flow.rateBytes }) }
-  const wanted = { ...paced, ...asksOf(job) }
-  return await openRemoteSource(
-    session,
-    machine,
-    { share, sub, job: job.id, runId, ...wanted },
-    workshop.slabs,
-    aheadOfSource(workshop.state, job),
-  )
-}
-
-async function openRight(
-  workshop: Workshop,
-  session: Session | undefined,
-  opened: Opened,
-  mode: number | undefined,
-  ahead: Ahead | undefined,
-): Promise<TargetEnd> {
-  const { target, job, request } = opened
-  const { runId } = opened.chronicle
-  const expectedId = expectedOf(workshop, job, request)
-  const create = !job.dryRun
-  if (target.kind === 'local') {
-    const asks = job.attributes
-    const options = { create, machine: workshop.machine, expectedId, isNew: request.newTarget, asks, mode }
-    const root = openTarget(systemSys(), target.path, options)
-    const treeKey = treeKeyOf('target', target.path, job.id)
-    const versions = { asked: undefined, floor: undefined, directory: request.versions }
-    return new LocalTarget(workshop, root, { treeKey, isApart: session !== undefined, job: job.id, runId, versions })
-  }
-  const { share, sub, machine } = target
-  // One that a run left is there, and keeps what its owner made of it.
-  const expected = expectedId === undefined ? { ...(mode !== undefined && { mode }) } : { expectedId }
-  const ids = { job: job.id, runId }
-  // An unchanged run says as little as it can.
-  const isNew = request.newTarget ? { isNew: true } : {}
-  // A push goes no faster than it may; a pull has told the other machine.
-  if (request.flow?.rateBytes !== undefined) session?.limit(request.flow.rateBytes)
-  const kept = request.versions === undefined ? {} : { versions: request.versions }
-  const ask = { share, sub, ...ids, create, ...isNew, ...expected, ...kept, ...asksOf(job) }
-  return await openRemoteTarget(session as Session, machine, ask, ahead, closesItself(job, request))
-}
-
-function asksOf({ attributes }: Job): { asks?: number } {
-  return attributes === 0 ? {} : { asks: attributes }
-}
-
 function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
   const {
     mode,
@@ -349,10 +268,14 @@ function jobOf(request: RunRequest, source: EndName, target: EndName): Job {
     durability = 'group',
     attributes = 0,
   } = request
-  const ends = `${endText(source, realPath)}\0${endText(target, realPath)}`
-  const id = textId('job 1', ends)
+  const ends = [endText(source, realPath), endText(target, realPath)]
   // Two folders of one machine know the same names.
   const ownersByName = request.numericIds !== true && (source.kind === 'remote' || target.kind === 'remote')
   const asked = { limit, release, keep, durability, attributes, ownersByName }
-  return { id, mode, checksum, selection, dryRun, overrides, ignoreFiles, ...asked }
+  const rest = { checksum, selection, dryRun, overrides, ignoreFiles, ...asked }
+  if (mode !== 'two-way') return { id: textId('job 1', ends.join('\0')), mode, ...rest }
+  // The same two ends are the same job, whichever is named first.
+  const sorted = [...ends].sort()
+  const id = textId('two-way job 1', sorted.join('\0'))
+  return { id, mode, isSwapped: sorted[0] !== ends[0], conflicts: request.conflicts ?? [], ...rest }
 }

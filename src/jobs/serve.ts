@@ -34,16 +34,18 @@ import {
 } from './asked.ts'
 import type { Allowance } from './body.ts'
 import { answerCall, type CallHandlers, type CallInput, type CallOutput, type CallRules } from './bulk.ts'
-import { CallOrder } from './call-order.ts'
+import { LocalBoth } from './both.ts'
+import { CallOrder, type Role } from './call-order.ts'
 import { openAllowed, toldTraits } from './dress.ts'
 import { batchOf, payloadHeadBytes, payloadHeadroomBytes } from './endpoint.ts'
 import type { Grant, Grants } from './grants.ts'
 import { servedTreeKeys, type Workshop } from './local.ts'
 import { LocalSource } from './local-source.ts'
 import { OpenBatches } from './open-batches.ts'
-import { packStream } from './remote.ts'
+import { packStream } from './intake.ts'
 import { ServedPast } from './serve-past.ts'
 import { PackInbox } from './slabs.ts'
+import type { Leaving } from './supplies.ts'
 import { LocalTarget } from './target.ts'
 import { type LateEnds, Visit } from './visit.ts'
 
@@ -65,7 +67,8 @@ export class Served {
   readonly #inbox: PackInbox
   readonly #past: ServedPast
   readonly #handlers: CallHandlers
-  #source: LocalSource | undefined
+  /** Both are the same where it is read from and written to. */
+  #source: LocalSource | LocalBoth | undefined
   #target: LocalTarget | undefined
   #packs: WireStream | undefined
   #session: Session | undefined
@@ -155,7 +158,7 @@ export class Served {
     else this.#packs?.cancel(failure)
   }
 
-  #mustSource(): LocalSource {
+  #mustSource(): LocalSource | LocalBoth {
     if (this.#source === undefined) throw new Failure('protocol-broken', 'no source is open in this session')
     return this.#source
   }
@@ -166,7 +169,7 @@ export class Served {
   }
 
   #mustEnd(): LocalSource | LocalTarget {
-    return this.#source ?? this.#mustTarget()
+    return this.#target ?? this.#mustSource()
   }
 
   async #open(request: OpenRequest): Promise<OpenAnswer> {
@@ -179,11 +182,10 @@ export class Served {
     const grant = grants.end(request.share, request.sub, request.versions)
     const { label } = grant
     this.#grant = grant
-    const isSource = request.role === 'source'
-    const end = isSource ? this.#openSource(grant, opening) : this.#openTarget(grant, opening)
-    const { facts } = end
+    const role = roleOf(request)
+    const { facts } = role === 'source' ? this.#openSource(grant, opening) : this.#openTarget(grant, opening)
     this.#visit = new Visit(workshop, machine, opening, facts)
-    this.#order.opened(isSource ? 'source' : 'target')
+    this.#order.opened(role)
     this.#note('session-open', { share: label, role: request.role, runId })
     const { rootId, empty, recovered } = facts
     const told = { path: label, rootId, ...toldTraits(facts.traits), empty, nowMs: workshop.clock.nowMs(), recovered }
@@ -202,19 +204,24 @@ export class Served {
   }
 
   #openSource({ path, label }: Grant, request: Opening): LocalSource {
-    const flow = flowOf(request)
-    this.#rateBytes = flow.rateBytes
-    this.#limit()
+    const leaving = this.#leaving(request)
     const root = openSource(systemSys(), path, request.asks)
     this.#source = new LocalSource(this.#options.workshop, root, {
       treeKey: this.#treeKey('source', path, request.job),
       isApart: true,
-      flow,
-      line: this,
+      ...leaving,
       runId: request.runId,
       label,
     })
     return this.#source
+  }
+
+  /** How content leaves, as the driver wants it. */
+  #leaving(request: Opening): Leaving {
+    const flow = flowOf(request)
+    this.#rateBytes = flow.rateBytes
+    this.#limit()
+    return { flow, line: this }
   }
 
   #openTarget(grant: Grant, request: Opening): LocalTarget {
@@ -222,18 +229,14 @@ export class Served {
     const { path, label, ownerLimit, versions, links, allows, mustSync } = grant
     const { workshop } = this.#options
     const { create, expectedId, isNew = false, asks = 0, mode } = request
+    const isBoth = request.role === 'both'
+    const leaving = isBoth ? this.#leaving(request) : {}
     const root = openAllowed(path, { create, machine: workshop.machine, expectedId, isNew, mode }, asks, allows)
-    this.#target = new LocalTarget(workshop, root, {
-      treeKey: this.#treeKey('target', path, request.job),
-      isApart: true,
-      label,
-      job: request.job,
-      runId: request.runId,
-      ownerLimit,
-      versions,
-      links,
-      mustSync,
-    })
+    const named = { label, job: request.job, runId: request.runId }
+    const options = { treeKey: this.#treeKey('target', path, request.job), isApart: true, ...named }
+    const rules = { ownerLimit, versions, links, mustSync }
+    if (!isBoth) this.#target = new LocalTarget(workshop, root, { ...options, ...rules })
+    else this.#target = this.#source = new LocalBoth(workshop, root, { ...options, ...rules, ...leaving })
     return this.#target
   }
 
@@ -413,6 +416,12 @@ export class Served {
     })
     return { digests: joinDigests(digests) }
   }
+}
+
+/** What a driver means to do with the end. */
+function roleOf({ role }: OpenRequest): Role {
+  if (role === 'source' || role === 'target' || role === 'both') return role
+  throw new Failure('protocol-broken', 'an end is opened for something that nobody knows')
 }
 
 const noListing: OutlinedListing = { bytes: new Uint8Array(0), mtimeSeconds: 0, mtimeNs: 0 }

@@ -55,6 +55,13 @@ import { askedTop, dressTop } from './top.ts'
 import { eachSeat, joinReports } from './verify.ts'
 import { Weighed } from './weighed.ts'
 
+export type LocalTargetOptions = LocalOptions & {
+  readonly job: string
+  readonly versions: KeepWish
+  readonly ownerLimit?: OwnerLimit | undefined
+  readonly mustSync?: boolean
+}
+
 export class LocalTarget extends LocalEnd implements TargetEnd {
   #handles: TargetHandles
   readonly #own: number
@@ -80,16 +87,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
   #unsyncedJob = ''
   #durable: Durable | undefined
 
-  constructor(
-    workshop: Workshop,
-    root: Root,
-    options: LocalOptions & {
-      job: string
-      versions: KeepWish
-      ownerLimit?: OwnerLimit | undefined
-      mustSync?: boolean
-    },
-  ) {
+  constructor(workshop: Workshop, root: Root, options: LocalTargetOptions) {
     const epoch = leaseOf(workshop, root, options.job)
     super(workshop, root, { ...options, epoch, targetOf: options.job })
     this.#job = options.job

@@ -24,6 +24,8 @@ export type TransferTotals = {
   contentBytes: number
   /** Of packs as they travelled. */
   sentBytes: number
+  /** The number of the next batch. */
+  next: number
 }
 
 /** A batch, or that all before it has to have landed before the next one. */
@@ -37,6 +39,10 @@ export type TransferOptions = {
   readonly begun: Promise<unknown>
   /** Extended attributes that are carried, as a mask of core's attributes; none unless said. */
   readonly looks?: number
+  /** The number of the first batch, where others were told before. */
+  readonly first?: number
+  /** The target goes on after this, so that nobody asks it to finish yet. */
+  readonly goesOn?: boolean
 }
 
 /** Runs all batches. Returns when every one was written at the target; landing goes on there. */
@@ -47,19 +53,19 @@ export async function transfer(
   work: Work,
   listen: RunListener,
   signal: AbortSignal,
-  { begun, looks = 0 }: TransferOptions,
+  { begun, looks = 0, first = 0, goesOn = false }: TransferOptions,
 ): Promise<TransferTotals> {
   // Whoever waits for it is told.
   begun.catch(() => {})
   const progress = new Progress(work, listen)
-  const totals: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0 }
+  const totals: TransferTotals = { wanted: 0, supplied: 0, contentBytes: 0, sentBytes: 0, next: first }
   const [turns, order] = [new Turns(suppliesAtOnce), new InOrder()]
-  let number = 0
+  let number = first
   let failed: unknown
   const underWay = new Set<Promise<void>>()
   let unsent = 1
   const sent = (): void => {
-    if (--unsent === 0 && failed === undefined && !signal.aborted) target.allSent()
+    if (--unsent === 0 && failed === undefined && !signal.aborted && !goesOn) target.allSent()
   }
   for await (const sections of batches) {
     if (sections === landFirst) {
@@ -84,6 +90,7 @@ export async function transfer(
   if (failed !== undefined) throw failed
   signal.throwIfAborted()
   // What packs hold besides content: a head a file (and a few for large files' further pieces).
+  totals.next = number
   totals.contentBytes = Math.max(0, totals.contentBytes - totals.supplied * recordHeadBytes)
   return totals
 }

@@ -8,6 +8,7 @@ import { assert } from '../std/assert.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { type Clock, isoTime } from '../std/clock.ts'
 import { randomName } from '../std/random.ts'
+import { type BaseChanges, type BaseOf, saveBases } from './bases.ts'
 import type { RunFailure, RunHalt, RunOptions } from './history.ts'
 import type { State } from './open.ts'
 import { clearHold, type Hold, type Pair, saveHold, savePair } from './pairs.ts'
@@ -180,17 +181,20 @@ export function commitRun(
     runId: string
     end: RunEnd
     pair: Pair | undefined
+    /** Of a two-way run: what is agreed on from now on. */
+    base?: { readonly of: BaseOf; readonly changes: BaseChanges } | undefined
     trees: readonly { treeKey: string; viewId: string; changes: TreeChanges }[]
     clearHold: boolean
   },
 ): void {
-  const { runId, end, pair, trees } = commit
+  const { runId, end, pair, base, trees } = commit
   assert(!(commit.clearHold && end.hold !== undefined), 'a run that is halted does not clear its hold')
   try {
     state.write(() => {
       endRun(state, runId, end)
       if (commit.clearHold) clearHold(state, jobOf(state, runId))
       if (pair !== undefined) savePair(state, pair)
+      if (base !== undefined) saveBases(state, base.of, base.changes)
       for (const { treeKey, viewId, changes } of trees) saveTree(state, treeKey, viewId, changes)
     })
   } catch (error) {

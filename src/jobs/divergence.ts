@@ -1,0 +1,338 @@
+// Compares both sides of a two-way run with each other and with what they last agreed on, and draws up what each of them
+// gets. Only directories that differ are listed, a level a round trip; what only content can tell is settled by digests.
+// Every decision is core's (core/two-way.ts); here they are gathered, and what they lead to is gone into.
+
+import { baseEntries } from '../core/base.ts'
+import type { Entry, Summary } from '../core/entry.ts'
+import { listingEntries } from '../core/listing.ts'
+import { joinPath, type RelPath, rootPath } from '../core/path.ts'
+import type { Plan, SectionHead } from '../core/plan.ts'
+import type { Problem, ProblemCode } from '../core/problem.ts'
+import { type Specials, withSpecial } from '../core/specials.ts'
+import { type Names, reconcileTwoWay, type Side, settleTwoWay, type TwoWay, type TwoWayRules } from '../core/two-way.ts'
+import type { DirectoryListing } from '../disk/told-listings.ts'
+import { equalBytes } from '../std/bytes.ts'
+import type { End } from './endpoint.ts'
+import { asFiles, chunks, digestsPerRequest, emptyListing } from './places.ts'
+import { type Aside, SidePlan } from './side-plan.ts'
+
+/** What was last agreed on, directory by directory. */
+export interface KnownBase {
+  /** Directories of which something is known, as core's base.ts encodes them. */
+  load(paths: readonly RelPath[]): ReadonlyMap<RelPath, Uint8Array>
+}
+
+/** Both sides changed one name. */
+export type Conflict = {
+  readonly path: RelPath
+  readonly loser: Side
+  /** The loser's new name; undefined where it is replaced. */
+  readonly copyAs: string | undefined
+}
+
+export type Divergence = {
+  /** What each side gets. */
+  readonly left: SidePlan
+  readonly right: SidePlan
+  readonly plans: { readonly left: Plan; readonly right: Plan }
+  readonly conflicts: readonly Conflict[]
+  readonly problems: readonly Problem[]
+  /** Files of which both digests are known, or will be: the base is to learn them. */
+  readonly proven: ReadonlySet<RelPath>
+  readonly specials: Specials | undefined
+}
+
+type Ends = { readonly left: End; readonly right: End }
+
+/** What each side has of the root. */
+type Roots = { readonly left: Summary; readonly right: Summary }
+
+export async function findDivergence(
+  ends: Ends,
+  roots: Roots,
+  base: KnownBase,
+  rules: TwoWayRules,
+): Promise<Divergence> {
+  const comparison = new Comparison(ends, base, rules)
+  if (rules.checksum || !equalBytes(roots.left.fingerprint, roots.right.fingerprint)) await comparison.walk()
+  return comparison.result()
+}
+
+/** A directory that one side deleted and the other still has: it goes as a whole unless something in it comes back. */
+type Deleted = {
+  readonly directory: RelPath
+  readonly path: RelPath
+  readonly on: Side
+  readonly there: Entry
+  readonly above: Deleted | undefined
+  comesBack: boolean
+}
+
+type Place = {
+  readonly path: RelPath
+  /** Which sides have it. */
+  readonly has: Readonly<Record<Side, boolean>>
+  readonly hasBase: boolean
+  /** How the side that lacks it makes it, given the time of what it is made of. */
+  readonly makes?: { readonly on: Side; readonly state: 'new' | 'retype'; readonly mode: number }
+  readonly deleted?: Deleted
+}
+
+/** Of the files of a name, as far as they were asked for. */
+type Digests = { readonly left?: Uint8Array | undefined; readonly right?: Uint8Array | undefined }
+
+type Doubt = { readonly place: Place; readonly names: Names; readonly isTaken: (name: string) => boolean }
+
+const sides: readonly Side[] = ['left', 'right']
+
+function otherSide(side: Side): Side {
+  return side === 'left' ? 'right' : 'left'
+}
+
+class Comparison {
+  readonly #ends: Ends
+  readonly #base: KnownBase
+  readonly #rules: TwoWayRules
+  readonly #plans = { left: new SidePlan(), right: new SidePlan() }
+  readonly #problems: Problem[] = []
+  readonly #conflicts: Conflict[] = []
+  readonly #proven = new Set<RelPath>()
+  readonly #deleted: Deleted[] = []
+  #doubts: Doubt[] = []
+  #next: Place[] = []
+  #specials: Specials | undefined
+
+  constructor(ends: Ends, base: KnownBase, rules: TwoWayRules) {
+    this.#ends = ends
+    this.#base = base
+    this.#rules = rules
+  }
+
+  async walk(): Promise<void> {
+    this.#next = [{ path: rootPath, has: { left: true, right: true }, hasBase: true }]
+    while (this.#next.length > 0) {
+      for (let level = this.#next; level.length > 0; level = this.#next) {
+        this.#next = []
+        for (const some of chunks(level)) await this.#lookAt(some)
+      }
+      // What content decides may lead further down.
+      await this.#settle()
+    }
+    this.#endDeleted()
+  }
+
+  async #lookAt(places: readonly Place[]): Promise<void> {
+    const [lefts, rights] = await Promise.all([this.#listings('left', places), this.#listings('right', places)])
+    const bases = this.#base.load(places.flatMap(({ path, hasBase }) => (hasBase ? [path] : [])))
+    places.forEach((place, i) => {
+      this.#compare(place, { left: lefts[i], right: rights[i] }, bases.get(place.path))
+    })
+  }
+
+  /** Side by side with the places; nothing for those that the side has not. */
+  async #listings(side: Side, places: readonly Place[]): Promise<(DirectoryListing | undefined)[]> {
+    const asked = places.filter(({ has }) => has[side])
+    if (asked.length === 0) return places.map(() => undefined)
+    const isDeep = asked.some(({ has }) => !has[otherSide(side)])
+    const told = await this.#ends[side].listings(
+      asked.map(({ path }) => path),
+      isDeep,
+    )
+    let at = 0
+    return places.map(({ has }) => (has[side] ? told[at++] : undefined))
+  }
+
+  #compare(
+    place: Place,
+    listings: Readonly<Record<Side, DirectoryListing | undefined>>,
+    base: Uint8Array | undefined,
+  ): void {
+    const { path, has } = place
+    const unread = sides.find((side) => has[side] && listings[side] === undefined)
+    if (unread !== undefined) {
+      this.#problem(path, 'unreadable')
+      return this.#comesBack(place.deleted)
+    }
+    const bytes = (side: Side): Uint8Array => listings[side]?.bytes ?? emptyListing
+    this.#open(place, listings)
+    const taken = takenIn(bytes('left'), bytes('right'))
+    const decisions = reconcileTwoWay(
+      listingEntries(bytes('left')),
+      listingEntries(bytes('right')),
+      base === undefined ? [] : baseEntries(base),
+      path,
+      this.#rules,
+      taken,
+    )
+    for (const decision of decisions) this.#take(place, decision, taken)
+  }
+
+  /** The sections of a directory: of a side that has it, and of one that makes it. */
+  #open({ path, makes }: Place, listings: Readonly<Record<Side, DirectoryListing | undefined>>): void {
+    const time = laterOf(listings.left, listings.right)
+    for (const side of sides) {
+      if (makes?.on === side) this.#plans[side].open({ ...time, path, state: makes.state, mode: makes.mode })
+      else if (listings[side] !== undefined) this.#plans[side].open({ ...time, path, state: 'present', mode: 0 })
+    }
+  }
+
+  #problem(path: string, code: ProblemCode): void {
+    this.#problems.push({ path, code, detail: '' })
+  }
+
+  #take(place: Place, decision: TwoWay, isTaken: (name: string) => boolean, digests: Digests = {}): void {
+    const { path } = place
+    switch (decision.kind) {
+      case 'agree':
+      case 'forget':
+        return
+      case 'problem':
+        this.#problem(joinPath(path, decision.name), decision.code)
+        return this.#comesBack(place.deleted)
+      case 'skip':
+        this.#specials = withSpecial(this.#specials, joinPath(path, decision.name))
+        return
+      case 'digests':
+        this.#doubts.push({ place, names: decision.names, isTaken })
+        return
+      case 'bring':
+        return this.#takeBring(place, decision)
+      case 'delete':
+        return this.#plans[decision.on].delete(path, decision.there)
+      case 'enter': {
+        const { left, right, base } = decision
+        const isSame = !this.#rules.checksum && equalBytes(fingerprintOf(left), fingerprintOf(right))
+        if (isSame) return
+        this.#next.push({
+          path: joinPath(path, left.name),
+          has: { left: true, right: true },
+          hasBase: base?.kind === 'directory',
+        })
+        return
+      }
+      case 'enter-deleted':
+        return this.#takeDeleted(place, decision)
+      case 'conflict':
+        return this.#takeConflict(place, decision, digests)
+    }
+  }
+
+  #takeBring(place: Place, decision: TwoWay & { kind: 'bring' }): void {
+    const { path } = place
+    const { to, action, entry, there } = decision
+    this.#comesBack(place.deleted)
+    const at = joinPath(path, entry.name)
+    const isMade = entry.kind === 'directory' && action !== 'attributes'
+    if (action !== 'create' || entry.kind !== 'directory') this.#plans[to].bring(path, action, entry, there)
+    if (entry.kind === 'file' && action !== 'attributes') this.#proven.add(at)
+    if (isMade) this.#make(at, to, action === 'create' ? 'new' : 'retype', entry.mode)
+  }
+
+  /** A directory that only the other side has comes whole. */
+  #make(path: RelPath, on: Side, state: 'new' | 'retype', mode: number): void {
+    const has = { left: on !== 'left', right: on !== 'right' }
+    this.#next.push({ path, has, hasBase: false, makes: { on, state, mode } })
+  }
+
+  #takeDeleted(place: Place, { on, there }: TwoWay & { kind: 'enter-deleted' }): void {
+    const path = joinPath(place.path, there.name)
+    const deleted: Deleted = { directory: place.path, path, on, there, above: place.deleted, comesBack: false }
+    this.#deleted.push(deleted)
+    const has = { left: on === 'left', right: on === 'right' }
+    const makes = { on: otherSide(on), state: 'new' as const, mode: there.mode }
+    this.#next.push({ path, has, hasBase: true, makes, deleted })
+  }
+
+  /** Something in it stays or comes, and so it does, with all above. */
+  #comesBack(deleted: Deleted | undefined): void {
+    for (let at = deleted; at !== undefined && !at.comesBack; at = at.above) at.comesBack = true
+  }
+
+  #takeConflict(place: Place, { names, loser, copyAs }: TwoWay & { kind: 'conflict' }, digests: Digests): void {
+    const { path } = place
+    const winner = otherSide(loser)
+    const [kept, lost] = [names[winner], names[loser]]
+    if (kept === undefined || lost === undefined) return
+    const at = joinPath(path, lost.name)
+    this.#comesBack(place.deleted)
+    this.#conflicts.push({ path: at, loser, copyAs })
+    if (copyAs === undefined) return
+    const aside: Aside = { path, entry: lost, copyAs, digest: digests[loser] }
+    this.#plans[loser].aside(aside)
+    // Its old name is free then, and the new one is new to the other side.
+    this.#plans[winner].bring(path, 'create', { ...lost, name: copyAs }, undefined)
+    this.#proven.add(joinPath(path, copyAs))
+    this.#takeBring(place, { kind: 'bring', to: loser, action: 'create', entry: kept, there: undefined, restores: false })
+  }
+
+  /** Asks for the digests of what only content can tell, and takes what they decide. */
+  async #settle(): Promise<void> {
+    const doubts = this.#doubts
+    this.#doubts = []
+    for (let from = 0; from < doubts.length; from += digestsPerRequest) {
+      const some = doubts.slice(from, from + digestsPerRequest)
+      const [lefts, rights] = await Promise.all([this.#digests('left', some), this.#digests('right', some)])
+      some.forEach(({ place, names, isTaken }, i) => {
+        const digests = { left: lefts[i], right: rights[i] }
+        for (const decision of settleTwoWay(names, digests, place.path, this.#rules, isTaken)) {
+          this.#proven.add(joinPath(place.path, nameIn(names)))
+          this.#take(place, decision, isTaken, digests)
+        }
+      })
+    }
+  }
+
+  async #digests(side: Side, doubts: readonly Doubt[]): Promise<(Uint8Array | undefined)[]> {
+    const asked = doubts.filter(({ names }) => names[side]?.kind === 'file')
+    if (asked.length === 0) return doubts.map(() => undefined)
+    const paths = asked.map(({ place, names }) => joinPath(place.path, nameIn(names)))
+    const told = await this.#ends[side].digests(asFiles(paths), this.#rules.checksum)
+    let at = 0
+    return doubts.map(({ names }) => (names[side]?.kind === 'file' ? told[at++] : undefined))
+  }
+
+  /** Directories of which nothing comes back go as wholes, the outermost of them. */
+  #endDeleted(): void {
+    for (const { directory, path, on, there, above, comesBack } of this.#deleted) {
+      if (comesBack) continue
+      for (const side of sides) this.#plans[side].drop(path)
+      if (above === undefined || above.comesBack) this.#plans[on].delete(directory, there)
+    }
+  }
+
+  result(): Divergence {
+    const { left, right } = this.#plans
+    const plans = { left: left.plan(this.#problems), right: right.plan(this.#problems) }
+    const [conflicts, problems, proven, specials] = [this.#conflicts, this.#problems, this.#proven, this.#specials]
+    return { left, right, plans, conflicts, problems, proven, specials }
+  }
+}
+
+function nameIn({ left, right, base }: Names): string {
+  return (left ?? right ?? base)?.name ?? ''
+}
+
+function fingerprintOf({ summary }: Entry): Uint8Array {
+  return summary?.fingerprint ?? new Uint8Array(0)
+}
+
+/** Whether a name is in use on either side; nothing is read before it is asked. */
+function takenIn(left: Uint8Array, right: Uint8Array): (name: string) => boolean {
+  let names: Set<string> | undefined
+  return (name) => {
+    names ??= new Set([...listingEntries(left), ...listingEntries(right)].map((entry) => entry.name))
+    return names.has(name)
+  }
+}
+
+/** The later time of two directories: both get it, so that it is none of either side. */
+function laterOf(
+  left: DirectoryListing | undefined,
+  right: DirectoryListing | undefined,
+): Pick<SectionHead, 'mtimeSeconds' | 'mtimeNs'> {
+  const [one, other] = [left ?? right, right ?? left]
+  if (one === undefined || other === undefined) return { mtimeSeconds: 0, mtimeNs: 0 }
+  const order = one.mtimeSeconds - other.mtimeSeconds || one.mtimeNs - other.mtimeNs
+  const { mtimeSeconds, mtimeNs } = order >= 0 ? one : other
+  return { mtimeSeconds, mtimeNs }
+}

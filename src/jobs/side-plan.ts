@@ -1,0 +1,115 @@
+// What one side of a two-way run gets, while it is found: a section a directory, what goes, and the copies that conflicts
+// leave. Becomes a plan like a mirror's, judged and carried out like one. Counts at the end, so that what turns out
+// otherwise (a directory that goes as a whole) needs no counting back.
+
+import type { Entry } from '../core/entry.ts'
+import { joinPath, type RelPath } from '../core/path.ts'
+import { compareSections, type PackedSection, type Plan, packSection, type SectionHead, type Step } from '../core/plan.ts'
+import type { Problem } from '../core/problem.ts'
+import { guardedBy, guardLine } from './guarded.ts'
+import { below, stepOf } from './places.ts'
+
+type Change = 'create' | 'replace' | 'retype' | 'attributes'
+type Draft = { head: SectionHead; readonly steps: Step[]; readonly there: Map<string, Entry>; readonly goes: Entry[] }
+
+/** A conflict's loser, which gets another name on its own side. */
+export type Aside = {
+  readonly path: RelPath
+  readonly entry: Entry
+  readonly copyAs: string
+  /** Of its content; undefined for a symlink. */
+  readonly digest: Uint8Array | undefined
+}
+
+export class SidePlan {
+  readonly #drafts = new Map<RelPath, Draft>()
+  readonly #asides: Aside[] = []
+
+  /** A directory of this side in which something is to be done, or which is to be made. */
+  open(head: SectionHead): void {
+    const known = this.#drafts.get(head.path)
+    if (known === undefined) this.#drafts.set(head.path, { head, steps: [], there: new Map(), goes: [] })
+    else if (head.state !== 'present') known.head = head
+  }
+
+  /** What `there` is now becomes `entry`. The directory was opened. */
+  bring(directory: RelPath, action: Change, entry: Entry, there: Entry | undefined): void {
+    const draft = this.#draft(directory)
+    draft.steps.push(stepOf(action, entry))
+    if (there !== undefined) draft.there.set(entry.name, there)
+  }
+
+  delete(directory: RelPath, there: Entry): void {
+    this.#draft(directory).goes.push(there)
+  }
+
+  /** All that was planned in a directory is not done. */
+  drop(directory: RelPath): void {
+    this.#drafts.delete(directory)
+  }
+
+  aside(aside: Aside): void {
+    this.#asides.push(aside)
+  }
+
+  #draft(directory: RelPath): Draft {
+    const draft = this.#drafts.get(directory)
+    if (draft === undefined) throw new Error(`the directory ${directory} was not opened`)
+    return draft
+  }
+
+  /** What gives conflict copies their names, before all else: the old name goes with it. */
+  asides(): { readonly sections: PackedSection[]; readonly deletions: PackedSection[] } {
+    const byDirectory = Map.groupBy(this.#asides, ({ path }) => path)
+    const [sections, deletions]: [PackedSection[], PackedSection[]] = [[], []]
+    for (const [path, asides] of byDirectory) {
+      const head = this.#draft(path).head
+      sections.push(packSection(head, asides.map(asideStep)))
+      deletions.push(
+        packSection(
+          head,
+          asides.map(({ entry }) => stepOf('delete', entry)),
+        ),
+      )
+    }
+    return { sections: sections.sort(compareSections), deletions: deletions.sort(compareSections) }
+  }
+
+  plan(problems: readonly Problem[]): Plan {
+    const [sections, deletions]: [PackedSection[], PackedSection[]] = [[], []]
+    const guarded: string[] = []
+    let [deletes, replaces] = [0, 0]
+    for (const { head, steps, there, goes } of this.#drafts.values()) {
+      if (steps.length > 0 || head.state !== 'present') sections.push(packSection(head, steps))
+      for (const { action, entry } of steps) {
+        const old = there.get(entry.name)
+        if (old === undefined || (action !== 'replace' && action !== 'retype')) continue
+        replaces++
+        if (action === 'retype') deletes += below(old)
+        guarded.push(guardLine(action, joinPath(head.path, entry.name), old))
+      }
+      if (goes.length === 0) continue
+      const steps_ = goes.map((entry) => stepOf('delete', entry))
+      deletions.push(packSection({ ...head, state: 'present' }, steps_))
+      for (const entry of goes) {
+        deletes += 1 + below(entry)
+        guarded.push(guardLine('delete', joinPath(head.path, entry.name), entry))
+      }
+    }
+    // A file that is moved aside is none that goes; a symlink is made anew and the old one goes.
+    deletes += this.#asides.filter(({ digest }) => digest === undefined).length
+    sections.sort(compareSections)
+    deletions.sort(compareSections)
+    const whole = { moves: [], made: [], sections, deletions, problems, deletes, replaces }
+    return { ...whole, ...guardedBy(guarded) }
+  }
+
+  get hasAsides(): boolean {
+    return this.#asides.length > 0
+  }
+}
+
+function asideStep({ path, entry, copyAs, digest }: Aside): Step {
+  const step = stepOf('create', { ...entry, name: copyAs })
+  return digest === undefined ? step : { ...step, from: joinPath(path, entry.name), digest }
+}
