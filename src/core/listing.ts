@@ -95,6 +95,11 @@ export function entryNameBytes(entry: Pick<Entry, 'name'>): Uint8Array {
   return utf8(entry.name)
 }
 
+/** In the order of a listing. */
+export function compareNames(a: Pick<Entry, 'name'>, b: Pick<Entry, 'name'>): number {
+  return a.name === b.name ? 0 : compareBytes(entryNameBytes(a), entryNameBytes(b))
+}
+
 /**
  * The entries of a listing, in order. Every name is checked (`isEntryName`, strictly rising), every number bounded;
  * throws `protocol-broken` at the first thing that is not as it must be. Safe for bytes from a peer.

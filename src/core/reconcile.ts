@@ -3,12 +3,12 @@
 // (`row: name`) and at its test, and the test holds the three together. Absence counts only where both listings are
 // complete: what could not be read is listed as such, and such an entry is never deleted, replaced or entered.
 
-import { compareBytes, equalBytes } from '../std/bytes.ts'
+import { equalBytes } from '../std/bytes.ts'
 import { sameAttributes } from './attributes.ts'
 import { isDamaged } from './digests.ts'
 import { compareTimes, type Entry, isCopied } from './entry.ts'
 import { staysWithin } from './links.ts'
-import { entryNameBytes } from './listing.ts'
+import { compareNames } from './listing.ts'
 import type { Naming } from './naming.ts'
 import type { ProblemCode } from './problem.ts'
 import { isOutside, type Selection } from './selection.ts'
@@ -77,10 +77,6 @@ export function* reconcile(
 
 function entryOf(next: IteratorResult<Entry, unknown>): Entry | undefined {
   return next.done === true ? undefined : next.value
-}
-
-function compareNames(a: Entry, b: Entry): number {
-  return a.name === b.name ? 0 : compareBytes(entryNameBytes(a), entryNameBytes(b))
 }
 
 function decide(
