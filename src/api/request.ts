@@ -73,7 +73,12 @@ export function requestOf(options: SyncOptions): RunRequest {
   const ignoreFiles = gitignore ? ['.gitignore', '.nightferryignore'] : ['.nightferryignore']
   const limit: GuardLimit = options.maxDelete === undefined ? { kind: 'default' } : limitOf(options.maxDelete)
   if (verify && dryRun) throw new Failure('bad-usage', '--verify reads what a run left, and a dry run leaves nothing')
-  const rules = { overrides: overridesOf(options), ignoreFiles, selection: selectionOf(options, mode === 'two-way' ? 'mirror' : mode, checksum), conflicts }
+  const rules = {
+    overrides: overridesOf(options),
+    ignoreFiles,
+    selection: selectionOf(options, mode === 'two-way' ? 'mirror' : mode, checksum),
+    conflicts,
+  }
   const flow = flowOf(options)
   const keep = options.keepVersions === undefined ? undefined : keepOf(options.keepVersions)
   const kept = { keep, versions: options.versions, durability: durabilityOf(options.durability) }

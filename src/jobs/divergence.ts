@@ -2,16 +2,15 @@
 // gets. Only directories that differ are listed, a level a round trip; what only content can tell is settled by digests.
 // Every decision is core's (core/two-way.ts); here they are gathered, and what they lead to is gone into.
 
-import { baseEntries } from '../core/base.ts'
-import type { Entry, Summary } from '../core/entry.ts'
+import { baseEntries, type Names } from '../core/base.ts'
+import type { Entry } from '../core/entry.ts'
 import { listingEntries } from '../core/listing.ts'
 import { joinPath, type RelPath, rootPath } from '../core/path.ts'
 import type { Plan, SectionHead } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { type Specials, withSpecial } from '../core/specials.ts'
-import { type Names, reconcileTwoWay, type Side, settleTwoWay, type TwoWay, type TwoWayRules } from '../core/two-way.ts'
+import { reconcileTwoWay, type Side, settleTwoWay, type TwoWay, type TwoWayRules } from '../core/two-way.ts'
 import type { DirectoryListing } from '../disk/told-listings.ts'
-import { equalBytes } from '../std/bytes.ts'
 import type { End } from './endpoint.ts'
 import { asFiles, chunks, digestsPerRequest, emptyListing } from './places.ts'
 import { type Aside, SidePlan } from './side-plan.ts'
@@ -44,17 +43,10 @@ export type Divergence = {
 
 type Ends = { readonly left: End; readonly right: End }
 
-/** What each side has of the root. */
-type Roots = { readonly left: Summary; readonly right: Summary }
-
-export async function findDivergence(
-  ends: Ends,
-  roots: Roots,
-  base: KnownBase,
-  rules: TwoWayRules,
-): Promise<Divergence> {
+/** Looks at all that differs, or that the base does not know to be equal. */
+export async function findDivergence(ends: Ends, base: KnownBase, rules: TwoWayRules): Promise<Divergence> {
   const comparison = new Comparison(ends, base, rules)
-  if (rules.checksum || !equalBytes(roots.left.fingerprint, roots.right.fingerprint)) await comparison.walk()
+  await comparison.walk()
   return comparison.result()
 }
 
@@ -200,14 +192,8 @@ class Comparison {
       case 'delete':
         return this.#plans[decision.on].delete(path, decision.there)
       case 'enter': {
-        const { left, right, base } = decision
-        const isSame = !this.#rules.checksum && equalBytes(fingerprintOf(left), fingerprintOf(right))
-        if (isSame) return
-        this.#next.push({
-          path: joinPath(path, left.name),
-          has: { left: true, right: true },
-          hasBase: base?.kind === 'directory',
-        })
+        const hasBase = decision.base !== undefined
+        this.#next.push({ path: joinPath(path, decision.left.name), has: { left: true, right: true }, hasBase })
         return
       }
       case 'enter-deleted':
@@ -262,7 +248,14 @@ class Comparison {
     // Its old name is free then, and the new one is new to the other side.
     this.#plans[winner].bring(path, 'create', { ...lost, name: copyAs }, undefined)
     this.#proven.add(joinPath(path, copyAs))
-    this.#takeBring(place, { kind: 'bring', to: loser, action: 'create', entry: kept, there: undefined, restores: false })
+    this.#takeBring(place, {
+      kind: 'bring',
+      to: loser,
+      action: 'create',
+      entry: kept,
+      there: undefined,
+      restores: false,
+    })
   }
 
   /** Asks for the digests of what only content can tell, and takes what they decide. */
@@ -310,10 +303,6 @@ class Comparison {
 
 function nameIn({ left, right, base }: Names): string {
   return (left ?? right ?? base)?.name ?? ''
-}
-
-function fingerprintOf({ summary }: Entry): Uint8Array {
-  return summary?.fingerprint ?? new Uint8Array(0)
 }
 
 /** Whether a name is in use on either side; nothing is read before it is asked. */

@@ -12,7 +12,7 @@ import { LocalBoth } from './both.ts'
 import type { Chronicle } from './chronicle.ts'
 import type { BothEnd, SourceEnd, TargetEnd } from './endpoint.ts'
 import type { EndName, RemoteName } from './ends.ts'
-import type { Job, RunRequest } from './job.ts'
+import { isTwoWay, type Job, type RunRequest } from './job.ts'
 import { treeKeyOf, type Workshop } from './local.ts'
 import { LocalSource } from './local-source.ts'
 import { freeFlow, type Line } from './outflow.ts'
@@ -136,8 +136,9 @@ export async function openBothEnd(
   const end = side === 'left' ? source : target
   const { runId } = opened.chronicle
   const { flow = freeFlow, newTarget } = request
-  const pair = loadPair(workshop.state, job.id)
-  const expectedId = newTarget ? undefined : side === 'left' ? pair?.sourceId : pair?.targetId
+  const pair = newTarget ? undefined : loadPair(workshop.state, job.id)
+  const isFirst = (side === 'left') !== (isTwoWay(job) && job.isSwapped)
+  const expectedId = isFirst ? pair?.sourceId : pair?.targetId
   const create = !job.dryRun
   if (end.kind === 'local') {
     if (side === 'left') mustBeThere(end.path)

@@ -17,7 +17,15 @@ import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, checkVersionsFolder, type EndName, endText, parseEnd, type RemoteName } from './ends.ts'
 import { isTwoWay, type Job, type OneWayJob, type RunContext, type RunEnd, type RunRequest } from './job.ts'
 import { LocalEnd, type TakenTree, type Workshop } from './local.ts'
-import { aheadOf, lineTo, type Opened, openBothEnd, openSourceHere, openSourceThere, openTargetEnd } from './open-ends.ts'
+import {
+  aheadOf,
+  lineTo,
+  type Opened,
+  openBothEnd,
+  openSourceHere,
+  openSourceThere,
+  openTargetEnd,
+} from './open-ends.ts'
 import type { SshWays } from './ssh.ts'
 import { isVersionsFolder, type SshTarget } from './ssh-place.ts'
 import { runTwoWay } from './two-way.ts'

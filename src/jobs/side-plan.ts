@@ -4,7 +4,14 @@
 
 import type { Entry } from '../core/entry.ts'
 import { joinPath, type RelPath } from '../core/path.ts'
-import { compareSections, type PackedSection, type Plan, packSection, type SectionHead, type Step } from '../core/plan.ts'
+import {
+  compareSections,
+  type PackedSection,
+  type Plan,
+  packSection,
+  type SectionHead,
+  type Step,
+} from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import { guardedBy, guardLine } from './guarded.ts'
 import { below, stepOf } from './places.ts'

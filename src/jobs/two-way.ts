@@ -26,11 +26,11 @@ import { planChanges } from './changes.ts'
 import { type Divergence, findDivergence, type KnownBase } from './divergence.ts'
 import type { ApplyCounts, ApplyResult, Begun, BothEnd } from './endpoint.ts'
 import { guardedBy } from './guarded.ts'
+import { landFirst } from './hard-links.ts'
 import type { Found, Outcome, RunContext, RunEnd, TwoWayJob } from './job.ts'
 import { type Held, haltOf, judge } from './judged.ts'
 import { tellKept, tellRecovered } from './notices.ts'
 import { scanRules, viewOf } from './settled.ts'
-import { landFirst } from './hard-links.ts'
 import { type BatchOrder, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
 
 type Sides<Value> = Readonly<Record<Side, Value>>
@@ -66,7 +66,8 @@ export async function runTwoWay(job: TwoWayJob, left: BothEnd, right: BothEnd, c
 
   listen({ type: 'phase', phase: 'compare' })
   const base = baseOf(job, ends, context)
-  const found = await findDivergence(ends, seen.roots, base, rulesOf(job, ends, seen))
+  const rules = rulesOf(job, ends, seen)
+  const found = await findDivergence(ends, base, rules)
   const problems = uniqueProblems([...seen.scans.left.problems, ...seen.scans.right.problems, ...found.problems])
   tellChanges(found, context)
   const verdict = judgeBoth(job, ends, found, seen, pair !== undefined, context)
@@ -75,7 +76,7 @@ export async function runTwoWay(job: TwoWayJob, left: BothEnd, right: BothEnd, c
 
   const done = await carryOut(job, ends, found, seen, verdict === 'released', pair !== undefined, context)
   problems.push(...done.problems)
-  const agreed = await findAgreement(ends, done.roots, base, { proven: found.proven, problems }, seen.view)
+  const agreed = await findAgreement(ends, done.roots, base, { proven: found.proven, problems }, rules)
   return remember(job, ends, seen, done, agreed, problems, context)
 }
 
@@ -121,7 +122,11 @@ function joinTexts(left: readonly IgnoreText[], right: readonly IgnoreText[]): I
 }
 
 /** What the last run between just these two folders left, with its left as this run's. */
-function pairOf({ id, isSwapped }: TwoWayJob, { left, right }: Sides<BothEnd>, { state }: RunContext): Pair | undefined {
+function pairOf(
+  { id, isSwapped }: TwoWayJob,
+  { left, right }: Sides<BothEnd>,
+  { state }: RunContext,
+): Pair | undefined {
   const pair = loadPair(state, id)
   if (pair === undefined) return undefined
   const [one, other] = isSwapped ? [right, left] : [left, right]
@@ -357,10 +362,12 @@ function pairWith(
 function endRun(
   outcome: Outcome,
   problems: readonly Problem[],
-  { roots, scanMs }: Seen,
+  seen: Seen,
   found: Found,
-  { counts, sent }: Pick<Done, 'counts' | 'sent'> = { counts: noCounts, sent: nothingSent },
+  done: Pick<Done, 'counts' | 'sent' | 'roots'> = { counts: noCounts, sent: nothingSent, roots: seen.roots },
 ): RunEnd {
+  const { counts, sent, roots } = done
+  const { scanMs } = seen
   const { supplied, contentBytes, sentBytes } = sent
   return { outcome, counts, problems, summary: roots.left, supplied, contentBytes, sentBytes, scanMs, found }
 }
