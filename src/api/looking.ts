@@ -2,7 +2,8 @@
 // `nightferry why` tell; moments in texts are in UTC. Reads only.
 
 import { outcomeOf, type RunOutcome } from '../core/outcome.ts'
-import { explain, type Look, type Statement } from '../core/why.ts'
+import { explain } from '../core/why.ts'
+import type { Look, Statement } from '../core/why-facts.ts'
 import { inquire } from '../jobs/inquiry.ts'
 import { changesOf, type LoggedChange } from '../jobs/logged.ts'
 import { findRuns, type Run } from '../state/history.ts'

@@ -6,7 +6,7 @@
 import type { LinkPolicy } from '../core/links.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { keepText } from '../core/retention.ts'
-import type { Statement } from '../core/why.ts'
+import type { Statement } from '../core/why-facts.ts'
 import { openSource } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { checkStoreDirectory } from '../disk/versions.ts'

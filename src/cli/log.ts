@@ -1,6 +1,6 @@
 // `nightferry log [RUN]`: the last runs as a table, or all that is known of one.
 
-import { endedWell, endsOf, outcomeOf, outcomeText, type RunOutcome } from '../core/outcome.ts'
+import { arrowOf, endedWell, endsOf, outcomeOf, outcomeText, type RunOutcome } from '../core/outcome.ts'
 import { adviceOn, haltRemedy, remedyOf } from '../core/remedy.ts'
 import { placeOfPath } from '../disk/inspect.ts'
 import { changesOf, type LoggedChange } from '../jobs/logged.ts'
@@ -101,7 +101,7 @@ function rowOf(run: Run): string[] {
     code,
     changesText(run),
     run.problemCount === 0 ? '' : String(run.problemCount),
-    `${safeText(source)} -> ${safeText(target)}${by}`,
+    `${safeText(source)} ${arrowOf(run)} ${safeText(target)}${by}`,
   ]
 }
 
@@ -163,8 +163,8 @@ function factLines(run: Run): string[] {
   const state = stateOf(run)
   const lines = [
     `run       ${run.runId}${run.driver === undefined ? '' : `, driven by ${run.driver}`}`,
-    `source    ${safeText(source)}`,
-    `target    ${safeText(target)}`,
+    `${run.mode === 'two-way' ? 'left   ' : 'source '}   ${safeText(source)}`,
+    `${run.mode === 'two-way' ? 'right  ' : 'target '}   ${safeText(target)}`,
     `began     ${showWhen(run.startedMs)}`,
   ]
   if (run.mode === 'undo') lines.push('what      an undo of an earlier run')
@@ -178,7 +178,10 @@ function factLines(run: Run): string[] {
     lines.push(`rules     ${safeText(label)}: ${text.trimEnd().split('\n').map(safeText).join('  ')}`)
   if (totals.files !== undefined)
     lines.push(`size      ${showCount(totals.files, 'file')}, ${showBytes(totals.sizeBytes ?? 0)}`)
-  if (totals.contentBytes) lines.push(`read      ${showBytes(totals.contentBytes)} of content was read from the source`)
+  if (totals.contentBytes)
+    lines.push(
+      `read      ${showBytes(totals.contentBytes)} of content was read${run.mode === 'two-way' ? '' : ' from the source'}`,
+    )
   const counts = Object.entries(run.counts).filter(([, count]) => count !== 0)
   if (counts.length > 0) lines.push(`changes   ${counts.map(([name, count]) => `${count} ${name}`).join(', ')}`)
   return lines
@@ -236,9 +239,10 @@ function problemLines({ problems, problemCount }: Run, limit: number): string[] 
 
 function changeLines(changes: readonly LoggedChange[], limit: number): string[] {
   if (changes.length === 0) return []
-  const lines = changes.slice(0, limit).map(({ action, path, from }) => {
+  const lines = changes.slice(0, limit).map(({ action, path, from, side }) => {
     const moved = from === undefined ? '' : `${safeText(from)} -> `
-    return `            ${action.padEnd(18)} ${moved}${safeText(path)}`
+    const where = side === undefined ? '' : side === 'left' ? '<- ' : '-> '
+    return `            ${where}${action.padEnd(18)} ${moved}${safeText(path)}`
   })
   const isUnsure = changes.some(({ action }) => action.endsWith('?'))
   if (changes.length > limit) lines.push(`            ... and ${changes.length - limit} more; --limit shows more`)

@@ -1,6 +1,6 @@
 // `nightferry status`: one screen of how this machine and its jobs stand.
 
-import { endsOf, isUnderWay, outcomeOf } from '../core/outcome.ts'
+import { arrowOf, endsOf, isUnderWay, outcomeOf } from '../core/outcome.ts'
 import { type JobStanding, standingOf, statusCode } from '../core/standing.ts'
 import { showAge } from '../core/when.ts'
 import { askDaemon } from '../daemon/client.ts'
@@ -85,7 +85,7 @@ function jobLines({ last, standing }: Job): string[] {
   const { good, text, next, state } = standing
   const lines = [
     '',
-    `${marks[state].padEnd(9)} ${safeText(source)} -> ${safeText(target)}${by}`,
+    `${marks[state].padEnd(9)} ${safeText(source)} ${arrowOf(last)} ${safeText(target)}${by}`,
     `          ${safeText(text)}; last run ${showWhen(last.startedMs)}, ${last.runId}`,
   ]
   if (last.driver === undefined && good !== undefined && good.runId !== last.runId) {

@@ -1,7 +1,9 @@
 // `nightferry why PATH`: what is known of one path, and what it comes from.
 
-import { endsOf } from '../core/outcome.ts'
-import { explain, type Statement } from '../core/why.ts'
+import { arrowOf, endsOf } from '../core/outcome.ts'
+import { explain } from '../core/why.ts'
+import type { Statement } from '../core/why-facts.ts'
+import { sideAsked } from '../core/why-sides.ts'
 import { inquire, type JobAnswer } from '../jobs/inquiry.ts'
 import { findRuns } from '../state/history.ts'
 import { Failure } from '../std/failure.ts'
@@ -70,7 +72,8 @@ function answerText({ last, facts }: JobAnswer, statements: readonly Statement[]
   const { source, target } = endsOf(last)
   const by = facts.driver === undefined ? '' : `, driven by ${facts.driver}`
   const name = facts.path === '' ? 'the top folder' : safeText(facts.path)
-  const lines = [`${name} on the ${facts.role} of ${safeText(source)} -> ${safeText(target)}${by}`]
+  const side = sideAsked(facts) ?? facts.role
+  const lines = [`${name} on the ${side} of ${safeText(source)} ${arrowOf(last)} ${safeText(target)}${by}`]
   for (const { text, remedy } of statements) {
     lines.push(`  ${safeText(text)}`)
     if (remedy !== undefined && remedy !== '') lines.push(`    What to do: ${sentence(safeText(remedy))}`)

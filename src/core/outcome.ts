@@ -88,6 +88,11 @@ export function endsOf(run: Pick<RunFacts, 'source' | 'target' | 'driver'>): { s
   return { source: run.source === '' ? hidden : run.source, target: run.target === '' ? hidden : run.target }
 }
 
+/** How the ends of a run stand to each other: what one gets the other has, or both get. */
+export function arrowOf({ mode }: Pick<RunFacts, 'mode'>): string {
+  return mode === 'two-way' ? '<->' : '->'
+}
+
 /**
  * The runs that tell how a job stands: one that gave way to another that was at work says nothing of it, where there is
  * any other.

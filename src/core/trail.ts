@@ -20,6 +20,8 @@ export type Deed = {
     | 'went'
     | 'put-back'
     | 'kept'
+    /** Both sides of a two-way run had changed it, or it is the copy that came of that. */
+    | 'conflicted'
     /** An old version got its name back, by a command that is no run. */
     | 'undeleted'
     /** A run broke that was to do this (`planned`); whether it did, another machine knows. */
@@ -68,6 +70,7 @@ export function deedOf(line: TrailLine, path: string, target?: string): Deed | u
     return deed(line, isKept ? 'kept' : 'put-back', { reason: textOf(line.code) })
   }
   if (action === 'renamed') return moveOf(line, path)
+  if (action === 'conflict') return conflictOf(line, path)
   const kind = kinds[action]
   if (kind === undefined) return undefined
   const planned = action === 'begun' ? textOf(line.what) : undefined
@@ -86,6 +89,14 @@ function undeletedOf(line: TrailLine, path: string, target: string | undefined):
   if (target === undefined || line.root !== target || version === undefined || by === undefined) return undefined
   if (!subjectsOf(line).includes(path)) return undefined
   return { ...deed({ ...line, runId: '' }, 'undeleted', {}), version, by }
+}
+
+function conflictOf(line: TrailLine, path: string): Deed | undefined {
+  const [at, reason, name] = [textOf(line.path), textOf(line.kept), textOf(line.copy)]
+  if (at === undefined || reason === undefined || name === undefined) return undefined
+  const copy = name === '' ? '' : at.slice(0, at.lastIndexOf('/') + 1) + name
+  if (path === at) return deed(line, 'conflicted', { other: copy, reason })
+  return path === copy ? deed(line, 'conflicted', { other: at, reason, planned: 'copy' }) : undefined
 }
 
 function moveOf(line: TrailLine, path: string): Deed | undefined {

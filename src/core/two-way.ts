@@ -205,7 +205,7 @@ function creation(from: Side, entry: Entry, restores: boolean): TwoWay {
   return { kind: 'bring', to: otherSide(from), action: 'create', entry, there: undefined, restores }
 }
 
-function otherSide(side: Side): Side {
+export function otherSide(side: Side): Side {
   return side === 'left' ? 'right' : 'left'
 }
 

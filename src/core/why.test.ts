@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { IgnoreRule } from './ignore.ts'
 import type { Deed } from './trail.ts'
-import { explain, type JobRun, type Look, type WhyFacts } from './why.ts'
+import { explain } from './why.ts'
+import type { JobRun, Look, WhyFacts } from './why-facts.ts'
 
 const telling = { when: (ms: number) => `at ${ms}`, whenLogged: (time: string) => `at ${time}`, self: 'laptop' }
 

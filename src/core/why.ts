@@ -3,82 +3,14 @@
 // deleted), it says that, so that silence is never an answer.
 
 import type { IgnoreRule } from './ignore.ts'
-import { endedWell, outcomeText, type RunFacts, type RunOutcome, tellingRuns } from './outcome.ts'
+import { endedWell, outcomeText, type RunFacts, tellingRuns } from './outcome.ts'
 import { isReservedName, isWithin } from './path.ts'
 import { isProblemCode, problemCodes } from './problem.ts'
 import { adviceOn, haltRemedy, remedyOf } from './remedy.ts'
 import type { Deed } from './trail.ts'
-
-/** What stands at the path on one end, now. */
-export type Look = {
-  readonly kind: 'file' | 'directory' | 'symlink' | 'special' | 'missing' | 'unreadable' | 'no-root'
-  /** Against what the last run that remembered this end saw of it. */
-  readonly since: 'same' | 'changed' | 'unseen' | 'unknown'
-}
-
-export type Ignored =
-  | { readonly verdict: 'ignored' | 'kept'; readonly rule: IgnoreRule | undefined; readonly partly: boolean }
-  /** The rules can't be known here, or an ignore file can't be read. */
-  | { readonly verdict: 'unknown'; readonly because: string }
-
-export type JobRun = RunFacts & {
-  readonly state: RunOutcome
-  readonly counts?: Readonly<Record<string, number>>
-}
-
-export type WhyFacts = {
-  /** Below the job's roots. */
-  readonly path: string
-  /** Which end was asked about. */
-  readonly role: 'source' | 'target'
-  readonly driver: string | undefined
-  /** Undefined where an end is on another machine. */
-  readonly source: Look | undefined
-  readonly target: Look | undefined
-  readonly ignored: Ignored
-  readonly hold: { readonly reason: string; readonly atMs: number; readonly sample: readonly string[] } | undefined
-  /** All of the job that are kept, dry runs left out, the latest first; at least one. */
-  readonly runs: readonly JobRun[]
-  /** The latest first. */
-  readonly deeds: readonly Deed[]
-  /** How far back the log was read; undefined where there is none. */
-  readonly logReached: string | undefined
-}
-
-/** One thing to say of a path: in words, of which kind, by which run, and what to do where something is to be done. */
-export type Statement = {
-  readonly kind:
-    | 'own'
-    | 'ignored'
-    | 'kept-by-rule'
-    | 'rules-unknown'
-    | 'never-copied'
-    | 'held'
-    | 'failed'
-    | 'running'
-    | 'problem'
-    | 'problems-below'
-    | 'deed'
-    | 'top-folder'
-    | 'equal'
-    | 'changed-since'
-    | 'new-since'
-    | 'undone'
-    | 'missing'
-    | 'no-root'
-    | 'nothing-known'
-  readonly text: string
-  readonly remedy?: string
-  readonly runId?: string
-}
-
-export type Telling = {
-  /** A moment for a person, with how long ago it was. */
-  readonly when: (atMs: number) => string
-  readonly whenLogged: (time: string) => string
-  /** What this machine is called. */
-  readonly self: string
-}
+import { otherSide } from './two-way.ts'
+import type { JobRun, Look, Statement, Telling, WhyFacts } from './why-facts.ts'
+import { sideAsked, sidedState, sidedText } from './why-sides.ts'
 
 /** What there is to say, the decisive thing first; never nothing. */
 export function explain(facts: WhyFacts, telling: Telling): Statement[] {
@@ -95,7 +27,7 @@ export function explain(facts: WhyFacts, telling: Telling): Statement[] {
     ...problemStatements(facts, telling),
     ...facts.deeds.map((deed) => deedStatement(facts, deed, telling)),
     ...topStatements(facts),
-    ...stateStatements(facts, telling),
+    ...standingStatements(facts, telling),
   ]
   // That the rules are not known here answers nothing by itself.
   statements.sort((a, b) => Number(a.kind === 'rules-unknown') - Number(b.kind === 'rules-unknown'))
@@ -223,6 +155,7 @@ const deedTexts: Readonly<Record<Deed['kind'], string>> = {
   kept: 'is kept in .nightferry/kept on the target',
   begun: 'was to be changed on the target',
   undeleted: 'was brought back on the target',
+  conflicted: 'was changed on both sides',
 }
 
 /** The same where a run was undone: what stood there before it is there again. */
@@ -245,7 +178,13 @@ function deedStatement(facts: WhyFacts, deed: Deed, telling: Telling): Statement
   if (deed.kind === 'undeleted') return undeletedStatement(deed, telling)
   const run = facts.runs.find(({ runId }) => runId === deed.runId)
   const text = `${deedText(deed)}${causeText(facts, deed)}, ${telling.whenLogged(deed.time)}, by run ${deed.runId}${byText(run, deed, telling)}.`
-  return { kind: 'deed', text: text.charAt(0).toUpperCase() + text.slice(1), runId: deed.runId }
+  const told = text.charAt(0).toUpperCase() + text.slice(1)
+  const side = sideAsked(facts)
+  return {
+    kind: 'deed',
+    text: side === undefined ? told : sidedText(told, deed.kind === 'sent' ? otherSide(side) : side),
+    runId: deed.runId,
+  }
 }
 
 /** No run did it: a person asked for a version. */
@@ -256,6 +195,7 @@ function undeletedStatement({ version, by, time }: Deed, { whenLogged, self }: T
 }
 
 function deedText(deed: Deed): string {
+  if (deed.kind === 'conflicted') return conflictText(deed)
   const subject = deed.above === undefined ? 'it' : `with ${deed.above} it`
   const undone = deed.undoes === undefined ? undefined : undoneTexts[deed.kind]
   switch (deed.kind) {
@@ -268,6 +208,13 @@ function deedText(deed: Deed): string {
     default:
       return `${subject} ${undone ?? deedTexts[deed.kind]}`
   }
+}
+
+/** `other`: the conflict copy, or what this is the copy of; `reason`: whose value has the name. */
+function conflictText({ other, reason, planned }: Deed): string {
+  if (planned === 'copy') return `it was kept as what the other side had at ${other} when both sides had changed that`
+  const lost = other === undefined || other === '' ? 'the other one was replaced' : `the other one is ${other}`
+  return `both sides had changed it: the ${reason}'s value kept the name, ${lost}`
 }
 
 function plannedText(planned: string | undefined): string {
@@ -320,6 +267,12 @@ function topStatements({ path, driver, runs }: WhyFacts): Statement[] {
     return told('are not carried: the last run went with none of --owner, --set-id, --xattrs, --acls')
   if (last.mode === 'update') return told('are not carried: an update leaves them as they are')
   return told(`are carried: the last run went with ${asked.join(' ')}`)
+}
+
+function standingStatements(facts: WhyFacts, telling: Telling): Statement[] {
+  const side = sideAsked(facts)
+  if (side === undefined) return stateStatements(facts, telling)
+  return sidedState(facts, side, telling.when, (run) => hasProblem(run, facts.path))
 }
 
 /** What stands there now, against what the last run saw that remembered this end. */

@@ -169,6 +169,8 @@ export type TargetOptions = {
   readonly isNew?: boolean
   /** What the job asks for besides modes and times, as a mask of core's attributes, as far as it may be set here. */
   readonly asks?: number
+  /** It is there already, or is a slip: a folder that is missing is not made. */
+  readonly mustExist?: boolean
   /** The permissions of the source's folder: one that is made here gets them, so that nobody sees more than there. */
   readonly mode?: number | undefined
 }
@@ -184,6 +186,8 @@ export function openTarget(sys: Sys, path: string, options: TargetOptions): Root
   const found = marked ? readMarker(join(path, ownDirectory), path)?.id : undefined
   if (marked) readStoreSettings(join(path, ownDirectory))
   if (options.expectedId !== undefined && found !== options.expectedId) throw replaced(path, found)
+  if (there === undefined && options.mustExist === true)
+    throw new Failure('source-missing', `there is no folder ${path}`)
   if (!marked && options.isNew !== true) refuseNested(path, realPath(path))
   if (there === undefined && !options.create) return missingTarget(sys, path, options.asks)
   if (there === undefined) makeTarget(path, options.mode)

@@ -77,3 +77,15 @@ export function limitOf(kind: string, value: number): GuardLimit {
   if (kind === 'count') return { kind, entries: value }
   return kind === 'percent' ? { kind, percent: value } : { kind: 'default' }
 }
+
+/** Finds something out for each item, once for those with the same key. */
+export async function onceEach<Item, Found>(
+  items: readonly Item[],
+  keyOf: (item: Item) => string,
+  find: (items: readonly Item[]) => Promise<readonly Found[]>,
+): Promise<Found[]> {
+  const once = new Map(items.map((item) => [keyOf(item), item]))
+  const found = await find([...once.values()])
+  const places = new Map([...once.keys()].map((key, place) => [key, place]))
+  return items.map((item) => found[places.get(keyOf(item)) as number] as Found)
+}

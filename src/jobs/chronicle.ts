@@ -30,6 +30,8 @@ export class Chronicle {
   readonly #targetIsRemote: boolean
   #halt: RunHalt | undefined
   #plan: PlannedChanges | undefined
+  /** Of a two-way run: the side that the plan is for. */
+  #side: 'left' | 'right' | undefined
   readonly #found: PackedSection[] = []
   #target: TargetEnd | undefined
 
@@ -78,8 +80,9 @@ export class Chronicle {
   }
 
   /** The plan was let through, and what it says is about to be done. */
-  readonly planned = (plan: Plan, released: boolean): void => {
+  readonly planned = (plan: Plan, released: boolean, side?: 'left' | 'right'): void => {
     this.#plan = plan
+    this.#side = side
     if (released) this.#log.note('released', { deletes: plan.deletes, replaces: plan.replaces })
   }
 
@@ -140,8 +143,9 @@ export class Chronicle {
     this.#plan = undefined
     if (plan === undefined || !this.#targetIsRemote) return
     const { epoch } = this.#told()
+    const side = this.#side === undefined ? {} : { side: this.#side }
     for (const { action, names, ...line } of planLines(plan, problems)) {
-      const fields = { epoch, ...line, names: names.join('/'), count: names.length }
+      const fields = { epoch, ...side, ...line, names: names.join('/'), count: names.length }
       if (known === 'landed') this.#log.note(action, fields)
       else this.#log.note('begun', { what: action, ...fields })
     }

@@ -9,7 +9,7 @@ import { joinPath, type RelPath, rootPath } from '../core/path.ts'
 import type { Plan, SectionHead } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
 import { type Specials, withSpecial } from '../core/specials.ts'
-import { reconcileTwoWay, type Side, settleTwoWay, type TwoWay, type TwoWayRules } from '../core/two-way.ts'
+import { otherSide, reconcileTwoWay, type Side, settleTwoWay, type TwoWay, type TwoWayRules } from '../core/two-way.ts'
 import type { DirectoryListing } from '../disk/told-listings.ts'
 import type { End } from './endpoint.ts'
 import { asFiles, chunks, digestsPerRequest, emptyListing } from './places.ts'
@@ -76,10 +76,6 @@ type Digests = { readonly left?: Uint8Array | undefined; readonly right?: Uint8A
 type Doubt = { readonly place: Place; readonly names: Names; readonly isTaken: (name: string) => boolean }
 
 const sides: readonly Side[] = ['left', 'right']
-
-function otherSide(side: Side): Side {
-  return side === 'left' ? 'right' : 'left'
-}
 
 class Comparison {
   readonly #ends: Ends

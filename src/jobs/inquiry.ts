@@ -7,7 +7,8 @@ import { explainIgnore, type IgnoreText, ignoreScope } from '../core/ignore.ts'
 import { outcomeOf } from '../core/outcome.ts'
 import { isReservedName, parentOf, parseRelPath, type RelPath, rootPath } from '../core/path.ts'
 import { type Deed, deedOf } from '../core/trail.ts'
-import type { Ignored, JobRun, Look, WhyFacts } from '../core/why.ts'
+import type { Ignored, JobRun, Look, WhyFacts } from '../core/why-facts.ts'
+import { sideAsked } from '../core/why-sides.ts'
 import { knownBelow } from '../disk/find-target.ts'
 import { ignoreTextsOn, lookBelow, placeOfPath, sinceRecord } from '../disk/inspect.ts'
 import { realPath } from '../disk/root.ts'
@@ -109,7 +110,8 @@ function factsOf(
   const isDirectory = (source ?? target)?.kind === 'directory'
   const hold = last.driver === undefined && onlyRun === undefined ? loadHold(state, last.job) : undefined
   const undeletedIn = role === 'target' && onlyRun === undefined ? last.target : undefined
-  const { deeds, reached } = deedsOf(logs, path, new Set(runs.map(({ runId }) => runId)), undeletedIn)
+  const side = sideAsked({ runs, role })
+  const { deeds, reached } = deedsOf(logs, path, new Set(runs.map(({ runId }) => runId)), undeletedIn, side)
   return {
     path,
     role,
@@ -131,7 +133,8 @@ function lookAt(state: State, run: Run, role: 'source' | 'target', path: RelPath
   if (parseRelPath(path) === undefined) return { kind: 'special', since: 'unknown' }
   const standing = lookBelow(systemSys(), root, path)
   if (path === '') return { kind: standing.kind, since: 'unknown' }
-  const treeKey = treeKeyOf(role, root, run.job)
+  // Both ends of a two-way run are targets.
+  const treeKey = treeKeyOf(run.mode === 'two-way' ? 'target' : role, root, run.job)
   const stored = loadDirectory(state, treeKey, parentOf(path))
   if (stored === undefined && loadDirectory(state, treeKey, rootPath) !== undefined) {
     return { kind: standing.kind, since: 'unseen' }
@@ -190,6 +193,7 @@ function deedsOf(
   path: string,
   runIds: ReadonlySet<string>,
   target: string | undefined,
+  side: string | undefined,
 ): { readonly deeds: readonly Deed[]; readonly reached: string | undefined } {
   if (runIds.size === 0) return { deeds: [], reached: undefined }
   const needle = nameInLog(path.slice(path.lastIndexOf('/') + 1))
@@ -201,6 +205,8 @@ function deedsOf(
   const search = searchLog(logs, { mayMatch, maxBytes: logBytesMax })
   const deeds: Deed[] = []
   for (const entry of search.entries) {
+    // Of a two-way run, what was done on the other side is told there.
+    if (side !== undefined && entry['side'] !== undefined && entry['side'] !== side) continue
     const deed = deedOf(entry, path, target)
     if (deed === undefined || (deed.kind !== 'undeleted' && !runIds.has(deed.runId))) continue
     // That it was sent is told by what became of it; that it was sent only, where nothing else is known.

@@ -140,8 +140,8 @@ export type RunContext = {
   readonly clock: Clock
   readonly runId: string
   readonly listen: RunListener
-  /** Called with a plan that was let through, before anything of it is done. */
-  readonly planned: (plan: Plan, released: boolean) => void
+  /** Called with a plan that was let through, before anything of it is done; of a two-way run with one side's. */
+  readonly planned: (plan: Plan, released: boolean, side?: 'left' | 'right') => void
   /** Called with each part of a run into an empty target, where there is no plan as a whole. */
   readonly found: (section: PackedSection) => void
   /** Whether the listener wants each change told: reading a large plan again takes time. */

@@ -65,6 +65,8 @@ export type LocalOptions = {
   readonly isApart: boolean
   /** The run that works on it, for the log. */
   readonly runId: string
+  /** Of a two-way run: which side it is, for the log. */
+  readonly side?: 'left' | 'right' | undefined
   /** What the end is called in what is told; its path unless given. */
   readonly label?: string
   /** Of a target: which symlinks its owner lets in. */
@@ -134,10 +136,10 @@ export class LocalEnd {
   readonly #targetOf: string | undefined
 
   constructor(workshop: Workshop, root: Root, options: LocalOptions & { epoch?: number; targetOf?: string }) {
-    const { runId, epoch = 0, targetOf } = options
+    const { runId, epoch = 0, targetOf, side } = options
     this.#targetOf = targetOf
     this.workshop = workshop
-    this.log = logWith(workshop.log, epoch === 0 ? { runId } : { runId, epoch })
+    this.log = logWith(workshop.log, { runId, ...(epoch > 0 && { epoch }), ...(side && { side }) })
     this.root = root
     this.carries = { modeMask: root.traits.modeMask, attributes: 0 }
     this.label = options.label ?? root.path

@@ -12,6 +12,8 @@ export type LoggedChange = {
   readonly path: string
   /** Where it was before. */
   readonly from?: string
+  /** Of a two-way run: where it happened. */
+  readonly side?: 'left' | 'right'
 }
 
 const toldActions: readonly string[] = [
@@ -28,6 +30,7 @@ const toldActions: readonly string[] = [
   'put-back',
   'recovered',
   'begun',
+  'conflict',
 ]
 
 const logBytesMax = 512 * 1024 * 1024
@@ -49,7 +52,7 @@ export function changesOf(logs: string, run: Run): LoggedChange[] {
 }
 
 function changesIn(entry: LogEntry): LoggedChange[] {
-  const { time, directory, names, from, to, path, what, replaced } = entry
+  const { time, directory, names, from, to, path, what, replaced, side } = entry
   const isPlanned = entry.action === 'begun' && typeof what === 'string'
   // What became a further name did so whatever stood there.
   const isReplaced = replaced === true && entry.action !== 'hard-linked'
@@ -59,6 +62,7 @@ function changesIn(entry: LogEntry): LoggedChange[] {
     action,
     path: text,
     ...(typeof from === 'string' ? { from } : {}),
+    ...(side === 'left' || side === 'right' ? { side } : {}),
   })
   if (typeof to === 'string') return [change(to)]
   if (typeof path === 'string') return [change(path)]

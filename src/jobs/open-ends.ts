@@ -1,11 +1,9 @@
 // Opens the ends of a run, wherever they are: a folder here, or a share of the machine at the other side of a session; to be
 // read, to be written to, or both. What is opened is locked, and its opener's to close.
 
-import { existsSync } from 'node:fs'
 import { openSource, openTarget } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { loadPair } from '../state/pairs.ts'
-import { Failure } from '../std/failure.ts'
 import type { Session } from '../wire/session.ts'
 import { type Ahead, aheadOfSource, aheadOfTarget, probableOfTarget } from './ahead.ts'
 import { LocalBoth } from './both.ts'
@@ -141,13 +139,13 @@ export async function openBothEnd(
   const expectedId = isFirst ? pair?.sourceId : pair?.targetId
   const create = !job.dryRun
   if (end.kind === 'local') {
-    if (side === 'left') mustBeThere(end.path)
-    const root = openTarget(systemSys(), end.path, { create, machine: workshop.machine, expectedId, isNew: newTarget })
+    const options = { create, machine: workshop.machine, expectedId, isNew: newTarget, mustExist: side === 'left' }
+    const root = openTarget(systemSys(), end.path, options)
     const treeKey = treeKeyOf('target', end.path, job.id)
     const line = session === undefined ? undefined : lineTo(() => session)
     const leaving = line === undefined ? { flow: { ...flow, compress: 'off' as const } } : { flow, line }
     const versions = { asked: undefined, floor: undefined, directory: undefined }
-    const named = { treeKey, isApart: session !== undefined, job: job.id, runId, versions }
+    const named = { treeKey, isApart: session !== undefined, job: job.id, runId, versions, side }
     return new LocalBoth(workshop, root, { ...named, ...leaving })
   }
   const { share, sub, machine } = end
@@ -157,9 +155,4 @@ export async function openBothEnd(
   const isNew = newTarget ? { isNew: true } : {}
   const ask = { share, sub, job: job.id, runId, create, compress: `${flow.compress}`, ...rates, ...isNew, ...expected }
   return await openRemoteBoth(session as Session, machine, ask, workshop.slabs)
-}
-
-function mustBeThere(path: string): void {
-  if (existsSync(path)) return
-  throw new Failure('source-missing', `there is no folder ${path}`)
 }

@@ -13,7 +13,7 @@ import type { Session } from '../wire/session.ts'
 import { Chronicle } from './chronicle.ts'
 import { runCycle } from './cycle.ts'
 import { leftOut } from './dress.ts'
-import type { RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
+import type { BothEnd, RunListener, SourceEnd, TargetEnd } from './endpoint.ts'
 import { checkEnds, checkVersionsFolder, type EndName, endText, parseEnd, type RemoteName } from './ends.ts'
 import { isTwoWay, type Job, type OneWayJob, type RunContext, type RunEnd, type RunRequest } from './job.ts'
 import { LocalEnd, type TakenTree, type Workshop } from './local.ts'
@@ -77,7 +77,7 @@ export async function runOnce(
   if (source.kind === 'local' && target.kind === 'local') checkSshOnly(request.remoteCommand)
   const job = jobOf(request, source, target)
   const names = { source: endText(source, realPath), target: endText(target, realPath) }
-  const targetIsRemote = target.kind === 'remote'
+  const targetIsRemote = target.kind === 'remote' || (isTwoWay(job) && source.kind === 'remote')
   const chronicle = new Chronicle(workshop, { job: job.id, ...names, targetIsRemote }, request)
   const opened: Opened = { request, job, source, target, chronicle }
   try {
@@ -187,7 +187,7 @@ async function runRecorded(
   const { state, clock } = workshop
   const { request, job, chronicle } = opened
   const { runId, planned, found } = chronicle
-  chronicle.begin(right)
+  chronicle.begin(isTwoWay(job) && opened.source.kind === 'remote' ? (left as BothEnd) : right)
   listen({ type: 'run-start', runId, source: request.source, target: request.target, mode: job.mode })
   const { listsChanges } = request
   const heard = chronicle.listener(listen)

@@ -29,6 +29,7 @@ import {
   mustKeep,
   mustPath,
   type Opening,
+  onceEach,
   openingOf,
   withoutEmpty,
 } from './asked.ts'
@@ -431,18 +432,6 @@ function toldListing({ mtimeSeconds, ...told }: OutlinedListing): Omit<OutlinedL
   readonly mtimeSeconds: bigint
 } {
   return { ...told, mtimeSeconds: BigInt(mtimeSeconds) }
-}
-
-/** Finds something out for each item, once for those with the same key. */
-async function onceEach<Item, Found>(
-  items: readonly Item[],
-  keyOf: (item: Item) => string,
-  find: (items: readonly Item[]) => Promise<readonly Found[]>,
-): Promise<Found[]> {
-  const once = new Map(items.map((item) => [keyOf(item), item]))
-  const found = await find([...once.values()])
-  const places = new Map([...once.keys()].map((key, place) => [key, place]))
-  return items.map((item) => found[places.get(keyOf(item)) as number] as Found)
 }
 
 /** A peer names its jobs as it likes: so many trees of one folder are remembered. */

@@ -14,7 +14,7 @@ import { cutBatches, isEmptyPlan, type Plan, weightOf } from '../core/plan.ts'
 import { type Problem, uniqueProblems } from '../core/problem.ts'
 import { underPolicy } from '../core/selection.ts'
 import { specialsText } from '../core/specials.ts'
-import type { Side, TwoWayRules } from '../core/two-way.ts'
+import { otherSide, type Side, type TwoWayRules } from '../core/two-way.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import { type BaseOf, loadBases } from '../state/bases.ts'
@@ -35,10 +35,6 @@ import { type BatchOrder, planBatches, type TransferTotals, transfer, workOf } f
 
 type Sides<Value> = Readonly<Record<Side, Value>>
 const sides: readonly Side[] = ['left', 'right']
-
-function otherSide(side: Side): Side {
-  return side === 'left' ? 'right' : 'left'
-}
 
 /** What looking at both sides came to. */
 type Seen = {
@@ -301,9 +297,10 @@ function tellKeptAt(job: TwoWayJob, begun: Begun | undefined, applied: ApplyResu
   if (begun !== undefined) tellKept(job, begun, applied, listen)
 }
 
-/** The plan of the side that keeps no log here. */
+/** The plan of the side that keeps no log here, where one is on another machine; an end there has no epoch yet. */
 function tellPlanned({ left }: Sides<BothEnd>, plans: Sides<Plan>, released: boolean, { planned }: RunContext): void {
-  planned(left.facts.epoch === 0 ? plans.left : plans.right, released)
+  const side = left.facts.epoch === 0 ? 'left' : 'right'
+  planned(plans[side], released, side)
 }
 
 /** Gives the losers of conflicts their names, all of them, before anything comes in their places. */
