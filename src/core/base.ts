@@ -4,7 +4,8 @@
 // a machine; what was damaged in the database is no base.
 //
 // Stored: version u8, then entries as in a listing, in the order of their names, each file followed by {u8 1, digest 32} or
-// {u8 0}. A directory of which it is not known what both sides had below has a summary of zeros.
+// {u8 0}, each directory by {u8 1, fingerprint 32} where the right had another one than the left, else by {u8 0}. A directory
+// of which it is not known what the sides had below has a summary of zeros.
 
 import { ByteReader, ByteWriter, compareBytes, equalBytes } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
@@ -12,33 +13,42 @@ import { sameAttributes } from './attributes.ts'
 import { isDamaged } from './digests.ts'
 import { compareTimes, type Entry, isCopied, type Summary } from './entry.ts'
 import { compareNames, entryNameBytes, fingerprintBytes, putEntry, takeEntry } from './listing.ts'
-import { digestBytes } from './page.ts'
 import type { Rules, TimeRange } from './reconcile.ts'
 import { isOutside } from './selection.ts'
 
 /**
- * An entry of the base. A file's `digest` is that of its content where it was known; a directory's `summary` is what both
- * sides had below when it was noted, and undefined where they did not have the same, or something below was not settled.
+ * An entry of the base. A file's `digest` is that of its content where it was known. A directory's `summary` is what the
+ * left had below when all there was settled, undefined where it was not; the right's fingerprint was the same, or is
+ * `rightFingerprint`: what is never copied and what only one machine counts may differ for good.
  */
-export type BaseEntry = Entry & { readonly digest?: Uint8Array | undefined }
+export type BaseEntry = Entry & {
+  readonly digest?: Uint8Array | undefined
+  readonly rightFingerprint?: Uint8Array | undefined
+}
 
 /** What a side and the base are told apart by. */
 export type BaseRules = Pick<Rules, 'timeGrainNs' | 'times' | 'windowNs' | 'sizeOnly' | 'checksum' | 'sizes'>
 
 // ---- a side and the base -------------------------------------------------------------------------------------------
 
-/** The fingerprint that both sides had below a directory of the base; undefined where that is not known. */
-export function baseFingerprint(base: BaseEntry | undefined): Uint8Array | undefined {
-  return base?.summary?.fingerprint
+/** The fingerprint that a side had below a directory of the base when all there was settled; undefined where it was not. */
+export function baseFingerprint(base: BaseEntry | undefined, side: 'left' | 'right'): Uint8Array | undefined {
+  const fingerprint = base?.summary?.fingerprint
+  return side === 'left' || fingerprint === undefined ? fingerprint : (base?.rightFingerprint ?? fingerprint)
 }
 
 /**
- * What became of the content of a name since the base: the same, changed, or only its digest can tell. Of a directory:
- * whether all below is known to be the same.
+ * What became of the content of a name on a side since the base: the same, changed, or only its digest can tell. Of a
+ * directory: whether all below is known to be the same.
  */
-export function changeSince(base: BaseEntry | undefined, entry: Entry, rules: BaseRules): 'same' | 'doubt' | 'changed' {
+export function changeSince(
+  base: BaseEntry | undefined,
+  side: 'left' | 'right',
+  entry: Entry,
+  rules: BaseRules,
+): 'same' | 'doubt' | 'changed' {
   if (base?.kind !== entry.kind) return 'changed'
-  if (entry.kind === 'directory') return hasFingerprint(entry, baseFingerprint(base)) ? 'same' : 'changed'
+  if (entry.kind === 'directory') return hasFingerprint(entry, baseFingerprint(base, side)) ? 'same' : 'changed'
   if (entry.kind === 'symlink') return isSameLink(entry, base) ? 'same' : 'changed'
   if (entry.sizeBytes !== base.sizeBytes) return 'changed'
   if (entry.sizeBytes === 0) return 'same'
@@ -47,7 +57,7 @@ export function changeSince(base: BaseEntry | undefined, entry: Entry, rules: Ba
   return isDoubtful ? 'doubt' : 'same'
 }
 
-export function hasFingerprint(entry: Entry, fingerprint: Uint8Array | undefined): boolean {
+function hasFingerprint(entry: Entry, fingerprint: Uint8Array | undefined): boolean {
   return fingerprint !== undefined && entry.summary !== undefined && equalBytes(entry.summary.fingerprint, fingerprint)
 }
 
@@ -160,8 +170,11 @@ function advanceDirectory(left: Entry, right: Entry, base: BaseEntry | undefined
   const mode = isAgreed ? left.mode : base?.kind === 'directory' ? base.mode : undefined
   if (mode === undefined) return { entry: base?.kind === 'directory' ? base : undefined, isSettled: false }
   const isSettledBelow = facts.isSettledBelow(left.name)
-  const summary = isSettledBelow && hasFingerprint(left, right.summary?.fingerprint) ? left.summary : undefined
-  return { entry: { ...noted(left, left, right, base), mode, summary }, isSettled: isAgreed && isSettledBelow }
+  const summary = isSettledBelow && right.summary !== undefined ? left.summary : undefined
+  const isSame = summary === undefined || hasFingerprint(right, summary.fingerprint)
+  const rightFingerprint = isSame ? undefined : right.summary?.fingerprint
+  const entry = { ...noted(left, left, right, base), mode, summary, rightFingerprint }
+  return { entry, isSettled: isAgreed && isSettledBelow }
 }
 
 function agreedFile(
@@ -180,7 +193,7 @@ function agreedFile(
   }
   const isAlike = left.edits === 0 && right.edits === 0 && orderOfTimes(left, right, rules) === 0
   if (left.sizeBytes > 0 && !isAlike) return undefined
-  const isKnown = base !== undefined && changeSince(base, left, rules) === 'same'
+  const isKnown = base !== undefined && changeSince(base, 'left', left, rules) === 'same'
   return { ...noted(later(left, right, rules), left, right, base), digest: isKnown ? base.digest : undefined }
 }
 
@@ -211,7 +224,8 @@ function isSameBase(a: BaseEntry | undefined, b: BaseEntry | undefined): boolean
     sameBytes(a.link, b.link) &&
     sameBytes(a.digest, b.digest) &&
     sameBytes(a.attributes, b.attributes) &&
-    sameBytes(baseFingerprint(a), baseFingerprint(b))
+    sameBytes(baseFingerprint(a, 'left'), baseFingerprint(b, 'left')) &&
+    sameBytes(baseFingerprint(a, 'right'), baseFingerprint(b, 'right'))
   )
 }
 
@@ -286,11 +300,12 @@ function startBase(): ByteWriter {
 }
 
 function putBase(writer: ByteWriter, entry: BaseEntry): void {
-  const { kind, digest, summary = unknownSummary } = entry
+  const { kind, summary = unknownSummary } = entry
   putEntry(writer, kind === 'directory' ? { ...entry, summary } : entry, entryNameBytes(entry))
-  if (kind !== 'file') return
-  writer.u8(digest === undefined ? 0 : 1)
-  if (digest !== undefined) writer.bytes(digest)
+  if (kind === 'symlink') return
+  const more = kind === 'file' ? entry.digest : entry.rightFingerprint
+  writer.u8(more === undefined ? 0 : 1)
+  if (more !== undefined) writer.bytes(more)
 }
 
 /** The entries of what `encodeBase` wrote, one by one. Throws `state-broken` at the first thing that is not as it must be. */
@@ -314,12 +329,14 @@ export function decodeBase(bytes: Uint8Array): BaseEntry[] {
 function takeBase(reader: ByteReader): BaseEntry {
   const entry = takeEntry(reader)
   if (!isCopied(entry.kind)) throw broken()
-  if (entry.kind === 'directory')
-    return { ...entry, summary: hasFingerprint(entry, unknownSummary.fingerprint) ? undefined : entry.summary }
   if (entry.kind === 'symlink') return entry
   const flag = reader.u8()
   if (flag > 1) throw broken()
-  return flag === 0 ? entry : { ...entry, digest: reader.bytes(digestBytes).slice() }
+  const more = flag === 0 ? undefined : reader.bytes(fingerprintBytes).slice()
+  if (entry.kind === 'file') return more === undefined ? entry : { ...entry, digest: more }
+  const isKnown = !hasFingerprint(entry, unknownSummary.fingerprint)
+  if (!isKnown && more !== undefined) throw broken()
+  return { ...entry, summary: isKnown ? entry.summary : undefined, rightFingerprint: more }
 }
 
 /** Bytes of our own database that are none of a base are damage, whatever reader stumbles over them. */

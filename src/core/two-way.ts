@@ -5,17 +5,7 @@
 // chose otherwise. Absence counts only against a base; what is never copied is never deleted, replaced or entered.
 
 import { equalBytes } from '../std/bytes.ts'
-import {
-  type BaseEntry,
-  type BaseRules,
-  baseFingerprint,
-  changeSince,
-  hasFingerprint,
-  isSameLink,
-  type Names,
-  namesOf,
-  orderOfTimes,
-} from './base.ts'
+import { type BaseEntry, type BaseRules, changeSince, isSameLink, type Names, namesOf, orderOfTimes } from './base.ts'
 import { type Claim, type ConflictPolicy, conflictName, loserOf } from './conflict.ts'
 import { isDamaged } from './digests.ts'
 import { type Entry, isCopied } from './entry.ts'
@@ -183,14 +173,14 @@ function decideOne(on: Side, names: Names, there: Entry, { rules, into }: Place)
   // row: new
   if (base === undefined) into.push(creation(on, there, false))
   else if (there.kind === 'directory' && base.kind === 'directory') {
-    const isSame = changeSince(base, there, rules) === 'same'
+    const isSame = changeSince(base, on, there, rules) === 'same'
     // row: deleted-directory
     if (isSame && !rules.checksum) into.push({ kind: 'delete', on, there })
     // row: deleted-directory-changed
     // row: deleted-directory-checksum
     else into.push({ kind: 'enter-deleted', on, there, base })
   } else {
-    const change = changeSince(base, there, rules)
+    const change = changeSince(base, on, there, rules)
     // row: deleted-doubt
     if (change === 'doubt') into.push({ kind: 'digests', names })
     // row: deleted
@@ -212,8 +202,8 @@ export function otherSide(side: Side): Side {
 function decideKinds(names: Names, left: Entry, right: Entry, place: Place): void {
   const { rules, into } = place
   // row: kind-one-side
-  if (changeSince(names.base, left, rules) === 'same') into.push(retype('right', left, right))
-  else if (changeSince(names.base, right, rules) === 'same') into.push(retype('left', left, right))
+  if (changeSince(names.base, 'left', left, rules) === 'same') into.push(retype('right', left, right))
+  else if (changeSince(names.base, 'right', right, rules) === 'same') into.push(retype('left', left, right))
   // row: kind-doubt
   else if (left.kind === 'file' || right.kind === 'file') into.push({ kind: 'digests', names })
   // row: kind-clash
@@ -235,8 +225,8 @@ function decideDirectories(left: Entry, right: Entry, base: BaseEntry | undefine
     // row: directory-new
     if (known === undefined || known.mode !== left.mode) into.push({ kind: 'agree', entry: left })
   }
-  const fingerprint = baseFingerprint(known)
-  const isSame = hasFingerprint(left, fingerprint) && hasFingerprint(right, fingerprint)
+  const isSame =
+    changeSince(known, 'left', left, rules) === 'same' && changeSince(known, 'right', right, rules) === 'same'
   // row: directory-differs
   // row: directory-checksum
   if (!isSame || rules.checksum) into.push({ kind: 'enter', left, right, base: known })
@@ -247,15 +237,15 @@ function decideSymlinks(names: Names, left: Entry, right: Entry, place: Place): 
   // row: symlink-equal
   if (isSameLink(left, right)) agree(names, left, right, undefined, place)
   // row: symlink-one-side
-  else if (changeSince(names.base, right, place.rules) === 'same') replace('left', names, left, right, place)
-  else if (changeSince(names.base, left, place.rules) === 'same') replace('right', names, left, right, place)
+  else if (changeSince(names.base, 'right', right, place.rules) === 'same') replace('left', names, left, right, place)
+  else if (changeSince(names.base, 'left', left, place.rules) === 'same') replace('right', names, left, right, place)
   // row: symlink-clash
   else clash(names, left, right, noDigests, place)
 }
 
 function decideFiles(names: Names, left: Entry, right: Entry, place: Place): void {
-  const ofLeft = changeSince(names.base, left, place.rules)
-  const ofRight = changeSince(names.base, right, place.rules)
+  const ofLeft = changeSince(names.base, 'left', left, place.rules)
+  const ofRight = changeSince(names.base, 'right', right, place.rules)
   const areEmpty = left.sizeBytes === 0 && right.sizeBytes === 0
   // row: file-equal
   if ((ofLeft === 'same' && ofRight === 'same') || areEmpty) agree(names, left, right, undefined, place)
@@ -381,8 +371,8 @@ function settle(names: Names, digests: SideDigests, place: Place): void {
     return
   }
   const [isLeftSame, isRightSame] = [
-    isContentOf(base, left, digests.left, place.rules),
-    isContentOf(base, right, digests.right, place.rules),
+    isContentOf(base, 'left', left, digests.left, place.rules),
+    isContentOf(base, 'right', right, digests.right, place.rules),
   ]
   if (left === undefined) settleOne('right', right as Entry, isRightSame, base, into)
   else if (right === undefined) settleOne('left', left, isLeftSame, base, into)
@@ -412,12 +402,13 @@ function sameDigest(a: Uint8Array | undefined, b: Uint8Array | undefined): boole
 /** Whether a file has the content that both sides agreed on. Where its digest was not known, size and time must do. */
 function isContentOf(
   base: BaseEntry | undefined,
+  side: Side,
   entry: Entry | undefined,
   digest: Uint8Array | undefined,
   rules: BaseRules,
 ): boolean {
   if (entry?.kind !== 'file' || base?.kind !== 'file') return false
-  return base.digest === undefined ? changeSince(base, entry, rules) === 'same' : sameDigest(base.digest, digest)
+  return base.digest === undefined ? changeSince(base, side, entry, rules) === 'same' : sameDigest(base.digest, digest)
 }
 
 /** A file that the other side deleted, and that may only have been touched here. */
