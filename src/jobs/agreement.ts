@@ -2,7 +2,7 @@
 // to what really is equal on both sides, as they are read back. Knows nothing of what was planned: a name that did not come
 // to be equal, for whatever reason, keeps its base, and the next run decides it again.
 
-import { type Advanced, advance, type BaseEntry, type BaseRules, baseEntries, baseFingerprint } from '../core/base.ts'
+import { type Advanced, advance, type BaseEntry, type BaseRules, baseEntries, changeSince } from '../core/base.ts'
 import type { Entry, Summary } from '../core/entry.ts'
 import { listingEntries } from '../core/listing.ts'
 import { joinPath, type RelPath, rootPath } from '../core/path.ts'
@@ -50,7 +50,7 @@ export async function findAgreement(
     const found: Node[] = []
     for (const some of chunks(level)) found.push(...(await list(ends, base, some)))
     nodes.push(...found)
-    level = found.flatMap(below)
+    level = found.flatMap((node) => below(node, rules))
   }
   const digests = await provenDigests(ends, proofs.proven)
   const open = new Set(proofs.problems.map(({ path }) => path))
@@ -89,7 +89,7 @@ async function list(ends: Ends, base: KnownBase, asked: readonly Asked[]): Promi
 }
 
 /** The directories in it that have to be gone into. */
-function below(node: Node): Asked[] {
+function below(node: Node, rules: BaseRules): Asked[] {
   const rights = new Map<string, Entry>()
   for (const entry of listingEntries(node.right)) if (entry.kind === 'directory') rights.set(entry.name, entry)
   const known = new Map([...entriesOf(node.base)].map((entry) => [entry.name, entry]))
@@ -98,8 +98,9 @@ function below(node: Node): Asked[] {
     const right = left.kind === 'directory' ? rights.get(left.name) : undefined
     if (left.summary === undefined || right?.summary === undefined) continue
     const isSame = equalBytes(left.summary.fingerprint, right.summary.fingerprint)
-    const before = baseFingerprint(known.get(left.name))
-    if (isSame && before !== undefined && equalBytes(before, left.summary.fingerprint)) continue
+    const before = known.get(left.name)
+    const isKnown = changeSince(before, 'left', left, rules) === 'same'
+    if (isKnown && changeSince(before, 'right', right, rules) === 'same') continue
     asked.push({ path: joinPath(node.path, left.name), above: node, isSame })
   }
   return asked
