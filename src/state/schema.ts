@@ -34,6 +34,9 @@
 // recipes: large contents as chunks (chunk/recipe.ts), by the content's digest: a tree's records hold digests under
 // signatures, so a recipe follows its file through every rename and is found no more once the file has changed. `used_ms`
 // only decides which of them go when there are too many.
+//
+// bases, base_directories: what the two roots of a two-way job last agreed on (bases.ts), a directory to a row. It holds for
+// these two roots only. `body` is as core/base.ts makes it.
 
 /** Stands in the file's header, so that a stranger's database is not taken for ours. */
 export const applicationId = 0x4e467374
@@ -153,6 +156,20 @@ export const migrations: readonly string[] = [
     body BLOB NOT NULL,
     used_ms INTEGER NOT NULL,
     PRIMARY KEY (digest, grain)
+  ) STRICT;
+  `,
+  `
+  CREATE TABLE bases (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL UNIQUE,
+    left_id TEXT NOT NULL,
+    right_id TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE base_directories (
+    base INTEGER NOT NULL REFERENCES bases (id),
+    path TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (base, path)
   ) STRICT;
   `,
 ]
