@@ -43,12 +43,16 @@ export async function findAgreement(
   proofs: Proofs,
   rules: BaseRules,
 ): Promise<Agreement> {
-  const [put, removed]: [BaseChanges['put'][number][], RelPath[]] = [[], []]
+  const [put, removed]: [{ path: RelPath; bytes: Uint8Array }[], RelPath[]] = [[], []]
   const isSame = equalBytes(roots.left.fingerprint, roots.right.fingerprint)
   const nodes: Node[] = []
-  for (let level: readonly Asked[] = [{ path: rootPath, above: undefined, isSame }]; level.length > 0; ) {
+  for (
+    let level: readonly Asked[] = [{ path: rootPath, above: undefined, isSame, isKnown: true }];
+    level.length > 0;
+  ) {
     const found: Node[] = []
     for (const some of chunks(level)) found.push(...(await list(ends, base, some)))
+    for (const { path, isKnown } of level) if (!isKnown) removed.push(path)
     nodes.push(...found)
     level = found.flatMap((node) => below(node, rules))
   }
@@ -66,7 +70,14 @@ export async function findAgreement(
   return { changes: { put, removed }, isSettled }
 }
 
-type Asked = { readonly path: RelPath; readonly above: Node | undefined; readonly isSame: boolean }
+type Asked = {
+  readonly path: RelPath
+  readonly above: Node | undefined
+  /** Both sides have the same. */
+  readonly isSame: boolean
+  /** The base knows it as a directory: else what is stored of it is of an earlier one. */
+  readonly isKnown: boolean
+}
 
 async function list(ends: Ends, base: KnownBase, asked: readonly Asked[]): Promise<Node[]> {
   const paths = asked.map(({ path }) => path)
@@ -75,7 +86,7 @@ async function list(ends: Ends, base: KnownBase, asked: readonly Asked[]): Promi
     ends.left.listings(paths, true),
     differing.length === 0 ? [] : ends.right.listings(differing.map(({ path }) => path)),
   ])
-  const bases = base.load(paths)
+  const bases = base.load(asked.flatMap(({ path, isKnown }) => (isKnown ? [path] : [])))
   let at = 0
   return asked.flatMap(({ path, above, isSame }, i) => {
     const left = lefts[i]?.bytes
@@ -99,9 +110,10 @@ function below(node: Node, rules: BaseRules): Asked[] {
     if (left.summary === undefined || right?.summary === undefined) continue
     const isSame = equalBytes(left.summary.fingerprint, right.summary.fingerprint)
     const before = known.get(left.name)
-    const isKnown = changeSince(before, 'left', left, rules) === 'same'
-    if (isKnown && changeSince(before, 'right', right, rules) === 'same') continue
-    asked.push({ path: joinPath(node.path, left.name), above: node, isSame })
+    const isAgreed = changeSince(before, 'left', left, rules) === 'same'
+    if (isAgreed && changeSince(before, 'right', right, rules) === 'same') continue
+    const isKnown = before?.kind === 'directory'
+    asked.push({ path: joinPath(node.path, left.name), above: node, isSame, isKnown })
   }
   return asked
 }
