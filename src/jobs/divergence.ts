@@ -85,6 +85,8 @@ class Comparison {
   readonly #problems: Problem[] = []
   readonly #conflicts: Conflict[] = []
   readonly #proven = new Set<RelPath>()
+  /** Files whose content goes to the other side. */
+  readonly #brought = new Set<RelPath>()
   readonly #deleted: Deleted[] = []
   #doubts: Doubt[] = []
   #next: Place[] = []
@@ -204,9 +206,14 @@ class Comparison {
     const { to, action, entry, there } = decision
     this.#comesBack(place.deleted)
     const at = joinPath(path, entry.name)
+    // The mode travels with the content, as it is when that is read: where both get another one, it has to be there before.
+    if (action === 'attributes' && this.#brought.has(at)) return this.#plans[to].dressFirst(path, entry)
     const isMade = entry.kind === 'directory' && action !== 'attributes'
     if (action !== 'create' || entry.kind !== 'directory') this.#plans[to].bring(path, action, entry, there)
-    if (entry.kind === 'file' && action !== 'attributes') this.#proven.add(at)
+    if (entry.kind === 'file' && action !== 'attributes') {
+      this.#proven.add(at)
+      this.#brought.add(at)
+    }
     if (isMade) this.#make(at, to, action === 'create' ? 'new' : 'retype', entry.mode)
   }
 

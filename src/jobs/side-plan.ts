@@ -3,6 +3,7 @@
 // otherwise (a directory that goes as a whole) needs no counting back.
 
 import type { Entry } from '../core/entry.ts'
+import { compareNames } from '../core/listing.ts'
 import { joinPath, type RelPath } from '../core/path.ts'
 import {
   compareSections,
@@ -31,6 +32,7 @@ export type Aside = {
 export class SidePlan {
   readonly #drafts = new Map<RelPath, Draft>()
   readonly #asides: Aside[] = []
+  readonly #dressed: { readonly path: RelPath; readonly entry: Entry }[] = []
 
   /** A directory of this side in which something is to be done, or which is to be made. */
   open(head: SectionHead): void {
@@ -59,27 +61,36 @@ export class SidePlan {
     this.#asides.push(aside)
   }
 
+  /** Only the mode and such of a file that then goes to the other side: with its content goes what it has by then. */
+  dressFirst(directory: RelPath, entry: Entry): void {
+    this.#dressed.push({ path: directory, entry })
+  }
+
   #draft(directory: RelPath): Draft {
     const draft = this.#drafts.get(directory)
     if (draft === undefined) throw new Error(`the directory ${directory} was not opened`)
     return draft
   }
 
-  /** What gives conflict copies their names, before all else: the old name goes with it. */
+  /** What comes before all else: conflict copies get their names, and the old ones go; what is dressed first. */
   asides(): { readonly sections: PackedSection[]; readonly deletions: PackedSection[] } {
-    const byDirectory = Map.groupBy(this.#asides, ({ path }) => path)
-    const [sections, deletions]: [PackedSection[], PackedSection[]] = [[], []]
-    for (const [path, asides] of byDirectory) {
-      const head = this.#draft(path).head
-      sections.push(packSection(head, asides.map(asideStep)))
-      deletions.push(
-        packSection(
-          head,
-          asides.map(({ entry }) => stepOf('delete', entry)),
-        ),
+    const sections = this.#sectionsOf([
+      ...this.#asides.map((aside) => ({ path: aside.path, step: asideStep(aside) })),
+      ...this.#dressed.map(({ path, entry }) => ({ path, step: stepOf('attributes', entry) })),
+    ])
+    const deletions = this.#sectionsOf(this.#asides.map(({ path, entry }) => ({ path, step: stepOf('delete', entry) })))
+    return { sections, deletions }
+  }
+
+  #sectionsOf(steps: readonly { readonly path: RelPath; readonly step: Step }[]): PackedSection[] {
+    const sections = [...Map.groupBy(steps, ({ path }) => path)].map(([path, some]) => {
+      const { head } = this.#draft(path)
+      return packSection(
+        head,
+        some.map(({ step }) => step),
       )
-    }
-    return { sections: sections.sort(compareSections), deletions: deletions.sort(compareSections) }
+    })
+    return sections.sort(compareSections)
   }
 
   plan(problems: readonly Problem[]): Plan {
@@ -87,6 +98,8 @@ export class SidePlan {
     const guarded: string[] = []
     let [deletes, replaces] = [0, 0]
     for (const { head, steps, there, goes } of this.#drafts.values()) {
+      // What is built aside is listed as it is written, and what content decided was found last.
+      if (head.state !== 'present') steps.sort((a, b) => compareNames(a.entry, b.entry))
       if (steps.length > 0 || head.state !== 'present') sections.push(packSection(head, steps))
       for (const { action, entry } of steps) {
         const old = there.get(entry.name)
@@ -103,8 +116,8 @@ export class SidePlan {
         guarded.push(guardLine('delete', joinPath(head.path, entry.name), entry))
       }
     }
-    // A file that is moved aside is none that goes; a symlink is made anew and the old one goes.
-    deletes += this.#asides.filter(({ digest }) => digest === undefined).length
+    // A file that is moved aside is none that goes; a symlink or an empty file is made anew, and the old one goes.
+    deletes += this.#asides.filter((aside) => !movesAside(aside)).length
     sections.sort(compareSections)
     deletions.sort(compareSections)
     const whole = { moves: [], made: [], sections, deletions, problems, deletes, replaces }
@@ -112,11 +125,17 @@ export class SidePlan {
   }
 
   get hasAsides(): boolean {
-    return this.#asides.length > 0
+    return this.#asides.length > 0 || this.#dressed.length > 0
   }
 }
 
-function asideStep({ path, entry, copyAs, digest }: Aside): Step {
+/** Content is given another name; where there is none, nothing is moved. */
+function movesAside({ entry, digest }: Aside): boolean {
+  return digest !== undefined && entry.sizeBytes > 0
+}
+
+function asideStep(aside: Aside): Step {
+  const { path, entry, copyAs, digest } = aside
   const step = stepOf('create', { ...entry, name: copyAs })
-  return digest === undefined ? step : { ...step, from: joinPath(path, entry.name), digest }
+  return movesAside(aside) ? { ...step, from: joinPath(path, entry.name), digest } : step
 }

@@ -132,7 +132,7 @@ export class Simulation {
         copyState(this.#stateOf('laptop'), known)
     }
     const end = await this.#meet(trouble, (laptop, reach) => runOnce(laptop, reach, request, listen, never))
-    if (trouble.forgets) copyState(known, this.#stateOf('laptop'))
+    if (trouble.forgets && existsSync(known)) copyState(known, this.#stateOf('laptop'))
     return end
   }
 
