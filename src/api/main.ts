@@ -179,11 +179,12 @@ export interface Machine extends AsyncDisposable {
   /**
    * Reverses a whole run, by the beginning of its id, or nothing of it: then the outcome is `refused`, and says why. It is a
    * run itself. The signal stops it where the target is whole: the outcome is `stopped`, and the next undo goes on; before
-   * anything was changed it throws `cancelled`. The next run of the two folders is halted until it is released.
+   * anything was changed it throws `cancelled`. The next run of the two folders is halted until it is released. Of a run that
+   * went both ways one `side` is reversed.
    */
   undo(
     run: string,
-    options?: { readonly dryRun?: boolean; readonly remoteCommand?: string },
+    options?: { readonly side?: 'left' | 'right'; readonly dryRun?: boolean; readonly remoteCommand?: string },
     hooks?: UndoHooks,
   ): Promise<UndoResult & ExitCode>
   /** Answers paired machines from this process, as `nightferry serve` does. Port 0 takes any free one. */
@@ -260,13 +261,13 @@ export function openMachine(options: MachineOptions = {}): Machine {
     ) => undelete(workshop, engine.reach, path, { ...wish, ways: waysOf(remoteCommand) }, onEvent, signal),
     async undo(
       run,
-      { dryRun = false, remoteCommand } = {},
+      { side, dryRun = false, remoteCommand } = {},
       { onEvent = () => {}, signal = new AbortController().signal } = {},
     ) {
       const result = await undoRun(
         workshop,
         engine.reach,
-        { prefix: run, dryRun, ways: waysOf(remoteCommand) },
+        { prefix: run, side, dryRun, ways: waysOf(remoteCommand) },
         onEvent,
         signal,
       )

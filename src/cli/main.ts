@@ -146,6 +146,7 @@ function addPast(program: Command, run: Run): void {
     )
   verb(program, 'undo <run>')
     .description('Reverse a whole run: all of it, or nothing where a path was changed since.')
+    .option('--side <side>', 'of a run that went both ways: left or right')
     .option('-n, --dry-run', 'list what would be done, or why it can not be, and do nothing')
     .addOption(sshOption())
     .option('--json', 'one JSON event per line')

@@ -8,6 +8,7 @@ import { StatusLine } from './status-line.ts'
 import { tell } from './versions.ts'
 
 export type UndoOptions = GlobalOptions & {
+  readonly side?: string
   readonly dryRun?: true
   readonly remoteCommand?: string
   readonly json?: true
@@ -41,7 +42,8 @@ export async function undo(prefix: string, options: UndoOptions): Promise<number
     status.drawWhenDue(() => progressText(event))
   }
   try {
-    const request = { prefix, dryRun: options.dryRun ?? false, ways: { remoteCommand: options.remoteCommand, tell } }
+    const ways = { remoteCommand: options.remoteCommand, tell }
+    const request = { prefix, side: options.side, dryRun: options.dryRun ?? false, ways }
     const result = await undoRun(machine.workshop, machine.reach, request, listen, stop.signal)
     const exitCode = undoExitCode(result)
     status.clear()

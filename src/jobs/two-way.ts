@@ -201,8 +201,10 @@ function judgeBoth(
   context: RunContext,
 ): 'free' | 'released' | Hold {
   const held: NonNullable<Held>[] = []
+  // What was undone on one side is about to be brought to the other, or done again.
+  const wasUndone = sides.some((side) => ends[side].facts.undone !== undefined)
   for (const side of sides) {
-    const undone = ends[side].facts.undone !== undefined && !isEmptyPlan(plans[side])
+    const undone = wasUndone && !isEmptyPlan(plans[side])
     const halt = haltOf(inspect({ ...guardFacts(plans[side], seen, side, hasBase), undone }, job.limit))
     if (halt !== undefined) held.push({ ...halt, text: `${ends[side].facts.path}: ${halt.text}` })
   }

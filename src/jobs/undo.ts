@@ -81,15 +81,37 @@ function findRun(workshop: Workshop, prefix: string): Run {
   return run
 }
 
+/**
+ * The run as what is undone of it: of one that went both ways, what it did on one side. That is a change there like any
+ * other, which the next run is held for, and carries to the other side once it is let go on. Throws `bad-usage`.
+ */
+function sided(run: Run, side: string | undefined): Run {
+  if (run.mode !== 'two-way') {
+    if (side === undefined) return run
+    throw new Failure('bad-usage', `the run ${run.runId} went one way: it has no sides`)
+  }
+  if (side === 'right') return run
+  if (side === 'left') return { ...run, source: run.target, target: run.source }
+  const what = side === undefined ? 'which side of it is to be undone?' : `${JSON.stringify(side)} is no side`
+  throw new Failure('bad-usage', `the run ${run.runId} went both ways: ${what}`, {
+    hint: `--side left is ${run.source}, --side right is ${run.target}`,
+  })
+}
+
 /** Undoes a run, or says what that would come to. Throws `cancelled` where it is stopped before it changed anything. */
 export async function undoRun(
   workshop: Workshop,
   reach: Reach,
-  request: { readonly prefix: string; readonly dryRun: boolean; readonly ways: SshWays },
+  request: {
+    readonly prefix: string
+    readonly side?: string | undefined
+    readonly dryRun: boolean
+    readonly ways: SshWays
+  },
   listen: UndoListener,
   signal: AbortSignal,
 ): Promise<UndoResult> {
-  const run = findRun(workshop, request.prefix)
+  const run = sided(findRun(workshop, request.prefix), request.side)
   const end = await openEnd(workshop, reach, { run, ways: request.ways }, signal)
   try {
     const { steps, isEmpty, ...found } = await lookAtAll(end, listen, signal)

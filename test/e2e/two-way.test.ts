@@ -222,6 +222,23 @@ const scenes: Readonly<Record<string, (both: Both) => Promise<void>>> = {
     await agreed(both)
     assert.equal(contents(both.right.path)['renamed/deep/three'], 'three')
   },
+  async 'is undone side by side, and then held'(both) {
+    plant(both.left.path, { a: 'a', b: 'b' })
+    await agreed(both)
+    write(join(both.left.path, 'a'), 'edited on the left')
+    rmSync(join(both.right.path, 'b'))
+    const run = await agreed(both)
+    const id = String(run.lines.find(({ runId }) => runId !== '')?.['runId'])
+    const { machine } = both
+    assert.equal((await machine.run('undo', id)).code, 2)
+    await machine.must('undo', id, '--side', 'right')
+    assert.equal(contents(both.right.path)['a'], 'a')
+    assert.equal(contents(both.left.path)['a'], 'edited on the left')
+    const held = await twoWay(both)
+    assert.deepEqual([held.code, held.outcome], [15, 'halted'], held.stdout)
+    await machine.must('undo', id, '--side', 'left')
+    assert.deepEqual(contents(both.left.path), { a: 'edited on the left', b: 'b' })
+  },
   async 'lists in a dry run what the run then does'(both) {
     plant(both.left.path, { a: 'a', b: 'b' })
     await agreed(both)
