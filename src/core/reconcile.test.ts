@@ -2,10 +2,9 @@
 // the right the left and then rests, an update loses nothing, and what is never copied is never touched.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { checkRows } from '../../test/world/decision-rows.ts'
 import { narrowedRows, type Row, type Side } from '../../test/world/narrowed-rows.ts'
 import {
   bring,
@@ -218,12 +217,11 @@ describe('reconcile, the table', () => {
   }
 
   it('has the same rows here, in the code and in docs/reconcile.md', () => {
-    const read = (path: string): string => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
-    const named = (text: string, pattern: RegExp): string[] =>
-      [...text.matchAll(pattern)].map(([, name]) => name ?? '').sort()
-    const tested = [...new Set([...rows, ...digestRows].map(([name]) => name))].sort()
-    assert.deepEqual(named(read('src/core/reconcile.ts'), /\/\/ row: ([a-z-]+)$/gm), tested)
-    assert.deepEqual(named(read('docs/reconcile.md'), /^\| `([a-z-]+)` \|/gm), tested)
+    checkRows(
+      'first',
+      'src/core/reconcile.ts',
+      [...rows, ...digestRows].map(([name]) => name),
+    )
   })
 })
 

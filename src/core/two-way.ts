@@ -234,7 +234,6 @@ function decideDirectories(left: Entry, right: Entry, base: BaseEntry | undefine
 }
 
 function decideSymlinks(names: Names, left: Entry, right: Entry, place: Place): void {
-  // row: symlink-equal
   if (isSameLink(left, right)) agree(names, left, right, undefined, place)
   // row: symlink-one-side
   else if (changeSince(names.base, 'right', right, place.rules) === 'same') replace('left', names, left, right, place)
@@ -247,7 +246,6 @@ function decideFiles(names: Names, left: Entry, right: Entry, place: Place): voi
   const ofLeft = changeSince(names.base, 'left', left, place.rules)
   const ofRight = changeSince(names.base, 'right', right, place.rules)
   const areEmpty = left.sizeBytes === 0 && right.sizeBytes === 0
-  // row: file-equal
   if ((ofLeft === 'same' && ofRight === 'same') || areEmpty) agree(names, left, right, undefined, place)
   // row: file-one-side
   else if (ofLeft === 'changed' && ofRight === 'same') replace('left', names, left, right, place)
@@ -330,8 +328,8 @@ function clash(names: Names, left: Entry, right: Entry, digests: SideDigests, pl
   const copyAs = conflictName(left.name, rules.machines[loser], digest, isTaken)
   // row: clash-unnamed
   if (copyAs === undefined) into.push({ kind: 'problem', name: left.name, code: 'target-occupied' })
-  // row: clash-kept
   // row: clash-directory
+  // row: clash-kept
   else into.push({ kind: 'conflict', names, loser, copyAs })
 }
 
@@ -382,9 +380,7 @@ function settle(names: Names, digests: SideDigests, place: Place): void {
     else if (isRightSame) into.push(retype('left', left, right))
     // row: digest-kind-clash
     else clash(names, left, right, digests, place)
-  }
-  // row: digest-equal
-  else if (sameDigest(digests.left, digests.right)) agree(names, left, right, digests.left, place)
+  } else if (sameDigest(digests.left, digests.right)) agree(names, left, right, digests.left, place)
   // row: digest-one-side
   else if (isLeftSame !== isRightSame) replace(isLeftSame ? 'right' : 'left', names, left, right, place)
   // row: digest-clash
