@@ -303,7 +303,8 @@ export class TwoWayCampaign {
     }
     // Nothing comes from nowhere but copies of conflicts and the directories above what came back.
     for (const [path, { what }] of now) {
-      if (left.has(path) || right.has(path) || what === 'directory') continue
+      // What a run that died had displaced comes back when its folder is opened.
+      if (left.has(path) || right.has(path) || what === 'directory' || base === undefined) continue
       assert.match(basename(path), /\.conflict-/, this.#say(`${path} came from nowhere`))
     }
   }
@@ -338,7 +339,8 @@ export class TwoWayCampaign {
     const touched = new Set([
       ...below(other).flatMap(([one, held]) => {
         const old = base.get(one)
-        return sameWhat(old, held) && old?.mode === held.mode ? [] : [one]
+        const isSame = sameWhat(old, held) && old?.mode === held.mode
+        return isSame && (old?.time === held.time || held.what === 'directory') ? [] : [one]
       }),
       ...below(base).flatMap(([one]) => (other.has(one) ? [] : [one])),
     ])
