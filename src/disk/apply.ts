@@ -39,11 +39,17 @@ export class Apply {
   #inheritance: Inheritance | undefined
   readonly #landed: Landed = nothingLanded()
 
-  /** `parts`: a name that shares its inode is given one of its own before anything is set on it. */
-  constructor(sys: Sys, handles: TargetHandles, landing: Landing, nowMs: () => number, parts = true) {
+  /** `parts`: a name that shares its inode is given one of its own before anything is set on it, a copy by `copying`. */
+  constructor(
+    sys: Sys,
+    handles: TargetHandles,
+    landing: Landing,
+    nowMs: () => number,
+    { parts = true, copying = sys }: { readonly parts?: boolean; readonly copying?: Sys } = {},
+  ) {
     this.#nowMs = nowMs
     this.#sys = sys
-    this.#parting = new Parting(sys, () => this.#swapsNames(), parts)
+    this.#parting = new Parting(sys, () => this.#swapsNames(), parts, copying)
     this.#handles = handles
     this.#landing = landing
     for (const staged of landing.batch.steps()) this.#planDisplacement(staged)

@@ -38,37 +38,75 @@ export function isKept(name: Uint8Array): boolean {
 
 /** Keeps what lies under `slot`: no run clears it away. False where even that is refused, and it stays where it is. */
 export function keepAside(sys: Sys, staging: number, slot: Uint8Array, path: RelPath): boolean {
-  let label = nameOf(path)
-  while (utf8(label).length > keptNameMaxBytes) label = label.slice(0, -1)
-  return sys.renameNoReplace(staging, slot, staging, utf8(`k${randomName()}-${label}`)) === 0
+  return sys.renameNoReplace(staging, slot, staging, keptName(path)) === 0
 }
 
-/** Moves what was kept out of the staging directory, to where a person finds it. `own` is the handle of `.nightferry`. */
-export function sweepKept(sys: Sys, own: number, staging: number): void {
+function keptName(path: RelPath): Uint8Array {
+  let label = nameOf(path)
+  while (utf8(label).length > keptNameMaxBytes) label = label.slice(0, -1)
+  return utf8(`k${randomName()}-${label}`)
+}
+
+/** So many names of a staging directory are held at a time, beside those that stay: a run may displace millions. */
+const atOnce = 10_000
+
+/** Calls `take` with each name of a directory, with some more than once; it says whether the name is gone from there. */
+export function eachName(sys: Sys, directory: number, take: (name: Uint8Array) => boolean): void {
   const table = new EntryTable()
-  if (sys.list(staging, table) < 0) return
-  let kept = -1
-  for (let row = 0; row < table.count; row++) {
-    const name = table.name(row).slice()
-    if (!isKept(name)) continue
-    if (kept < 0) {
-      sys.makeDirectory(own, keptDirectory, 0o700)
-      kept = sys.openDirectory(own, keptDirectory)
-    }
-    // Where that fails it stays, and the next run tries again.
-    if (kept >= 0) sys.renameNoReplace(staging, name, kept, name.subarray(1))
+  for (let stays = 0; ; ) {
+    const most = stays + atOnce
+    const listed = sys.list(directory, table, 0, most)
+    stays = 0
+    for (let row = 0; row < listed; row++) if (!take(table.name(row).slice())) stays++
+    if (listed < most) return
   }
-  if (kept >= 0) sys.close(kept)
+}
+
+/** Where a person finds what was kept: `kept` in `.nightferry`, whose handle is `own`. Made with the first thing that comes. */
+export class KeptPlace {
+  readonly #sys: Sys
+  readonly #own: number
+  readonly #staging: number
+  #handle = -1
+
+  constructor(sys: Sys, own: number, staging: number) {
+    this.#sys = sys
+    this.#own = own
+    this.#staging = staging
+  }
+
+  /** Moves something that `keepAside` named there. Where that fails it stays, and the next run tries again. */
+  take(name: Uint8Array): boolean {
+    return this.#move(name, name)
+  }
+
+  /** Moves something else there, as if it had been named so. */
+  keep(name: Uint8Array, path: RelPath): boolean {
+    return this.#move(name, keptName(path))
+  }
+
+  #move(name: Uint8Array, as: Uint8Array): boolean {
+    if (this.#handle < 0) {
+      this.#sys.makeDirectory(this.#own, keptDirectory, 0o700)
+      this.#handle = this.#sys.openDirectory(this.#own, keptDirectory)
+    }
+    return this.#handle >= 0 && this.#sys.renameNoReplace(this.#staging, name, this.#handle, as.subarray(1)) === 0
+  }
+
+  close(): void {
+    if (this.#handle >= 0) this.#sys.close(this.#handle)
+  }
 }
 
 /**
  * Clears the staging directory of all but what was kept. By handles, as everything here: whoever may rename in the target
- * could put a symlink in its place. What can't be removed stays, and the next run tries again.
+ * could put a symlink in its place. What can't be removed stays, and the next run tries again. With `kept` what was kept goes
+ * there, else it stays.
  */
-export function clearStaging(sys: Sys, staging: number): void {
+export function clearStaging(sys: Sys, staging: number, kept?: KeptPlace): void {
   // Grows while it is walked: parents come before children.
   const directories = [utf8('')]
-  for (const path of directories) directories.push(...removeFiles(sys, staging, path))
+  for (const path of directories) directories.push(...removeFiles(sys, staging, path, kept))
   for (const path of directories.slice(1).reverse()) {
     const slash = path.lastIndexOf(slashByte)
     const parent = sys.openDirectory(staging, path.subarray(0, Math.max(0, slash)))
@@ -79,21 +117,20 @@ export function clearStaging(sys: Sys, staging: number): void {
 }
 
 /** Removes what is no directory from one; the paths of what stays. */
-function removeFiles(sys: Sys, staging: number, path: Uint8Array): Uint8Array[] {
+function removeFiles(sys: Sys, staging: number, path: Uint8Array, kept?: KeptPlace): Iterable<Uint8Array> {
   const handle = sys.openDirectory(staging, path)
   if (handle < 0) return []
   unlockDirectory(sys, handle)
-  const entries = new EntryTable()
-  sys.list(handle, entries)
-  const stays: Uint8Array[] = []
-  for (let row = 0; row < entries.count; row++) {
-    const name = entries.name(row).slice()
-    const isTop = path.length === 0
-    if (isTop && isKept(name)) continue
-    if (sys.unlink(handle, name) < 0) stays.push(isTop ? name : concatBytes([path, utf8('/'), name]))
-  }
+  const stays = new Map<string, Uint8Array>()
+  const isTop = path.length === 0
+  eachName(sys, handle, (name) => {
+    if (isTop && isKept(name)) return kept?.take(name) === true
+    if (sys.unlink(handle, name) >= 0) return true
+    stays.set(hex(name), isTop ? name : concatBytes([path, utf8('/'), name]))
+    return false
+  })
   sys.close(handle)
-  return stays
+  return stays.values()
 }
 
 /** Whether a displaced directory holds, at any depth, something that the scan did not see or did not see like this. */

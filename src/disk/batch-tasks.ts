@@ -33,6 +33,7 @@ import { SentContents } from './sent-contents.ts'
 import type { LandingOrder } from './staged.ts'
 import { sysUntilStopped } from './stoppable.ts'
 import { Supply } from './supply.ts'
+import type { Sys } from './sys.ts'
 import { systemSys } from './system.ts'
 import { decodeWants, encodeWants } from './wants.ts'
 import { starvedBy, unwritten, type Written } from './written.ts'
@@ -40,7 +41,13 @@ import { starvedBy, unwritten, type Written } from './written.ts'
 const sys = systemSys()
 const nowMs = systemClock.nowMs
 
-type OpenLanding = { readonly landing: Landing; readonly handles: TargetHandles; apply: Apply | undefined }
+type OpenLanding = {
+  readonly landing: Landing
+  readonly handles: TargetHandles
+  /** What its content is written with. */
+  readonly writing: Sys
+  apply: Apply | undefined
+}
 
 const supplies = new Map<number, Supply>()
 const landings = new Map<number, OpenLanding>()
@@ -167,7 +174,7 @@ export const batchTasks = {
     const withRoom = sysWithRoom(sys, () => volumeAt(input.handles.staging))
     const writing = sysUntilStopped(withRoom, stopOf(input.stop))
     const landing = new Landing(writing, input.handles, input.order, process.umask(), large)
-    landings.set(input.landing, { landing, handles: input.handles, apply: undefined })
+    landings.set(input.landing, { landing, handles: input.handles, writing, apply: undefined })
     landing.begin()
   },
 
@@ -208,7 +215,7 @@ export const batchTasks = {
       return { ...unwritten, again: encodeWants(landing.batch.namesOf(numbers)), count: numbers.length, portions: told }
     }
     landing.writtenMs = nowMs()
-    open.apply = new Apply(sys, open.handles, landing, nowMs)
+    open.apply = new Apply(sys, open.handles, landing, nowMs, { copying: open.writing })
     return {
       ...unwritten,
       displacements: encodeDisplacements(open.apply.displacements),

@@ -1,16 +1,17 @@
 // Settles what a run that died had displaced, by its journal: what was taken away and is missing goes back; what was
 // replaced goes to the versions of its run, or, where it is not what the scan saw, is kept aside. A journal that can't be
 // read stops everything before anything is touched; where a part of it is damaged, all that lies aside and is not named
-// by the rest is kept. What a write left torn at its end was never carried out. Holds no list of what it settled.
+// by the rest is kept. What a write left torn at its end was never carried out. Holds no list of what it settled, nor of
+// what lies there.
 
 import { nameOf, parentOf, type RelPath } from '../core/path.ts'
 import { sameFile, statWidth } from '../core/stat.ts'
 import { decodeName, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { isKept, Kept, keepAside } from './aside.ts'
+import { eachName, isKept, Kept, KeptPlace, keepAside } from './aside.ts'
 import { sameDirectory, unlockDirectory } from './directories.ts'
 import { type Displacement, readJournal } from './journal.ts'
-import { EntryTable, errno, errnoName, type Sys } from './sys.ts'
+import { errno, errnoName, type Sys } from './sys.ts'
 
 /** Where a run's versions lie, by its id: a handle that the caller closes, or a negative one where there is none. */
 export type FilesOfRun = (run: string) => number
@@ -129,14 +130,21 @@ class Settling {
     return 'kept-aside'
   }
 
-  /** Keeps what lies there under such a name. */
+  /** Keeps what lies there under such a name, and all that was kept before. */
   keepAll(chosen: (name: Uint8Array) => boolean): void {
-    const table = new EntryTable()
-    this.#sys.list(this.#handles.staging, table)
-    for (let row = 0; row < table.count; row++) {
-      const name = table.name(row).slice()
-      const path = decodeName(name) as RelPath
-      if (!isKept(name) && chosen(name)) this.#tell(path, this.#keep(name, path))
+    const { own, staging } = this.#handles
+    const place = new KeptPlace(this.#sys, own, staging)
+    try {
+      eachName(this.#sys, staging, (name) => {
+        if (isKept(name)) return place.take(name)
+        if (!chosen(name)) return false
+        const path = decodeName(name) as RelPath
+        const isGone = place.keep(name, path)
+        this.#tell(path, isGone ? 'kept-aside' : this.#keep(name, path))
+        return isGone
+      })
+    } finally {
+      place.close()
     }
   }
 

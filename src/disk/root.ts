@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { ownDirectory } from '../core/path.ts'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure, systemHint } from '../std/failure.ts'
-import { clearStaging, sweepKept } from './aside.ts'
+import { clearStaging, KeptPlace } from './aside.ts'
 import { setDirectoryMode } from './directories.ts'
 import { assumed, readable } from './dress-traits.ts'
 import { clearJournal } from './journal.ts'
@@ -406,8 +406,9 @@ function recoverStaging(
   const settings = readStoreSettings(own.place)
   const handles = { root, own: own.handle, staging: own.staging }
   const recovery = recoverJournal(sys, handles, (run) => filesOfRun(sys, path, own, settings, run))
-  sweepKept(sys, own.handle, own.staging)
-  clearStaging(sys, own.staging)
+  const kept = new KeptPlace(sys, own.handle, own.staging)
+  clearStaging(sys, own.staging, kept)
+  kept.close()
   clearOutside(sys, own.place)
   const cleared = clearJournal(sys, own.handle)
   if (cleared < 0) throw notWritable(path, errnoName(cleared), `the settled journal of ${path} can't be removed`)

@@ -144,7 +144,8 @@ export function rescanDirectories(
       const code = scanDirectory(scan, visit, false)
       if (isGone(code)) {
         tree.removeWithin(visit.path)
-        scan.problems.pop()
+        // A folder that somebody took away needs no word; the root does.
+        if (visit.path !== rootPath) scan.problems.pop()
       }
     }
   }

@@ -1,9 +1,11 @@
 // A name of its own inode. On a target, two names may share an inode by a person's doing, and what is set on one is set on
 // both. So before mode or time are set on a name that shares, it is given a copy, with a look at what the name gives up;
-// the other names keep the inode and all that is in it, so nothing is displaced that a crash could lose.
+// the other names keep the inode and all that is in it, so nothing is displaced that a crash could lose. A copy that is
+// wanted no more, or that finds no room, leaves the name as it was, and nothing aside.
 
 import { inodeOf, isAsSeen, mtimeSecondsOf, sameFile, sizeOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
+import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { copyContent } from './content.ts'
 import { errno, namesOf, type Sys } from './sys.ts'
@@ -17,16 +19,21 @@ export type Setter = (isSeen: (handle: number) => boolean) => number
 /** Of one batch: which inodes names were parted from. */
 export class Parting {
   readonly #sys: Sys
+  readonly #copying: Sys
   readonly #swaps: () => boolean
   readonly #left = new Set<string>()
   readonly #row = new Uint32Array(statWidth)
 
   readonly #parts: boolean
 
-  /** `swaps`: whether names can be exchanged here. Without `parts` names keep the inodes that they have. */
-  constructor(sys: Sys, swaps: () => boolean, parts: boolean) {
+  /**
+   * `swaps`: whether names can be exchanged here. Without `parts` names keep the inodes that they have. `copying` is what
+   * content is copied with: it may end a copy by a throw of `cancelled`.
+   */
+  constructor(sys: Sys, swaps: () => boolean, parts: boolean, copying: Sys) {
     this.#parts = parts
     this.#sys = sys
+    this.#copying = copying
     this.#swaps = swaps
   }
 
@@ -55,7 +62,7 @@ export class Parting {
     })
     if (code >= 0 || names <= 1) return code
     const own = new Uint32Array(statWidth)
-    const parted = part(this.#sys, place, seen, own, this.#swaps())
+    const parted = part(this.#sys, this.#copying, place, seen, own, this.#swaps())
     if (parted < 0) return parted
     this.#left.add(inodeOf(seen, 0))
     return set((handle) => this.#sys.statHandle(handle, this.#row, 0) === 0 && sameFile(this.#row, 0, own, 0))
@@ -63,7 +70,7 @@ export class Parting {
 }
 
 /** Gives the file at a name an inode of its own, whose row goes into `row`. Where that fails, the name is what it was. */
-function part(sys: Sys, place: NamedPlace, seen: Uint32Array, row: Uint32Array, swaps: boolean): number {
+function part(sys: Sys, copying: Sys, place: NamedPlace, seen: Uint32Array, row: Uint32Array, swaps: boolean): number {
   const { directory, name, staging } = place
   const own = utf8(`f${randomName()}`)
   const source = sys.openFile(directory, name)
@@ -74,9 +81,8 @@ function part(sys: Sys, place: NamedPlace, seen: Uint32Array, row: Uint32Array, 
     return made
   }
   const now = new Uint32Array(statWidth)
-  const digest = copyContent(sys, source, made, sizeOf(seen, 0))
-  let code =
-    digest === undefined || sys.statHandle(source, now, 0) < 0 || !sameFile(now, 0, seen, 0) ? -errno.EEXIST : 0
+  let code = copyOf(copying, source, made, sizeOf(seen, 0))
+  if (code === 0 && (sys.statHandle(source, now, 0) < 0 || !sameFile(now, 0, seen, 0))) code = -errno.EEXIST
   if (code === 0) code = sys.setTimes(made, mtimeSecondsOf(seen, 0), seen[statMtimeNs] as number)
   if (code === 0) code = sys.setMode(made, (seen[statMode] as number) & 0o777)
   // It is on disk before it has the name: the group that it belongs to was synced before.
@@ -88,6 +94,26 @@ function part(sys: Sys, place: NamedPlace, seen: Uint32Array, row: Uint32Array, 
   // Ours, or the name that the shared inode had here: it has others.
   sys.unlink(staging, own)
   return code
+}
+
+/** Zero; or why there is no copy: what the system refused, EEXIST where the content was another one, ECANCELED. */
+function copyOf(sys: Sys, source: number, made: number, sizeBytes: number): number {
+  let refused = -errno.EEXIST
+  const noting: Sys = {
+    ...sys,
+    write(...input) {
+      const code = sys.write(...input)
+      if (code < 0) refused = code
+      return code
+    },
+  }
+  try {
+    return copyContent(noting, source, made, sizeBytes) === undefined ? refused : 0
+  } catch (error) {
+    // The batch that it belongs to is landed to its end all the same.
+    if (error instanceof Failure && error.code === 'cancelled') return -errno.ECANCELED
+    throw error
+  }
 }
 
 function exchange(sys: Sys, { directory, name, staging }: NamedPlace, own: Uint8Array, seen: Uint32Array): number {

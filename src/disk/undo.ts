@@ -216,7 +216,7 @@ class UndoRun {
   *#landGroup(group: readonly Landing[]): Generator<UndoPiece, PackedSection[], boolean> {
     const [sys, handles, { place, nowMs }] = [this.#sys, this.#handles, this.#options]
     // A second name is our own here: a version that is back has one in the store until the undo is over.
-    const applies = group.map((landing) => new Apply(sys, handles, landing, nowMs, false))
+    const applies = group.map((landing) => new Apply(sys, handles, landing, nowMs, { parts: false }))
     this.#writeJournal(applies.flatMap(({ displacements }) => displacements))
     const lookBack = (mask: number): LookBack | undefined => lookBackAt(sys, handles.root, mask)
     this.#tell(group.flatMap(({ batch, wardrobe }) => intentsOf(batch, lookBack(wardrobe.mask))))

@@ -6,8 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { type Folder, facts, plant } from '../../test/world/planted.ts'
+import { contents, type Folder, facts, plant } from '../../test/world/planted.ts'
 import { trialIn } from '../../test/world/trial.ts'
+import { Failure } from '../std/failure.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'nf-meanwhile-'))
 after(() => rmSync(home, { recursive: true, force: true }))
@@ -30,3 +31,15 @@ for (const [what, written] of [
     assert.equal((await one.run()).outcome, 'unchanged')
   })
 }
+
+test('a target that is taken away before a run has ended is told by a failure with a name', async () => {
+  const one = trialIn(join(home, `${++made}`))
+  plant(one.source, { a: 'a' })
+  await one.run()
+  plant(one.source, { b: 'b' })
+  const before = (): void => rmSync(one.target, { recursive: true })
+  const away: unknown = await one.run([{ task: 'settleTree', nth: 1, before }]).catch((error: unknown) => error)
+  assert.ok(away instanceof Failure, `${away}`)
+  assert.deepEqual([away.code, /\(ENOENT\)/.test(away.message)], ['target-not-writable', true])
+  assert.deepEqual(contents(one.source), { a: 'a', b: 'b' })
+})

@@ -2,7 +2,7 @@
 // between folders here, on a machine that serves one whose driver went away, and where the other machine can't be reached.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, linkSync, lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, it } from 'node:test'
@@ -19,7 +19,7 @@ import { Failure } from '../std/failure.ts'
 import type { RunRequest } from './job.ts'
 import type { Workshop } from './local.ts'
 import { openRemoteSource, openRemoteTarget } from './remote.ts'
-import { runOnce } from './run.ts'
+import { type FinishedRun, runOnce } from './run.ts'
 import { addShare } from './shares.ts'
 import { SlabStore } from './slabs.ts'
 
@@ -102,6 +102,35 @@ it('a run that is stopped copies nothing more of what its target has', async () 
   await assert.rejects(run(), (error: Failure) => error.code === 'cancelled')
   assert.ok(one.ends.includes('openLanding: cancelled'), one.ends.join(', '))
   assert.deepEqual(contents(target), { a: 'a content that comes twice' })
+})
+
+it('a run that is stopped gives no name of several a file of its own any more, and lands the rest', async () => {
+  const folder = mkdtempSync(join(home, 'parts-'))
+  const [source, target] = [join(folder, 'source'), join(folder, 'target')]
+  plant(source, { a: 'one', b: 'one' })
+  const stop = new AbortController()
+  let armed = false
+  using one = workshopWith((name) => {
+    if (armed && name === 'land') stop.abort()
+  })
+  const nobody = (): Promise<never> => Promise.reject(new Error('no machines here'))
+  const reach = { isMachine: () => false, connect: nobody, connectSsh: nobody }
+  const run = (): Promise<FinishedRun> =>
+    runOnce(one.workshop, reach, requestOf(source, target, {}), () => {}, stop.signal)
+  await run()
+  rmSync(join(target, 'b'))
+  linkSync(join(target, 'a'), join(target, 'b'))
+  await run()
+  chmodSync(join(source, 'a'), 0o600)
+  plant(source, { c: 'comes' })
+  armed = true
+  const told = await run().then(
+    ({ problems }) => problems.map(({ path, code, detail }) => `${path}: ${code} ${detail}`),
+    (error: Failure) => error.code,
+  )
+  assert.deepEqual(told, ['a: write-failed ECANCELED'])
+  assert.deepEqual([contents(target), lstatSync(join(target, 'a')).nlink], [{ a: 'one', b: 'one', c: 'comes' }, 2])
+  assert.deepEqual(readdirSync(join(target, '.nightferry/staging')), [])
 })
 
 for (const role of ['source', 'target'] as const) {

@@ -1,5 +1,8 @@
-// Why a sync ends a run: the target's disk is full, or what was written can't be known to be on it.
+// Why a run ends at its target: the disk is full, what was written can't be known to be on it, or the target is gone.
 
+import type { Summary } from '../core/entry.ts'
+import { rootPath } from '../core/path.ts'
+import type { Problem } from '../core/problem.ts'
 import { targetFull } from '../disk/refusal.ts'
 import { errno } from '../disk/sys.ts'
 import { Failure } from '../std/failure.ts'
@@ -12,4 +15,16 @@ export function mustSync(label: string, code: number): void {
       hint: 'nothing of this group was put in place; look at the disk, then run again',
     })
   }
+}
+
+/** What a target is after a run. Throws where it is gone: nobody can say then what of it is in place. */
+export function settledSummary(
+  label: string,
+  { summary, problems }: { readonly summary: Summary | undefined; readonly problems: readonly Problem[] },
+): Summary {
+  if (summary !== undefined) return summary
+  const why = problems.find(({ path }) => path === rootPath)?.detail ?? 'ENOENT'
+  throw new Failure('target-not-writable', `the target ${label} went away while the run worked in it (${why})`, {
+    hint: 'is its disk there? Bring it back, then run again',
+  })
 }

@@ -50,7 +50,7 @@ import { LocalEnd, type LocalOptions, leaseOf, nextSeatId, type Workshop } from 
 import { ownersHere } from './owners.ts'
 import { Tally } from './tally.ts'
 import { groupContentBytes, groupSteps, type TargetBatch } from './target-batch.ts'
-import { mustSync } from './target-failures.ts'
+import { mustSync, settledSummary } from './target-failures.ts'
 import { askedTop, dressTop } from './top.ts'
 import { eachSeat, joinReports } from './verify.ts'
 import { Weighed } from './weighed.ts'
@@ -396,7 +396,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#tally.addDropped(dropped.problems, dropped.back)
     const settled = await this.#settle(removed)
     return {
-      summary: present(settled.summary, 'a target has a root'),
+      summary: settledSummary(this.label, settled),
       counts,
       problems: [...problems, ...settled.problems],
       early: this.#keepingOf().early,

@@ -121,6 +121,8 @@ describe('a real power cut in front of a system call', { skip: noMountSpace || n
 describe('a full disk', { skip: noMountSpace }, () => {
   /** So many KiB are left on each of these. */
   const sizes = [0, 4, 12, 40, 100, 200, 400, 600, 800]
+  /** Up to here some run has to find no space. */
+  const roomy = 4
 
   for (const [what, isTarget, isState] of [
     ['of the target', true, false],
@@ -142,9 +144,10 @@ describe('a full disk', { skip: noMountSpace }, () => {
         }
         edit()
         await laptop.mustSync('done', source, target)
-        let fullRuns = 0
+        let [fullRuns, fullest] = [0, Number.POSITIVE_INFINITY]
         for (const number of casesOf(sizes.length, 2, part)) {
           edit()
+          fullest = Math.min(fullest, number)
           const old = holdingOf(space.inside(target))
           const fill = (disk: string): string => join(disk, disk === target ? '.nightferry' : '', 'fill')
           for (const disk of disks) {
@@ -166,7 +169,7 @@ describe('a full disk', { skip: noMountSpace }, () => {
           assertTidy(space.inside(target), where)
           assertStateWhole(space.inside(laptop.state), where)
         }
-        assert.ok(fullRuns > 0, 'no disk was full')
+        assert.ok(fullRuns > 0 || fullest > roomy, 'no disk was full')
       } finally {
         await space.close()
       }
@@ -187,9 +190,10 @@ describe('a full disk', { skip: noMountSpace }, () => {
       edit()
       await laptop.mustSync('done', source, target)
       const fill = join(target, '.nightferry/fill')
-      let fullRuns = 0
+      let [fullRuns, fullest] = [0, Number.POSITIVE_INFINITY]
       for (const number of casesOf(names.length, 2, part)) {
         edit()
+        fullest = Math.min(fullest, number)
         const old = holdingOf(space.inside(target))
         const more = `i=0; mkdir ${fill} && while : 2>/dev/null >${fill}/$i; do i=$((i+1)); done`
         space.tries('sh', '-c', more)
@@ -210,7 +214,7 @@ describe('a full disk', { skip: noMountSpace }, () => {
         assertSameTree(space.inside(target), source)
         assertTidy(space.inside(target), where)
       }
-      assert.ok(fullRuns > 0, 'there was room for all')
+      assert.ok(fullRuns > 0 || fullest > roomy, 'there was room for all')
     } finally {
       await space.close()
     }

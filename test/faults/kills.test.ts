@@ -37,13 +37,14 @@ describe('a process that is killed in front of a system call', { skip: noTracing
         const { calls } = report
         t.diagnostic(`${part}: ${calls.length} calls`)
         assert.ok(calls.length > 20, calls.join('\n'))
-        let hits = 0
+        let [tried, hits] = [0, 0]
         for (const at of casesOf(calls.length, sample, part)) {
           scene.nextState()
           const [old, next] = [holdingOf(scene.target), holdingOf(scene.source)]
           const killed = await scene.traced(side, { at, how: 'KILL' })
           const { hit } = killed.report
           const where = `killed in front of call ${at}, ${hit} (${replay(part, at)})`
+          tried++
           if (hit !== undefined) hits++
           assertOldOrNew(scene.target, old, next, where)
           assertNothingLost(scene.target, old, where)
@@ -51,7 +52,7 @@ describe('a process that is killed in front of a system call', { skip: noTracing
           await scene.converges(where)
           assertNothingLost(scene.target, old, where)
         }
-        assert.ok(hits > 0, 'no run was cut short: nothing was shown')
+        assert.ok(hits > 0 || tried === 0, 'no run was cut short: nothing was shown')
       } finally {
         await scene.close()
       }

@@ -13,7 +13,7 @@ import { assertNothingLost, assertOldOrNew, assertStateWhole, assertTidy, holdin
 import { Simulation } from '../world/simulation.ts'
 import { noTracing } from '../world/traced.ts'
 import { asksOf, type Extent, writeState } from '../world/two-states.ts'
-import { casesOf, chanceFor, isLeftOut, isWhole, only, replay } from './options.ts'
+import { casesOf, chanceFor, isLeftOut, isWhole, only, playing, replay, sliceOf } from './options.ts'
 import { Scene } from './scene.ts'
 
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-refusals-'))
@@ -23,6 +23,8 @@ const refusals = [
   ...['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EIO', 'EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ETXTBSY', 'EBUSY'],
   ...['ENAMETOOLONG', 'ELOOP', 'ESTALE', 'ENOENT', 'EINTR', 'ENOMEM'],
 ] as const
+/** What is interrupted is asked again, by Node and by SQLite themselves: for ever, where it is interrupted for ever. */
+const lasting = refusals.filter((name) => name !== 'EINTR')
 const errnoOf = (name: string): number => (constants.errno as Readonly<Record<string, number>>)[name] as number
 
 /** How a run may fail as a whole when its disk refuses something. */
@@ -62,7 +64,10 @@ describe('a call that the system refuses', { skip: process.platform !== 'linux' 
         const simulation = await prepared(extent)
         const { source, target } = simulation
         const [old, next] = [holdingOf(target), holdingOf(source)]
-        const run = await simulation.run({ refuse: { at, code: errnoOf(name), sticky } }, asks)
+        const refuse = { at, code: errnoOf(name), sticky }
+        const run = await simulation.run({ refuse }, asks).catch((cause: unknown) => {
+          throw new Error(`${name} at call ${at} (${replay(part, number)})`, { cause })
+        })
         const where = `${name} at call ${at}, ${run.refused} (${replay(part, number)})`
         assertOldOrNew(target, old, next, where)
         assertNothingLost(target, old, where)
@@ -102,6 +107,7 @@ describe('a call of a process that the system refuses', { skip: noTracing }, () 
   ] as const) {
     if (sample === 0 && !isWhole) continue
     const part = `refusals-${sticky ? 'from' : 'once'}-${side}`
+    const errnos = sticky ? lasting : refusals
     it(`of the ${side}, ${sticky ? 'and all after it' : 'once'}: it is told, nothing is lost, and mended`, {
       skip: isLeftOut(part),
     }, async (t) => {
@@ -109,15 +115,13 @@ describe('a call of a process that the system refuses', { skip: noTracing }, () 
       try {
         scene.nextState()
         const { calls } = (await scene.traced(side)).report
-        const count = calls.length * refusals.length
+        const count = calls.length * errnos.length
         // One errno a call, another one with another seed.
         const isEach = isWhole && only === undefined
-        const each = calls.map(
-          (_, index) => index * refusals.length + 1 + chanceFor(`${part} ${index}`)(refusals.length),
-        )
-        for (const number of isEach ? each : casesOf(count, sample, part)) {
-          const at = Math.floor((number - 1) / refusals.length) + 1
-          const how = refusals[(number - 1) % refusals.length] as string
+        const each = calls.map((_, index) => index * errnos.length + 1 + chanceFor(`${part} ${index}`)(errnos.length))
+        for (const number of isEach ? playing(sliceOf(each), part) : casesOf(count, sample, part)) {
+          const at = Math.floor((number - 1) / errnos.length) + 1
+          const how = errnos[(number - 1) % errnos.length] as string
           scene.nextState()
           const [old, next] = [holdingOf(scene.target), holdingOf(scene.source)]
           const { report, run } = await scene.traced(side, { at, how, sticky })

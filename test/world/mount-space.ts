@@ -45,9 +45,10 @@ export class MountSpace {
   static async open(inner = launcher): Promise<MountSpace> {
     // What the first start makes belongs to all.
     spawnSync(launcher, ['--version'])
-    const script = 'echo ready; exec sleep 1000'
+    // It ends with what opened it, however long that goes on.
+    const script = 'echo ready; exec cat'
     const child = spawn('unshare', ['-m', '--propagation', 'private', 'sh', '-c', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
     })
     await once(child.stdout as NonNullable<typeof child.stdout>, 'data')
     return new MountSpace(child, inner)
