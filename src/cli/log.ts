@@ -236,9 +236,10 @@ function problemLines({ problems, problemCount }: Run, limit: number): string[] 
 
 function changeLines(changes: readonly LoggedChange[], limit: number): string[] {
   if (changes.length === 0) return []
-  const lines = changes.slice(0, limit).map(({ action, path, from }) => {
+  const lines = changes.slice(0, limit).map(({ action, path, from, of }) => {
     const moved = from === undefined ? '' : `${safeText(from)} -> `
-    return `            ${action.padEnd(18)} ${moved}${safeText(path)}`
+    const further = of === undefined ? '' : ` = ${safeText(of)}`
+    return `            ${action.padEnd(18)} ${moved}${safeText(path)}${further}`
   })
   const isUnsure = changes.some(({ action }) => action.endsWith('?'))
   if (changes.length > limit) lines.push(`            ... and ${changes.length - limit} more; --limit shows more`)
