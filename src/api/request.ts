@@ -131,7 +131,9 @@ function overridesOf({ exclude = [], ignoreFile = [], dotfiles = true }: SyncOpt
   const texts: IgnoreText[] = []
   for (const path of ignoreFile) texts.push({ directory: '', label: path, text: readRules(path) })
   if (!dotfiles) texts.push({ directory: '', label: '--no-dotfiles', text: '.*\n' })
-  if (exclude.length > 0) texts.push({ directory: '', label: 'command line', text: `${exclude.join('\n')}\n` })
+  // A pattern that is empty hides nothing, and makes no other rules of those that there are.
+  if (exclude.some((pattern) => pattern.trim() !== ''))
+    texts.push({ directory: '', label: 'command line', text: `${exclude.join('\n')}\n` })
   return texts
 }
 

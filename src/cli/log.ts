@@ -239,10 +239,11 @@ function problemLines({ problems, problemCount }: Run, limit: number): string[] 
 
 function changeLines(changes: readonly LoggedChange[], limit: number): string[] {
   if (changes.length === 0) return []
-  const lines = changes.slice(0, limit).map(({ action, path, from, side }) => {
+  const lines = changes.slice(0, limit).map(({ action, path, from, of, side }) => {
     const moved = from === undefined ? '' : `${safeText(from)} -> `
+    const further = of === undefined ? '' : ` = ${safeText(of)}`
     const where = side === undefined ? '' : side === 'left' ? '<- ' : '-> '
-    return `            ${where}${action.padEnd(18)} ${moved}${safeText(path)}`
+    return `            ${where}${action.padEnd(18)} ${moved}${safeText(path)}${further}`
   })
   const isUnsure = changes.some(({ action }) => action.endsWith('?'))
   if (changes.length > limit) lines.push(`            ... and ${changes.length - limit} more; --limit shows more`)

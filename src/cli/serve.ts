@@ -1,7 +1,6 @@
 // `nightferry serve`: the daemon in the foreground, until it is told to stop; with --stdio one session for ssh.
 
 import { nameMachine, openPlaces } from '../daemon/config.ts'
-import { openDaemon } from '../daemon/main.ts'
 import { Failure } from '../std/failure.ts'
 import { type GlobalOptions, openMachine } from './machine.ts'
 
@@ -28,6 +27,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   if (options.stdio) return await serveOne(options)
   if (options.name !== undefined) nameMachine(openPlaces(options.state, process.env), options.name)
   const address = parseAddress(options.listen ?? '', { host: '0.0.0.0', port: defaultPort })
+  // Pairing comes with it, and a tenth of a second of arithmetic: one session over stdio needs neither.
+  const { openDaemon } = await import('../daemon/main.ts')
   const machine = openMachine(options, 'serve')
   const stopped = new Promise<void>((resolve) => {
     process.once('SIGINT', () => resolve())

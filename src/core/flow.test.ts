@@ -66,9 +66,31 @@ test('a level is auto, off, or 1 to 19', () => {
   assert.deepEqual(read, ['auto', 'off', 1, 19, ...new Array(8).fill(undefined)])
 })
 
-test('what is known of a link: nothing before anything was sent; a gigabit is fast', () => {
-  assert.equal(linkOf({ ...measured(1, 300, 1), linkBytes: 0, linkMs: 0 }), 'unknown')
-  assert.equal(linkOf(measured(110, 300, 1)), 'fast')
-  assert.equal(linkOf(measured(90, 300, 1)), 'slow')
+/** Megabytes a second, how many processors are idle, whether packs are squeezed now, and megabytes that were sent so far. */
+const links: readonly [title: string, mb: number, idle: number | undefined, isOn: boolean, sent: number, is: string][] =
+  [
+    ['nothing was sent', 1, 0, true, 0, 'unknown'],
+    ['more than a gigabit', 110, undefined, true, 10, 'fast'],
+    ['more than a gigabit, processors are idle', 110, 4, true, 10, 'fast'],
+    ['less than a gigabit', 90, undefined, true, 10, 'slow'],
+    ['less than a gigabit, a processor is idle', 90, 1, false, 10, 'slow'],
+    ['ssh to this machine, no processor is idle', 45, 0.05, true, 10, 'fast'],
+    ['ssh to this machine, no processor is idle, off', 45, 0.3, false, 10, 'fast'],
+    ['ssh to this machine, a processor is idle', 45, 0.9, false, 10, 'slow'],
+    ['wireless, squeezing takes what was idle', 20, 0.2, true, 10, 'slow'],
+    ['wireless, nothing was idle before', 20, 0.2, false, 10, 'fast'],
+    ['a hundred megabit, a busy machine', 12, 0, true, 10, 'slow'],
+    ['ten megabit, a busy machine', 1.2, 0, false, 10, 'slow'],
+    ['a slow line whose buffers took the first bytes, a busy machine', 60, 0, true, 3, 'slow'],
+  ]
+
+for (const [title, mb, idle, isOn, sent, is] of links) {
+  test(`a link is ${is}: ${title}`, () => {
+    const seen = { ...measured(mb, 300, 1), linkBytes: sent * mega, linkMs: (sent * 1000) / mb }
+    assert.equal(linkOf(seen, idle, isOn), is)
+  })
+}
+
+test('a link that took it all at once is fast', () => {
   assert.equal(linkOf({ ...measured(1, 300, 1), linkMs: 0 }), 'fast')
 })

@@ -47,11 +47,22 @@ export type Measured = {
 
 /** A gigabit, about: over such a link it is processors that files wait for, and squeezing takes more of them. */
 const fastLinkBytesPerMs = 100_000
+/** A hundred megabit: where no processor is idle, a link that takes more is as slow as it is for want of processors (ssh to this machine, say). */
+const busyLinkBytesPerMs = 12_500
+/** What lies between here and the line (sockets, ssh's window) takes the first bytes as fast as any. */
+const busyFromBytes = 4 * 1024 * 1024
+/** So much of a processor has to be idle for squeezing to begin, and to go on: it takes what it needs from that. */
+const idleToBegin = 0.5
+const idleToGoOn = 0.1
 
-/** What is known of the link: nothing before something was sent. */
-export function linkOf({ linkBytes, linkMs }: Measured): 'unknown' | 'fast' | 'slow' {
+/**
+ * What is known of the link: nothing before something was sent. `idle`: how many processors have nothing to do, where that is
+ * known; `isOn`: whether packs are squeezed now.
+ */
+export function linkOf({ linkBytes, linkMs }: Measured, idle?: number, isOn = false): 'unknown' | 'fast' | 'slow' {
   if (linkBytes === 0) return 'unknown'
-  return linkBytes > linkMs * fastLinkBytesPerMs ? 'fast' : 'slow'
+  const isBusy = idle !== undefined && idle < (isOn ? idleToGoOn : idleToBegin) && linkBytes >= busyFromBytes
+  return linkBytes > linkMs * (isBusy ? busyLinkBytesPerMs : fastLinkBytesPerMs) ? 'fast' : 'slow'
 }
 
 const startsBelow = 0.8

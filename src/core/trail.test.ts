@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { deedOf } from './trail.ts'
+import { deedOf, furtherFields, leaderOf } from './trail.ts'
 
 const line = (action: string, fields: object): Parameters<typeof deedOf>[0] => ({
   time: 'T',
@@ -19,6 +19,21 @@ const cases: readonly (readonly [string, Parameters<typeof deedOf>[0], object | 
   ['a/b', line('created-directory', { directory: 'a', names: '' }), undefined],
   ['a/b', line('file-received', { directory: 'a', names: 'b', epoch: 7 }), { kind: 'received', epoch: 7 }],
   ['a/b', line('file-received', { directory: 'a', names: 'b', replaced: true }), { kind: 'replaced' }],
+  ['b', line('hard-linked', { directory: '', names: 'b' }), { kind: 'further' }],
+  ['d/b', line('hard-linked', { directory: 'd', names: 'a/b', ofDirectory: 'e' }), { kind: 'further', other: 'e/b' }],
+  ['b', line('hard-linked', { directory: '', names: 'a/b', ofDirectory: '' }), { kind: 'further', other: 'b' }],
+  [
+    'd/b',
+    line('hard-linked', { directory: 'd', names: 'a/b', ofDirectory: '', ofNames: 'x/y', replaced: true }),
+    { kind: 'further', other: 'y' },
+  ],
+  ['b', line('hard-linked', { directory: '', names: 'a/b', ofDirectory: '', ofNames: 'x' }), { kind: 'further' }],
+  ['b', line('hard-linked', { directory: '', names: 'a/b', ofDirectory: 3 }), { kind: 'further' }],
+  [
+    'b',
+    line('begun', { what: 'hard-linked', directory: '', names: 'b', ofDirectory: 'd', ofNames: 'c' }),
+    { kind: 'begun', planned: 'hard-linked', other: 'd/c' },
+  ],
   ['a/b', line('file-sent', { directory: 'a', names: 'c/b' }), { kind: 'sent' }],
   ['a/b', line('file-sent', { directory: '', names: 'b' }), undefined],
   ['a/b', line('deleted', { directory: 'a', names: 'b' }), { kind: 'deleted' }],
@@ -76,3 +91,20 @@ for (const [path, from, expected] of cases) {
     assert.deepEqual(deedOf(from, path, '/t'), expected === undefined ? undefined : { ...whole, ...expected })
   })
 }
+
+test('a line tells of which files its names are, and no name twice', () => {
+  for (const [names, of, expected] of [
+    [['b', 'c'], ['d/e/b', 'd/e/c'], { ofDirectory: 'd/e' }],
+    [['b', 'c'], ['d/a', 'd/a'], { ofDirectory: 'd', ofNames: 'a/a' }],
+    [['b'], ['a'], { ofDirectory: '', ofNames: 'a' }],
+    [['b'], ['b'], { ofDirectory: '' }],
+  ] as const) {
+    const fields = furtherFields(names, of)
+    assert.deepEqual(fields, expected)
+    const told = { names: names.join('/'), ...fields }
+    assert.deepEqual(
+      names.map((_, i) => leaderOf(told, i)),
+      of,
+    )
+  }
+})

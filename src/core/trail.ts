@@ -15,7 +15,7 @@ export type Deed = {
     | 'further'
     | 'attributes'
     | 'deleted'
-    /** It was elsewhere before (`other`), or is elsewhere since. */
+    /** It was elsewhere before (`other`), or is elsewhere since. Of a further name `other` is the one that its file had before. */
     | 'came'
     | 'went'
     | 'put-back'
@@ -74,9 +74,11 @@ export function deedOf(line: TrailLine, path: string, target?: string): Deed | u
   const kind = kinds[action]
   if (kind === undefined) return undefined
   const planned = action === 'begun' ? textOf(line.what) : undefined
+  const isFurther = kind === 'further' || planned === 'hard-linked'
   const isReplaced = line.replaced === true && (kind === 'received' || kind === 'created')
-  for (const subject of subjectsOf(line)) {
-    if (subject === path) return deed(line, isReplaced ? 'replaced' : kind, { planned })
+  for (const [i, subject] of subjectsOf(line).entries()) {
+    if (subject === path)
+      return deed(line, isReplaced ? 'replaced' : kind, { planned, other: isFurther ? leaderOf(line, i) : undefined })
     const goes = kind === 'deleted' || planned === 'deleted'
     if (goes && subject !== '' && isWithin(path, subject)) return deed(line, kind, { planned, above: subject })
   }
@@ -113,6 +115,25 @@ function moveOf(line: TrailLine, path: string): Deed | undefined {
 
 function above(path: string, directory: string): string | undefined {
   return path === directory ? undefined : directory
+}
+
+/** How a line tells of which files its names became further ones: their directory, and their names where these are others. `of` are names of one directory. */
+export function furtherFields(
+  names: readonly string[],
+  of: readonly string[],
+): { readonly ofDirectory: string; readonly ofNames?: string } {
+  const slash = of[0]?.lastIndexOf('/') ?? -1
+  const leaders = of.map((path) => path.slice(slash + 1))
+  const isSame = leaders.every((name, i) => name === names[i])
+  return { ofDirectory: of[0]?.slice(0, Math.max(0, slash)) ?? '', ...(!isSame && { ofNames: leaders.join('/') }) }
+}
+
+/** The name that the file of a line's name had before; undefined where it tells none, as older ones do. */
+export function leaderOf(line: { readonly [field: string]: unknown }, index: number): string | undefined {
+  const directory = textOf(line.ofDirectory)
+  const name = (textOf(line.ofNames) ?? textOf(line.names))?.split('/')[index]
+  if (directory === undefined || name === undefined || name === '') return undefined
+  return directory === '' ? name : `${directory}/${name}`
 }
 
 /** The paths that a line names. One without names is about the directory itself. */

@@ -3,7 +3,7 @@
 // listing that travels; what is hidden is simply not in it.
 
 import { ByteWriter } from '../std/bytes.ts'
-import { toldBlock, wantsHardLinks } from './attributes.ts'
+import { modeMaskOf, toldBlock, wantsHardLinks } from './attributes.ts'
 import { type Entry, isCopied, type Kind, type Summary } from './entry.ts'
 import type { IgnoreScope, IgnoreText } from './ignore.ts'
 import { putEntry, startListing } from './listing.ts'
@@ -46,6 +46,13 @@ export function viewText(view: View): string {
   const limits = sizes === undefined ? [] : [sizes.minBytes, sizes.maxBytes]
   const more = attributes === 0 ? [] : [{ attributes, ...(owners && { owners }) }]
   return JSON.stringify(['view 1', modeMask, timeGrainNs, overrides, texts, ...limits, ...more])
+}
+
+/** What shows the same names and contents, and nothing that a job carries besides; the view itself where it carries nothing. */
+export function bareView(view: View): View {
+  const { attributes = 0, owners: _, ...rest } = view
+  const modeMask = modeMaskOf(view.modeMask, 0)
+  return attributes === 0 && modeMask === view.modeMask ? view : { ...rest, modeMask }
 }
 
 /** The kind of a row. What no listing could carry (a name, a size, a link) is one of the kinds that are never copied. */

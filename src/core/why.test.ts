@@ -95,6 +95,24 @@ const cases: readonly (readonly [string, Partial<WhyFacts>, readonly string[], R
     ['missing'],
     /not on the target yet: it is on the source, and the last run went with --max-size 10, which may leave it out/,
   ],
+  [
+    'a further name, and of which file',
+    { deeds: [deed('further', { other: 'd/e' })] },
+    ['deed', 'equal'],
+    /^It was made a further name of d\/e on the target, at T, by run R1/,
+  ],
+  [
+    'a further name, as older logs tell it',
+    { deeds: [deed('further')] },
+    ['deed', 'equal'],
+    /further name of a file on/,
+  ],
+  [
+    'a further name that was to be made',
+    { deeds: [deed('begun', { planned: 'hard-linked', other: 'd/e' })] },
+    ['deed', 'equal'],
+    /was to be made a further name of d\/e on the target/,
+  ],
   ['our own', { path: 'd/.Nightferry/x' }, ['own'], /Nightferry's own/],
   [
     'ignored, with file and line',

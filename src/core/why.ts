@@ -146,7 +146,7 @@ const deedTexts: Readonly<Record<Deed['kind'], string>> = {
   received: 'came to the target',
   sent: 'was read and sent to the target',
   copied: 'was made on the target, from equal content that lay there',
-  further: 'was made a further name of a file on the target',
+  further: 'was made a further name',
   attributes: 'got another mode, time or attributes on the target',
   deleted: 'was deleted on the target',
   came: 'was renamed on the target',
@@ -203,8 +203,10 @@ function deedText(deed: Deed): string {
       return `${subject} ${undone ?? deedTexts.came}, from ${deed.other}`
     case 'went':
       return `${subject} ${undone ?? deedTexts.went}, to ${deed.other}`
+    case 'further':
+      return `${subject} ${deedTexts.further} of ${deed.other ?? 'a file'} on the target`
     case 'begun':
-      return `${subject} was to be ${plannedText(deed.planned)} on the target when the run broke: whether that happened, only that machine's log knows`
+      return `${subject} was to be ${plannedText(deed)} on the target when the run broke: whether that happened, only that machine's log knows`
     default:
       return `${subject} ${undone ?? deedTexts[deed.kind]}`
   }
@@ -217,7 +219,8 @@ function conflictText({ other, reason, planned }: Deed): string {
   return `both sides had changed it: the ${reason}'s value kept the name, ${lost}`
 }
 
-function plannedText(planned: string | undefined): string {
+function plannedText({ planned, other }: Deed): string {
+  if (planned === 'hard-linked') return `made a further name of ${other ?? 'a file'}`
   return planned === 'attributes-set'
     ? 'given another mode, time or attributes'
     : (planned ?? 'changed').replace('created-directory', 'created')

@@ -1,5 +1,6 @@
 // What landed, as the log tells it: a line for each directory and action, with the names it happened to.
 
+import { parentOf, type RelPath } from '../core/path.ts'
 import type { StagedBatch, StagedStep, StepNote } from './staged.ts'
 
 export type LogLine = {
@@ -10,6 +11,8 @@ export type LogLine = {
   readonly replaced?: true
   /** Of one name that only moved: where it was. */
   readonly from?: string
+  /** Of further names: a name that the file of each had before, all in one directory. */
+  readonly of?: readonly string[]
 }
 
 /** The lines of a batch that was landed. Steps with a problem are not in them; a file that moved is one line, not two. */
@@ -17,14 +20,16 @@ export function logLines(batch: StagedBatch): LogLine[] {
   const lines: LogLine[] = []
   for (const { head, firstStep, endStep } of batch.sections) {
     const directory = head.path
-    const grouped = new Map<string, { line: LogLine; names: string[] }>()
-    const add = (action: string, replaced: boolean, name: string | undefined): void => {
-      const key = `${action} ${replaced}`
+    const grouped = new Map<string, { line: LogLine; names: string[]; of: string[] }>()
+    const add = (action: string, replaced: boolean, name: string | undefined, leader?: RelPath): void => {
+      const key = `${action} ${replaced} ${leader === undefined ? '' : parentOf(leader)}`
       const known = grouped.get(key)
       const names = known?.names ?? []
+      const of = known?.of ?? []
       if (name !== undefined) names.push(name)
-      const line = { action, directory, names, ...(replaced ? { replaced } : {}) }
-      if (known === undefined) grouped.set(key, { line, names })
+      if (leader !== undefined) of.push(leader)
+      const line = { action, directory, names, ...(replaced ? { replaced } : {}), ...(leader !== undefined && { of }) }
+      if (known === undefined) grouped.set(key, { line, names, of })
     }
     if (head.state === 'new') add('created-directory', false, undefined)
     for (const staged of batch.steps(firstStep, endStep)) {
@@ -32,7 +37,10 @@ export function logLines(batch: StagedBatch): LogLine[] {
       if (staged.problem !== undefined || (staged.action === 'delete' && note?.movedTo !== undefined)) continue
       const action = actionOf(staged, note)
       if (action === 'renamed') lines.push({ action, directory, names: [name], from: staged.step.from ?? '' })
-      else add(action, staged.action === 'replace' || staged.action === 'retype', name)
+      else {
+        const leader = action === 'hard-linked' ? staged.step.from : undefined
+        add(action, staged.action === 'replace' || staged.action === 'retype', name, leader)
+      }
     }
     for (const { line } of grouped.values()) lines.push(line)
   }

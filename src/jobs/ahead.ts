@@ -3,7 +3,6 @@
 // nothing changed is one round trip: the target is opened, scanned, found to be what the last run left there, and closed.
 // A guess that was wrong costs a second look at a tree that was scanned already, and nothing else.
 
-import { textId } from '../chunk/identifier.ts'
 import { type View, viewText } from '../core/view.ts'
 import type { ScanRules } from '../disk/scan.ts'
 import { systemSys } from '../disk/system.ts'
@@ -13,6 +12,7 @@ import { equalBytes } from '../std/bytes.ts'
 import type { Probable } from './foretold.ts'
 import type { Job } from './job.ts'
 import type { LocalSource } from './local-source.ts'
+import { viewIdOf } from './rules-id.ts'
 import { scanRules, settledTarget, viewOf } from './settled.ts'
 
 /** A view that may turn out to be the right one; for a source without the ignore files that only it has found. */
@@ -50,10 +50,10 @@ export function aheadOfTarget(state: State, job: Job, left: LocalSource, mayClos
     const view = viewOf(job, traits, traits, scan.texts)
     const pair = loadPair(state, job.id)
     if (pair === undefined) return { view, probable: await probable() }
-    const viewId = textId('view 1', viewText(view))
+    const viewId = viewIdOf(view)
     const summary = await left.view(view, viewId)
     if (summary === undefined) return { view }
-    const settled = settledTarget(job, pair, rootId, { scan, viewId, left: summary })
+    const settled = settledTarget(job, pair, rootId, { scan, view, viewId, left: summary })
     if (settled !== undefined) return mayClose ? { view, expected: settled } : { view }
     return { view, probable: await probable() }
   }

@@ -10,6 +10,7 @@ import type { PackedSection, Plan } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import { keepText } from '../core/retention.ts'
 import { selectionOptions } from '../core/selection.ts'
+import { furtherFields } from '../core/trail.ts'
 import type { RunHalt, RunOptions } from '../state/history.ts'
 import { commitRun, failRun, newRunId, type RunStart, startRun } from '../state/runs.ts'
 import { processMark } from '../std/alive.ts'
@@ -144,8 +145,9 @@ export class Chronicle {
     if (plan === undefined || !this.#targetIsRemote) return
     const { epoch } = this.#told()
     const side = this.#side === undefined ? {} : { side: this.#side }
-    for (const { action, names, ...line } of planLines(plan, problems)) {
-      const fields = { epoch, ...side, ...line, names: names.join('/'), count: names.length }
+    for (const { action, names, of, ...line } of planLines(plan, problems)) {
+      const further = of === undefined ? {} : furtherFields(names, of)
+      const fields = { epoch, ...side, ...line, names: names.join('/'), count: names.length, ...further }
       if (known === 'landed') this.#log.note(action, fields)
       else this.#log.note('begun', { what: action, ...fields })
     }

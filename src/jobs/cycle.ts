@@ -1,7 +1,6 @@
 // A run, as a list of calls: scan both ends, compare, judge, carry out, remember. Each decision lies in a pure function
 // of core; each deed in an end. This file stays a screen or two of named calls.
 
-import { textId } from '../chunk/identifier.ts'
 import { wantsExtended, wantsHardLinks, wantsTop } from '../core/attributes.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, inspect } from '../core/guard.ts'
@@ -11,7 +10,7 @@ import { type Problem, uniqueProblems } from '../core/problem.ts'
 import type { Rules } from '../core/reconcile.ts'
 import { underPolicy } from '../core/selection.ts'
 import { encodeTop, type Top } from '../core/top.ts'
-import { type View, viewText } from '../core/view.ts'
+import type { View } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import { loadPair, type Pair, savePair } from '../state/pairs.ts'
 import { equalBytes } from '../std/bytes.ts'
@@ -27,7 +26,8 @@ import type { Found, OneWayJob as Job, Outcome, RunContext, RunEnd } from './job
 import { haltOf, judge } from './judged.ts'
 import { tellKept, tellRecovered, tellSpecials } from './notices.ts'
 import { agreeOwners } from './owners.ts'
-import { isSamePair, isUnchanged, rulesId, type Seen, scanRules, viewOf } from './settled.ts'
+import { provesBase, rulesId, viewIdOf } from './rules-id.ts'
+import { isSamePair, isUnchanged, type Seen, scanRules, viewOf } from './settled.ts'
 import { checkClocks } from './skew.ts'
 import { Spellings, spelledSource } from './spellings.ts'
 import { batchesAsFound, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
@@ -168,7 +168,7 @@ async function scanBoth(job: Job, left: SourceEnd, right: TargetEnd, clock: Cloc
     ? await agreeOwners(left, right, agreed(job.attributes, one, other).attributes)
     : undefined
   const view = viewOf(job, one, other, scan.texts, owners)
-  const viewId = textId('view 1', viewText(view))
+  const viewId = viewIdOf(view)
   // The target's owners are what they are.
   const { owners: _, ...theirs } = view
   const [leftSummary, rightSummary] = await Promise.all([left.view(view, viewId), right.view(theirs, viewId)])
@@ -200,7 +200,7 @@ function baseOf(
   seen: Seen,
 ): { hasBase: boolean; rulesChanged: boolean } {
   const isSame = isSamePair(pair, left, right)
-  const sameRules = isSame && pair.viewId === rulesId(job, seen)
+  const sameRules = isSame && provesBase(pair.viewId, rulesId(job, seen))
   return { hasBase: sameRules, rulesChanged: isSame && !sameRules }
 }
 

@@ -1,6 +1,7 @@
 // What the log of this machine says that one run changed: for people and programs that look back. Reads a bounded part of
 // the log, its end first; nothing is decided by what is found.
 
+import { leaderOf } from '../core/trail.ts'
 import type { Run } from '../state/history.ts'
 import { dayOf, systemClock } from '../std/clock.ts'
 import { type LogEntry, nameInLog, searchLog } from '../std/log-reader.ts'
@@ -14,6 +15,8 @@ export type LoggedChange = {
   readonly from?: string
   /** Of a two-way run: where it happened. */
   readonly side?: 'left' | 'right'
+  /** Of a further name: one that its file had before. */
+  readonly of?: string
 }
 
 const toldActions: readonly string[] = [
@@ -57,16 +60,17 @@ function changesIn(entry: LogEntry): LoggedChange[] {
   // What became a further name did so whatever stood there.
   const isReplaced = replaced === true && entry.action !== 'hard-linked'
   const action = isPlanned ? `${what}?` : isReplaced ? 'replaced' : entry.action
-  const change = (text: string): LoggedChange => ({
+  const change = (text: string, of?: string): LoggedChange => ({
     time,
     action,
     path: text,
     ...(typeof from === 'string' ? { from } : {}),
     ...(side === 'left' || side === 'right' ? { side } : {}),
+    ...(of !== undefined && { of }),
   })
   if (typeof to === 'string') return [change(to)]
   if (typeof path === 'string') return [change(path)]
   if (typeof directory !== 'string') return []
   if (typeof names !== 'string' || names === '') return [change(directory === '' ? '.' : directory)]
-  return names.split('/').map((name) => change(directory === '' ? name : `${directory}/${name}`))
+  return names.split('/').map((name, i) => change(directory === '' ? name : `${directory}/${name}`, leaderOf(entry, i)))
 }

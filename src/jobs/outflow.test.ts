@@ -119,6 +119,27 @@ test('auto follows a link that becomes slow', () => {
   assert.deepEqual(levelsOf(flow, 300, { write, link: 4, left: 0.4 }).slice(-100), new Array(100).fill(3))
 })
 
+/** A flow over a link that takes so many MB/s, on two processors of which so many are idle; the packs that were squeezed, of 400. */
+function squeezedWhere(link: number, idle: number): number {
+  const line = { writingMs: 0 }
+  let nowMs = 0
+  const clock = { ...systemClock, monotonicMs: () => nowMs }
+  const processors = () => ({ count: 2, idleMs: nowMs * idle, allMs: nowMs * 2 })
+  const flow = new Outflow({ rateBytes: undefined, compress: 'auto' }, clock, line, processors)
+  const write = (ms: number): void => {
+    line.writingMs += ms
+    nowMs += ms
+  }
+  return squeezedOf(levelsOf(flow, 400, { write, link, left: 0.3 }))
+}
+
+test('auto leaves a link alone that is slow for want of processors, and no other', () => {
+  const [early, busy] = [40, squeezedWhere(45, 0.05)]
+  assert.ok(busy < early, `${busy} of 400 packs were squeezed`)
+  assert.equal(squeezedWhere(45, 1), 400)
+  assert.equal(squeezedWhere(8, 0), 400)
+})
+
 test('what a person chose is done', () => {
   assert.equal(new Outflow({ rateBytes: undefined, compress: 19 }, systemClock).nextLevel(), 19)
   assert.equal(new Outflow({ rateBytes: 1000, compress: 'off' }, systemClock).nextLevel(), 0)

@@ -14,6 +14,7 @@ import {
 import { slabBytes } from '../disk/pack.ts'
 import type { Clock } from '../std/clock.ts'
 import { TokenBucket } from '../std/limit.ts'
+import { idleProcessors, type ProcessorTimes, processorTimes } from '../std/processors.ts'
 
 export const freeFlow: Flow = { rateBytes: undefined, compress: 'off' }
 
@@ -23,6 +24,9 @@ const packsUnknown = 2
 const packsToLearn = 8
 /** Where squeezing does not pay, one pack in so many is squeezed all the same: content and links change. */
 const packsPerProbe = 32
+/** Processors are looked at this often: at first soon, and over no less than clocks of systems can tell. */
+const firstLookMs = 100
+const lookMs = 500
 /** What was measured counts half once so much more was: about the last second of a fast link. */
 const rememberedBytes = 16 * 1024 * 1024
 
@@ -49,15 +53,20 @@ export class Outflow {
   readonly #line: Line | undefined
   #lastWritingMs: number
   readonly #msPerByte: number
+  readonly #processors: () => ProcessorTimes
+  #looked: { readonly atMs: number; readonly times: ProcessorTimes } | undefined
+  #idle: number | undefined
+  #lastLevel = 0
   #measured: Measured = { linkBytes: 0, linkMs: 0, rawBytes: 0, squeezedBytes: 0, squeezeMs: 0 }
 
   /** Without a `line` packs go to another folder here. */
-  constructor(flow: Flow, clock: Clock, line?: Line) {
+  constructor(flow: Flow, clock: Clock, line?: Line, processors: () => ProcessorTimes = processorTimes) {
     const { rateBytes, compress } = flow
     this.#line = line
     this.#lastWritingMs = line?.writingMs ?? 0
     this.#msPerByte = rateBytes === undefined ? 0 : 1000 / rateBytes
     this.#clock = clock
+    this.#processors = processors
     this.#compress = compress
     this.packBytes = packBytesFor(rateBytes, slabBytes)
     if (rateBytes === undefined || line !== undefined) return
@@ -72,14 +81,29 @@ export class Outflow {
 
   get #link(): ReturnType<typeof linkOf> {
     // A limit is as good as a slow line, known from the start.
-    return this.#msPerByte > 0 ? 'slow' : linkOf(this.#measured)
+    return this.#msPerByte > 0 ? 'slow' : linkOf(this.#measured, this.#idle, this.#lastLevel > 0)
   }
 
   /** At which level the next pack is to be squeezed; zero for not at all. */
   nextLevel(): number {
     if (this.#compress !== 'auto') return this.#compress === 'off' ? 0 : this.#compress
     const isProbe = this.#packs++ % packsPerProbe === 0
-    return this.#link !== 'fast' && (this.#isOn || isProbe) ? autoLevel : 0
+    this.#look()
+    const level = this.#link !== 'fast' && (this.#isOn || isProbe) ? autoLevel : 0
+    // What is squeezed to find out says nothing of what goes on.
+    if (!isProbe || this.#isOn) this.#lastLevel = level
+    return level
+  }
+
+  /** How busy processors are, where that decides anything: on many processors a look takes milliseconds. */
+  #look(): void {
+    if (this.#msPerByte > 0 || linkOf(this.#measured) === 'fast') return
+    const nowMs = this.#clock.monotonicMs()
+    const last = this.#looked
+    if (last !== undefined && nowMs - last.atMs < (this.#idle === undefined ? firstLookMs : lookMs)) return
+    const times = this.#processors()
+    if (last !== undefined) this.#idle = idleProcessors(last.times, times) ?? this.#idle
+    this.#looked = { atMs: nowMs, times }
   }
 
   /** A pack was squeezed, or found to be as small as it gets. */

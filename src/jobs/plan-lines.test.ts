@@ -8,8 +8,12 @@ import type { Plan } from '../core/plan.ts'
 import { type PackedSection, packSection, type SectionHead, type Step } from '../core/plan.ts'
 import { planLines } from './plan-lines.ts'
 
-function step(action: Step['action'], name: string, more: { kind?: Entry['kind']; from?: string } = {}): Step {
-  const { kind = 'file', from } = more
+function step(
+  action: Step['action'],
+  name: string,
+  more: { kind?: Entry['kind']; from?: string; links?: true } = {},
+): Step {
+  const { kind = 'file', from, links } = more
   const entry: Entry = {
     kind,
     name,
@@ -22,7 +26,7 @@ function step(action: Step['action'], name: string, more: { kind?: Entry['kind']
     summary:
       kind === 'directory' ? { fingerprint: new Uint8Array(32), files: 0, directories: 0, sizeBytes: 0 } : undefined,
   }
-  return { action, entry, from: from as RelPath | undefined, digest: undefined }
+  return { action, entry, from: from as RelPath | undefined, digest: undefined, ...(links && { links }) }
 }
 
 function section(path: string, steps: readonly Step[], state: SectionHead['state'] = 'present'): PackedSection {
@@ -37,8 +41,8 @@ function planOf(parts: Partial<Plan>): Plan {
 function linesOf(plan: Plan, problems: readonly string[] = []): string[] {
   const failed = problems.map((path) => ({ path, code: 'no-space', detail: '' }) as const)
   return [...planLines(plan, failed)].map(
-    ({ action, directory, names, from, reason }) =>
-      `${action} ${directory}:${names.join(',')}${from === undefined ? '' : ` <- ${from} ${reason}`}`,
+    ({ action, directory, names, from, reason, of }) =>
+      `${action} ${directory}:${names.join(',')}${from === undefined ? '' : ` <- ${from} ${reason}`}${of === undefined ? '' : ` = ${of}`}`,
   )
 }
 
@@ -81,4 +85,12 @@ test('what had a problem, or lies below such, is not told', () => {
     'deleted gone:n',
   ])
   assert.deepEqual(linesOf(whole, ['']), [])
+})
+
+test('further names are told with those that their files have, a line for each directory of these', () => {
+  const links = (['k', 'e/l', 'e/m'] as const).map((from, i) => step('create', `n${i}`, { from, links: true }))
+  assert.deepEqual(linesOf(planOf({ links: [section('d', links)] })), [
+    'hard-linked d:n0 = k',
+    'hard-linked d:n1,n2 = e/l,e/m',
+  ])
 })

@@ -11,6 +11,8 @@ export type PlanLine = {
   readonly names: readonly string[]
   readonly from?: string
   readonly reason?: string
+  /** Of further names: a name that the file of each has, all in one directory. */
+  readonly of?: readonly string[]
 }
 
 /** What of a plan is told. */
@@ -59,7 +61,7 @@ function* sectionLines(
     if (!isFailed(directory)) yield { action: 'created-directory', directory, names: [] }
     return
   }
-  const grouped = new Map<string, string[]>()
+  const grouped = new Map<string, { action: string; names: string[]; of: string[] }>()
   for (const step of stepsOf(section)) {
     const { name } = step.entry
     const path = directory === '' ? name : `${directory}/${name}`
@@ -69,9 +71,18 @@ function* sectionLines(
     if (isFailed(path) || (step.action === 'delete' && movedFrom.has(path))) continue
     const action = actionOf(step)
     if (from !== undefined) yield { action, directory, names: [name], from, reason: 'same-content' }
-    else grouped.getOrInsert(action, []).push(name)
+    else {
+      const leader = step.from ?? ''
+      const { names, of } = grouped.getOrInsertComputed(`${action} ${parent(leader)}`, () => ({
+        action,
+        names: [],
+        of: [],
+      }))
+      names.push(name)
+      if (step.from !== undefined) of.push(step.from)
+    }
   }
-  for (const [action, names] of grouped) yield { action, directory, names }
+  for (const { action, names, of } of grouped.values()) yield { action, directory, names, ...(of.length > 0 && { of }) }
 }
 
 function actionOf(step: Step): string {

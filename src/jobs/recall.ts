@@ -142,7 +142,8 @@ export async function undelete(
   listen: UndeleteListener,
   signal: AbortSignal,
 ): Promise<Undeleted> {
-  const { run } = options
+  const { run, to } = options
+  if (to === '') throw new Failure('bad-usage', '--to names no folder')
   const { end, ...place } = await openUndelete(workshop, reach, text, options, signal)
   const result = { ...(end === undefined ? nothingCame : await bringAll(end, listen, signal)), ...place }
   if (result.restored + result.existingCount + result.problemCount > 0) return result
@@ -243,9 +244,10 @@ function folderOf(text: string): string {
 /** `to` of another machine is a folder in the same target: no machine writes to another place of another machine. */
 function insideTarget(text: string, sub: RelPath): RelPath {
   const folder = parseRelPath(folderOf(text))
-  if (folder === undefined || text.startsWith('~') || text.startsWith('.')) {
+  // A whole path is one of this machine to who types it; `/` alone can only mean the top.
+  if (folder === undefined || /^(~|\.|\/.)/.test(text)) {
     throw new Failure('bad-usage', `--to takes a folder inside the target there, not ${JSON.stringify(text)}`, {
-      hint: 'write it from the top of the target: --to recovered',
+      hint: 'write it from the top of the target: --to recovered; to have it here, sync it from there',
     })
   }
   return sub === '' ? folder : joinPath(folder, nameOf(sub))

@@ -27,6 +27,7 @@ import {
   openTargetEnd,
 } from './open-ends.ts'
 import type { SshWays } from './ssh.ts'
+import { defaultRemoteCommand, remoteCommandLine } from './ssh-command.ts'
 import { isVersionsFolder, type SshTarget } from './ssh-place.ts'
 import { runTwoWay } from './two-way.ts'
 import { Untried } from './untried.ts'
@@ -74,7 +75,10 @@ export async function runOnce(
   const target = parseEnd(request.target, reach.isMachine)
   checkEnds(source, target, realPath, isOneFolder)
   checkVersions(request, source, target)
-  if (source.kind === 'local' && target.kind === 'local') checkSshOnly(request.remoteCommand)
+  const isBySsh = [source, target].some((end) => end.kind === 'remote' && end.ssh !== undefined)
+  // What is typed wrong is no run: it stands in no history, and says nothing of how the job is.
+  if (!isBySsh) checkSshOnly(request.remoteCommand)
+  else remoteCommandLine(request.remoteCommand ?? defaultRemoteCommand)
   const job = jobOf(request, source, target)
   const names = { source: endText(source, realPath), target: endText(target, realPath) }
   const targetIsRemote = target.kind === 'remote' || (isTwoWay(job) && source.kind === 'remote')

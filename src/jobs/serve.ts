@@ -2,13 +2,12 @@
 // else; what it asks is done by the same local ends that a run on this machine uses, under the rules of the grant.
 // When the session ends, for whatever reason, the end is closed, and what landed stays landed.
 
-import { textId } from '../chunk/identifier.ts'
 import { joinDigests, splitDigests } from '../core/digests.ts'
 import { joinSets } from '../core/extended.ts'
 import { areRising, type NameRange } from '../core/outline.ts'
 import { joinPath, type RelPath } from '../core/path.ts'
 import { keepText } from '../core/retention.ts'
-import { type View, viewText } from '../core/view.ts'
+import type { View } from '../core/view.ts'
 import { openSource } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import { type Along, guessedBytes, type OutlinedListing, toldBytes } from '../disk/told-listings.ts'
@@ -44,6 +43,7 @@ import { packStream } from './intake.ts'
 import { servedTreeKeys, type Workshop } from './local.ts'
 import { LocalSource } from './local-source.ts'
 import { OpenBatches } from './open-batches.ts'
+import { viewIdOf } from './rules-id.ts'
 import { ServedPast } from './serve-past.ts'
 import { PackInbox } from './slabs.ts'
 import type { Leaving } from './supplies.ts'
@@ -341,7 +341,7 @@ export class Served {
     mustBeRootRules(view.overrides)
     for (const { directory } of view.texts) mustPath(directory)
     const end = this.#mustEnd()
-    const summary = await end.view(view, textId('view 1', viewText(view)))
+    const summary = await end.view(view, viewIdOf(view))
     if (summary === undefined) return {}
     const isFinal = this.#target !== undefined && isExpected(summary.fingerprint, expected)
     // What its owner wants of links may have changed, and is the driver's to look at.

@@ -3,9 +3,7 @@
 
 import type { Summary } from '../core/entry.ts'
 import type { IgnoreText } from '../core/ignore.ts'
-import { type Naming, namingText } from '../core/naming.ts'
 import type { OwnerMap } from '../core/owners.ts'
-import { selectionText } from '../core/selection.ts'
 import type { View } from '../core/view.ts'
 import type { ScanReport, ScanRules } from '../disk/scan.ts'
 import type { Traits } from '../disk/traits.ts'
@@ -14,14 +12,11 @@ import { equalBytes } from '../std/bytes.ts'
 import { agreed } from './dress.ts'
 import type { SourceEnd, TargetEnd } from './endpoint.ts'
 import type { Job } from './job.ts'
+import { isSameView, rulesId, type SettledRules } from './rules-id.ts'
 
 /** What looking at both ends came to. */
-export type Seen = {
+export type Seen = SettledRules & {
   readonly scan: ScanReport
-  readonly view: View
-  readonly viewId: string
-  /** What the target makes of names, where it does not take each as it is. */
-  readonly naming?: Naming | undefined
   readonly left: Summary
   readonly right: Summary | undefined
   readonly scanMs: number
@@ -58,17 +53,6 @@ export function viewOf(
   }
 }
 
-/**
- * Names all that decides what a run does: what other rules left alone was never agreed on, and a target that makes something
- * else of names may show what it has under others.
- */
-export function rulesId(job: Job, { viewId, naming }: Pick<Seen, 'viewId' | 'naming'>): string {
-  const named = naming === undefined ? '' : `${namesMark}${namingText(naming)}`
-  return `${job.mode}${selectionText(job.selection)} ${viewId}${named}`
-}
-
-const namesMark = ' names '
-
 /** Whether these two roots were brought together before. */
 export function isSamePair(pair: Pair | undefined, left: SourceEnd, right: TargetEnd): pair is Pair {
   return pair !== undefined && pair.sourceId === left.facts.rootId && pair.targetId === right.facts.rootId
@@ -89,7 +73,7 @@ export function settledTarget(
   job: Job,
   pair: Pair,
   sourceId: string,
-  seen: Pick<Seen, 'scan' | 'viewId' | 'left'>,
+  seen: Pick<Seen, 'scan' | 'view' | 'viewId' | 'left'>,
 ): Uint8Array | undefined {
   if (job.checksum || pair.sourceId !== sourceId || !isUnderRules(pair, job, seen)) return undefined
   if (pair.problems.length > 0 || seen.scan.problems.length > 0 || pair.sourceFingerprint === undefined)
@@ -97,7 +81,7 @@ export function settledTarget(
   return equalBytes(pair.sourceFingerprint, seen.left.fingerprint) ? pair.targetFingerprint : undefined
 }
 
-/** Whether they are the rules of the last run, whatever the target makes of names: where nothing differs, nothing goes. */
-function isUnderRules(pair: Pair, job: Job, { viewId }: Pick<Seen, 'viewId'>): boolean {
-  return pair.viewId.split(namesMark)[0] === rulesId(job, { viewId })
+/** Whether they are the rules of the last run, whatever the target makes of names. */
+function isUnderRules(pair: Pair, job: Job, { view, viewId }: Pick<Seen, 'view' | 'viewId'>): boolean {
+  return isSameView(pair.viewId, rulesId(job, { view, viewId }))
 }

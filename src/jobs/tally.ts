@@ -4,6 +4,7 @@
 import { parentOf, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import type { DirectoryMove } from '../core/renames.ts'
+import { furtherFields } from '../core/trail.ts'
 import type { LandReport } from '../disk/batch-tasks.ts'
 import type { Log } from '../std/log.ts'
 import type { ApplyCounts } from './endpoint.ts'
@@ -48,9 +49,10 @@ export class Tally {
     for (const path of report.touched) this.touched.add(path)
     this.removed.push(...report.removed)
     if (report.displaced.length > 0) this.displaced.push(report.displaced)
-    for (const { names, from, ...line } of report.done) {
+    for (const { names, from, of, ...line } of report.done) {
       const moved = from === undefined ? {} : { from, reason: 'same-content' }
-      this.#log.note(line.action, { ...line, names: names.join('/'), count: names.length, ...moved })
+      const further = of === undefined ? {} : furtherFields(names, of)
+      this.#log.note(line.action, { ...line, names: names.join('/'), count: names.length, ...moved, ...further })
     }
   }
 

@@ -4,7 +4,6 @@
 // sides or not, and the base as it was: the next run takes equal names for agreed on, and decides the others again.
 
 import { domainDigest } from '../chunk/digest.ts'
-import { textId } from '../chunk/identifier.ts'
 import { conflictPolicy } from '../core/conflict-rules.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, inspect } from '../core/guard.ts'
@@ -15,7 +14,7 @@ import { type Problem, uniqueProblems } from '../core/problem.ts'
 import { underPolicy } from '../core/selection.ts'
 import { specialsText } from '../core/specials.ts'
 import { otherSide, type Side, type TwoWayRules } from '../core/two-way.ts'
-import { type View, viewText } from '../core/view.ts'
+import type { View } from '../core/view.ts'
 import type { ScanReport } from '../disk/scan.ts'
 import { type BaseOf, loadBases } from '../state/bases.ts'
 import { type Hold, loadPair, type Pair, savePair } from '../state/pairs.ts'
@@ -30,6 +29,7 @@ import { landFirst } from './hard-links.ts'
 import type { Found, Outcome, RunContext, RunEnd, TwoWayJob } from './job.ts'
 import { type Held, haltOf, judge } from './judged.ts'
 import { tellKept, tellRecovered } from './notices.ts'
+import { viewIdOf } from './rules-id.ts'
 import { scanRules, viewOf } from './settled.ts'
 import { type BatchOrder, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
 
@@ -91,7 +91,7 @@ async function scanBoth(job: TwoWayJob, { left, right }: Sides<BothEnd>, { clock
   const rules = scanRules(job).left
   const [one, other] = await Promise.all([left.scan(rules), right.scan(rules)])
   const view = viewOf(job, left.facts.traits, right.facts.traits, joinTexts(one.texts, other.texts))
-  const viewId = textId('view 1', viewText(view))
+  const viewId = viewIdOf(view)
   const [leftRoot, rightRoot] = await Promise.all([left.view(view, viewId), right.view(view, viewId)])
   const roots = { left: leftRoot ?? unread(left, one), right: rightRoot ?? emptyOrUnread(job, right, other) }
   return { scans: { left: one, right: other }, roots, view, viewId, scanMs: Math.round(clock.monotonicMs() - startMs) }

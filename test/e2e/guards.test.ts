@@ -177,6 +177,33 @@ describe('guards', () => {
       assert.ok(readTree(target).some((line) => line.includes(name)))
   })
 
+  it('an option that says what is carried besides holds no edit, and lets nothing through that a rule or a limit holds', async () => {
+    const everything = files(20)
+    writeTree(source, { ...everything, '.nightferryignore': 'hidden.txt\n' })
+    writeTree(target, { 'hidden.txt': 'dear to me' })
+    assert.equal((await pair.laptop.sync(...ends)).outcome, 'done')
+    // What this disk can not hold, or this user may not set, is told as a problem: nothing here is about that.
+    for (const [i, options] of [['--hard-links'], ['--xattrs'], ['--acls'], ['--set-id'], ['--owner'], []].entries()) {
+      rmSync(join(source, `f${2 * i}`))
+      writeFileSync(join(source, `f${2 * i + 1}`), `edited for ${options}`)
+      const { halt, outcome, counts, stdout } = await pair.laptop.sync(...ends, ...options)
+      assert.equal(halt, undefined, `${options}: ${JSON.stringify(halt)}`)
+      assert.ok(outcome === 'done' || outcome === 'partial', stdout)
+      assert.deepEqual([counts.deleted, counts.replaced], [1, 1], String(options))
+      const again = await pair.laptop.sync(...ends, ...options)
+      assert.equal(again.outcome, outcome === 'done' ? 'unchanged' : 'partial', again.stdout)
+    }
+    for (const name of Object.keys(everything)) rmSync(join(source, name), { force: true })
+    writeTree(source, { left: 'x' })
+    const many = await mustHalt('--hard-links')
+    assert.match(String(many.halt?.reason), /more would be deleted or replaced than the limit allows/)
+    assert.equal((await pair.laptop.sync(...ends, '--hard-links', '--release')).outcome, 'done')
+    writeTree(source, { '.nightferryignore': '# nothing\n' })
+    const ruled = await mustHalt('--xattrs')
+    assert.match(String(ruled.halt?.reason), /ignore rules or other options are not those of the last run/)
+    assert.ok(JSON.stringify(ruled.halt?.sample).includes('"hidden.txt"'))
+  })
+
   it('an update that becomes a mirror deletes nothing that it kept, until a person says so', async () => {
     writeTree(source, { a: 'a' })
     writeTree(target, { b: 'b' })

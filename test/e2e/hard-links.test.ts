@@ -8,6 +8,7 @@ import {
   copyFileSync,
   linkSync,
   lstatSync,
+  mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -15,7 +16,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { openMachine } from '../../src/api/main.ts'
 import { type Direction, newEnds } from '../world/both-ways.ts'
@@ -161,6 +162,36 @@ describe('names that are one file', () => {
     assert.equal(undone.code, 0, undone.stdout + undone.stderr)
     assert.equal(partitionOf(target), before)
     for (const name of ['a', 'b', 'c']) assert.equal(readFileSync(join(target, name), 'utf8'), 'one')
+  })
+
+  it('are told of by why and log on both machines: of which file each is a name', async () => {
+    const ends = await newEnds(pair, 'push')
+    const { source, target, laptop } = ends
+    writeTree(source, { 'd/a': 'one', 'd/x': 'two' })
+    for (const [of, name] of [
+      ['d/a', 'd/b'],
+      ['d/x', 'd/y'],
+      ['d/a', 'e/a'],
+    ] as const) {
+      mkdirSync(dirname(join(source, name)), { recursive: true })
+      linkSync(join(source, of), join(source, name))
+    }
+    const first = await laptop.mustSync('done', ...ends.ends, ...everything)
+    linkSync(join(source, 'd/x'), join(source, 'later'))
+    const second = await laptop.mustSync('done', ...ends.ends, ...everything)
+    for (const [name, of, run] of [
+      ['d/b', 'd/a', first],
+      ['d/y', 'd/x', first],
+      ['e/a', 'd/a', first],
+      ['later', 'd/x', second],
+    ] as const) {
+      const said = new RegExp(`It was made a further name of ${of} on the target, .* by run ${run.lines[0]?.runId}`)
+      assert.match(await pair.nas.must('why', join(target, name)), said)
+      // Of a first run the driver knows folders that came, and not each name in them.
+      if (run === second) assert.match(await laptop.must('why', join(source, name)), said)
+    }
+    const log = await pair.nas.must('log', String(first.lines[0]?.runId))
+    assert.match(log, /hard-linked {8}e\/a = d\/a$/m)
   })
 
   it('are told in a dry run, which makes none', async () => {

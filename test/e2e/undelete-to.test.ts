@@ -62,6 +62,7 @@ describe('undelete --to', () => {
       [join(from, 'stays'), 1, /is not a folder/],
       [join(from, 'stays', 'below'), 1, /is not a folder/],
       [join(from, '.nightferry', 'x'), 2, /working files/],
+      ['', 2, /--to names no folder/],
     ] as const) {
       const refused = await machine.run('undelete', join(from, 'a'), '--to', to)
       assert.equal(refused.code, code, refused.stdout + refused.stderr)

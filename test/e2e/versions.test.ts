@@ -346,11 +346,14 @@ describe('versions of a share', () => {
     assert.deepEqual(facts(shared), was)
     // Its version came back with the undo; the one that the undo displaced is of the new file.
     assert.equal((await laptop.run('undelete', 'nas:data/a file', '--run', run)).code, 1)
-    const told = await laptop.must('undelete', 'nas:data/a file', '--to', '/recovered/')
+    const told = await laptop.must('undelete', 'nas:data/a file', '--to', 'recovered/')
     assert.match(told, /to nas:data\/recovered\n/, 'a folder inside of the share')
     assert.equal(contents(shared)['recovered/a file'], 'the new version')
     rmSync(join(shared, 'recovered'), { recursive: true })
-    assert.equal((await laptop.run('undelete', 'nas:data/a file', '--to', '../out')).code, 2)
+    for (const to of ['../out', join(shared, 'out'), '~/out', './out', '']) {
+      const refused = await laptop.run('undelete', 'nas:data/a file', '--to', to)
+      assert.equal(refused.code, 2, `${to}: ${refused.stdout}`)
+    }
     assert.equal((await laptop.sync(source, 'nas:data')).code, 15)
     const released = await laptop.sync(source, 'nas:data', '--release')
     assert.equal(released.outcome, 'done', released.stdout)

@@ -196,6 +196,29 @@ describe('wrong input', () => {
     assertSameTree(join(pair.world.directory, 'copy-of-fixed'), fixed)
   })
 
+  it('keeps no run of what was typed wrong', async () => {
+    const { laptop } = pair
+    const known = await laptop.must('log', '--json')
+    for (const args of [
+      ['source', 'target', '--remote-command', 'x'],
+      ['source', 'nas:data', '--remote-command', 'x'],
+      ['source', 'ssh://127.0.0.1:1/x', '--remote-command', 'A=b nightferry'],
+    ])
+      await refused(['sync', ...args], 2, /remote.command/)
+    assert.equal(await laptop.must('log', '--json'), known)
+  })
+
+  it('takes a pattern that is empty for no rule', async () => {
+    const { laptop, world } = pair
+    const blank = world.folder('blank')
+    writeTree(blank, { a: 'a', b: 'b' })
+    await laptop.mustSync('done', blank, 'blanked')
+    assert.equal((await laptop.sync(blank, 'blanked', '--exclude', '')).outcome, 'unchanged')
+    rmSync(join(blank, 'b'))
+    await laptop.mustSync('done', blank, 'blanked')
+    for (const folder of ['blank', 'blanked']) rmSync(join(world.directory, folder), { recursive: true })
+  })
+
   it('says failures as JSON too', async () => {
     const { failure, code } = await pair.laptop.sync('source', 'nas:nothing')
     assert.equal(code, 12)

@@ -80,7 +80,6 @@ export class TwoWayCampaign {
   /** Which side is named first. */
   readonly #swaps: boolean
   readonly story: string[] = []
-  #edits = 0
   /** What both sides last agreed on, where the last run came to its end; undefined while that is not known. */
   #agreed: Snap | undefined = new Map()
   /** Contents that were on either side, and which nobody but a run could have taken away. */
