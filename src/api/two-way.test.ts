@@ -1,3 +1,5 @@
+// Which options a two-way run takes, and which it refuses by name.
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Failure } from '../std/failure.ts'

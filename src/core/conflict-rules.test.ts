@@ -1,3 +1,5 @@
+// Rules for conflicts: read from what a person writes, and decided by the last one that fits.
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type ConflictRule, conflictOptions, conflictPolicy, parseConflictRule } from './conflict-rules.ts'

@@ -29,8 +29,8 @@ describe('the order of calls', () => {
         ['attributes', 'owners', 'view', ...read, 'supply'],
         ['ownersHere', 'view', ...read, 'begin', 'verify', 'distrust'],
       ],
-      ['begun', read, [...read, 'moves', 'stage', 'landed', 'finish']],
-      ['staging', read, [...read, 'stage', 'answer', 'written', 'landed', 'finish']],
+      ['begun', [...read, 'supply'], [...read, 'moves', 'stage', 'landed', 'finish']],
+      ['staging', [...read, 'supply'], [...read, 'stage', 'answer', 'written', 'landed', 'finish']],
       ['finished', read, [...read, 'verify', 'distrust']],
     ]
     assert.deepEqual(
@@ -40,6 +40,8 @@ describe('the order of calls', () => {
     for (const [phase, source, target] of rows) {
       assert.deepEqual(allowed(phase, 'source').sort(), [...source].sort(), phase)
       assert.deepEqual(allowed(phase, 'target').sort(), [...target].sort(), phase)
+      // Of a two-way run's: all that either may be asked.
+      assert.deepEqual(allowed(phase, 'both').sort(), [...new Set([...source, ...target])].sort(), phase)
     }
     for (const phase of phases) for (const name of always) assert.ok(mayCome(name as CallName, phase, ''), name)
   })
