@@ -14,6 +14,7 @@ import {
   type Step,
 } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
+import { equalBytes } from '../std/bytes.ts'
 import { guardedBy, guardLine } from './guarded.ts'
 import { below, stepOf } from './places.ts'
 
@@ -72,6 +73,36 @@ export class SidePlan {
     return draft
   }
 
+  /** The directories in which something comes before all else. */
+  get asideDirectories(): RelPath[] {
+    return [...new Set([...this.#asides, ...this.#dressed].map(({ path }) => path))]
+  }
+
+  /**
+   * Takes out what would change a name that is not as it was when this was planned, given what lies in a directory now;
+   * the names. A target that looked at the directory again would take what somebody did meanwhile for what was seen.
+   */
+  spareChanged(directory: RelPath, now: Iterable<Entry>): string[] {
+    const draft = this.#draft(directory)
+    const found = new Map<string, Entry>()
+    for (const entry of now) found.set(entry.name, entry)
+    const changed = [...draft.there.values(), ...draft.goes].filter((entry) => !isSame(entry, found.get(entry.name)))
+    const names = new Set(changed.map(({ name }) => name))
+    if (names.size === 0) return []
+    this.#drafts.set(directory, {
+      ...draft,
+      steps: draft.steps.filter(({ entry }) => !names.has(entry.name)),
+      goes: draft.goes.filter(({ name }) => !names.has(name)),
+    })
+    for (const name of names) this.#dropWithin(joinPath(directory, name))
+    return [...names]
+  }
+
+  /** What would be made there, and in it. */
+  #dropWithin(path: RelPath): void {
+    for (const one of this.#drafts.keys()) if (one === path || one.startsWith(`${path}/`)) this.#drafts.delete(one)
+  }
+
   /** What comes before all else: conflict copies get their names, and the old ones go; what is dressed first. */
   asides(): { readonly sections: PackedSection[]; readonly deletions: PackedSection[] } {
     const sections = this.#sectionsOf([
@@ -127,6 +158,16 @@ export class SidePlan {
   get hasAsides(): boolean {
     return this.#asides.length > 0 || this.#dressed.length > 0
   }
+}
+
+function isSame(a: Entry, b: Entry | undefined): boolean {
+  if (b === undefined || a.kind !== b.kind || a.mode !== b.mode || a.sizeBytes !== b.sizeBytes) return false
+  if (a.mtimeSeconds !== b.mtimeSeconds || a.mtimeNs !== b.mtimeNs || a.edits !== b.edits) return false
+  return sameBytes(a.link, b.link) && sameBytes(a.summary?.fingerprint, b.summary?.fingerprint)
+}
+
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalBytes(a, b)
 }
 
 /** Content is given another name; where there is none, nothing is moved. */

@@ -8,7 +8,9 @@ import { conflictPolicy } from '../core/conflict-rules.ts'
 import type { Summary } from '../core/entry.ts'
 import { type GuardFacts, inspect } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
+import { listingEntries } from '../core/listing.ts'
 import { isExact } from '../core/naming.ts'
+import { joinPath } from '../core/path.ts'
 import { cutBatches, isEmptyPlan, type Plan, weightOf } from '../core/plan.ts'
 import { type Problem, uniqueProblems } from '../core/problem.ts'
 import { underPolicy } from '../core/selection.ts'
@@ -29,6 +31,7 @@ import { landFirst } from './hard-links.ts'
 import type { Found, Outcome, RunContext, RunEnd, TwoWayJob } from './job.ts'
 import { type Held, haltOf, judge } from './judged.ts'
 import { tellKept, tellRecovered } from './notices.ts'
+import { chunks, emptyListing } from './places.ts'
 import { viewIdOf } from './rules-id.ts'
 import { scanRules, viewOf } from './settled.ts'
 import { type BatchOrder, planBatches, type TransferTotals, transfer, workOf } from './transfer.ts'
@@ -273,18 +276,26 @@ async function carryOut(
   savePair(context.state, pairWith(job, ends, seen, undefined, [], context))
   const next = new Map<Side, number>()
   for (const side of busy) next.set(side, await putAside(found, ends, side, context))
+  const problems: Problem[] = []
   const sent = { ...nothingSent }
   for (const side of busy) {
     const source = ends[otherSide(side)]
     const how = { begun: Promise.resolve(), first: next.get(side) ?? 0, goesOn: true }
-    const work = workOf(plans[side].sections)
-    const went = await transfer(source, ends[side], planBatches(plans[side], source), work, listen, signal, how)
+    const plan = await planNow(found, ends, side, problems)
+    const went = await transfer(
+      source,
+      ends[side],
+      planBatches(plan, source),
+      workOf(plan.sections),
+      listen,
+      signal,
+      how,
+    )
     for (const what of ['wanted', 'supplied', 'contentBytes', 'sentBytes'] as const) sent[what] += went[what]
   }
   listen({ type: 'phase', phase: 'apply' })
   const roots = { ...seen.roots }
   const counts = { ...noCounts }
-  const problems: Problem[] = []
   for (const side of busy) {
     const applied = await ends[side].finish()
     roots[side] = applied.summary
@@ -314,6 +325,24 @@ async function putAside(found: Divergence, ends: Sides<BothEnd>, side: Side, con
   const source = ends[otherSide(side)]
   const { next } = await transfer(source, ends[side], batches(), noWork, context.listen, context.signal, how)
   return next
+}
+
+/**
+ * The plan of a side once its conflict copies have their names. The target has looked at their directories again, and what
+ * somebody did there since the scan is neither replaced nor deleted.
+ */
+async function planNow(found: Divergence, ends: Sides<BothEnd>, side: Side, problems: Problem[]): Promise<Plan> {
+  const [plan, directories] = [found[side], found[side].asideDirectories]
+  let isSpared = false
+  for (const some of chunks(directories)) {
+    const listings = await ends[side].listings(some)
+    some.forEach((path, i) => {
+      const changed = plan.spareChanged(path, listingEntries(listings[i]?.bytes ?? emptyListing))
+      for (const name of changed) problems.push({ path: joinPath(path, name), code: 'target-changed', detail: '' })
+      isSpared ||= changed.length > 0
+    })
+  }
+  return isSpared ? plan.plan(found.problems) : found.plans[side]
 }
 
 const noWork = { files: 0, contentBytes: 0 }
