@@ -83,7 +83,7 @@ export async function runCycle(given: Job, left: SourceEnd, right: TargetEnd, co
   }
   if (plan.top !== undefined) right.giveTop(encodeTop(plan.top))
   const how = { begun, looks: carried(seen, wantsExtended) }
-  const sent = await transfer(source, right, planBatches(plan, source), work, listen, signal, how)
+  const sent = await transfer(source, right, planBatches(plan, source, right, problems), work, listen, signal, how)
   listen({ type: 'phase', phase: 'apply' })
   const applied = await right.finish()
   tellKept(job, await announced, applied, listen)

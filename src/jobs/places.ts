@@ -6,6 +6,7 @@ import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import type { SectionHead, Step } from '../core/plan.ts'
 import type { DirectoryListing } from '../disk/told-listings.ts'
 import type { WantedDirectory } from '../disk/wants.ts'
+import { equalBytes } from '../std/bytes.ts'
 import type { End } from './endpoint.ts'
 
 /** A directory of both ends: its path on the left, and where the right has it now. They differ below what moved. */
@@ -70,4 +71,15 @@ export async function digestsOf(
     both[1].push(...found[1])
   }
   return both
+}
+
+/** Whether what lies there now is, as far as it is told, what it was. */
+export function isStill(a: Entry, b: Entry | undefined): boolean {
+  if (b === undefined || a.kind !== b.kind || a.mode !== b.mode || a.sizeBytes !== b.sizeBytes) return false
+  if (a.mtimeSeconds !== b.mtimeSeconds || a.mtimeNs !== b.mtimeNs || a.edits !== b.edits) return false
+  return sameBytes(a.link, b.link) && sameBytes(a.summary?.fingerprint, b.summary?.fingerprint)
+}
+
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalBytes(a, b)
 }

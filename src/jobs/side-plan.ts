@@ -14,9 +14,8 @@ import {
   type Step,
 } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
-import { equalBytes } from '../std/bytes.ts'
 import { guardedBy, guardLine } from './guarded.ts'
-import { below, stepOf } from './places.ts'
+import { below, isStill, stepOf } from './places.ts'
 
 type Change = 'create' | 'replace' | 'retype' | 'attributes'
 type Draft = { head: SectionHead; readonly steps: Step[]; readonly there: Map<string, Entry>; readonly goes: Entry[] }
@@ -86,7 +85,7 @@ export class SidePlan {
     const draft = this.#draft(directory)
     const found = new Map<string, Entry>()
     for (const entry of now) found.set(entry.name, entry)
-    const changed = [...draft.there.values(), ...draft.goes].filter((entry) => !isSame(entry, found.get(entry.name)))
+    const changed = [...draft.there.values(), ...draft.goes].filter((entry) => !isStill(entry, found.get(entry.name)))
     const names = new Set(changed.map(({ name }) => name))
     if (names.size === 0) return []
     this.#drafts.set(directory, {
@@ -158,16 +157,6 @@ export class SidePlan {
   get hasAsides(): boolean {
     return this.#asides.length > 0 || this.#dressed.length > 0
   }
-}
-
-function isSame(a: Entry, b: Entry | undefined): boolean {
-  if (b === undefined || a.kind !== b.kind || a.mode !== b.mode || a.sizeBytes !== b.sizeBytes) return false
-  if (a.mtimeSeconds !== b.mtimeSeconds || a.mtimeNs !== b.mtimeNs || a.edits !== b.edits) return false
-  return sameBytes(a.link, b.link) && sameBytes(a.summary?.fingerprint, b.summary?.fingerprint)
-}
-
-function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : equalBytes(a, b)
 }
 
 /** Content is given another name; where there is none, nothing is moved. */

@@ -5,11 +5,13 @@
 import { contentLength } from '../chunk/squeeze.ts'
 import type { Plan } from '../core/plan.ts'
 import { BatchCutter, cutBatches, encodeBatch, type PackedSection } from '../core/plan.ts'
+import type { Problem } from '../core/problem.ts'
 import { recordHeadBytes } from '../disk/pack.ts'
 import { decodeWants } from '../disk/wants.ts'
 import { setsFor } from './dressing.ts'
 import { type Needs, payloadHeadBytes, type RunListener, type SourceEnd, type TargetEnd, wordOf } from './endpoint.ts'
 import { landFirst, linkBatches } from './hard-links.ts'
+import { spareChanged } from './spare-changed.ts'
 
 /** Batches under way at once: told ahead of their content, so that a line of any length does not run dry of wants. */
 const batchesAtOnce = 32
@@ -95,11 +97,23 @@ export async function transfer(
   return totals
 }
 
-/** The batches of a plan: what comes, then further names of it, then what goes. */
-export async function* planBatches(plan: Plan, source: SourceEnd): AsyncGenerator<BatchOrder> {
-  yield* cutBatches(plan.sections)
-  yield* linkBatches(source, plan.links ?? [])
-  yield* cutBatches(plan.deletions)
+/**
+ * The batches of a plan: what comes, then further names of it, then what goes. Where further names were made, deletions of
+ * what is not any more what it was are `problems` instead.
+ */
+export async function* planBatches(
+  plan: Plan,
+  source: SourceEnd,
+  target: TargetEnd,
+  problems: Problem[],
+): AsyncGenerator<BatchOrder> {
+  const { sections, links = [], deletions } = plan
+  yield* cutBatches(sections)
+  yield* linkBatches(source, links)
+  if (links.length === 0) return yield* cutBatches(deletions)
+  const cutter = new BatchCutter()
+  for await (const section of spareChanged(target, deletions, problems)) yield* cutter.add(section)
+  yield* cutter.rest()
 }
 
 /** The files and bytes that a plan brings, as far as the target does not have them. */

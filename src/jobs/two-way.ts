@@ -285,7 +285,7 @@ async function carryOut(
     const went = await transfer(
       source,
       ends[side],
-      planBatches(plan, source),
+      planBatches(plan, source, ends[side], problems),
       workOf(plan.sections),
       listen,
       signal,
