@@ -82,6 +82,8 @@ function plainLine(event: RunEvent & { type: 'change' }): string {
   return `${mark} ${path}`
 }
 
+const conflictsShown = 20
+
 function conflictLine({ path, kept, copy }: RunEvent & { type: 'conflict' }): string {
   const other = kept === 'left' ? 'right' : 'left'
   const lost = copy === undefined ? `the ${other}'s is replaced` : `the ${other}'s is kept as ${safeText(copy)}`
@@ -97,6 +99,7 @@ export class RunPrinter {
   /** What was told before the run had a name. */
   readonly #early: RunEvent[] = []
   #phase = ''
+  #conflicts = 0
   #startMs: number = systemClock.monotonicMs()
 
   /** `claim`: what a run that did all it was asked for may say of the two folders. */
@@ -131,7 +134,7 @@ export class RunPrinter {
       case 'run-start':
         return
       case 'conflict':
-        if (!this.#style.quiet) this.#line(conflictLine(event))
+        this.#showConflict(event)
         return
       case 'halt':
         this.#showHalt(event)
@@ -166,6 +169,13 @@ export class RunPrinter {
 
   #json(event: Record<string, unknown>): void {
     process.stdout.write(`${escapeControls(JSON.stringify({ schema: 1, runId: this.#runId, ...event }))}\n`)
+  }
+
+  /** The first of them, unless all are wanted. */
+  #showConflict(event: RunEvent & { type: 'conflict' }): void {
+    if (this.#style.quiet) return
+    this.#conflicts++
+    if (this.#style.verbose || this.#conflicts <= conflictsShown) this.#line(conflictLine(event))
   }
 
   #showHalt(event: RunEvent & { type: 'halt' }): void {
@@ -203,6 +213,8 @@ export class RunPrinter {
       })
       return
     }
+    if (this.#conflicts > conflictsShown && !this.#style.verbose && !this.#style.quiet)
+      process.stdout.write(`... and ${this.#conflicts - conflictsShown} more conflicts; -v shows all\n`)
     for (const problem of run.problems.slice(0, this.#style.verbose ? undefined : 20))
       process.stderr.write(`problem: ${problemText(problem)}\n`)
     if (run.problems.length > 20 && !this.#style.verbose)

@@ -87,3 +87,10 @@ export function haltText(reason: HaltReason): string {
       return 'more would be deleted or replaced than the limit allows'
   }
 }
+
+/** The same of one side of a two-way run. */
+export function sideHaltText(reason: HaltReason): string {
+  if (reason === 'emptied-root') return 'the other side is empty, and this one would be emptied'
+  if (reason === 'no-base') return 'the two were never brought together before, and something here would be replaced'
+  return haltText(reason)
+}

@@ -155,6 +155,11 @@ class Comparison {
       taken,
     )
     for (const decision of decisions) this.#take(place, decision, taken)
+    const { makes, deleted, hasBase } = place
+    if (makes === undefined || deleted !== undefined || hasBase) return
+    // Only one side has it, and nothing was ever agreed on in it: all of it comes, and no content has to decide.
+    this.#plans[makes.on].seal(path)
+    this.#plans[otherSide(makes.on)].drop(path)
   }
 
   /** The sections of a directory: of a side that has it, and of one that makes it. */

@@ -31,6 +31,8 @@ export type Aside = {
 
 export class SidePlan {
   readonly #drafts = new Map<RelPath, Draft>()
+  /** Directories that are new as a whole, of which all is known: their bytes, and no objects. */
+  readonly #sealed = new Map<RelPath, PackedSection>()
   readonly #asides: Aside[] = []
   readonly #dressed: { readonly path: RelPath; readonly entry: Entry }[] = []
 
@@ -54,6 +56,13 @@ export class SidePlan {
 
   /** All that was planned in a directory is not done. */
   drop(directory: RelPath): void {
+    this.#drafts.delete(directory)
+  }
+
+  /** Nothing more is planned in a directory that is made: what was is held as its bytes. */
+  seal(directory: RelPath): void {
+    const { head, steps } = this.#draft(directory)
+    this.#sealed.set(directory, packSection(head, steps))
     this.#drafts.delete(directory)
   }
 
@@ -99,7 +108,8 @@ export class SidePlan {
 
   /** What would be made there, and in it. */
   #dropWithin(path: RelPath): void {
-    for (const one of this.#drafts.keys()) if (one === path || one.startsWith(`${path}/`)) this.#drafts.delete(one)
+    for (const drafts of [this.#drafts, this.#sealed])
+      for (const one of drafts.keys()) if (one === path || one.startsWith(`${path}/`)) drafts.delete(one)
   }
 
   /** What comes before all else: conflict copies get their names, and the old ones go; what is dressed first. */
@@ -124,7 +134,7 @@ export class SidePlan {
   }
 
   plan(problems: readonly Problem[]): Plan {
-    const [sections, deletions]: [PackedSection[], PackedSection[]] = [[], []]
+    const [sections, deletions]: [PackedSection[], PackedSection[]] = [[...this.#sealed.values()], []]
     const guarded: string[] = []
     let [deletes, replaces] = [0, 0]
     for (const { head, steps, there, goes } of this.#drafts.values()) {
@@ -139,8 +149,8 @@ export class SidePlan {
         guarded.push(guardLine(action, joinPath(head.path, entry.name), old))
       }
       if (goes.length === 0) continue
-      const steps_ = goes.map((entry) => stepOf('delete', entry))
-      deletions.push(packSection({ ...head, state: 'present' }, steps_))
+      const going = goes.map((entry) => stepOf('delete', entry))
+      deletions.push(packSection({ ...head, state: 'present' }, going))
       for (const entry of goes) {
         deletes += 1 + below(entry)
         guarded.push(guardLine('delete', joinPath(head.path, entry.name), entry))

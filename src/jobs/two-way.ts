@@ -6,7 +6,7 @@
 import { domainDigest } from '../chunk/digest.ts'
 import { conflictPolicy } from '../core/conflict-rules.ts'
 import type { Summary } from '../core/entry.ts'
-import { type GuardFacts, inspect } from '../core/guard.ts'
+import { type GuardFacts, inspect, sideHaltText } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
 import { listingEntries } from '../core/listing.ts'
 import { isExact } from '../core/naming.ts'
@@ -29,7 +29,7 @@ import type { ApplyCounts, ApplyResult, Begun, BothEnd } from './endpoint.ts'
 import { guardedBy } from './guarded.ts'
 import { landFirst } from './hard-links.ts'
 import type { Found, Outcome, RunContext, RunEnd, TwoWayJob } from './job.ts'
-import { type Held, haltOf, judge } from './judged.ts'
+import { type Held, judge } from './judged.ts'
 import { tellKept, tellRecovered } from './notices.ts'
 import { chunks, emptyListing } from './places.ts'
 import { viewIdOf } from './rules-id.ts'
@@ -208,8 +208,8 @@ function judgeBoth(
   const wasUndone = sides.some((side) => ends[side].facts.undone !== undefined)
   for (const side of sides) {
     const undone = wasUndone && !isEmptyPlan(plans[side])
-    const halt = haltOf(inspect({ ...guardFacts(plans[side], seen, side, hasBase), undone }, job.limit))
-    if (halt !== undefined) held.push({ ...halt, text: `${ends[side].facts.path}: ${halt.text}` })
+    const halt = inspect({ ...guardFacts(plans[side], seen, side, hasBase), undone }, job.limit)
+    if (halt !== undefined) held.push({ ...halt, text: `${ends[side].facts.path}: ${sideHaltText(halt.reason)}` })
   }
   const guarded = guardedBy(sides.flatMap((side) => plans[side].guarded.map((line) => sidedLine(line, side))))
   const first = held[0]
