@@ -203,7 +203,8 @@ class Run {
   }
 
   #decisions(path: RelPath, left: readonly Entry[], right: readonly Entry[], base: readonly BaseEntry[]): TwoWay[] {
-    const isTaken = (name: string): boolean => [...left, ...right].some((entry) => entry.name === name)
+    const taken = new Set([...left, ...right, ...base].map(({ name }) => name))
+    const isTaken = (name: string): boolean => taken.has(name) || !taken.add(name)
     const all = [...reconcileTwoWay(left, right, base, path, this.#rules, isTaken)]
     return all.flatMap((one) => {
       if (one.kind !== 'digests') return [one]
