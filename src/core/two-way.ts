@@ -69,7 +69,11 @@ export type TwoWay =
   /** Gone on both sides: the base may forget it. */
   | { readonly kind: 'forget'; readonly name: string }
 
-/** Whether a name is in use in the directory on either side. Asked only where a conflict copy needs a name. */
+/**
+ * Whether a name is in use in the directory: on either side, or in the base, which would take a copy of that name for what
+ * the other side deleted. Asked only where a conflict copy needs a name, and a name that is free is given away by that:
+ * asked again, it is taken.
+ */
 export type IsTaken = (name: string) => boolean
 
 /** The digests of those sides of a name that are files. */

@@ -86,7 +86,9 @@ type Seen = { readonly entries: readonly Entry[]; readonly fingerprint: Uint8Arr
 type Hides = (path: string) => boolean
 
 /** Items are never changed, so what was made of one holds; only where rules hide something it is made anew. */
-const seen = new WeakMap<DirectoryItem, Seen>()
+const seen = new Map<DirectoryItem, Seen>()
+/** A weak map of so many that die young costs more than making some anew. */
+const seenMax = 30
 
 function see(root: DirectoryItem, at: RelPath, hides: Hides | undefined): Seen {
   const known = hides === undefined ? seen.get(root) : undefined
@@ -98,14 +100,15 @@ function see(root: DirectoryItem, at: RelPath, hides: Hides | undefined): Seen {
   }
   entries.sort(compareNames)
   const now = { entries, fingerprint: new Uint8Array(hash('sha256', JSON.stringify(entries.map(factsOf)), 'buffer')) }
+  if (seen.size >= seenMax) seen.clear()
   if (hides === undefined) seen.set(root, now)
   return now
 }
 
 function factsOf(entry: Entry): unknown {
   const { kind, name, mode, mtimeSeconds, mtimeNs, sizeBytes, edits, link, summary } = entry
-  const below = (summary?.fingerprint ?? link ?? []).toString()
-  return [kind, [...name].map((one) => one.codePointAt(0)), mode, mtimeSeconds, mtimeNs, sizeBytes, edits, below]
+  const below = (summary?.fingerprint ?? link)?.join()
+  return [kind, name, mode, mtimeSeconds, mtimeNs, sizeBytes, edits, below]
 }
 
 function entryFor(name: string, item: Item, path: RelPath, hides: Hides | undefined): Entry {
@@ -127,7 +130,11 @@ function entryFor(name: string, item: Item, path: RelPath, hides: Hides | undefi
   if (item.kind === 'special' || item.kind === 'unreadable') return { ...plain, kind: item.kind }
   const time = { mtimeSeconds: item.seconds, mtimeNs: item.ns }
   if (item.kind === 'symlink') return { ...plain, ...time, kind: 'symlink', link: utf8(item.to) }
-  return { ...plain, ...time, kind: 'file', mode: item.mode, sizeBytes: utf8(item.text).length, edits: item.edits }
+  return { ...plain, ...time, kind: 'file', mode: item.mode, sizeBytes: sizeOf(item), edits: item.edits }
+}
+
+function sizeOf({ text }: FileItem): number {
+  return Buffer.byteLength(text)
 }
 
 const noneBelow = { files: 0, directories: 0, sizeBytes: 0 }
@@ -196,7 +203,8 @@ class Run {
   }
 
   #decisions(path: RelPath, left: readonly Entry[], right: readonly Entry[], base: readonly BaseEntry[]): TwoWay[] {
-    const isTaken = (name: string): boolean => [...left, ...right].some((entry) => entry.name === name)
+    const taken = new Set([...left, ...right, ...base].map(({ name }) => name))
+    const isTaken = (name: string): boolean => taken.has(name) || !taken.add(name)
     const all = [...reconcileTwoWay(left, right, base, path, this.#rules, isTaken)]
     return all.flatMap((one) => {
       if (one.kind !== 'digests') return [one]
@@ -340,7 +348,7 @@ class Run {
   #leftover(path: RelPath, item: Item): Item | undefined {
     if (this.#course.hides?.(path) === true || isBadName(nameOf(path))) return item
     if (item.kind === 'special' || item.kind === 'unreadable') return item
-    if (item.kind === 'file') return isOutside(utf8(item.text).length, this.#rules.sizes) ? item : undefined
+    if (item.kind === 'file') return isOutside(sizeOf(item), this.#rules.sizes) ? item : undefined
     if (item.kind === 'symlink') return undefined
     const items = new Map<string, Item>()
     for (const [name, child] of item.items) {
