@@ -26,7 +26,7 @@ export const problemCodes = {
   'link-outside': 'is a link that leads out of the folder, and only links that stay within are let in there',
   'no-links': "is a symbolic link, which the target's file system does not have",
   'attributes-left-out': 'can not hold all that was asked for besides content, modes and times',
-  'attributes-refused': 'was brought, but not with all of its owner, attributes or ACLs',
+  'attributes-refused': 'was brought, but not with its time, or all of its owner, attributes or ACLs',
   'not-linked': 'was brought, but as a file of its own: it could not be made a further name of another one',
   'stays-apart': 'has its content, and stays a file of its own: it could not be made a further name of another one',
   'attributes-unreadable': 'has extended attributes that could not be read, or are too many',

@@ -176,7 +176,7 @@ function withWriteBit(sys: Sys, handle: number, work: () => number): number {
 
 /**
  * Makes a symlink aside, with its time and what else it has: zero and its row, or the negative errno for which there is
- * none. `lacks`: what could not be set, as `dressSymlink` tells it.
+ * none. `lacks`: the errno of its time, or what else could not be set, as `dressSymlink` tells it.
  */
 export function stageSymlink(
   sys: Sys,
@@ -187,8 +187,9 @@ export function stageSymlink(
 ): { readonly code: number; readonly lacks: number } {
   const made = sys.makeSymlink(directory, name, link as Uint8Array)
   if (made < 0) return { code: made, lacks: 0 }
-  sys.setTimesAt(directory, name, mtimeSeconds, mtimeNs)
-  const lacks = dressSymlink(sys, directory, name, attributes, wardrobe)
+  const timed = sys.setTimesAt(directory, name, mtimeSeconds, mtimeNs)
+  const dressed = dressSymlink(sys, directory, name, attributes, wardrobe)
+  const lacks = timed < 0 ? timed : dressed
   const code = sys.stat(directory, name, rows, row)
   if (code < 0) sys.unlink(directory, name)
   return { code, lacks }

@@ -31,6 +31,8 @@ async function asking(
     /** So many more listings, and digests at first, than were asked for. */
     more?: number
     moreDigests?: readonly number[]
+    /** What is told along with listings. */
+    tells?: () => NonNullable<CallOutput<'view'>['along']>
   } = {},
 ) {
   const moreDigests = [...(answers.moreDigests ?? [])]
@@ -41,10 +43,12 @@ async function asking(
   }
   const handlers: Partial<CallHandlers> = {
     view: async () => answers.view ?? { along },
-    listings: async ({ paths }) => {
+    listings: async ({ paths, along }) => {
       told('listings', paths)
+      if (along !== undefined && answers.tells !== undefined) asked.push(`along ${along}`)
       const known = { known: true, bytes, ...time }
-      return { listings: Array(paths.length + (answers.more ?? 0)).fill(known) }
+      const listings = Array(paths.length + (answers.more ?? 0)).fill(known)
+      return { listings, ...(along !== undefined && { along: answers.tells?.() ?? [] }) }
     },
     digests: async ({ fresh }) => {
       told('digests', fresh)
@@ -135,6 +139,30 @@ describe('what is foretold', () => {
     const { foretold, list, end } = await asking({ view: { along: [] } })
     foretold.forget()
     await assert.rejects(list([top, below, other], 1), { code: 'protocol-broken' })
+    end()
+  })
+
+  it('is bounded in what is kept of it: nothing more is asked along until some of that was used', async () => {
+    let told = 0
+    const mebibyte = new Uint8Array(2 ** 20)
+    const tells = (): { path: string; bytes: Uint8Array; mtimeSeconds: bigint; mtimeNs: number }[] => [
+      { path: 'twice', bytes: mebibyte, ...time },
+      { path: `kept ${++told}`, bytes: mebibyte, ...time },
+    ]
+    const { foretold, asked, end } = await asking({ view: { along: [] }, tells })
+    const tree = new ToldTree(2 ** 24)
+    const list = (path: string): Promise<unknown> =>
+      foretold.listings([path as RelPath], { outlined: true, deep: true }, tree)
+    const isAskedAlong = async (path: string): Promise<boolean> => {
+      asked.length = 0
+      await list(path)
+      return asked.includes('along all')
+    }
+    // One was told each time, and is kept once.
+    for (let number = 1; number <= 15; number++) assert.ok(await isAskedAlong(`asked ${number}`), `${number}`)
+    assert.equal(await isAskedAlong('one more'), false)
+    await list('kept 1')
+    assert.deepEqual([asked.length, await isAskedAlong('again')], [1, true])
     end()
   })
 

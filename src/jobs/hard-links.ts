@@ -216,7 +216,7 @@ class Linking {
       for (const step of stepsOf(section)) {
         const path = joinPath(section.path, step.entry.name)
         const isOurs = this.#groupAt.has(path) || this.#fileAt.has(path) || this.#movedFile(step) !== undefined
-        if (isOurs && step.entry.kind === 'file') this.#steps.set(path, { step, head: section })
+        if (isOurs) this.#steps.set(path, { step, head: section })
         if (step.action === 'retype') this.#gone.set(path, step.entry)
       }
     }
@@ -226,8 +226,8 @@ class Linking {
     }
   }
 
-  #movedFile({ from, links }: Step): number | undefined {
-    return from === undefined || links === true ? undefined : this.#fileAt.get(from)
+  #movedFile({ from }: Step): number | undefined {
+    return from === undefined ? undefined : this.#fileAt.get(from)
   }
 
   /** Whether a name keeps the file that it has. */
@@ -256,7 +256,7 @@ class Linking {
     return this.#groups.flatMap((group) => {
       const members = group.flatMap((path) => this.#member(path))
       const fileOf = (file: number) => {
-        const own = members.filter((one) => one.file === file && !isContent(one.happens)).length
+        const own = members.filter((one) => one.file === file).length
         const others = (this.#stays[file]?.length ?? 0) - own
         return { others, hidden: this.#hidden[file] ?? 0, isTaken: taken.has(file) }
       }
