@@ -70,7 +70,8 @@ export const failureRemedies: Readonly<Record<FailureCode, string>> = {
     'its address may have passed on; if it was set up anew, pair again; by ssh: log in by hand, and see --remote-command',
   'pairing-failed': 'make a new code; a typing error costs no try',
   'pairing-expired': 'make a new code',
-  unreachable: 'is it on, is nightferry serve (by ssh: its sshd) running, is the port open?',
+  unreachable:
+    'is it on, is nightferry serve (by ssh: its sshd) running, is the port open? With another address or port: pair it again',
   'connection-lost': 'run again; what landed stays',
   'timed-out': 'is it on, is nightferry serve (by ssh: its sshd) running, is the port open? Then run again',
   'port-in-use': 'choose another port with --listen',

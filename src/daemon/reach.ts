@@ -59,7 +59,7 @@ export function openReach({ places, machine, log, listening, told, isAttended = 
         dialOne: ({ host, port }, stop) => dial({ host, port, identity, clock, signal: stop, peerId, machine: name }),
         clock,
         signal,
-      })
+      }).catch((error: unknown) => Promise.reject(perhapsMoved(error, name)))
       const session = await openSession(link, {
         side: 'dialer',
         hello: { machine, productVersion },
@@ -78,4 +78,14 @@ export function openReach({ places, machine, log, listening, told, isAttended = 
       return session
     },
   }
+}
+
+/** Where no known address leads to a machine any more, only pairing anew says where it is. */
+function perhapsMoved(error: unknown, name: string): unknown {
+  if (!(error instanceof Failure) || error.code !== 'unreachable') return error
+  const moved = `If ${name} has another address or port now, pair it again from here, with CODE@HOST:PORT.`
+  return new Failure(error.code, error.message, {
+    hint: error.hint === '' ? moved : `${error.hint} ${moved}`,
+    cause: error,
+  })
 }

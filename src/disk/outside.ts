@@ -2,11 +2,11 @@
 // directory of its own, on the same file system; the target's own directory notes where, before it is made and until it is
 // gone, so that whoever opens the target after a crash removes it. Removes nothing but that directory and what it named.
 
-import { mkdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
-import { readOwnFile, removeOwnFile, writeOwnFile } from '../std/files.ts'
+import { makeDirectories, readOwnFile, removeOwnFile, writeOwnFile } from '../std/files.ts'
 import { randomName } from '../std/random.ts'
 import { clearStaging } from './aside.ts'
 import { errnoName, type Sys } from './sys.ts'
@@ -24,7 +24,7 @@ export type Outside = {
 /** Makes the folder, with its parents, where it is missing. Throws `target-not-directory`, `target-not-writable`. */
 export function makeFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true })
+    makeDirectories(path)
     if (statSync(path).isDirectory()) return
   } catch (error) {
     const { code = 'unknown' } = error as { code?: string }

@@ -23,6 +23,7 @@ import {
   appendOwnFile,
   createOwnFile,
   ensureOwnDirectory,
+  makeDirectories,
   moveOwnFile,
   ownFileMode,
   readOwnFile,
@@ -122,5 +123,29 @@ describe('our own files', () => {
     removeOwnTree(join(path, 'd'))
     removeOwnTree(join(path, 'd'))
     assert.deepEqual([existsSync(join(path, 'd')), existsSync(join(outside, 'f'))], [false, true])
+  })
+
+  it('have their directories made, or are told what the system says of the first that can not be', (t) => {
+    const path = fresh()
+    for (let round = 0; round < 2; round++) makeDirectories(join(path, 'a', 'b', 'c'))
+    symlinkSync(join(path, 'a'), join(path, 'link'))
+    makeDirectories(join(path, 'link', 'b', 'd'))
+    assert.deepEqual(readdirSync(join(path, 'a', 'b')), ['c', 'd'])
+    writeFileSync(join(path, 'file'), '')
+    symlinkSync('nowhere', join(path, 'dangling'))
+    for (const [place, code] of [
+      [join(path, 'file'), 'EEXIST'],
+      [join(path, 'file', 'x', 'y'), 'ENOTDIR'],
+      [join(path, 'dangling'), 'EEXIST'],
+    ] as const)
+      assert.throws(() => makeDirectories(place), { code })
+    if (!existsSync('/proc/self')) return t.skip('no /proc here')
+    // A file system without a place for it. Node's own way never comes back from there.
+    for (const place of ['/proc/nightferry', '/proc/nightferry/deep'])
+      assert.throws(() => makeDirectories(place), { code: 'ENOENT' })
+    assert.throws(
+      () => ensureOwnDirectory('/proc/nightferry/state', 0o700),
+      (error: unknown) => error instanceof Failure && error.code === 'bad-config',
+    )
   })
 })

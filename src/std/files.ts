@@ -17,6 +17,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
@@ -155,9 +156,9 @@ export function createOwnFile(path: string, bytes: Uint8Array, options: { mode: 
 /** Makes the directory and its parents; an existing one stays as it is. Throws `bad-config`, with what to do. */
 export function ensureOwnDirectory(path: string, mode: number): void {
   try {
-    mkdirSync(path, { recursive: true, mode })
+    makeDirectories(path, mode)
   } catch (error) {
-    const word = errorCode(error) === 'ENOENT' ? missingWord(path) : (errorCode(error) ?? 'unknown')
+    const word = errorCode(error) ?? 'unknown'
     throw new Failure('bad-config', `the directory ${path} can't be made (${word})`, {
       hint: systemHint(word),
       cause: error,
@@ -165,16 +166,31 @@ export function ensureOwnDirectory(path: string, mode: number): void {
   }
 }
 
-/** Node says ENOENT for a directory that can't be made on a read-only disk: what the system says of the first that is missing. */
-function missingWord(path: string): string {
-  let first = path
-  while (lstatSync(dirname(first), { throwIfNoEntry: false }) === undefined) first = dirname(first)
-  try {
-    mkdirSync(first)
-    return 'ENOENT'
-  } catch (error) {
-    return errorCode(error) ?? 'unknown'
+/**
+ * Makes a directory and its parents, where they are missing. Throws what the system says of the first that can't be made.
+ * Node's own way goes on for ever where a file system takes no names (/proc), and tells ENOENT of a read-only disk.
+ */
+export function makeDirectories(path: string, mode = 0o777): void {
+  if (!isMade(path, mode)) {
+    makeDirectories(dirname(path), mode)
+    if (!isMade(path, mode)) throw noPlace(path)
   }
+}
+
+/** False where its parent is missing, or says so. */
+function isMade(path: string, mode: number): boolean {
+  try {
+    mkdirSync(path, { mode })
+    return true
+  } catch (error) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return true
+    if (errorCode(error) === 'ENOENT' && dirname(path) !== path) return false
+    throw error
+  }
+}
+
+function noPlace(path: string): Error {
+  return Object.assign(new Error(`no directory can be made at ${path}`), { code: 'ENOENT' })
 }
 
 /** Permission bits of our own file, or undefined where there is none. */
