@@ -5,7 +5,7 @@
 import { type Advanced, advance, type BaseEntry, type BaseRules, baseEntries, changeSince } from '../core/base.ts'
 import type { Entry, Summary } from '../core/entry.ts'
 import { listingEntries } from '../core/listing.ts'
-import { joinPath, type RelPath, rootPath } from '../core/path.ts'
+import { joinPath, parentOf, type RelPath, rootPath } from '../core/path.ts'
 import type { Problem } from '../core/problem.ts'
 import type { BaseChanges } from '../state/bases.ts'
 import { equalBytes } from '../std/bytes.ts'
@@ -46,6 +46,7 @@ export async function findAgreement(
   const [put, removed]: [{ path: RelPath; bytes: Uint8Array }[], RelPath[]] = [[], []]
   const isSame = equalBytes(roots.left.fingerprint, roots.right.fingerprint)
   const nodes: Node[] = []
+  const learned = directoriesAbove(proofs.proven)
   for (
     let level: readonly Asked[] = [{ path: rootPath, above: undefined, isSame, isKnown: true }];
     level.length > 0;
@@ -54,7 +55,7 @@ export async function findAgreement(
     for (const some of chunks(level)) found.push(...(await list(ends, base, some)))
     for (const { path, isKnown } of level) if (!isKnown) removed.push(path)
     nodes.push(...found)
-    level = found.flatMap((node) => below(node, rules))
+    level = found.flatMap((node) => below(node, rules, learned))
   }
   const digests = await provenDigests(ends, proofs.proven)
   const open = new Set(proofs.problems.map(({ path }) => path))
@@ -100,7 +101,7 @@ async function list(ends: Ends, base: KnownBase, asked: readonly Asked[]): Promi
 }
 
 /** The directories in it that have to be gone into. */
-function below(node: Node, rules: BaseRules): Asked[] {
+function below(node: Node, rules: BaseRules, learned: ReadonlySet<RelPath>): Asked[] {
   const rights = new Map<string, Entry>()
   for (const entry of listingEntries(node.right)) if (entry.kind === 'directory') rights.set(entry.name, entry)
   const known = new Map([...entriesOf(node.base)].map((entry) => [entry.name, entry]))
@@ -110,7 +111,7 @@ function below(node: Node, rules: BaseRules): Asked[] {
     if (left.summary === undefined || right?.summary === undefined) continue
     const isSame = equalBytes(left.summary.fingerprint, right.summary.fingerprint)
     const before = known.get(left.name)
-    const isAgreed = changeSince(before, 'left', left, rules) === 'same'
+    const isAgreed = !learned.has(joinPath(node.path, left.name)) && changeSince(before, 'left', left, rules) === 'same'
     if (isAgreed && changeSince(before, 'right', right, rules) === 'same') continue
     const isKnown = before?.kind === 'directory'
     asked.push({ path: joinPath(node.path, left.name), above: node, isSame, isKnown })
@@ -130,6 +131,14 @@ function advanceNode(
     isSettledBelow: (name: string) => !open.has(name),
   }
   return advance(listingEntries(left), listingEntries(right), entriesOf(base), facts, rules)
+}
+
+/** Where the base is to learn a digest, whatever fingerprints say. */
+function directoriesAbove(paths: Iterable<RelPath>): Set<RelPath> {
+  const above = new Set<RelPath>()
+  for (const path of paths)
+    for (let at = parentOf(path); at !== rootPath && !above.has(at); at = parentOf(at)) above.add(at)
+  return above
 }
 
 type Digests = { readonly left: Uint8Array | undefined; readonly right: Uint8Array | undefined }

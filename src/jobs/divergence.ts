@@ -2,7 +2,7 @@
 // gets. Only directories that differ are listed, a level a round trip; what only content can tell is settled by digests.
 // Every decision is core's (core/two-way.ts); here they are gathered, and what they lead to is gone into.
 
-import { baseEntries, type Names } from '../core/base.ts'
+import { type BaseEntry, baseEntries, type Names } from '../core/base.ts'
 import type { Entry } from '../core/entry.ts'
 import { listingEntries } from '../core/listing.ts'
 import { joinPath, type RelPath, rootPath } from '../core/path.ts'
@@ -145,11 +145,12 @@ class Comparison {
     }
     const bytes = (side: Side): Uint8Array => listings[side]?.bytes ?? emptyListing
     this.#open(place, listings)
-    const taken = takenIn(bytes('left'), bytes('right'))
+    const known = (): Iterable<BaseEntry> => (base === undefined ? [] : baseEntries(base))
+    const taken = takenIn(bytes('left'), bytes('right'), known())
     const decisions = reconcileTwoWay(
       listingEntries(bytes('left')),
       listingEntries(bytes('right')),
-      base === undefined ? [] : baseEntries(base),
+      known(),
       path,
       this.#rules,
       taken,
@@ -313,12 +314,15 @@ function nameIn({ left, right, base }: Names): string {
   return (left ?? right ?? base)?.name ?? ''
 }
 
-/** Whether a name is in use on either side; nothing is read before it is asked. */
-function takenIn(left: Uint8Array, right: Uint8Array): (name: string) => boolean {
+/**
+ * Whether a name is in use on either side, or was when both agreed: what is given a name that was deleted on the other side
+ * would look as if it had been there then. A name that is called free is given away by that. Nothing is read before it is asked.
+ */
+function takenIn(left: Uint8Array, right: Uint8Array, base: Iterable<BaseEntry>): (name: string) => boolean {
   let names: Set<string> | undefined
   return (name) => {
-    names ??= new Set([...listingEntries(left), ...listingEntries(right)].map((entry) => entry.name))
-    return names.has(name)
+    names ??= new Set([...listingEntries(left), ...listingEntries(right), ...base].map((entry) => entry.name))
+    return names.has(name) || !names.add(name)
   }
 }
 
