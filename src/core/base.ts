@@ -32,7 +32,7 @@ export type BaseRules = Pick<Rules, 'timeGrainNs' | 'times' | 'windowNs' | 'size
 // ---- a side and the base -------------------------------------------------------------------------------------------
 
 /** The fingerprint that a side had below a directory of the base when all there was settled; undefined where it was not. */
-function baseFingerprint(base: BaseEntry | undefined, side: 'left' | 'right'): Uint8Array | undefined {
+export function baseFingerprint(base: BaseEntry | undefined, side: 'left' | 'right'): Uint8Array | undefined {
   const fingerprint = base?.summary?.fingerprint
   return side === 'left' || fingerprint === undefined ? fingerprint : (base?.rightFingerprint ?? fingerprint)
 }
