@@ -23,7 +23,7 @@ export const wireHistory: readonly WireVersionNote[] = [
       'owners by name (calls owners and ownersHere, view); open tells where a target by ssh keeps versions; ' +
       'begin asks for no syncs, and says whether there are none; packs name contents that were sent before; ' +
       'listings tells along what changed or lies below, stage may follow begin at once, finish may come while batches are written and closes the end; ' +
-      'calls linked and landed, steps about files of several names; open tells the permissions of a source, for a target that is made',
+      'calls linked and landed, steps about files of several names; open tells the permissions of a source, for a target that is made; ends that are read from and written to',
   },
 ]
 
