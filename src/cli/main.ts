@@ -122,6 +122,13 @@ function addSync(program: Command, run: Run): void {
 
 /** What was replaced and deleted, and how it comes back. */
 function addPast(program: Command, run: Run): void {
+  verb(program, 'conflicts [pattern...]')
+    .description('List what both sides of a two-way job changed, or settle some of it: left, right or both stay.')
+    .option('--keep <side>', 'of those that match: the value of the left, of the right, or both as they are')
+    .option('--json', 'as one JSON object')
+    .action((patterns: string[], _own: unknown, command: Command) =>
+      run(async () => (await import('./conflicts.ts')).conflicts(patterns, command.optsWithGlobals())),
+    )
   verb(program, 'versions <path>')
     .description(
       'List the old versions of a file, or of all below a folder, in a target here or in machine:share/path.',

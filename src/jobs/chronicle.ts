@@ -6,11 +6,13 @@
 import { conflictOptions } from '../core/conflict-rules.ts'
 import { guardLimitText } from '../core/guard.ts'
 import type { IgnoreText } from '../core/ignore.ts'
+import type { RelPath } from '../core/path.ts'
 import type { PackedSection, Plan } from '../core/plan.ts'
 import type { Problem } from '../core/problem.ts'
 import { keepText } from '../core/retention.ts'
 import { selectionOptions } from '../core/selection.ts'
 import { furtherFields } from '../core/trail.ts'
+import type { KnownConflict } from '../state/conflicts.ts'
 import type { RunHalt, RunOptions } from '../state/history.ts'
 import { commitRun, failRun, newRunId, type RunStart, startRun } from '../state/runs.ts'
 import { processMark } from '../std/alive.ts'
@@ -34,6 +36,8 @@ export class Chronicle {
   /** Of a two-way run: the side that the plan is for. */
   #side: 'left' | 'right' | undefined
   readonly #found: PackedSection[] = []
+  /** Those of which both values stay. */
+  readonly #conflicts: Pick<KnownConflict, 'path' | 'kept' | 'copy' | 'baseSeconds'>[] = []
   #target: TargetEnd | undefined
 
   constructor(
@@ -76,8 +80,10 @@ export class Chronicle {
     this.#log.note(action, { ...facts, sample: sample.join('\n') })
   }
 
-  #conflicted({ path, kept, copy = '' }: RunEvent & { type: 'conflict' }): void {
-    if (this.#start.options?.dryRun !== true) this.#log.note('conflict', { path, kept, copy })
+  #conflicted({ path, kept, copy = '', baseSeconds }: RunEvent & { type: 'conflict' }): void {
+    if (this.#start.options?.dryRun === true) return
+    this.#log.note('conflict', { path, kept, copy })
+    if (copy !== '') this.#conflicts.push({ path: path as RelPath, kept, copy, baseSeconds })
   }
 
   /** The plan was let through, and what it says is about to be done. */
@@ -106,6 +112,7 @@ export class Chronicle {
       end: { outcome, exitCode, counts, problems, totals, halt, epoch, hold: found.hold },
       pair: found.pair,
       base: found.base,
+      conflicts: found.base === undefined ? [] : this.#knownConflicts(),
       trees,
       clearHold: found.clearsHold,
     })
@@ -114,6 +121,12 @@ export class Chronicle {
     const verified =
       end.verified === undefined ? {} : { verified: end.verified.files, verifiedBytes: end.verified.bytes }
     this.#log.note('run-end', { outcome, exitCode, ...counts, ...facts, ...verified })
+  }
+
+  #knownConflicts(): KnownConflict[] {
+    const { job, source: left, target: right } = this.#start
+    const of = { job, left, right, runId: this.runId, atMs: this.#workshop.clock.nowMs() }
+    return this.#conflicts.map((conflict) => ({ ...of, ...conflict }))
   }
 
   /** The run broke, or came to nothing. Never throws: the failure is what counts. */

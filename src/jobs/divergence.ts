@@ -27,6 +27,8 @@ export type Conflict = {
   readonly loser: Side
   /** The loser's new name; undefined where it is replaced. */
   readonly copyAs: string | undefined
+  /** The time of what both last agreed on. */
+  readonly baseSeconds: number | undefined
 }
 
 export type Divergence = {
@@ -250,7 +252,7 @@ class Comparison {
     if (kept === undefined || lost === undefined) return
     const at = joinPath(path, lost.name)
     this.#comesBack(place.deleted)
-    this.#conflicts.push({ path: at, loser, copyAs })
+    this.#conflicts.push({ path: at, loser, copyAs, baseSeconds: names.base?.mtimeSeconds })
     if (copyAs === undefined) return
     const aside: Aside = { path, entry: lost, copyAs, digest: digests[loser] }
     this.#plans[loser].aside(aside)

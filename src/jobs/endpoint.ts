@@ -241,6 +241,8 @@ export type RunEvent =
       readonly kept: 'left' | 'right'
       /** What the other one is called then; without, it is replaced. */
       readonly copy?: string
+      /** The time of what both last agreed on, in seconds; without, that is nothing. */
+      readonly baseSeconds?: number
     }
   | {
       readonly type: 'halt'

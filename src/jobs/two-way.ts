@@ -182,8 +182,9 @@ function rangeOf(one: Times | undefined, other: Times | undefined): Times | unde
 }
 
 function tellChanges({ conflicts, plans, left, right }: Divergence, { listen, listsChanges }: RunContext): void {
-  for (const { path, loser, copyAs } of conflicts) {
-    listen({ type: 'conflict', path, kept: otherSide(loser), ...(copyAs !== undefined && { copy: copyAs }) })
+  for (const { path, loser, copyAs, baseSeconds } of conflicts) {
+    const more = { ...(copyAs !== undefined && { copy: copyAs }), ...(baseSeconds !== undefined && { baseSeconds }) }
+    listen({ type: 'conflict', path, kept: otherSide(loser), ...more })
   }
   if (!listsChanges) return
   const asides = { left: left.asides(), right: right.asides() }

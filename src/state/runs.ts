@@ -9,6 +9,7 @@ import { fromUtf8, utf8 } from '../std/bytes.ts'
 import { type Clock, isoTime } from '../std/clock.ts'
 import { randomName } from '../std/random.ts'
 import { type BaseChanges, type BaseOf, saveBases } from './bases.ts'
+import { type KnownConflict, saveConflicts } from './conflicts.ts'
 import type { RunFailure, RunHalt, RunOptions } from './history.ts'
 import type { State } from './open.ts'
 import { clearHold, type Hold, type Pair, saveHold, savePair } from './pairs.ts'
@@ -183,6 +184,7 @@ export function commitRun(
     pair: Pair | undefined
     /** Of a two-way run: what is agreed on from now on. */
     base?: { readonly of: BaseOf; readonly changes: BaseChanges } | undefined
+    conflicts?: readonly KnownConflict[]
     trees: readonly { treeKey: string; viewId: string; changes: TreeChanges }[]
     clearHold: boolean
   },
@@ -195,6 +197,7 @@ export function commitRun(
       if (commit.clearHold) clearHold(state, jobOf(state, runId))
       if (pair !== undefined) savePair(state, pair)
       if (base !== undefined) saveBases(state, base.of, base.changes)
+      saveConflicts(state, commit.conflicts ?? [])
       for (const { treeKey, viewId, changes } of trees) saveTree(state, treeKey, viewId, changes)
     })
   } catch (error) {

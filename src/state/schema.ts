@@ -171,6 +171,19 @@ export const migrations: readonly string[] = [
     body BLOB NOT NULL,
     PRIMARY KEY (base, path)
   ) STRICT;
+  CREATE TABLE conflicts (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    left_end TEXT NOT NULL,
+    right_end TEXT NOT NULL,
+    path TEXT NOT NULL,
+    copy TEXT NOT NULL,
+    kept TEXT NOT NULL,
+    base_seconds INTEGER,
+    run_id TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    UNIQUE (job, path, copy)
+  ) STRICT;
   `,
 ]
 

@@ -239,6 +239,39 @@ const scenes: Readonly<Record<string, (both: Both) => Promise<void>>> = {
     await machine.must('undo', id, '--side', 'left')
     assert.deepEqual(contents(both.left.path), { a: 'edited on the left', b: 'b' })
   },
+  async 'lists its conflicts until they are settled, and settles them'(both) {
+    const { machine } = both
+    const names = ['a.txt', 'b.txt', 'c.txt', 'd.txt', 'e.txt']
+    plant(both.left.path, Object.fromEntries(names.map((name) => [name, `base of ${name}`])))
+    await agreed(both)
+    for (const name of names) {
+      write(join(both.left.path, name), `left ${name}`)
+      write(join(both.right.path, name), `the right's ${name}`)
+    }
+    await agreed(both)
+    const open = async (): Promise<{ path: string; copyPath: string; baseSeconds?: number; values?: unknown }[]> =>
+      JSON.parse(await machine.must('conflicts', '[a-e].txt', '--json')).conflicts
+    const first = await open()
+    assert.deepEqual(
+      first.map(({ path }) => path),
+      names,
+    )
+    assert.ok(first.every(({ values, baseSeconds }) => values !== undefined && baseSeconds === 1_600_000_000))
+    await machine.must('conflicts', 'a.txt', 'b.txt', '--keep', 'left')
+    await machine.must('conflicts', '/c.txt', '--keep', 'right')
+    await machine.must('conflicts', 'd.*', '--keep', 'both')
+    const local = [both.left, both.right].find(({ name }) => name.startsWith('/')) as End
+    rmSync(join(local.path, first[4]?.copyPath as string))
+    assert.deepEqual(await open(), [])
+    assert.equal((await machine.run('conflicts', 'a.txt', '--keep', 'left')).code, 2)
+    await agreed(both)
+    const now = contents(both.right.path)
+    assert.deepEqual([now['a.txt'], now['b.txt'], now['c.txt']], ['left a.txt', 'left b.txt', "the right's c.txt"])
+    assert.equal(Object.keys(now).length, 6)
+    // What went is a version still.
+    const versions = await machine.must('versions', local.path)
+    assert.match(versions, /[abc]\.conflict-|[abc]\.txt/)
+  },
   async 'lists in a dry run what the run then does'(both) {
     plant(both.left.path, { a: 'a', b: 'b' })
     await agreed(both)
@@ -260,6 +293,7 @@ const sided: readonly (keyof typeof scenes)[] = [
   'takes edits, new names and deletions from both sides in one run',
   'keeps both where both changed a name',
   'does as it was told with conflicts',
+  'lists its conflicts until they are settled, and settles them',
   'knows the same two folders in the other order',
 ]
 
