@@ -204,13 +204,18 @@ function isTouched(was: Item | undefined, item: Item | undefined): boolean {
   return was?.kind === 'file' && item?.kind === 'file' && (was.seconds !== item.seconds || item.edits > 0)
 }
 
-/** What a person wrote where something else was before is somewhere. */
-function keepsContents(before: DirectoryItem, scene: Pick<Scene, 'left' | 'right'>, now: DirectoryItem): void {
+/** What a person wrote where something else was before is somewhere; what was there before may have been written back. */
+function keepsContents(
+  before: DirectoryItem | readonly DirectoryItem[],
+  scene: Pick<Scene, 'left' | 'right'>,
+  now: DirectoryItem,
+): void {
   const there = new Set(itemsBelow(now).map(([, item]) => contentOf(item)))
+  const known = [before].flat()
   for (const root of [scene.left, scene.right]) {
     for (const [path, item] of itemsBelow(root)) {
       const content = contentOf(item)
-      if (content === undefined || content === contentOf(itemAt(before, path))) continue
+      if (content === undefined || known.some((one) => contentOf(itemAt(one, path)) === content)) continue
       assert.ok(there.has(content), `${content}, written at ${path}, is kept`)
     }
   }
@@ -370,7 +375,7 @@ function askHidden({ before, scene, rules, course, chance }: Asked): void {
   const then = runTwoWay({ ...first, left }, sized, hides).scene
   const now = settled(then, rules, course)
   keepsContents(before, scene, directory({ now, changed: left, first: first.left }))
-  keepsContents(first.left, { left, right: left }, now)
+  keepsContents([before, first.left], { left, right: left }, now)
 }
 
 /** Asks so many triples; a failure says how to see it again. */
