@@ -155,8 +155,16 @@ const rows: Row[] = [
   ['is special on one', special, undefined, [], 'nothing', true],
   ['is special against a file', special, x, [], 'nothing', false],
   ['can not be read', unreadable, unreadable, baseOf(x), 'file 1 644 1000', false],
-  ['is outside of the sizes', file('xxx'), file('xxx'), baseOf(x), 'file 1 644 1000', true, { rules: sized }],
-  ['is outside of the sizes on one side', file('xxx'), undefined, baseOf(x), 'file 1 644 1000', true, { rules: sized }],
+  ['is outside of the sizes', file('xxx'), file('xxx'), baseOf(x), 'file 1 644 1000', false, { rules: sized }],
+  [
+    'is outside of the sizes on one side',
+    file('xxx'),
+    undefined,
+    baseOf(x),
+    'file 1 644 1000',
+    false,
+    { rules: sized },
+  ],
 
   ['is the same directory', dir, dir, [], 'directory 755 known', true],
   ['is a directory with another below', dir, directory(), [], 'directory 755 known apart', true],
@@ -208,6 +216,36 @@ describe('a base, of a name that', () => {
     assert.deepEqual(attributesOf(with1, with1, []), with1.attributes)
     assert.deepEqual(attributesOf(with1, with2, []), undefined)
     assert.deepEqual(attributesOf(with1, with2, [with2]), with2.attributes)
+  })
+
+  it('differs only where the job does not look is no agreement, and still nothing is left to do', () => {
+    const sizeOnly: BaseRules = { ...rules, sizeOnly: true }
+    const wide: BaseRules = { ...rules, windowNs: 2000e9 }
+    const cases: readonly [
+      left: Item | undefined,
+      right: Item | undefined,
+      base: Item,
+      rules: BaseRules,
+      isDone: boolean,
+    ][] = [
+      [touched, x, x, sizeOnly, true],
+      [touched, x, x, wide, true],
+      [touched, x, x, rules, false],
+      [touched, file('x', { mode: 0o600 }), x, sizeOnly, false],
+      [touched, file('xx'), x, sizeOnly, false],
+      [file('xxx'), undefined, x, sized, true],
+      [file('xxx'), file('xx'), x, sized, true],
+      [file('xxx'), unreadable, x, sized, false],
+      [x, undefined, x, sized, false],
+    ]
+    for (const [left, right, base, by, isDone] of cases) {
+      const now = advance(side(left), side(right), baseOf(base, 'x'), factsOf(left, right, {}), by)
+      assert.deepEqual([now.isSettled, now.isDone, now.isChanged], [false, isDone, false])
+      const open = advance(side(left), side(right), baseOf(base, 'x'), factsOf(left, right, { open: true }), by)
+      assert.equal(open.isDone, isDone && by === sized)
+    }
+    const below = advance(side(dir), side(dir), baseOf(dir), factsOf(dir, dir, { below: false }), rules)
+    assert.deepEqual([below.isSettled, below.isDone], [false, true])
   })
 
   it('keeps a directory apart for each side: what only one has is no change for it', () => {

@@ -104,8 +104,13 @@ export type BaseFacts = {
 export type Advanced = {
   /** The base now, as it is stored; read it with `baseEntries`. */
   readonly bytes: Uint8Array
-  /** Whether it says all that both sides have here and below, so that an equal fingerprint means that nothing is to do. */
+  /**
+   * Whether it says all that both sides have here and below, whatever the rules look at: then the same fingerprints mean
+   * that nothing is to be done.
+   */
   readonly isSettled: boolean
+  /** Whether nothing is left to do here (not below) as long as the rules stay: what they do not look at may differ. */
+  readonly isDone: boolean
   /** Whether it says another thing than before. */
   readonly isChanged: boolean
 }
@@ -119,16 +124,15 @@ export function advance(
   rules: BaseRules,
 ): Advanced {
   const writer = startBase()
-  // What was compared by content is known to the facts.
-  const plain = { ...rules, checksum: false }
-  let [isSettled, isChanged] = [true, false]
+  let [isSettled, isDone, isChanged] = [true, true, false]
   for (const names of namesOf(left, right, base)) {
-    const { entry, isSettled: isOne } = advanceName(names, facts, plain)
-    isSettled &&= isOne
-    isChanged ||= !isSameBase(entry, names.base)
-    if (entry !== undefined) putBase(writer, entry)
+    const agreed = advanceName(names, facts, rules)
+    isSettled &&= agreed.isSettled
+    isDone &&= agreed.isSettled || isPassedOver(names, agreed, facts, rules)
+    isChanged ||= !isSameBase(agreed.entry, names.base)
+    if (agreed.entry !== undefined) putBase(writer, agreed.entry)
   }
-  return { bytes: writer.take(), isSettled, isChanged }
+  return { bytes: writer.take(), isSettled, isDone, isChanged }
 }
 
 type Agreed = { readonly entry: BaseEntry | undefined; readonly isSettled: boolean }
@@ -136,17 +140,30 @@ type Agreed = { readonly entry: BaseEntry | undefined; readonly isSettled: boole
 function advanceName({ left, right, base }: Names, facts: BaseFacts, rules: BaseRules): Agreed {
   if (left === undefined && right === undefined) return { entry: undefined, isSettled: true }
   const kept = { entry: base, isSettled: false }
-  // What nobody decides about is as settled as it will be.
+  // What is never copied is as settled as it will be.
   if (isSpecialOrNone(left) && isSpecialOrNone(right)) return { ...kept, isSettled: true }
-  if (isUncopied(left) || isUncopied(right)) return kept
-  if (isUnseen(left, rules) || isUnseen(right, rules)) return { ...kept, isSettled: true }
-  if (left === undefined || right === undefined || left.kind !== right.kind) return kept
+  if (isUnseen(left, rules) || isUnseen(right, rules)) return kept
+  if (left === undefined || right === undefined || left.kind !== right.kind || !isCopied(left.kind)) return kept
   if (left.kind === 'directory') return advanceDirectory(left, right, base, facts)
   if (facts.isOpen(left.name)) return kept
   const known = base?.kind === left.kind ? base : undefined
+  // What was compared by content is known to the facts; what counts as equal by this job's rules may not be.
+  const plain = { ...rules, checksum: false, sizeOnly: false, windowNs: 0 }
   const entry =
-    left.kind === 'file' ? agreedFile(left, right, known, facts, rules) : agreedLink(left, right, known, rules)
+    left.kind === 'file' ? agreedFile(left, right, known, facts, plain) : agreedLink(left, right, known, plain)
   return entry === undefined ? kept : { entry, isSettled: true }
+}
+
+/** What is not agreed on, and still no run by these rules does anything about it. */
+function isPassedOver({ left, right, base }: Names, { entry }: Agreed, facts: BaseFacts, rules: BaseRules): boolean {
+  if (isUncopied(left) || isUncopied(right)) return false
+  if (isUnseen(left, rules) || isUnseen(right, rules)) return true
+  if (left === undefined || right === undefined || facts.isOpen(left.name)) return false
+  // What is below tells for itself.
+  if (left.kind === 'directory' && right.kind === 'directory') return left.mode === right.mode && entry !== undefined
+  const isSame =
+    changeSince(base, 'left', left, rules) === 'same' && changeSince(base, 'right', right, rules) === 'same'
+  return isSame && left.mode === right.mode
 }
 
 function isSpecialOrNone(entry: Entry | undefined): boolean {

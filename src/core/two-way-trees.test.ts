@@ -8,7 +8,7 @@ import { agreedBase, runTwoWay } from '../../test/world/two-way-runs.ts'
 import { checkTriples, questions } from '../../test/world/two-way-triples.ts'
 
 const seed = Number(process.env.NIGHTFERRY_SEED ?? 20261127)
-const triples = 7_500
+const triples = 4_000
 
 describe('two-way runs', () => {
   for (const question of Object.keys(questions) as (keyof typeof questions)[]) {

@@ -289,6 +289,7 @@ const digestRows: DigestRow[] = [
   ['digest-clash clash-kept', x, y, undefined, both, 'conflict left as n.conflict-anna-2d711642'],
   ['digest-clash clash-kept', x, longer, undefined, both, 'conflict left as n.conflict-anna-2d711642'],
   ['digest-clash clash-kept', x, y, vague(x), both, 'conflict left as n.conflict-anna-2d711642', checked],
+  ['digest-clash clash-kept', x, y, vague(x), both, 'conflict left as n.conflict-anna-2d711642'],
   [
     'digest-clash clash-chosen',
     file('x', { seconds: 1001 }),

@@ -2,6 +2,7 @@
 // that only one of them changed and nothing lost that they wrote. Every triple comes of a seed and a number.
 
 import assert from 'node:assert/strict'
+import { conflictPolicies } from '../../src/core/conflict.ts'
 import { isWithin, joinPath } from '../../src/core/path.ts'
 import type { TwoWayRules } from '../../src/core/two-way.ts'
 import {
@@ -12,7 +13,9 @@ import {
   file,
   type Item,
   itemAt,
+  special,
   symlink,
+  unreadable,
   withItem,
 } from './trees.ts'
 import {
@@ -201,13 +204,18 @@ function isTouched(was: Item | undefined, item: Item | undefined): boolean {
   return was?.kind === 'file' && item?.kind === 'file' && (was.seconds !== item.seconds || item.edits > 0)
 }
 
-/** What a person wrote where something else was before is somewhere. */
-function keepsContents(before: DirectoryItem, scene: Pick<Scene, 'left' | 'right'>, now: DirectoryItem): void {
+/** What a person wrote where something else was before is somewhere; what was there before may have been written back. */
+function keepsContents(
+  before: DirectoryItem | readonly DirectoryItem[],
+  scene: Pick<Scene, 'left' | 'right'>,
+  now: DirectoryItem,
+): void {
   const there = new Set(itemsBelow(now).map(([, item]) => contentOf(item)))
+  const known = [before].flat()
   for (const root of [scene.left, scene.right]) {
     for (const [path, item] of itemsBelow(root)) {
       const content = contentOf(item)
-      if (content === undefined || content === contentOf(itemAt(before, path))) continue
+      if (content === undefined || known.some((one) => contentOf(itemAt(one, path)) === content)) continue
       assert.ok(there.has(content), `${content}, written at ${path}, is kept`)
     }
   }
@@ -229,6 +237,9 @@ export const questions = {
   'delete and replace nothing where the base is lost': askLostBase,
   'lose nothing where one was cut off between any two steps': askCut,
   'leave a base that serves the next ones': askGoesOn,
+  'end equal by whatever policy': askPolicies,
+  'touch nothing that is never copied': askUncopied,
+  'delete nothing because it was hidden for a while': askHidden,
 } as const
 
 type Asked = Made & {
@@ -308,6 +319,63 @@ function askGoesOn({ now, scene, rules, course, chance, isKnown }: Asked): void 
   const then = settled(next, rules, course)
   keepsOneSided({ before: now, scene: next, isKnown }, then)
   keepsContents(now, next, then)
+}
+
+/** Who loses by a policy is replaced; all the rest is as ever. */
+function askPolicies({ scene, rules, course, chance }: Asked): void {
+  const policy = oneOf(chance, conflictPolicies)
+  const by: TwoWayRules = { ...rules, policyFor: () => policy }
+  settled(scene, by, course)
+  if (policy.startsWith('prefer')) return
+  const [one, other] = [
+    runTwoWay(scene, by, course),
+    runTwoWay(swapped(scene), { ...by, machines: swappedRules.machines }, course),
+  ]
+  assert.deepEqual(other.done.map(otherWords).sort(), [...one.done].sort())
+}
+
+/** Devices, and what can not be read, wherever they lie: they stay, and what was written is on one of both sides. */
+function askUncopied({ before, scene, rules, course, chance }: Asked): void {
+  const [left, right] = [withUncopied(scene.left, chance), withUncopied(scene.right, chance)]
+  let now: Scene = { ...scene, left, right }
+  for (let runs = 0; runs < runsMax; runs++) now = runTwoWay(now, rules, course).scene
+  for (const [root, after] of [
+    [left, now.left],
+    [right, now.right],
+  ] as const) {
+    for (const [path, item] of itemsBelow(root)) if (isUncopied(item)) assert.deepEqual(itemAt(after, path), item, path)
+  }
+  const there = directory({ left: now.left, right: now.right })
+  keepsContents(before, { left, right }, there)
+  const { scene: again } = runTwoWay(now, rules, course)
+  assert.deepEqual([shapeOf(again.left), shapeOf(again.right)], [shapeOf(now.left), shapeOf(now.right)])
+}
+
+function isUncopied({ kind }: Item): boolean {
+  return kind === 'special' || kind === 'unreadable'
+}
+
+function withUncopied(root: DirectoryItem, chance: Chance): DirectoryItem {
+  let now = root
+  for (let left = chance(3); left > 0; left--) {
+    const path = joinPath(oneOf(chance, directoryPaths(now)), oneOf(chance, names))
+    now = withItem(now, path, oneOf(chance, [special, unreadable]))
+  }
+  return now
+}
+
+/** Runs that do not see a name, or files of some sizes, and then runs that do. */
+function askHidden({ before, scene, rules, course, chance }: Asked): void {
+  const hidden = `/${oneOf(chance, names)}/`
+  const hides: Course = chance(2) === 0 ? { ...course, hides: (path) => `/${path}/`.includes(hidden) } : course
+  const sized: TwoWayRules = hides === course ? { ...rules, sizes: { minBytes: chance(2), maxBytes: 1 } } : rules
+  const first = runTwoWay(scene, sized, hides).scene
+  // A file that gets the base's size and time again, by way of others that no run saw, would pass for unchanged.
+  const left = scanned(before, changed(first.left, chance))
+  const then = runTwoWay({ ...first, left }, sized, hides).scene
+  const now = settled(then, rules, course)
+  keepsContents(before, scene, directory({ now, changed: left, first: first.left }))
+  keepsContents([before, first.left], { left, right: left }, now)
 }
 
 /** Asks so many triples; a failure says how to see it again. */
