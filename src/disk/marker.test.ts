@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
   cpSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -111,6 +112,25 @@ describe('the marker of a target', () => {
     }
   })
 
+  it('is no copy where another target lies at its old place, and is bound anew by another machine', () => {
+    const path = fresh()
+    const { id } = visit(path)
+    renameSync(path, `${path} moved`)
+    const second = visit(path)
+    assert.notEqual(second.id, id)
+    const moved = visit(`${path} moved`, { expectedId: id })
+    assert.deepEqual([moved.id, moved.rebound], [id, ['root-moved']])
+    assert.equal(marker(path).machine, 'here')
+    assert.deepEqual([visit(path, { machine: 'there' }).rebound, marker(path).machine], [[], 'there'])
+  })
+
+  it('tells of another disk where only that is another one', () => {
+    const path = fresh()
+    visit(path)
+    writeFileSync(join(path, '.nightferry/root.json'), JSON.stringify({ ...marker(path), device: '1' }))
+    assert.deepEqual([visit(path).rebound, visit(path).rebound], [['root-other-disk'], []])
+  })
+
   it('of a marker that says less than today is completed without a word', () => {
     const path = fresh()
     const { id } = visit(path)
@@ -118,6 +138,16 @@ describe('the marker of a target', () => {
     writeFileSync(join(path, '.nightferry/root.json'), JSON.stringify(old))
     assert.deepEqual([visit(path).id, visit(path).rebound], [id, []])
     assert.equal(marker(path).inode, String(lstatSync(path).ino))
+  })
+
+  it('is one folder only on one disk, and what leads nowhere is none', () => {
+    // Both have the first inode of their file systems.
+    const roots = ['/proc', '/sys'].filter((path) => existsSync(path))
+    if (new Set(roots.map((path) => lstatSync(path).ino)).size === 1 && roots.length === 2)
+      assert.ok(!isOneFolder('/proc', '/sys'))
+    const circle = `${fresh()} circle`
+    symlinkSync(circle, circle)
+    assert.ok(!isOneFolder(circle, home) && isOneFolder(home, home))
   })
 
   it('is believed about how names are stored only as it may have been written', () => {

@@ -179,7 +179,7 @@ function isSameFolder(known: { device: string | undefined; inode: string | undef
 
 /** The folder that the marker names, where that folder still has a marker of the same id. In doubt it is there. */
 function markedFolder(known: Marker): { device: string | undefined; inode: string | undefined } | undefined {
-  if (known.path === '' || !existsSync(known.path)) return undefined
+  if (!existsSync(known.path)) return undefined
   try {
     const marker = readMarker(join(known.path, ownDirectory), known.path)
     return marker?.id === known.id ? placeOf(statSync(known.path, { bigint: true })) : undefined

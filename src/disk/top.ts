@@ -51,9 +51,7 @@ export function giveTop(
   const digest = top.set.length === 0 ? undefined : extendedDigest(top.set)
   const sets = digest === undefined ? undefined : joinSets([top.set])
   const wardrobe = new Wardrobe(looks, modeMask, sets)
-  // No block is told of a folder that has nothing of what is carried: what it has goes.
-  const attributes = top.attributes ?? ((looks & wantsOwner) === 0 ? new Uint8Array(0) : undefined)
-  const dressed = dress(sys, root, { mode: top.mode & modeMask, attributes }, wardrobe)
+  const dressed = dress(sys, root, { mode: top.mode & modeMask, attributes: top.attributes }, wardrobe)
   const code = modeMask === 0 ? 0 : setDirectoryMode(sys, root, dressed.mode, wardrobe.setsSpecial)
   sys.setTimes(root, top.mtimeSeconds, top.mtimeNs)
   const after = lookAtTop(sys, root, looks)
@@ -88,8 +86,8 @@ export function topBefore(sys: Sys, root: number, { was, had, mode }: TopChange)
   const now = lookAtTop(sys, root, everything)
   if (typeof now === 'number') return 'changed'
   const { mtimeSeconds, mtimeNs } = now
-  const { block, set } = hadOf(now)
-  if (now.mode === was && block === had.block && set === had.set) return 'already'
+  // The block names the set by its digest.
+  if (now.mode === was && hadOf(now).block === had.block) return 'already'
   if (((now.mode ^ mode) & 0o777) !== 0 && now.mode !== was) return 'changed'
   return { mode: was, attributes: fromHex(had.block), set: fromHex(had.set), mtimeSeconds, mtimeNs }
 }
