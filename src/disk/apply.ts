@@ -7,7 +7,7 @@ import type { Own } from '../core/page.ts'
 import { nameOf, parentOf } from '../core/path.ts'
 import type { SectionHead } from '../core/plan.ts'
 import type { ProblemCode } from '../core/problem.ts'
-import { sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
+import { extraLinks, extraWidth, sameFile, statMode, statWidth, typeDirectory, typeMask } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { randomName } from '../std/random.ts'
 import { hasLanded, holdsUnseen, keepAside, swapsNames } from './aside.ts'
@@ -32,6 +32,8 @@ export class Apply {
   readonly #landing: Landing
   readonly #slots = new Map<number, string>()
   readonly #row = new Uint32Array(statWidth)
+  /** Of what was displaced last. */
+  readonly #extras = new Uint32Array(extraWidth)
   readonly #nowMs: () => number
   #swaps: boolean | undefined
   readonly #parting: Parting
@@ -78,13 +80,14 @@ export class Apply {
     return this.#swaps
   }
 
-  /** Gives and takes names. */
-  land(): Landed {
+  /** Gives and takes names. `shared`: inodes that other batches took a name from. */
+  land(shared: readonly string[] = []): Landed {
     const { batch, syncEach } = this.#landing
+    this.#parting.learn(shared)
     setMovedModes(this.#sys, this.#handles.staging, batch, syncEach)
     for (const section of batch.sections) this.#landSection(section)
     this.#landed.problems.push(...this.#landing.batch.problems())
-    return this.#landed
+    return { ...this.#landed, shared: this.#parting.shared }
   }
 
   #landSection(section: StagedSection): void {
@@ -345,7 +348,8 @@ export class Apply {
 
   #displacedAsSeen(staged: StagedStep, slot: Uint8Array): boolean {
     const expected = staged.note?.expected
-    if (expected === undefined || this.#sys.stat(this.#handles.staging, slot, this.#row, 0) < 0) return false
+    const { staging } = this.#handles
+    if (expected === undefined || this.#sys.stat(staging, slot, this.#row, 0, this.#extras) < 0) return false
     if (((expected[statMode] as number) & typeMask) === typeDirectory) return sameDirectory(this.#row, expected)
     return sameFile(this.#row, 0, expected, 0)
   }
@@ -353,7 +357,7 @@ export class Apply {
   #setAside(staged: StagedStep, slot: string): void {
     const { expected = new Uint32Array(statWidth), below, movedTo } = staged.note ?? {}
     const isDeleted = staged.action === 'delete'
-    this.#parting.leave(expected)
+    this.#parting.leave(expected, below === undefined ? (this.#extras[extraLinks] as number) : 1)
     this.#landed.displaced.push({ slot, path: staged.path, expected, below, movedTo, isDeleted })
   }
 
@@ -389,6 +393,7 @@ export class Apply {
     if (slot === undefined) return this.#refuse(staged, 'target-changed')
     if (!this.#moveAside(slot, staged, directory, name)) return
     const below = staged.note?.below
+    this.#parting.forgive(below ?? [])
     // A directory whose name something else takes can't get back what was not seen in it: then it stays what it is.
     if (below !== undefined && holdsUnseen(this.#sys, this.#handles.staging, slot, staged.path, below)) {
       this.#goBack(staged, utf8(slot), directory, name)
@@ -415,6 +420,7 @@ export class Apply {
     const slot = this.#slots.get(number)
     if (slot === undefined) return this.#refuse(staged, 'target-changed')
     if (!this.#moveAside(slot, staged, directory, name)) return
+    this.#parting.forgive(staged.note?.below ?? [])
     this.#setAside(staged, slot)
     const isDirectory = staged.note?.below !== undefined
     if (isDirectory) this.#landed.removed.push(staged.path)

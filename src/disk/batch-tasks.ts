@@ -83,6 +83,8 @@ export type LandReport = {
   readonly recipes: readonly Uint8Array[]
   /** Directories that landed whole, as a shelf. */
   readonly built: Uint8Array | undefined
+  /** Inodes of several names of which one was displaced: their ctime moved. */
+  readonly shared: readonly string[]
   /** What landed, a directory each, for the log. */
   readonly done: readonly LogLine[]
 }
@@ -227,11 +229,12 @@ export const batchTasks = {
     }
   },
 
-  land(input: { landing: number }): LandReport {
+  /** `shared`: what batches before this one reported of the same target, in this run. */
+  land(input: { landing: number; shared: readonly string[] }): LandReport {
     const { landing, apply } = landingOf(input.landing)
     // A file that is written and named within one tick of the clock would have a signature that proves nothing.
     blockMs(racyMs - (nowMs() - landing.writtenMs))
-    const landed = present(apply, 'a landing was written').land()
+    const landed = present(apply, 'a landing was written').land(input.shared)
     landings.delete(input.landing)
     return {
       counts: landed.counts,
@@ -245,6 +248,7 @@ export const batchTasks = {
       learned: landed.learned.take(),
       recipes: landing.large.recipes.map(encodeRecipe),
       built: landed.built.length === 0 ? undefined : encodeShelf(landed.built),
+      shared: landed.shared,
       done: logLines(landing.batch),
     }
   },

@@ -26,6 +26,8 @@ export type Landed = {
   readonly removed: RelPath[]
   /** What lies displaced in the staging directory. */
   readonly displaced: Displaced[]
+  /** Inodes of several names of which one was displaced. */
+  readonly shared: readonly string[]
 }
 
 /** Something that lies in the staging directory until it is dropped. */
@@ -40,5 +42,6 @@ export function nothingLanded(): Landed {
     learned: new LearnedWriter(),
     removed: [],
     displaced: [],
+    shared: [],
   }
 }

@@ -3,11 +3,22 @@
 // the other names keep the inode and all that is in it, so nothing is displaced that a crash could lose. A copy that is
 // wanted no more, or that finds no room, leaves the name as it was, and nothing aside.
 
-import { inodeOf, isAsSeen, mtimeSecondsOf, sameFile, sizeOf, statMode, statMtimeNs, statWidth } from '../core/stat.ts'
+import {
+  forgetCtime,
+  inodeOf,
+  isAsSeen,
+  mtimeSecondsOf,
+  sameFile,
+  sizeOf,
+  statMode,
+  statMtimeNs,
+  statWidth,
+} from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { Failure } from '../std/failure.ts'
 import { randomName } from '../std/random.ts'
 import { copyContent } from './content.ts'
+import type { SeenDirectory } from './staged.ts'
 import { errno, namesOf, type Sys } from './sys.ts'
 
 /** A name, and where files are written aside on its file system. */
@@ -16,7 +27,7 @@ export type NamedPlace = { readonly directory: number; readonly name: Uint8Array
 /** Sets what is to be set on the file that opens at a name, where `isSeen` says of the open handle that it is the one that is meant. */
 export type Setter = (isSeen: (handle: number) => boolean) => number
 
-/** Of one batch: which inodes names were parted from. */
+/** Which inodes names were parted from: in this batch, and by batches before it. */
 export class Parting {
   readonly #sys: Sys
   readonly #copying: Sys
@@ -43,9 +54,27 @@ export class Parting {
     return sameFile(row, 0, seen, 0) && row[statMode] === seen[statMode]
   }
 
-  /** A name was taken from this inode: that moved the ctime that its others were seen with. */
-  leave(seen: Uint32Array): void {
-    this.#left.add(inodeOf(seen, 0))
+  /** Those of `names` names that a batch took one from: what moved the ctime of the others is no change of anybody else's. */
+  readonly shared: string[] = []
+
+  /** What batches before this one left. */
+  learn(inodes: readonly string[]): void {
+    for (const inode of inodes) this.#left.add(inode)
+  }
+
+  /** A name was taken from this inode, which has so many: that moved the ctime that its others were seen with. */
+  leave(seen: Uint32Array, names: number): void {
+    const inode = inodeOf(seen, 0)
+    if (names > 1 && !this.#left.has(inode)) this.shared.push(inode)
+    this.#left.add(inode)
+  }
+
+  /** The same for what was seen below a directory that goes. */
+  forgive(below: readonly SeenDirectory[]): void {
+    if (this.#left.size === 0) return
+    for (const { names, rows } of below)
+      for (let at = 0; at < names.length * statWidth; at += statWidth)
+        if (this.#left.has(inodeOf(rows.subarray(at, at + statWidth), 0))) forgetCtime(rows, at)
   }
 
   /**
@@ -64,7 +93,7 @@ export class Parting {
     const own = new Uint32Array(statWidth)
     const parted = part(this.#sys, this.#copying, place, seen, own, this.#swaps())
     if (parted < 0) return parted
-    this.#left.add(inodeOf(seen, 0))
+    this.leave(seen, names)
     return set((handle) => this.#sys.statHandle(handle, this.#row, 0) === 0 && sameFile(this.#row, 0, own, 0))
   }
 }

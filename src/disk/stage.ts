@@ -8,6 +8,7 @@ import { isCopied } from '../core/entry.ts'
 import { isDirectoryHidden } from '../core/exposed.ts'
 import type { IgnoreScope } from '../core/ignore.ts'
 import { depthOf, type LinkPolicy, staysWithin } from '../core/links.ts'
+import type { Naming } from '../core/naming.ts'
 import { joinPath, nameOf, parentOf, type RelPath } from '../core/path.ts'
 import { carriesContent, decodeBatch, type Section, type SectionHead, type Step } from '../core/plan.ts'
 import type { DirectoryRecord } from '../core/record.ts'
@@ -20,6 +21,7 @@ import { Failure } from '../std/failure.ts'
 import { digestFile } from './content.ts'
 import { type LargeWant, largeWants } from './large.ts'
 import { type SharedName, SharedNames } from './shared-names.ts'
+import { ShownNames } from './shown-names.ts'
 import type { Donor, LandingOrder, SeenDirectory, StepNote } from './staged.ts'
 import type { Sys } from './sys.ts'
 import { encodeWants, type WantedDirectory } from './wants.ts'
@@ -55,6 +57,8 @@ export type Staged = {
 export type StageOptions = Pick<LandingOrder, 'modeMask' | 'attributes' | 'syncEach' | 'holdsSizes' | 'linksFiles'> & {
   /** Which symlinks are let in; every one unless said. */
   readonly links?: LinkPolicy | undefined
+  /** What the root makes of names, where it does not show each as it was given. */
+  readonly naming?: Naming | undefined
 }
 
 type Pending = {
@@ -74,6 +78,7 @@ export class Stager {
   readonly #root: number
   readonly #tree: Tree
   readonly #options: StageOptions
+  readonly #spelling: ShownNames
   readonly #pending = new Map<number, Pending>()
   #sizes: SizeIndex | undefined
   /** The directory that was asked about last: steps come by directory. */
@@ -92,6 +97,7 @@ export class Stager {
     this.#root = root
     this.#tree = tree
     this.#options = options
+    this.#spelling = new ShownNames(tree, options.naming)
   }
 
   /** Inodes of which names come or go. */
@@ -187,7 +193,8 @@ export class Stager {
   }
 
   /** Whether this is all that is to be known of a further name: else its content has to come. */
-  #stageLink(pending: Pending, { from, digest, entry }: Step, number: number): boolean {
+  #stageLink(pending: Pending, { from: told, digest, entry }: Step, number: number): boolean {
+    const from = told && this.#spelling.pathOf(told)
     const donor = from === undefined ? undefined : this.#moved(from, entry.sizeBytes)
     const name = from === undefined || donor === undefined ? undefined : this.#nameAt(from)
     const isFit = name !== undefined && digest !== undefined && this.#shared.holds(name, digest)
@@ -394,7 +401,7 @@ export class Stager {
 
   #settle(batch: number, pending: Pending): Staged {
     const wants = namesOf(pending, (number) => pending.wanted[number] === 1)
-    const { links: _, ...options } = this.#options
+    const { links: _, naming: __, ...options } = this.#options
     const asked = new Set(pending.asked)
     const asks = namesOf(pending, (number) => asked.has(number))
     return {

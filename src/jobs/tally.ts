@@ -9,12 +9,16 @@ import type { LandReport } from '../disk/batch-tasks.ts'
 import type { Log } from '../std/log.ts'
 import type { ApplyCounts } from './endpoint.ts'
 
+const sharedMax = 10_000
+
 export class Tally {
   readonly counts: ApplyCounts = { created: 0, replaced: 0, attributes: 0, renamed: 0, deleted: 0, copied: 0 }
   readonly problems: Problem[] = []
   readonly touched: Set<RelPath> = new Set()
   readonly removed: RelPath[] = []
   readonly displaced: Uint8Array[] = []
+  /** Inodes of several names of which one was displaced lately: what is told to every batch is bounded. */
+  readonly shared: string[] = []
   readonly #log: Log
 
   constructor(log: Log) {
@@ -48,6 +52,7 @@ export class Tally {
     this.problems.push(...report.problems)
     for (const path of report.touched) this.touched.add(path)
     this.removed.push(...report.removed)
+    if (report.shared.length > 0) this.shared.splice(0, this.shared.push(...report.shared) - sharedMax)
     if (report.displaced.length > 0) this.displaced.push(report.displaced)
     for (const { names, from, of, ...line } of report.done) {
       const moved = from === undefined ? {} : { from, reason: 'same-content' }

@@ -149,7 +149,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     this.#keeping = opened.keeping
     this.#openPartials()
     const linksFiles = (this.carries.attributes & wantsHardLinks) !== 0
-    const dress = { ...this.carries, linksFiles, links: this.facts.links }
+    const dress = { ...this.carries, linksFiles, links: this.facts.links, naming: this.root.traits.naming }
     const holdsSizes = this.#ownerLimit?.bringsBytes !== undefined
     await this.treeSeat.run('beginStaging', { tree: this.tree, ...dress, holdsSizes, syncEach: durable.each })
     return { durability: durable.level, keep: opened.keeping.keep, ...opened.pruned }
@@ -333,7 +333,7 @@ export class LocalTarget extends LocalEnd implements TargetEnd {
     mustSync(this.label, await this.#keepingOf().store(() => this.#keepingOf().tell(told, durably)))
     mustSync(this.label, await this.#durableOf().written(this.spareSeat, this.#handles.staging))
     for (const batch of group) {
-      const report = await this.seat(batch.seat).run('land', { landing: batch.landing })
+      const report = await this.seat(batch.seat).run('land', { landing: batch.landing, shared: this.#tally.shared })
       await this.#keep(report)
       await this.#keepingOf().takeBack(undoneBy(report.problems))
       this.#tally.addLanded(report)

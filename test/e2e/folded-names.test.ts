@@ -169,18 +169,10 @@ for (const kind of ['ntfs', 'exfat'] as const) {
       const { source, end, there } = ends('linked')
       plant(source, { One: 'linked', Other: 'x' })
       for (const name of ['one', 'Two', 'three']) linkSync(join(source, 'One'), join(source, name))
-      let run = await pair.laptop.sync(source, end, '--hard-links')
-      // What lies there under another spelling than it came by gets its further names once that is known.
-      if (kind === 'ntfs') {
-        assert.deepEqual(told(run), ['Two: not-linked', 'one: name-clash', 'three: not-linked'])
-        run = await pair.laptop.sync(source, end, '--hard-links')
-        assert.deepEqual(
-          run.changes.map(({ action }) => action),
-          ['link', 'link'],
-          run.stdout,
-        )
+      const run = await pair.laptop.sync(source, end, '--hard-links')
+      // Also where it lies under another spelling than it came by.
+      if (kind === 'ntfs')
         assert.equal(new Set(['one', 'two', 'three'].map((name) => lstatSync(join(there, name)).ino)).size, 1)
-      }
       const clashes = told(run).filter((line) => line.endsWith('name-clash'))
       assert.deepEqual(clashes, ['one: name-clash'], run.stdout)
       const names = ['One', 'Two', 'three', 'Other'].map(shown)

@@ -7,6 +7,7 @@ import {
   chownSync,
   linkSync,
   lstatSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -19,6 +20,7 @@ import { refusesCharacters, refusesDevices, refusesEndDots, storedName } from '.
 import { writeTree } from '../world/disk-trees.ts'
 import { acl, dressOf, drop, set } from '../world/dressed.ts'
 import { partitionOf } from '../world/link-trees.ts'
+import { LoopDisks } from '../world/loop-disk.ts'
 import { type Machine, World } from '../world/machines.ts'
 import { NtfsDisk } from '../world/ntfs-disk.ts'
 
@@ -201,5 +203,43 @@ describe('names that are one file, on a disk that refuses some names', () => {
     await machine.must('undo', String(run.lines[0]?.['runId']))
     assert.equal(partitionOf(target), before)
     assert.equal(readFileSync(join(target, stored('d?/c.')), 'utf8'), 'one')
+  })
+})
+
+/** So many names ext4 gives one file. */
+const ext4Names = 65_000
+
+describe('a file that has as many names as its disk gives one', () => {
+  const world = new World()
+  const disks = new LoopDisks()
+  const machine = world.machine('one')
+  after(async () => {
+    disks.unmount()
+    await world.close()
+  })
+
+  it('gets no more of them: further ones are files of their own, and told', async (t) => {
+    const disk = disks.make(t, world.directory, 'full')
+    if (disk === undefined) return
+    const [source, target] = [world.folder('names'), join(disk.path, 'names')]
+    writeTree(source, { a: 'one', '.nightferryignore': '/hidden/\n' })
+    await machine.mustSync('done', source, target, ...wide)
+    // A person's, which no run sees: one more name is left.
+    mkdirSync(join(target, 'hidden'))
+    for (let i = 2; i < ext4Names; i++) linkSync(join(target, 'a'), join(target, 'hidden', String(i)))
+    linked(source, 'a', 'b', 'c', 'd')
+    const told = async (): Promise<string[]> => {
+      const run = await machine.sync(source, target, ...wide)
+      assert.equal(run.code, 3, run.stdout + run.stderr)
+      return run.problems.map(({ path, code }) => `${path}: ${code}`)
+    }
+    assert.deepEqual(await told(), ['c: not-linked', 'd: not-linked'])
+    const inodes = (): number[] => ['a', 'b', 'c', 'd'].map((name) => lstatSync(join(target, name)).ino)
+    const [a, b, ...own] = inodes()
+    assert.ok(a === b && !own.includes(a as number), 'one name more, and no other')
+    for (const name of ['b', 'c', 'd']) assert.equal(readFileSync(join(target, name), 'utf8'), 'one')
+    // They have the content: nothing comes again, and what there is stays.
+    assert.deepEqual(await told(), ['c: stays-apart', 'd: stays-apart'])
+    assert.deepEqual(inodes(), [a, b, ...own])
   })
 })

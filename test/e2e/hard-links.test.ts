@@ -119,6 +119,28 @@ describe('names that are one file', () => {
     assertSameLinks(source, target)
   })
 
+  it('are replaced and go in one run without the option, in folders that go too', async () => {
+    const ends = await newEnds(pair, 'push')
+    const { source, target } = ends
+    writeTree(source, { a: 'one', c: 'two', 'gone/x': 'three' })
+    for (const [of, name] of [
+      ['a', 'b'],
+      ['a', 'z'],
+      ['a', 'gone/a'],
+      ['c', 'd'],
+    ] as const)
+      linkSync(join(source, of), join(source, name))
+    await ends.laptop.mustSync('done', ...ends.ends, ...everything)
+    // What is done at one name moves the ctime of the others: that is no change of somebody else's.
+    writeFileSync(join(source, 'a'), 'other content')
+    chmodSync(join(source, 'c'), 0o600)
+    for (const name of ['z', 'gone', 'd']) rmSync(join(source, name), { recursive: true })
+    const run = await ends.laptop.mustSync('done', ...ends.ends, '--max-delete', '100%')
+    assert.deepEqual(run.problems, [])
+    assertSameTree(target, source)
+    await ends.laptop.mustSync('unchanged', ...ends.ends)
+  })
+
   it('count only where the rules show them', async () => {
     const ends = await newEnds(pair, 'push')
     const { source, target } = ends
