@@ -2,7 +2,8 @@
 // gets. Only directories that differ are listed, a level a round trip; what only content can tell is settled by digests.
 // Every decision is core's (core/two-way.ts); here they are gathered, and what they lead to is gone into.
 
-import { type BaseEntry, baseEntries, type Names } from '../core/base.ts'
+import { baseEntries, isSameLink, type Names } from '../core/base.ts'
+import { conflictName } from '../core/conflict.ts'
 import type { Entry } from '../core/entry.ts'
 import { listingEntries } from '../core/listing.ts'
 import { joinPath, type RelPath, rootPath } from '../core/path.ts'
@@ -11,6 +12,7 @@ import type { Problem, ProblemCode } from '../core/problem.ts'
 import { type Specials, withSpecial } from '../core/specials.ts'
 import { otherSide, reconcileTwoWay, type Side, settleTwoWay, type TwoWay, type TwoWayRules } from '../core/two-way.ts'
 import type { DirectoryListing } from '../disk/told-listings.ts'
+import { equalBytes } from '../std/bytes.ts'
 import type { End } from './endpoint.ts'
 import { asFiles, chunks, digestsPerRequest, emptyListing } from './places.ts'
 import { type Aside, SidePlan } from './side-plan.ts'
@@ -75,9 +77,20 @@ type Place = {
 /** Of the files of a name, as far as they were asked for. */
 type Digests = { readonly left?: Uint8Array | undefined; readonly right?: Uint8Array | undefined }
 
-type Doubt = { readonly place: Place; readonly names: Names; readonly isTaken: (name: string) => boolean }
+type Doubt = { readonly place: Place; readonly names: Names; readonly around: Around }
+
+/** A conflict of which a run that was cut off may have named the copy, with the old name come back: only content can tell. */
+type Copied = {
+  readonly place: Place
+  readonly decision: TwoWay & { kind: 'conflict' }
+  readonly digests: Digests
+  readonly copy: string
+  /** The other side has it too. */
+  readonly isBoth: boolean
+}
 
 const sides: readonly Side[] = ['left', 'right']
+const noDigest = new Uint8Array(0)
 
 class Comparison {
   readonly #ends: Ends
@@ -91,6 +104,7 @@ class Comparison {
   readonly #brought = new Set<RelPath>()
   readonly #deleted: Deleted[] = []
   #doubts: Doubt[] = []
+  #copied: Copied[] = []
   #next: Place[] = []
   #specials: Specials | undefined
 
@@ -109,6 +123,7 @@ class Comparison {
       }
       // What content decides may lead further down.
       await this.#settle()
+      await this.#settleCopied()
     }
     this.#endDeleted()
   }
@@ -147,17 +162,16 @@ class Comparison {
     }
     const bytes = (side: Side): Uint8Array => listings[side]?.bytes ?? emptyListing
     this.#open(place, listings)
-    const known = (): Iterable<BaseEntry> => (base === undefined ? [] : baseEntries(base))
-    const taken = takenIn(bytes('left'), bytes('right'), known())
+    const around = new Around({ left: bytes('left'), right: bytes('right') }, base)
     const decisions = reconcileTwoWay(
       listingEntries(bytes('left')),
       listingEntries(bytes('right')),
-      known(),
+      base === undefined ? [] : baseEntries(base),
       path,
       this.#rules,
-      taken,
+      around.isTaken,
     )
-    for (const decision of decisions) this.#take(place, decision, taken)
+    for (const decision of decisions) this.#take(place, decision, around)
     const { makes, deleted, hasBase } = place
     if (makes === undefined || deleted !== undefined || hasBase) return
     // Only one side has it, and nothing was ever agreed on in it: all of it comes, and no content has to decide.
@@ -178,7 +192,7 @@ class Comparison {
     this.#problems.push({ path, code, detail: '' })
   }
 
-  #take(place: Place, decision: TwoWay, isTaken: (name: string) => boolean, digests: Digests = {}): void {
+  #take(place: Place, decision: TwoWay, around: Around, digests: Digests = {}): void {
     const { path } = place
     switch (decision.kind) {
       case 'agree':
@@ -191,7 +205,7 @@ class Comparison {
         this.#specials = withSpecial(this.#specials, joinPath(path, decision.name))
         return
       case 'digests':
-        this.#doubts.push({ place, names: decision.names, isTaken })
+        this.#doubts.push({ place, names: decision.names, around })
         return
       case 'bring':
         return this.#takeBring(place, decision)
@@ -205,7 +219,7 @@ class Comparison {
       case 'enter-deleted':
         return this.#takeDeleted(place, decision)
       case 'conflict':
-        return this.#takeConflict(place, decision, digests)
+        return this.#takeConflict(place, decision, around, digests)
     }
   }
 
@@ -245,28 +259,61 @@ class Comparison {
     for (let at = deleted; at !== undefined && !at.comesBack; at = at.above) at.comesBack = true
   }
 
-  #takeConflict(place: Place, { names, loser, copyAs }: TwoWay & { kind: 'conflict' }, digests: Digests): void {
+  #takeConflict(place: Place, decision: TwoWay & { kind: 'conflict' }, around: Around, digests: Digests): void {
+    const { names, loser, copyAs } = decision
+    const lost = names[loser]
+    this.#comesBack(place.deleted)
+    if (copyAs === undefined) this.#found(place, decision, undefined)
+    if (copyAs === undefined || lost === undefined) return
+    const copy = this.#copyOf(lost, loser, around, digests[loser])
+    if (copy === undefined) this.#putAside(place, decision, copyAs, digests)
+    else if (lost.link !== undefined || lost.sizeBytes === 0) this.#leaveToCopy(place, decision, copy)
+    else
+      this.#copied.push({ place, decision, digests, copy, isBoth: around.entry(otherSide(loser), copy) !== undefined })
+  }
+
+  #found({ path }: Place, { names, loser }: { names: Names; loser: Side }, copyAs: string | undefined): void {
+    this.#conflicts.push({ path: joinPath(path, nameIn(names)), loser, copyAs, baseSeconds: names.base?.mtimeSeconds })
+  }
+
+  /**
+   * A name that the loser's copy would have, and under which something lies on its side that looks just like it. It is new,
+   * and nothing else lies there on the other side, so that nobody takes it away.
+   */
+  #copyOf(lost: Entry, loser: Side, around: Around, digest: Uint8Array | undefined): string | undefined {
+    const { machines, linkDigest } = this.#rules
+    const ofValue = lost.link === undefined ? digest : linkDigest(lost.link)
+    if (ofValue === undefined) return undefined
+    return conflictName(lost.name, machines[loser], ofValue, (name) => {
+      const [here, there] = [around.entry(loser, name), around.entry(otherSide(loser), name)]
+      const isFit = looksLike(lost, here) && (there === undefined || looksLike(lost, there))
+      return !isFit || around.isKnown(name)
+    })
+  }
+
+  /** The loser gets its new name, and the winner comes in its place. */
+  #putAside(place: Place, { names, loser }: TwoWay & { kind: 'conflict' }, copyAs: string, digests: Digests): void {
     const { path } = place
     const winner = otherSide(loser)
     const [kept, lost] = [names[winner], names[loser]]
     if (kept === undefined || lost === undefined) return
-    const at = joinPath(path, lost.name)
-    this.#comesBack(place.deleted)
-    this.#conflicts.push({ path: at, loser, copyAs, baseSeconds: names.base?.mtimeSeconds })
-    if (copyAs === undefined) return
+    this.#found(place, { names, loser }, copyAs)
     const aside: Aside = { path, entry: lost, copyAs, digest: digests[loser] }
     this.#plans[loser].aside(aside)
     // Its old name is free then, and the new one is new to the other side.
     this.#plans[winner].bring(path, 'create', { ...lost, name: copyAs }, undefined)
     this.#proven.add(joinPath(path, copyAs))
-    this.#takeBring(place, {
-      kind: 'bring',
-      to: loser,
-      action: 'create',
-      entry: kept,
-      there: undefined,
-      restores: false,
-    })
+    const [action, restores] = ['create', false] as const
+    this.#takeBring(place, { kind: 'bring', to: loser, action, entry: kept, there: undefined, restores })
+  }
+
+  /** The loser lies under its new name already, from where it goes over like any other file: the winner takes its old one. */
+  #leaveToCopy(place: Place, { names, loser }: TwoWay & { kind: 'conflict' }, copy: string): void {
+    const [kept, there] = [names[otherSide(loser)], names[loser]]
+    if (kept === undefined || there === undefined) return
+    this.#found(place, { names, loser }, copy)
+    const [action, restores] = [kept.kind === there.kind ? 'replace' : 'retype', false] as const
+    this.#takeBring(place, { kind: 'bring', to: loser, action, entry: kept, there, restores })
   }
 
   /** Asks for the digests of what only content can tell, and takes what they decide. */
@@ -276,13 +323,36 @@ class Comparison {
     for (let from = 0; from < doubts.length; from += digestsPerRequest) {
       const some = doubts.slice(from, from + digestsPerRequest)
       const [lefts, rights] = await Promise.all([this.#digests('left', some), this.#digests('right', some)])
-      some.forEach(({ place, names, isTaken }, i) => {
+      some.forEach(({ place, names, around }, i) => {
         const digests = { left: lefts[i], right: rights[i] }
-        for (const decision of settleTwoWay(names, digests, place.path, this.#rules, isTaken)) {
+        for (const decision of settleTwoWay(names, digests, place.path, this.#rules, around.isTaken)) {
           this.#proven.add(joinPath(place.path, nameIn(names)))
-          this.#take(place, decision, isTaken, digests)
+          this.#take(place, decision, around, digests)
         }
       })
+    }
+  }
+
+  /** Takes conflicts whose copies may be there, by the digests of these. */
+  async #settleCopied(): Promise<void> {
+    const copied = this.#copied
+    this.#copied = []
+    const told = { left: new Map<RelPath, Uint8Array>(), right: new Map<RelPath, Uint8Array>() }
+    for (const side of sides) {
+      const asked = copied.filter(({ decision, isBoth }) => isBoth || decision.loser === side)
+      const paths = asked.map(({ place, copy }) => joinPath(place.path, copy))
+      for (let from = 0; from < paths.length; from += digestsPerRequest) {
+        const some = paths.slice(from, from + digestsPerRequest)
+        const digests = await this.#ends[side].digests(asFiles(some), this.#rules.checksum)
+        some.forEach((path, i) => told[side].set(path, digests[i] ?? noDigest))
+      }
+    }
+    for (const { place, decision, digests, copy, isBoth } of copied) {
+      const wanted = digests[decision.loser] ?? noDigest
+      const asked = isBoth ? sides : [decision.loser]
+      const isThere = asked.every((side) => equalBytes(told[side].get(joinPath(place.path, copy)) ?? noDigest, wanted))
+      if (isThere && wanted !== noDigest) this.#leaveToCopy(place, decision, copy)
+      else this.#putAside(place, decision, decision.copyAs as string, digests)
     }
   }
 
@@ -316,16 +386,53 @@ function nameIn({ left, right, base }: Names): string {
   return (left ?? right ?? base)?.name ?? ''
 }
 
-/**
- * Whether a name is in use on either side, or was when both agreed: what is given a name that was deleted on the other side
- * would look as if it had been there then. A name that is called free is given away by that. Nothing is read before it is asked.
- */
-function takenIn(left: Uint8Array, right: Uint8Array, base: Iterable<BaseEntry>): (name: string) => boolean {
-  let names: Set<string> | undefined
-  return (name) => {
-    names ??= new Set([...listingEntries(left), ...listingEntries(right), ...base].map((entry) => entry.name))
-    return names.has(name) || !names.add(name)
+/** What lies in a directory, by name; nothing is read before it is asked. */
+class Around {
+  readonly #bytes: Readonly<Record<Side, Uint8Array>>
+  readonly #base: Uint8Array | undefined
+  #known: Set<string> | undefined
+  readonly #given = new Set<string>()
+  readonly #entries = new Map<Side, Map<string, Entry>>()
+
+  constructor(bytes: Readonly<Record<Side, Uint8Array>>, base: Uint8Array | undefined) {
+    this.#bytes = bytes
+    this.#base = base
   }
+
+  /** Whether the base knows a name. */
+  isKnown(name: string): boolean {
+    if (this.#base === undefined) return false
+    this.#known ??= new Set([...baseEntries(this.#base)].map((entry) => entry.name))
+    return this.#known.has(name)
+  }
+
+  entry(side: Side, name: string): Entry | undefined {
+    let entries = this.#entries.get(side)
+    if (entries === undefined) {
+      entries = new Map()
+      for (const entry of listingEntries(this.#bytes[side])) entries.set(entry.name, entry)
+      this.#entries.set(side, entries)
+    }
+    return entries.get(name)
+  }
+
+  /**
+   * Whether a name is in use on either side, or was when both agreed: what is given a name that was deleted on the other side
+   * would look as if it had been there then. A name that is called free is given away by that.
+   */
+  readonly isTaken = (name: string): boolean => {
+    if (this.#given.has(name) || this.isKnown(name)) return true
+    if (sides.some((side) => this.entry(side, name) !== undefined)) return true
+    this.#given.add(name)
+    return false
+  }
+}
+
+/** Whether it may be the same value under another name. */
+function looksLike(lost: Entry, other: Entry | undefined): boolean {
+  if (other?.kind !== lost.kind || other.mode !== lost.mode || other.sizeBytes !== lost.sizeBytes) return false
+  if (other.mtimeSeconds !== lost.mtimeSeconds || other.mtimeNs !== lost.mtimeNs) return false
+  return lost.link === undefined || isSameLink(lost, other)
 }
 
 /** The later time of two directories: both get it, so that it is none of either side. */

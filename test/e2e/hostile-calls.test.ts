@@ -87,7 +87,7 @@ describe('a hostile caller', () => {
 
   it('gets an answer or a refusal for every call at every point of a run, and the daemon lives', async () => {
     const way: readonly CallName[] = ['open', 'scan', 'view', 'begin', 'stage', 'finish', 'close']
-    for (const role of ['target', 'source']) {
+    for (const role of ['target', 'source', 'both']) {
       // A source never gets further than its view.
       for (let reached = 0; reached <= (role === 'source' ? 3 : way.length); reached++) {
         for (const name of names) {

@@ -127,21 +127,23 @@ describe('a hostile driver', () => {
     await assertServes()
   })
 
-  it('reads no path that is none below the share', async () => {
-    const { sub } = place({ x: 'x' })
-    const session = await sessionOf(pair.laptop, 'nas')
-    await call(session, 'open', opening({ share: 'data', sub, role: 'source', create: false }))
-    session.openStream('packs', new Uint8Array(0))
-    await call(session, 'scan', { overrides: [], ignoreFiles: [] })
-    const wants = (path: string, name: string): Uint8Array => Uint8Array.from([1, ...block(path), 1, ...block(name)])
-    for (const text of hostilePaths.filter((path) => path.length < 100)) {
-      await refused(text, () => call(session, 'supply', { batch: 0, wants: wants(text, 'x') }))
-      await refused(text, () => call(session, 'digests', { files: wants(text, 'x'), fresh: true }))
-      await refused(text, () => call(session, 'listings', { paths: [text], outlined: true }))
-    }
-    session.close()
-    await assertServes()
-  })
+  for (const role of ['source', 'both']) {
+    it(`reads no path that is none below the share, of an end that it opened as ${role}`, async () => {
+      const { sub } = place({ x: 'x' })
+      const session = await sessionOf(pair.laptop, 'nas')
+      await call(session, 'open', opening({ share: 'data', sub, role, create: true }))
+      session.openStream('packs', new Uint8Array(0))
+      await call(session, 'scan', { overrides: [], ignoreFiles: [] })
+      const wants = (path: string, name: string): Uint8Array => Uint8Array.from([1, ...block(path), 1, ...block(name)])
+      for (const text of hostilePaths.filter((path) => path.length < 100)) {
+        await refused(text, () => call(session, 'supply', { batch: 0, wants: wants(text, 'x') }))
+        await refused(text, () => call(session, 'digests', { files: wants(text, 'x'), fresh: true }))
+        await refused(text, () => call(session, 'listings', { paths: [text], outlined: true }))
+      }
+      session.close()
+      await assertServes()
+    })
+  }
 
   it('puts no file through a symlink that it made, in the same batch, in the next one, or in the next session', async () => {
     const { sub, path } = place()
