@@ -42,7 +42,7 @@ const touched = file('x', { seconds: 2000 })
 const dir = directory({ a: x })
 
 /** What is known of both contents: nothing, all, or that one is damaged. */
-type Known = 'none' | 'left' | 'both' | 'damaged'
+type Known = 'none' | 'left' | 'both' | 'damaged' | 'both damaged'
 type Situation = { known?: Known; open?: boolean; below?: boolean; rules?: BaseRules }
 
 function factsOf(
@@ -54,8 +54,9 @@ function factsOf(
     item?.kind === 'file' ? testDigest(item.text) : undefined
   return {
     digestsOf: () => ({
-      left: known === 'none' ? undefined : known === 'damaged' ? damagedDigest : digest(left),
-      right: known === 'none' || known === 'left' ? undefined : digest(right),
+      left: known === 'none' ? undefined : known.endsWith('damaged') ? damagedDigest : digest(left),
+      right:
+        known === 'none' || known === 'left' ? undefined : known === 'both damaged' ? damagedDigest : digest(right),
     }),
     isOpen: () => open,
     isSettledBelow: () => below,
@@ -137,6 +138,7 @@ const rows: Row[] = [
   ['was edited', file('x', { edits: 1 }), x, [], 'nothing', false],
   ['was edited and is the same', file('x', { edits: 1 }), x, [], 'file 1 644 1000 of x', true, { known: 'both' }],
   ['is damaged', x, x, baseOf(x, 'x'), 'file 1 644 1000 of x', false, { known: 'damaged' }],
+  ['is damaged on both', x, x, baseOf(x, 'x'), 'file 1 644 1000 of x', false, { known: 'both damaged' }],
   ['had a problem', x, x, [], 'nothing', false, { open: true, known: 'both' }],
   [
     'had a problem, and the base knew',

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { checkTriples, questions } from '../world/two-way-triples.ts'
 
 const seed = Number(process.env.NIGHTFERRY_SEED ?? randomInt(2 ** 31))
-const triples = 100_000
+const triples = 50_000
 
 describe('two-way runs, at length', () => {
   for (const question of Object.keys(questions) as (keyof typeof questions)[]) {
