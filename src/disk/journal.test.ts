@@ -391,33 +391,6 @@ for (const open of forms) {
       assert.ok(synced > 0 && synced < sys.trail.indexOf('unlink journal'), sys.trail.join('\n'))
     })
 
-    it('holds a part at a time of what lies aside, however much that is', () => {
-      for (const [lying, stays] of [
-        [Buffer.from('damaged'), 25_000],
-        [Buffer.alloc(0), 0],
-      ] as const) {
-        const folders = twoFolders()
-        plant(folders.target, { stays: 's', '.nightferry/staging/x': '', '.nightferry/root.json': marker })
-        writeFileSync(join(folders.target, '.nightferry/journal'), lying)
-        const all = join(folders.target, '.nightferry/staging')
-        for (let i = 1; i < 25_000; i++) writeFileSync(join(all, `d${i}`), '')
-        const listed: number[] = []
-        const counting: Sys = {
-          ...real,
-          list(...input) {
-            const count = real.list(...input)
-            listed.push(count)
-            return count
-          },
-        }
-        recover(folders.target, counting)
-        const place = join(folders.target, '.nightferry/kept')
-        assert.deepEqual([readdirSync(all), existsSync(place) ? readdirSync(place).length : 0], [[], stays])
-        // A call of the system gives some more than were asked for.
-        assert.ok(Math.max(...listed) < 24_000, listed.join(' '))
-      }
-    })
-
     it('tells ten thousand paths at most, and how many more there were', async () => {
       const folders = twoFolders()
       plant(folders.source, { stays: 's' })

@@ -110,14 +110,6 @@ const cases: Readonly<Record<string, (place: Place) => void>> = {
     )
   },
 
-  'a symlink that is given no time is brought, and that is told'(place) {
-    const link = create('link', '', { kind: 'symlink', mode: 0, link: utf8('to') })
-    const sys = new FaultySys(real).on('setTimesAt', { result: -errno.EPERM })
-    const landing = landingOf(place, [[root, [link]]], { wanted: [], sys })
-    assert.deepEqual(landing.finishWriting(), [])
-    assert.deepEqual(land(place, landing), { names: ['link'], problems: ['link: attributes-refused'] })
-  },
-
   'a new directory that can not be dressed gets no name, and nor does what is in it'(place) {
     const landing = landingOf(place, [[{ ...head('d'), state: 'new' }, [create('a', 'first')]]])
     landing.receive(pack({ number: 0, text: 'first' }))

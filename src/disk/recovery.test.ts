@@ -1,5 +1,6 @@
 // What a run that died had replaced, and where it goes when the journal is settled: to the versions of that run if it is what
-// the scan saw, a directory by its inode; aside where it is not, or where there are no versions to be had.
+// the scan saw, a directory by its inode; aside where it is not, or where there are no versions to be had. However much lies
+// there, a part of it is held at a time.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
@@ -7,14 +8,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { contents, plant } from '../../test/world/planted.ts'
+import { mainForms } from '../../test/world/sys-forms.ts'
 import type { RelPath } from '../core/path.ts'
 import { statWidth } from '../core/stat.ts'
 import { utf8 } from '../std/bytes.ts'
 import { createJournal, type Displacement, encodeDisplacements, writeJournal } from './journal.ts'
 import { type FilesOfRun, type Recovery, recoverJournal } from './recovery.ts'
+import { openTarget } from './root.ts'
+import type { Sys } from './sys.ts'
 import { systemSys } from './system.ts'
 
-const home = mkdtempSync(join(tmpdir(), 'nf-recovery-'))
+// In memory where there is such a place: some of it is many names.
+const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nf-recovery-'))
 after(() => rmSync(home, { recursive: true, force: true }))
 const sys = systemSys()
 let made = 0
@@ -138,3 +143,34 @@ describe('what a run that died had replaced', () => {
     assert.ok(existsSync(join(died.path, 'root/a')))
   })
 })
+
+for (const form of mainForms) {
+  const real = form()
+  it(`what lies aside is looked at a part at a time, however much it is (${real.form})`, () => {
+    for (const [journal, stays] of [
+      [Buffer.from('damaged'), 25_000],
+      [Buffer.alloc(0), 0],
+    ] as const) {
+      const target = join(home, `target-${++made}`)
+      const staging = join(target, '.nightferry/staging')
+      const marker = JSON.stringify({ version: 1, id: 'abcdefgh', machine: 'test', path: '' })
+      plant(target, { stays: 's', '.nightferry/staging/d0': '', '.nightferry/root.json': marker })
+      writeFileSync(join(target, '.nightferry/journal'), journal)
+      for (let i = 1; i < 25_000; i++) writeFileSync(join(staging, `d${i}`), '')
+      const listed: number[] = []
+      const counting: Sys = {
+        ...real,
+        list(...input) {
+          const count = real.list(...input)
+          listed.push(count)
+          return count
+        },
+      }
+      openTarget(counting, target, { create: true, machine: 'test', expectedId: undefined }).close()
+      const place = join(target, '.nightferry/kept')
+      assert.deepEqual([readdirSync(staging), existsSync(place) ? readdirSync(place).length : 0], [[], stays])
+      // A call of the system gives some more than were asked for.
+      assert.ok(Math.max(...listed) < 24_000, listed.join(' '))
+    }
+  })
+}
