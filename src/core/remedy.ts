@@ -50,7 +50,7 @@ export const failureRemedies: Readonly<Record<FailureCode, string>> = {
   'source-not-directory': 'name the folder that holds it',
   'source-unreadable': 'give the user who runs Nightferry the permission to read it; nothing was changed',
   'target-not-directory': 'make the folder first: only the last part of a target is made',
-  'target-not-writable': 'look at its permissions; is it mounted read-only?',
+  'target-not-writable': 'look at its permissions; is it mounted read-only? Is its disk there?',
   'target-full': 'free some space; what was complete is in place; run again',
   'root-replaced': 'is the right disk mounted? If the folder was replaced on purpose: once with --new-target',
   'names-changed':
