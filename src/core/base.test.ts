@@ -258,6 +258,9 @@ describe('a base, of a name that', () => {
       changeSince(base, 'right', entry, rules),
     ])
     assert.deepEqual(changes, ['same', 'changed', 'changed', 'same'])
+    const another = entryOf('n', directory({ b: y }))
+    const none = factsOf(undefined, undefined, {})
+    assert.ok(advance([left], [another], base === undefined ? [] : [base], none, rules).isChanged)
   })
 })
 
