@@ -8,6 +8,7 @@ import {
   chmodSync,
   existsSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -24,15 +25,20 @@ import { assertTidy, contentsOn, owedOn } from '../world/oracle.ts'
 import { lossOf, type Simulated, Simulation, type Trouble, type Way } from '../world/simulation.ts'
 import { chanceFor, replay } from './options.ts'
 
+/** No time that is set on purpose is as late. */
+const justNowMs = 1_750_000_000_000
+
 /** What a name holds, apart from its mode and time; `directory`, `file HASH`, `link TEXT`. */
 type Held = { readonly what: string; readonly mode: number; readonly time: string; readonly inode: string }
 type Held3 = { readonly l: Held | undefined; readonly r: Held | undefined; readonly b: Held | undefined }
 type Snap = ReadonlyMap<string, Held>
 
+const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1)
+
 function snapOf(root: string): Snap {
   const snap = new Map<string, Held>()
   const visit = (directory: string): void => {
-    for (const entry of readdirSync(join(root, directory), { withFileTypes: true })) {
+    for (const entry of readdirSync(join(root, directory), { withFileTypes: true }).sort(byName)) {
       const path = join(directory, entry.name)
       if (path === '.nightferry') continue
       snap.set(path, heldAt(join(root, path)))
@@ -84,6 +90,7 @@ export class TwoWayCampaign {
   readonly #owed = new Set<string>()
   readonly #known = new Set<string>()
   #hasEnded = true
+  #seconds = 1_700_000_000
 
   constructor(number: number, directory: string) {
     this.#chance = chanceFor(`bothways ${number}`)
@@ -101,6 +108,7 @@ export class TwoWayCampaign {
     const { source, target } = this.#simulation
     growTree(chance, source, chance(20))
     if (chance(3) > 0) growTree(chance, target, chance(20))
+    for (const side of this.#sides()) this.#settleTimes(side)
     if (chance(2) === 0) await this.#run(this.#trouble())
     await this.#converges()
     const hasTrouble = chance(2) === 0
@@ -123,6 +131,7 @@ export class TwoWayCampaign {
       if (chance(4) === 0) moveFolders(chance, side)
     }
     for (let both = chance(5); both > 0; both--) this.#editBoth()
+    for (const side of this.#sides()) this.#settleTimes(side)
     const here = new Set(this.#sides().flatMap((side) => [...owedOn(side)]))
     for (const what of this.#owed) if (!here.has(what)) this.#owed.delete(what)
     for (const side of this.#sides()) for (const { what } of snapOf(side).values()) this.#known.add(what)
@@ -141,6 +150,17 @@ export class TwoWayCampaign {
       const old = before.get(key)
       const isHidden = old !== undefined && old.what !== what && what.startsWith('file')
       if (isHidden && (isSeen || old.mode !== mode)) utimesSync(join(side, path), 1, 1_650_000_000 + this.#chance(1e6))
+    }
+    this.#settleTimes(side)
+  }
+
+  /** What was written just now is given a time that is the same when it is made again; some share it with another. */
+  #settleTimes(side: string): void {
+    this.#seconds++
+    for (const { path } of placesIn(side).reverse()) {
+      if (lstatSync(path).mtimeMs < justNowMs) continue
+      if (this.#chance(3) > 0) this.#seconds++
+      lutimesSync(path, this.#seconds, this.#seconds)
     }
   }
 
