@@ -45,6 +45,23 @@ describe('ssh', { skip: missing }, () => {
   const few = { a: 'one', 'sub/b': 'two', 'sub/deep/c': 'three' }
 
   for (const direction of ['push', 'pull'] as const) {
+    it(`${direction}: goes both ways, and keeps both values of a conflict`, async () => {
+      const { source, target, ends } = fresh(direction)
+      writeTree(source, few)
+      writeTree(target, { there: 'only there' })
+      const both = ['--mode', 'two-way', ...ends]
+      await laptop.mustSync('done', ...both)
+      assertSameTree(target, source)
+      await laptop.mustSync('unchanged', ...both)
+      writeTree(source, { a: 'of one side' })
+      writeTree(target, { a: 'of the other', new: 'n' })
+      rmSync(join(source, 'sub'), { recursive: true })
+      await laptop.mustSync('done', ...both)
+      assertSameTree(target, source)
+      assert.equal(readTree(source).filter((line) => /^a(\.conflict-\S+)? file/.test(line)).length, 2)
+      await laptop.mustSync('unchanged', ...both)
+    })
+
     it(`${direction}: a first run, an unchanged one, a change, all as between paired machines`, async () => {
       const { source, target, ends } = fresh(direction)
       writeTree(source, few)

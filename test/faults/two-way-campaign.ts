@@ -8,6 +8,7 @@ import {
   chmodSync,
   existsSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -24,15 +25,20 @@ import { assertTidy, contentsOn, owedOn } from '../world/oracle.ts'
 import { lossOf, type Simulated, Simulation, type Trouble, type Way } from '../world/simulation.ts'
 import { chanceFor, replay } from './options.ts'
 
+/** No time that is set on purpose is as late. */
+const justNowMs = 1_750_000_000_000
+
 /** What a name holds, apart from its mode and time; `directory`, `file HASH`, `link TEXT`. */
 type Held = { readonly what: string; readonly mode: number; readonly time: string; readonly inode: string }
 type Held3 = { readonly l: Held | undefined; readonly r: Held | undefined; readonly b: Held | undefined }
 type Snap = ReadonlyMap<string, Held>
 
+const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1)
+
 function snapOf(root: string): Snap {
   const snap = new Map<string, Held>()
   const visit = (directory: string): void => {
-    for (const entry of readdirSync(join(root, directory), { withFileTypes: true })) {
+    for (const entry of readdirSync(join(root, directory), { withFileTypes: true }).sort(byName)) {
       const path = join(directory, entry.name)
       if (path === '.nightferry') continue
       snap.set(path, heldAt(join(root, path)))
@@ -77,8 +83,6 @@ export class TwoWayCampaign {
   readonly #chance: Chance
   readonly #simulation: Simulation
   readonly #where: string
-  /** Which side is named first. */
-  readonly #swaps: boolean
   readonly story: string[] = []
   /** What both sides last agreed on, where the last run came to its end; undefined while that is not known. */
   #agreed: Snap | undefined = new Map()
@@ -86,13 +90,13 @@ export class TwoWayCampaign {
   readonly #owed = new Set<string>()
   readonly #known = new Set<string>()
   #hasEnded = true
+  #seconds = 1_700_000_000
 
   constructor(number: number, directory: string) {
-    this.#chance = chanceFor(`two-way ${number}`)
+    this.#chance = chanceFor(`bothways ${number}`)
     const way = (['local', 'push', 'pull'] as const satisfies Way[])[this.#chance(3)] as Way
     this.#simulation = new Simulation(directory, way)
-    this.#swaps = this.#chance(4) === 0
-    this.#where = `${replay('two-way', number)}\n${way}`
+    this.#where = `${replay('bothways', number)}\n${way}`
   }
 
   close(): void {
@@ -104,6 +108,7 @@ export class TwoWayCampaign {
     const { source, target } = this.#simulation
     growTree(chance, source, chance(20))
     if (chance(3) > 0) growTree(chance, target, chance(20))
+    for (const side of this.#sides()) this.#settleTimes(side)
     if (chance(2) === 0) await this.#run(this.#trouble())
     await this.#converges()
     const hasTrouble = chance(2) === 0
@@ -126,6 +131,7 @@ export class TwoWayCampaign {
       if (chance(4) === 0) moveFolders(chance, side)
     }
     for (let both = chance(5); both > 0; both--) this.#editBoth()
+    for (const side of this.#sides()) this.#settleTimes(side)
     const here = new Set(this.#sides().flatMap((side) => [...owedOn(side)]))
     for (const what of this.#owed) if (!here.has(what)) this.#owed.delete(what)
     for (const side of this.#sides()) for (const { what } of snapOf(side).values()) this.#known.add(what)
@@ -144,6 +150,17 @@ export class TwoWayCampaign {
       const old = before.get(key)
       const isHidden = old !== undefined && old.what !== what && what.startsWith('file')
       if (isHidden && (isSeen || old.mode !== mode)) utimesSync(join(side, path), 1, 1_650_000_000 + this.#chance(1e6))
+    }
+    this.#settleTimes(side)
+  }
+
+  /** What was written just now is given a time that is the same when it is made again; some share it with another. */
+  #settleTimes(side: string): void {
+    this.#seconds++
+    for (const { path } of placesIn(side).reverse()) {
+      if (lstatSync(path).mtimeMs < justNowMs) continue
+      if (this.#chance(3) > 0) this.#seconds++
+      lutimesSync(path, this.#seconds, this.#seconds)
     }
   }
 
@@ -239,11 +256,9 @@ export class TwoWayCampaign {
         if (what.startsWith('file')) this.#owed.add(what)
       }
     const owed = new Set(this.#owed)
-    const ends = this.#swaps && this.story.length % 2 === 0 ? { swaps: true } : {}
     const run = await this.#simulation.run(trouble, {
       mode: 'two-way',
       keep: { kind: 'forever' },
-      ...ends,
       ...change,
     } as never)
     const { end, failure, died } = run
@@ -296,8 +311,8 @@ export class TwoWayCampaign {
       } else if (base === undefined) continue
       // A directory that keeps its name against a file comes whole.
       else if (this.#isContested(path, left, right) && sameWhat(is, l ?? r)) continue
-      else if (sameWhat(l, b)) this.#judgeOne(path, { l: r, r: l, b }, [right, left], base, now, say)
-      else if (sameWhat(r, b)) this.#judgeOne(path, { l, r, b }, [left, right], base, now, say)
+      else if (sameWhat(l, b)) this.#judgeOne(path, { l: r, r: l, b }, left, base, now, say)
+      else if (sameWhat(r, b)) this.#judgeOne(path, { l, r, b }, right, base, now, say)
       else this.#judgeBoth(path, l, r, now, say)
     }
     // Nothing comes from nowhere but copies of conflicts and the directories above what came back.
@@ -316,14 +331,7 @@ export class TwoWayCampaign {
   }
 
   /** `l` changed it, `r` has it as it was agreed on. */
-  #judgeOne(
-    path: string,
-    { l, r, b }: Held3,
-    [changed, other]: readonly [Snap, Snap],
-    base: Snap,
-    now: Snap,
-    say: (text: string) => string,
-  ): void {
+  #judgeOne(path: string, { l, r, b }: Held3, other: Snap, base: Snap, now: Snap, say: (text: string) => string): void {
     const is = now.get(path)
     if (r?.what !== 'directory') {
       if (sameWhat(is, l)) return
@@ -335,25 +343,23 @@ export class TwoWayCampaign {
     }
     // A directory that went, or became a file: what the other side did in it stays.
     const below = (snap: Snap): [string, Held][] => [...snap].filter(([one]) => one.startsWith(`${path}/`))
-    const touched = new Set([
-      ...below(other).flatMap(([one, held]) => {
-        const old = base.get(one)
-        const isSame = sameWhat(old, held) && old?.mode === held.mode
-        return isSame && (old?.time === held.time || held.what === 'directory') ? [] : [one]
-      }),
-      ...below(base).flatMap(([one]) => (other.has(one) ? [] : [one])),
-    ])
-    const cameBack = below(other).some(([one]) => touched.has(one))
+    /** Other than it was agreed on; a time alone is no change that anybody would miss. */
+    const isChanged = ([one, held]: readonly [string, Held], looksAtTimes: boolean): boolean => {
+      const old = base.get(one)
+      if (!sameWhat(old, held)) return true
+      if (held.what === 'directory') return false
+      return old?.mode !== held.mode || (looksAtTimes && old.time !== held.time)
+    }
+    const cameBack = below(other).some((one) => isChanged(one, false))
+    const isTouched = below(other).some((one) => isChanged(one, true)) || below(base).some(([one]) => !other.has(one))
     if (l === undefined) {
       if (cameBack) return assert.equal(is?.what, 'directory', say('something in it changed, and it went'))
       // What went in it on the other side is no reason to keep it.
       assert.equal(is, undefined, say('was deleted on one side only, and came back'))
       return
     }
-    if (touched.size === 0)
-      assert.equal(is?.what, l.what, say('became another kind on one side only, and did not arrive'))
+    if (!isTouched) assert.equal(is?.what, l.what, say('became another kind on one side only, and did not arrive'))
     else if (!sameWhat(is, l)) this.#mustLie(path, l, now, say)
-    void changed
   }
 
   #judgeBoth(path: string, l: Held | undefined, r: Held | undefined, now: Snap, say: (text: string) => string): void {
