@@ -27,7 +27,8 @@ export function rot(machine: Machine, root: string, path: string): void {
   const file = join(root, path)
   flipByte(file)
   const { ino, ctimeNs } = lstatSync(file, { bigint: true })
-  const database = new DatabaseSync(join(machine.state, 'state', 'state.db'))
+  // A daemon keeps what it learned a moment after its run was told to have ended.
+  const database = new DatabaseSync(join(machine.state, 'state', 'state.db'), { timeout: 10_000 })
   let patched = 0
   for (const { tree, shelf, body } of database.prepare('SELECT tree, shelf, body FROM shelves').all()) {
     const bytes = (body as Uint8Array).slice()
