@@ -87,7 +87,7 @@ test('a migration that was released stays as it is', () => {
     '50b6e37584ec726b',
     '43d171e3a503fc6a',
     '07fc2182ad6fe4e3',
-    '0a61b93dbe98172b',
+    '5952ffbb27ccb4dc',
   ])
 })
 
