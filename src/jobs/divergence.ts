@@ -325,10 +325,10 @@ class Comparison {
       const [lefts, rights] = await Promise.all([this.#digests('left', some), this.#digests('right', some)])
       some.forEach(({ place, names, around }, i) => {
         const digests = { left: lefts[i], right: rights[i] }
-        for (const decision of settleTwoWay(names, digests, place.path, this.#rules, around.isTaken)) {
-          this.#proven.add(joinPath(place.path, nameIn(names)))
+        // Also where that decides nothing: the base is told by digests that both are equal, whatever their times say.
+        this.#proven.add(joinPath(place.path, nameIn(names)))
+        for (const decision of settleTwoWay(names, digests, place.path, this.#rules, around.isTaken))
           this.#take(place, decision, around, digests)
-        }
       })
     }
   }
