@@ -116,7 +116,8 @@ async function chooseIn(
   const end = new LocalTarget(workshop, root, {
     treeKey: treeKeyOf('target', here, job),
     isApart: false,
-    job,
+    // By another name: what holds the job's next run (an undo) is no business of a choice, and stays.
+    job: `choice ${job}`,
     runId,
     versions,
   })

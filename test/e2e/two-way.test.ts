@@ -239,6 +239,21 @@ const scenes: Readonly<Record<string, (both: Both) => Promise<void>>> = {
     await machine.must('undo', id, '--side', 'left')
     assert.deepEqual(contents(both.left.path), { a: 'edited on the left', b: 'b' })
   },
+  async 'is held after an undo, whatever was chosen since'(both) {
+    const { machine } = both
+    plant(both.left.path, { a: 'a' })
+    await agreed(both)
+    write(join(both.left.path, 'c'), 'left c')
+    write(join(both.right.path, 'c'), "the right's c")
+    await agreed(both)
+    write(join(both.right.path, 'a'), 'edited on the right')
+    const run = await agreed(both)
+    const id = String(run.lines.find(({ runId }) => runId !== '')?.['runId'])
+    await machine.must('undo', id, '--side', 'left')
+    await machine.must('conflicts', 'c', '--keep', 'left')
+    const held = await twoWay(both)
+    assert.deepEqual([held.code, held.outcome], [15, 'halted'], held.stdout)
+  },
   async 'lists its conflicts until they are settled, and settles them'(both) {
     const { machine } = both
     const names = ['a.txt', 'b.txt', 'c.txt', 'd.txt', 'e.txt']
@@ -295,6 +310,7 @@ const decided: readonly (keyof typeof scenes)[] = [
   'settles a change of kind on both sides',
   'deletes nothing when the state is lost',
   'follows a folder that was renamed',
+  'is held after an undo, whatever was chosen since',
 ]
 
 const sided: readonly (keyof typeof scenes)[] = [
