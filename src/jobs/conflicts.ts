@@ -11,11 +11,12 @@ import type { Problem } from '../core/problem.ts'
 import { mtimeSecondsOf, sizeOf } from '../core/stat.ts'
 import type { Side } from '../core/two-way.ts'
 import { lookBelow } from '../disk/inspect.ts'
-import { openTarget } from '../disk/root.ts'
+import { openTarget, targetId } from '../disk/root.ts'
 import { systemSys } from '../disk/system.ts'
 import type { WantedDirectory } from '../disk/wants.ts'
 import { forgetConflicts, type KnownConflict, loadConflicts } from '../state/conflicts.ts'
 import type { State } from '../state/open.ts'
+import { loadPair } from '../state/pairs.ts'
 import { newRunId } from '../state/runs.ts'
 import { Failure } from '../std/failure.ts'
 import type { SourceEnd } from './endpoint.ts'
@@ -109,9 +110,10 @@ async function chooseIn(
   choice: Side,
   signal: AbortSignal,
 ): Promise<readonly Problem[]> {
-  const { machine, clock } = workshop
-  const root = openTarget(systemSys(), here, { create: true, machine, expectedId: undefined, mustExist: true })
+  const { machine, state, clock } = workshop
   const [job, runId] = [conflicts[0]?.job ?? '', newRunId(clock)]
+  mustBeEnd(state, job, here)
+  const root = openTarget(systemSys(), here, { create: true, machine, expectedId: undefined, mustExist: true })
   const versions = { asked: undefined, floor: undefined, directory: undefined }
   const end = new LocalTarget(workshop, root, {
     treeKey: treeKeyOf('target', here, job),
@@ -153,6 +155,16 @@ async function chooseIn(
   } finally {
     await end.close(save)
   }
+}
+
+/** What lies there may be another disk, or a folder that took the place of the one that the job knows. */
+function mustBeEnd(state: State, job: string, here: string): void {
+  const pair = loadPair(state, job)
+  const id = targetId(here)
+  if (pair !== undefined && id !== '' && (id === pair.sourceId || id === pair.targetId)) return
+  throw new Failure('root-replaced', `${here} is not the folder that the last run wrote to`, {
+    hint: 'Is its disk mounted? If the folder was replaced on purpose, run the two-way sync once with --new-target.',
+  })
 }
 
 const noBytes = new Uint8Array(0)

@@ -254,6 +254,19 @@ const scenes: Readonly<Record<string, (both: Both) => Promise<void>>> = {
     const held = await twoWay(both)
     assert.deepEqual([held.code, held.outcome], [15, 'halted'], held.stdout)
   },
+  async 'settles nothing in a folder that is another one'(both) {
+    const { machine } = both
+    for (const { path } of [both.left, both.right]) write(join(path, 'q'), `of ${path}`)
+    await agreed(both)
+    renameSync(both.left.path, `${both.left.path} away`)
+    mkdirSync(both.left.path)
+    for (const name of readdirSync(`${both.left.path} away`).filter((one) => one !== '.nightferry'))
+      write(join(both.left.path, name), 'of somebody else')
+    const settling = await machine.run('conflicts', 'q', '--keep', 'left')
+    assert.match(settling.stderr, /is not the folder that the last run wrote to/)
+    assert.deepEqual(new Set(Object.values(contents(both.left.path))), new Set(['of somebody else']))
+    assert.ok(!readdirSync(both.left.path).includes('.nightferry'))
+  },
   async 'lists its conflicts until they are settled, and settles them'(both) {
     const { machine } = both
     const names = ['a.txt', 'b.txt', 'c.txt', 'd.txt', 'e.txt']
@@ -311,6 +324,7 @@ const decided: readonly (keyof typeof scenes)[] = [
   'deletes nothing when the state is lost',
   'follows a folder that was renamed',
   'is held after an undo, whatever was chosen since',
+  'settles nothing in a folder that is another one',
 ]
 
 const sided: readonly (keyof typeof scenes)[] = [
