@@ -9,7 +9,6 @@ import { listingEntries } from '../core/listing.ts'
 import { joinPath, type RelPath, rootPath } from '../core/path.ts'
 import type { Plan, SectionHead } from '../core/plan.ts'
 import type { Problem, ProblemCode } from '../core/problem.ts'
-import { type Specials, withSpecial } from '../core/specials.ts'
 import { otherSide, reconcileTwoWay, type Side, settleTwoWay, type TwoWay, type TwoWayRules } from '../core/two-way.ts'
 import type { DirectoryListing } from '../disk/told-listings.ts'
 import { equalBytes } from '../std/bytes.ts'
@@ -40,9 +39,10 @@ export type Divergence = {
   readonly plans: { readonly left: Plan; readonly right: Plan }
   readonly conflicts: readonly Conflict[]
   readonly problems: readonly Problem[]
+  /** Names that one side deleted, and that come back because the other changed them. */
+  readonly restored: readonly RelPath[]
   /** Files of which both digests are known, or will be: the base is to learn them. */
   readonly proven: ReadonlySet<RelPath>
-  readonly specials: Specials | undefined
 }
 
 type Ends = { readonly left: End; readonly right: End }
@@ -100,13 +100,13 @@ class Comparison {
   readonly #problems: Problem[] = []
   readonly #conflicts: Conflict[] = []
   readonly #proven = new Set<RelPath>()
+  readonly #restored: RelPath[] = []
   /** Files whose content goes to the other side. */
   readonly #brought = new Set<RelPath>()
   readonly #deleted: Deleted[] = []
   #doubts: Doubt[] = []
   #copied: Copied[] = []
   #next: Place[] = []
-  #specials: Specials | undefined
 
   constructor(ends: Ends, base: KnownBase, rules: TwoWayRules) {
     this.#ends = ends
@@ -197,13 +197,12 @@ class Comparison {
     switch (decision.kind) {
       case 'agree':
       case 'forget':
+      // Told by the scans.
+      case 'skip':
         return
       case 'problem':
         this.#problem(joinPath(path, decision.name), decision.code)
         return this.#comesBack(place.deleted)
-      case 'skip':
-        this.#specials = withSpecial(this.#specials, joinPath(path, decision.name))
-        return
       case 'digests':
         this.#doubts.push({ place, names: decision.names, around })
         return
@@ -228,6 +227,7 @@ class Comparison {
     const { to, action, entry, there } = decision
     this.#comesBack(place.deleted)
     const at = joinPath(path, entry.name)
+    if (decision.restores) this.#restored.push(at)
     // The mode travels with the content, as it is when that is read: where both get another one, it has to be there before.
     if (action === 'attributes' && this.#brought.has(at)) return this.#plans[to].dressFirst(path, entry)
     const isMade = entry.kind === 'directory' && action !== 'attributes'
@@ -293,18 +293,16 @@ class Comparison {
 
   /** The loser gets its new name, and the winner comes in its place. */
   #putAside(place: Place, { names, loser }: TwoWay & { kind: 'conflict' }, copyAs: string, digests: Digests): void {
-    const { path } = place
     const winner = otherSide(loser)
     const [kept, lost] = [names[winner], names[loser]]
     if (kept === undefined || lost === undefined) return
     this.#found(place, { names, loser }, copyAs)
-    const aside: Aside = { path, entry: lost, copyAs, digest: digests[loser] }
+    const aside: Aside = { path: place.path, entry: lost, copyAs, digest: digests[loser] }
     this.#plans[loser].aside(aside)
     // Its old name is free then, and the new one is new to the other side.
-    this.#plans[winner].bring(path, 'create', { ...lost, name: copyAs }, undefined)
-    this.#proven.add(joinPath(path, copyAs))
-    const [action, restores] = ['create', false] as const
-    this.#takeBring(place, { kind: 'bring', to: loser, action, entry: kept, there: undefined, restores })
+    this.#plans[winner].bring(place.path, 'create', { ...lost, name: copyAs }, undefined)
+    this.#proven.add(joinPath(place.path, copyAs))
+    this.#bringOver(place, loser, 'create', kept)
   }
 
   /** The loser lies under its new name already, from where it goes over like any other file: the winner takes its old one. */
@@ -312,8 +310,12 @@ class Comparison {
     const [kept, there] = [names[otherSide(loser)], names[loser]]
     if (kept === undefined || there === undefined) return
     this.#found(place, { names, loser }, copy)
-    const [action, restores] = [kept.kind === there.kind ? 'replace' : 'retype', false] as const
-    this.#takeBring(place, { kind: 'bring', to: loser, action, entry: kept, there, restores })
+    this.#bringOver(place, loser, kept.kind === there.kind ? 'replace' : 'retype', kept, there)
+  }
+
+  /** What a conflict's loser gives up its name for. */
+  #bringOver(place: Place, to: Side, action: 'create' | 'replace' | 'retype', entry: Entry, there?: Entry): void {
+    this.#takeBring(place, { kind: 'bring', to, action, entry, there, restores: false })
   }
 
   /** Asks for the digests of what only content can tell, and takes what they decide. */
@@ -377,8 +379,8 @@ class Comparison {
   result(): Divergence {
     const { left, right } = this.#plans
     const plans = { left: left.plan(this.#problems), right: right.plan(this.#problems) }
-    const [conflicts, problems, proven, specials] = [this.#conflicts, this.#problems, this.#proven, this.#specials]
-    return { left, right, plans, conflicts, problems, proven, specials }
+    const told = { conflicts: this.#conflicts, problems: this.#problems, restored: this.#restored }
+    return { left, right, plans, ...told, proven: this.#proven }
   }
 }
 

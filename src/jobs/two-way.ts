@@ -181,10 +181,18 @@ function rangeOf(one: Times | undefined, other: Times | undefined): Times | unde
   return { min: Math.max(one.min, other.min), max: Math.min(one.max, other.max) }
 }
 
-function tellChanges({ conflicts, plans, left, right }: Divergence, { listen, listsChanges }: RunContext): void {
+function tellChanges(
+  { conflicts, restored, plans, left, right }: Divergence,
+  { listen, listsChanges }: RunContext,
+): void {
   for (const { path, loser, copyAs, baseSeconds } of conflicts) {
     const more = { ...(copyAs !== undefined && { copy: copyAs }), ...(baseSeconds !== undefined && { baseSeconds }) }
     listen({ type: 'conflict', path, kept: otherSide(loser), ...more })
+  }
+  const [first] = restored
+  if (first !== undefined) {
+    const more = restored.length === 1 ? '' : ` and ${restored.length - 1} more`
+    listen({ type: 'notice', text: `${first}${more} was deleted on one side and changed on the other: it comes back` })
   }
   if (!listsChanges) return
   const asides = { left: left.asides(), right: right.asides() }

@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { type Machine, type Pair, pairedMachines, type Synced, World } from '../world/machines.ts'
+import { type Machine, noticesOf, type Pair, pairedMachines, type Synced, World } from '../world/machines.ts'
 import { contents, plant } from '../world/planted.ts'
 
 /** How one of the two ends is named, and where it lies. */
@@ -117,7 +117,12 @@ const scenes: Readonly<Record<string, (both: Both) => Promise<void>>> = {
     rmSync(join(both.right.path, 'one.txt'))
     appendFileSync(join(both.right.path, 'dir/deep/three'), ' edited')
     appendFileSync(join(both.left.path, 'one.txt'), ' edited')
-    await agreed(both)
+    const run = await agreed(both)
+    const comesBack = 'was deleted on one side and changed on the other: it comes back'
+    assert.ok(
+      noticesOf(run).some((text) => text.endsWith(` and 1 more ${comesBack}`)),
+      run.stdout,
+    )
     const now = contents(both.right.path)
     assert.deepEqual(
       [now['one.txt'], now['dir/deep/three'], now['dir/four']],
